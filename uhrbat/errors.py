@@ -1,0 +1,29 @@
+"""The few errors this project raises on purpose. Callers catch them by meaning and show the message as it is."""
+
+
+class UHRBATError(Exception):
+    """Base of every error raised on purpose; its message names the input and says what to do."""
+
+
+class ImageError(UHRBATError):
+    """A file cannot be read as an image, is refused, or is over a declared limit."""
+
+
+class InputError(UHRBATError, ValueError):
+    """A question, budget, box or setting is not usable as given."""
+
+
+class CheckpointError(UHRBATError):
+    """A model checkpoint is missing, incomplete, or does not fit what was asked of it."""
+
+
+class WorkerError(UHRBATError):
+    """The model worker failed, died, or cannot be reached."""
+
+
+class BusyError(WorkerError):
+    """The model worker is serving other requests and takes no more for now."""
+
+
+class Cancelled(UHRBATError):
+    """The work was stopped because the user asked for it."""
