@@ -86,7 +86,7 @@ def draw_layout(image: np.ndarray, land: Land, layout: Layout, clear: Clear, rng
     for pad in layout.airfield:
         _strip(painter, land, pad)
     for block in layout.blocks:
-        _block(painter, block, clear, rng)
+        _block(painter, land, block, clear, rng)
     _roads(painter, layout.roads)
     for pier in layout.piers:
         painter.fill(pier.corners() + painter.shadow * 5, (30, 48, 60), 0.6)
@@ -134,10 +134,12 @@ def _strip(painter: Painter, land: Land, pad: Pad) -> None:
 _ROOFS = np.array([(128, 124, 120), (108, 102, 98), (142, 134, 124), (120, 106, 94), (98, 96, 98), (132, 116, 102), (150, 144, 136)])
 
 
-def _block(painter: Painter, block: Pad, clear: Clear, rng: np.random.Generator) -> None:
+def _block(painter: Painter, land: Land, block: Pad, clear: Clear, rng: np.random.Generator) -> None:
     """Fill a town block with dull roofs, gardens and yards."""
     leafy = rng.random()
-    painter.fill(block.corners(), np.array((122, 122, 112)) + rng.uniform(-8, 8) - leafy * np.array((22, 8, 34)), 0.7)
+    if any(land.cover(*corner) == "water" or land.has_water and land.depth(*corner) < 16 for corner in block.corners()):
+        return
+    painter.fill(block.corners(), np.array((122, 122, 112)) + rng.uniform(-12, 12) - leafy * np.array((22, 8, 34)), 0.7)
     if leafy > 0.93 or not clear.free(*block.corners().min(axis=0), *block.corners().max(axis=0)) and rng.random() < 0.4:
         return _grove(painter, block, clear, rng)
     columns = max(1, round(block.length / rng.uniform(60, 110)))
@@ -152,6 +154,8 @@ def _block(painter: Painter, block: Pad, clear: Clear, rng: np.random.Generator)
             house = Pad(tuple(block.at(center[None])[0]), width, depth, block.heading, "house")
             corners = house.corners()
             if not clear.free(*corners.min(axis=0), *corners.max(axis=0)):
+                continue
+            if land.depth(*house.center) < 70 or land.cover(*house.center) != "urban":
                 continue
             if use < 0.72:
                 tone = base if rng.random() < 0.6 else _ROOFS[rng.integers(len(_ROOFS))]
@@ -221,9 +225,13 @@ def _afloat(painter: Painter, land: Land, x, y, size, choice, wind, rng) -> None
             dx, dy = rng.uniform(-0.3, 0.3, 2) * size
             painter.blob(x + dx, y + dy, size * rng.uniform(0.25, 0.45), np.array((98, 92, 82)) + rng.uniform(-14, 14))
     elif choice < 0.85:
-        for _ in range(int(rng.integers(1, 4))):
-            dx, dy = rng.uniform(-1.5, 1.5, 2) * size
-            painter.blob(x + dx, y + dy, 1.0 + size * 0.05, (178, 196, 202), 0.55, 1.5 + size * 0.3, wind + rng.uniform(-0.25, 0.25))
+        cos, sin = math.cos(wind), math.sin(wind)
+        for _ in range(int(rng.integers(2, 7))):
+            along, across = rng.normal(0, 0.7) * size, rng.normal(0, 0.22) * size
+            radius = rng.uniform(0.5, 1.1) + size * 0.03
+            stretch = rng.uniform(1.5, 2.0 + size * 0.2)
+            spot = x + along * cos - across * sin, y + along * sin + across * cos
+            painter.blob(*spot, radius, (184, 200, 206), rng.uniform(0.25, 0.55), stretch, wind + rng.normal(0, 0.2))
     else:
         painter.blob(x, y, size * 1.4, (40, 74, 78), 0.4, rng.uniform(1, 2.4), rng.uniform(0, 3))
 
@@ -257,7 +265,10 @@ def _ashore(painter: Painter, land: Land, clear: Clear, x, y, size, choice, rng)
         if clear.free(*box.min(axis=0), *box.max(axis=0)):
             painter.fill(box, np.array((138, 132, 112)) + rng.uniform(-10, 10), 0.75)
     elif choice < 0.84:
-        painter.blob(x, y, size * 1.8, np.array((158, 138, 108)) + rng.uniform(-12, 12), 0.55, rng.uniform(1, 2), turn)
+        tone = np.array((158, 138, 108)) + rng.uniform(-12, 12)
+        for _ in range(7):
+            dx, dy = rng.normal(0, 0.8, 2) * size
+            painter.blob(x + dx, y + dy, size * rng.uniform(0.5, 1.3), tone, 0.22, rng.uniform(1, 2), turn)
     elif choice < 0.92:
         for _ in range(int(rng.integers(2, 6))):
             dx, dy = rng.uniform(-26, 26, 2)

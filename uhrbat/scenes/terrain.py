@@ -17,7 +17,7 @@ UNITS = 4032
 GRID = 1008
 HALF = 2016
 CELL = UNITS // GRID
-_SMALLEST_PATCH = 150
+_SMALLEST_PATCH = 280
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _color(
     slope = -cv2.GaussianBlur(slope, (0, 0), 1.2)
     if cover == "water":
         shallow = np.exp(-np.maximum(depth, 0) / rng.uniform(50, 160)) * (0.75 + 0.15 * hue)
-        deep = np.array((34, 76, 104)) + tone
+        deep = np.array(((34, 76, 104), (34, 76, 104), (40, 84, 96), (46, 80, 84))[rng.integers(4)]) + tone
         light = deep + np.array((34, 48, 34)) * rng.uniform(0.5, 1.0)
         luminance = 3.0 * mottle + 4.0 * hue
         return _blend(deep, light, shallow, luminance)
@@ -182,12 +182,13 @@ def _shore(color: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> No
     """Paint the sand, and the wet rim of it, along the water, in place."""
     width = rng.uniform(14, 46) * (1 + 0.45 * fractal(rng, GRID, 10, 3))
     wet = depth < np.maximum(width * 0.3, 4)
-    sand = np.array((206, 190, 152)) + rng.uniform(-8, 8, 3)
+    sand = (np.array((206, 190, 152)) + rng.uniform(-8, 8, 3)).astype(np.float32)
     grain = (3 * fractal(rng, GRID, 60, 2, 0.8))[..., None]
     share = np.clip((width - depth) / 9, 0, 1)[..., None]
-    beach = sand + grain - 38 * wet[..., None]
+    beach = sand + grain - np.float32(38) * wet[..., None]
     near = depth < 120
-    color[near] = (color[near] * (1 - share[near]) + beach[near] * share[near]).clip(0, 255).astype(np.uint8)
+    painted = color[near] * (1 - share[near]) + beach[near] * share[near]
+    color[near] = painted.clip(0, 255).astype(np.uint8)
 
 
 _CROPS = np.array(
@@ -200,10 +201,15 @@ def _plough(
 ) -> np.ndarray:
     """Lay crops and furrows over the farmland's colors: uint8[HALF, HALF, 3]."""
     labels = np.zeros((HALF, HALF), np.uint8)
+    dry = rng.random() < 0.35
     for index, corners in enumerate(parcels):
         points = np.round(corners / 2).astype(np.int32)
         cv2.fillPoly(labels, [points], 1 + index % 250)
         cv2.polylines(labels, [points], True, 0, 2)
+        if dry and rng.random() < 0.5:
+            sides = np.hypot(*(corners[1] - corners[0])), np.hypot(*(corners[2] - corners[1]))
+            center = np.round(corners.mean(axis=0) / 2).astype(int).tolist()
+            cv2.circle(labels, center, int(min(sides) * 0.235), 1 + (index + 97) % 250, -1)
     crops = _CROPS[rng.integers(0, len(_CROPS), 256)] + rng.uniform(-9, 9, (256, 3))
     crops[0] = (104, 98, 74)
     crops = np.clip(crops, 0, 255).astype(np.uint8)
@@ -225,10 +231,10 @@ def _apply_textures(image: np.ndarray, border: np.ndarray, land: Land, rng: np.r
     """Add each cover's fine texture to the picture, in place, block by block."""
     size = len(image)
     bank = textures()
-    flips = tuple(1 if part > 0 else -1 for part in land.shadow)
-    views = [bank[cover][:: flips[1], :: flips[0]] for cover in (land.main, land.secondary)]
+    mirrored = land.shadow[0] < 0, land.shadow[1] < 0
+    fine = [bank[cover] for cover in (land.main, land.secondary)]
     offsets = rng.integers(0, TILE, (2, 2))
-    strength = [rng.uniform(0.75, 1.15) for _ in views]
+    strength = [rng.uniform(0.75, 1.15) for _ in fine]
     for y in range(0, size, BLOCK):
         for x in range(0, size, BLOCK):
             block = image[y : y + BLOCK, x : x + BLOCK]
@@ -242,10 +248,24 @@ def _apply_textures(image: np.ndarray, border: np.ndarray, land: Land, rng: np.r
                 if not where[side]:
                     continue
                 top, left = (offsets[side] + (y, x)) % TILE
-                texture = views[side][top : top + height, left : left + width]
+                texture = _window(fine[side], top, left, height, width, mirrored)
                 gain = strength[side]
-                painted.append(cv2.addWeighted(block, 1, np.ascontiguousarray(texture), gain, -128 * gain))
+                painted.append(cv2.addWeighted(block, 1, texture, gain, -128 * gain))
             if len(painted) == 2:
                 inside = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) > 0
                 cv2.copyTo(painted[1], inside.astype(np.uint8), painted[0])
             block[:] = painted[0]
+
+
+def _window(
+    texture: np.ndarray, top: int, left: int, height: int, width: int, mirrored: tuple[bool, bool]
+) -> np.ndarray:
+    """Cut a window from a texture, mirrored along (x, y) so that its light fits the scene's shadows."""
+    if mirrored[1]:
+        top = len(texture) - top - height
+    if mirrored[0]:
+        left = len(texture) - left - width
+    window = texture[top : top + height, left : left + width]
+    if not any(mirrored):
+        return window
+    return cv2.flip(window, -1 if all(mirrored) else 1 if mirrored[0] else 0)
