@@ -22,9 +22,10 @@ VISIBLE = 0.3
 class Sprite:
     """An object's picture.
 
-    `rgb` is float32[n, n, 3], `opacity` float32[n, n] of the object proper, `ground` and
-    `ground_opacity` the same of what it casts or leaves on the ground (shadow, wake, surf). `box`
-    is (x0, y0, x1, y1), half-open, around the visible pixels, from the sprite's upper left corner.
+    `rgb` is float32[n, n, 3], 0 to 255, of the object proper, multiplied by its `opacity`,
+    float32[n, n], 0 to 1. `ground` and `ground_opacity` are the same of what it casts or leaves on
+    the ground (shadow, wake, surf). `box` is (x0, y0, x1, y1), half-open, around the visible
+    pixels, from the sprite's upper left corner.
     """
 
     rgb: np.ndarray
@@ -36,6 +37,8 @@ class Sprite:
 
 class _Canvas:
     """Two supersampled layers, object and ground, drawn on in the object's own coordinates.
+
+    Colors are stored multiplied by their opacity.
 
     The object's length is 1 along x, its center (0, 0).
     """
@@ -56,16 +59,15 @@ class _Canvas:
         points = np.asarray(points, float) @ self.turn + self.shift + np.asarray(moved)
         corners = np.round((points * self.scale + self.middle) * 16).astype(np.int32)
         rgb, alpha = self.layers[ground]
-        cv2.fillPoly(rgb, [corners], _color(color), shift=4)
+        cv2.fillPoly(rgb, [corners], _color(np.asarray(color) * opacity), shift=4)
         cv2.fillPoly(alpha, [corners], int(255 * opacity), shift=4)
 
     def finish(self, blur: float) -> Sprite:
         """Shrink the layers and box the visible pixels; `blur` softens the ground, in pixels."""
         planes = []
         for rgb, alpha in self.layers:
-            share = alpha[..., None].astype(np.float32) / 255
-            weighted = cv2.resize(rgb * share, (self.side, self.side), interpolation=cv2.INTER_AREA)
-            opacity = cv2.resize(share, (self.side, self.side), interpolation=cv2.INTER_AREA)
+            weighted = cv2.resize(rgb, (self.side, self.side), interpolation=cv2.INTER_AREA).astype(np.float32)
+            opacity = cv2.resize(alpha, (self.side, self.side), interpolation=cv2.INTER_AREA) / np.float32(255)
             planes.append((weighted, opacity))
         (weighted, opacity), (ground, ground_opacity) = planes
         if blur > 0:
@@ -77,9 +79,9 @@ class _Canvas:
         if len(rows):
             box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
         return Sprite(
-            weighted / np.maximum(opacity, 1e-3)[..., None],
+            weighted,
             opacity,
-            ground / np.maximum(ground_opacity, 1e-3)[..., None],
+            ground,
             ground_opacity,
             box,
         )
@@ -321,7 +323,7 @@ def paste(image: np.ndarray, sprite: Sprite, x: float, y: float) -> tuple[int, i
     view = image[top + rows.start : top + rows.stop, left + columns.start : left + columns.stop]
     patch = view.astype(np.float32)
     for rgb, opacity in ((sprite.ground, sprite.ground_opacity), (sprite.rgb, sprite.opacity)):
-        share = opacity[rows, columns, None]
-        patch += (rgb[rows, columns] - patch) * share
+        patch *= 1 - opacity[rows, columns, None]
+        patch += rgb[rows, columns]
     view[:] = np.clip(np.round(patch), 0, 255).astype(np.uint8)
     return left + x0, top + y0, left + x1, top + y1
