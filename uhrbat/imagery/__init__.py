@@ -1,0 +1,40 @@
+"""Open, check, rotate, stretch and read images of any size in bounded memory. Only this room knows pyvips or rasterio.
+
+info = open_image("harbour.tif")             # the header, checked against the limits
+canvas = read_canvas("harbour.tif", info)    # upright RGB, at most 8,064 px a side
+for size, pixels in scale_images(canvas):    # uint8[size, size, 3] for 672, 1344, 2688, 4032
+    ...
+"""
+
+import os
+
+# Read when the libraries load, so they must be set before the first import of either.
+os.environ.setdefault("GDAL_CACHEMAX", "128")
+os.environ.setdefault("VIPS_WARNING", "0")
+
+from uhrbat.imagery.canvas import (
+    Canvas,
+    canvas_of,
+    read_canvas,
+    scale_image,
+    scale_images,
+    tiles,
+    valid_tokens,
+)
+from uhrbat.imagery.info import ImageInfo, Limits, open_image
+from uhrbat.imagery.pixels import FILL, with_stretch
+
+__all__ = [
+    "FILL",
+    "Canvas",
+    "ImageInfo",
+    "Limits",
+    "canvas_of",
+    "open_image",
+    "read_canvas",
+    "scale_image",
+    "scale_images",
+    "tiles",
+    "valid_tokens",
+    "with_stretch",
+]

@@ -1,0 +1,148 @@
+"""The pixels a model sees: one bounded canvas, the scene square, its scales, and their tiles."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from uhrbat.errors import ImageError, InputError
+from uhrbat.imagery.info import ImageInfo, open_image
+from uhrbat.imagery.pixels import FILL, Cancel, Progress, evaluate, open_picture, with_stretch
+from uhrbat.pyramid import SCALES, TILE, Pyramid, Scale
+
+MAX_SIDE = 2 * SCALES[-1]
+_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """An upright RGB image whose longer side is at most 8,064 pixels.
+
+    image: PIL image, mode RGB; invalid pixels have the padding colour. valid: bool[height, width], False where the file
+    has no data, or None where all pixels are valid. info: the file's, with its stretch decided, or None for an image
+    made in memory. shrink: the integer by which the file was box-averaged, 1 for exact pixels.
+    """
+
+    image: Image.Image
+    valid: np.ndarray | None = None
+    info: ImageInfo | None = None
+    shrink: int = 1
+
+    @property
+    def full_size(self) -> tuple[int, int]:
+        """(width, height) in pixels of the upright full-resolution image."""
+        return (self.info.width, self.info.height) if self.info is not None else self.image.size
+
+    @property
+    def pyramid(self) -> Pyramid:
+        """The geometry of the full-resolution image."""
+        return Pyramid(*self.full_size)
+
+
+def canvas_of(pixels) -> Canvas:
+    """A canvas of an image made in memory: a PIL image or uint8[height, width, 3], at most 8,064 pixels a side."""
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.asarray(pixels))
+    if max(image.size) > MAX_SIDE:
+        raise InputError(
+            f"An image of {image.width} x {image.height} pixels is too large here: save it to a file."
+        )
+    return Canvas(image.convert("RGB"))
+
+
+def read_canvas(
+    path, info: ImageInfo | None = None, progress: Progress | None = None, cancel: Cancel | None = None
+) -> Canvas:
+    """Decode a file into a canvas, in memory bounded by the canvas whatever the file's size.
+
+    info: from `open_image`, where limits or bands were chosen; by default the file is opened with the usual ones.
+    progress: called with 0..1. cancel: called often; once it returns true, Cancelled is raised. A file whose longer side
+    exceeds 8,064 pixels is averaged in boxes of ceil(side / 8064) pixels while it streams (a last, partial box by its
+    own pixels); any other is decoded exactly. Raises ImageError where the file is damaged or refused.
+    """
+    info = info or open_image(path)
+    first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
+    info = with_stretch(info, _part(progress, 0.0, first), cancel)
+    shrink = max(1, math.ceil(max(info.width, info.height) / MAX_SIDE))
+    with open_picture(info, cancel) as picture:
+        pixels = picture.rgb if picture.valid is None else picture.rgb.bandjoin(picture.valid)
+        if shrink > 1:
+            pixels = pixels.shrink(shrink, shrink, ceil=True)
+        array = evaluate(pixels, info, _part(progress, first, 1.0), cancel)
+    image = Image.new("RGB", (array.shape[1], array.shape[0]))
+    for row in range(0, len(array), _ROWS):
+        image.paste(Image.fromarray(np.ascontiguousarray(array[row : row + _ROWS, :, :3])), (0, row))
+    valid = array[..., 3] > 0 if array.shape[2] == 4 else None
+    if valid is not None and not valid.any():
+        raise ImageError(
+            f"{info.name} has no valid pixel, all are transparent or without data: choose another image."
+        )
+    return Canvas(image, None if valid is None or valid.all() else valid, info, shrink)
+
+
+def _part(progress: Progress | None, start: float, stop: float) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda fraction: progress(start + (stop - start) * fraction)
+
+
+def scale_image(canvas: Canvas, size: int) -> np.ndarray:
+    """uint8[size, size, 3]: the scene square, padded centred with FILL, resized bicubic with antialiasing (method, 1)."""
+    return np.asarray(_square(canvas).resize((size, size), Image.Resampling.BICUBIC))
+
+
+def scale_images(canvas: Canvas, sizes: Sequence[int] = SCALES) -> Iterator[tuple[int, np.ndarray]]:
+    """Each size with its `scale_image`, one after another, each made from the canvas, the square padded only once."""
+    square = _square(canvas)
+    for size in sizes:
+        yield size, np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def _square(canvas: Canvas) -> Image.Image:
+    width, height = canvas.image.size
+    if width == height:
+        return canvas.image
+    pyramid = Pyramid(width, height)
+    square = Image.new("RGB", (pyramid.side, pyramid.side), FILL)
+    square.paste(canvas.image, pyramid.offset)
+    return square
+
+
+def valid_tokens(canvas: Canvas, scale: Scale | int) -> np.ndarray:
+    """bool[N], tile-major: tokens that show any valid pixel; padding and no-data tokens are never evidence."""
+    scale = scale if isinstance(scale, Scale) else Scale(scale)
+    inside = ~canvas.pyramid.padding(scale)
+    if canvas.valid is None:
+        return inside
+    height, width = canvas.valid.shape
+    pyramid = Pyramid(width, height)
+    x0, y0 = pyramid.offset
+    edges = np.arange(scale.grid + 1) * (pyramid.side / scale.grid)
+    rows = np.stack([_any(canvas.valid, edges[i] - y0, edges[i + 1] - y0) for i in range(scale.grid)])
+    grid = np.stack([_any(rows.T, edges[i] - x0, edges[i + 1] - x0) for i in range(scale.grid)], axis=1)
+    return inside & grid.ravel()[scale.inverse]
+
+
+def _any(valid: np.ndarray, start: float, stop: float) -> np.ndarray:
+    return valid[max(0, math.floor(start)) : max(0, math.ceil(stop))].any(axis=0)
+
+
+def tiles(scale_array: np.ndarray, mean, std, indices) -> np.ndarray:
+    """float32[n, 3, 336, 336]: the tiles of a `scale_image` with row-major `indices`, as (x / 255 - mean) / std.
+
+    A remainder right and below that fills no tile is left out. Raises InputError for a tile that is not there.
+    """
+    per_side = len(scale_array) // TILE
+    mean, std = (np.asarray(value, np.float32) for value in (mean, std))
+    indices = np.atleast_1d(np.asarray(indices, dtype=np.int64))
+    if indices.size and not (0 <= indices.min() and indices.max() < per_side**2):
+        raise InputError(
+            f"A scale of {len(scale_array)} pixels has tiles 0 to {per_side**2 - 1}, not {indices.tolist()}."
+        )
+    batch = np.empty((len(indices), 3, TILE, TILE), np.float32)
+    for place, index in enumerate(indices):
+        row, col = divmod(int(index), per_side)
+        tile = scale_array[row * TILE : (row + 1) * TILE, col * TILE : (col + 1) * TILE]
+        batch[place] = ((tile.astype(np.float32) / 255 - mean) / std).transpose(2, 0, 1)
+    return batch

@@ -1,0 +1,166 @@
+"""The one pixel path: decode, rotate, choose bands, stretch, fill. Canvas and viewer pyramid are both made from it."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import numpy as np
+import pyvips
+
+from uhrbat.errors import Cancelled, ImageError
+from uhrbat.imagery import gdal, vips
+from uhrbat.imagery.info import ImageInfo, image_errors
+
+FILL = (122, 116, 104)
+"""Colour of padding and of invalid pixels: CLIP's mean colour, as the released code pads."""
+
+PERCENTILES = (2, 98)
+_SAMPLES = 4_000_000
+
+Progress = Callable[[float], None]
+Cancel = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Lazy upright pixels. rgb: 3-band uchar, invalid pixels filled. valid: 1-band uchar of 0 and 255, or None."""
+
+    rgb: pyvips.Image
+    valid: pyvips.Image | None
+
+
+@contextmanager
+def open_picture(info: ImageInfo, cancel: Cancel | None = None) -> Iterator[Picture]:
+    """The upright RGB picture of `info`, to be evaluated once inside the block.
+
+    `info.stretch` must be set where `info.needs_stretch`. Raises ImageError where the file turns out to be damaged,
+    Cancelled where `cancel()` becomes true.
+    """
+    with _open_bands(info, cancel) as (colors, valid):
+        if info.mode == "palette":
+            table = gdal.palette(info.path, info.format)
+            colors = colors.maplut(pyvips.Image.new_from_memory(table, len(table), 1, 3, "uchar"))
+        elif info.mode == "cmyk":
+            inks = 255 - colors
+            colors = (inks[:3] * inks[3] / 255).rint().cast("uchar")
+        elif info.needs_stretch:
+            low, high = info.stretch
+            scale = 255 / (high - low)
+            colors = (colors.cast("double") * scale - low * scale).rint().cast("uchar")
+        rgb = colors if colors.bands == 3 else colors.bandjoin([colors, colors])
+        if valid is not None:
+            rgb = valid.ifthenelse(rgb, list(FILL))
+        yield Picture(rgb.copy(interpretation="srgb"), valid)
+
+
+def with_stretch(
+    info: ImageInfo, progress: Progress | None = None, cancel: Cancel | None = None
+) -> ImageInfo:
+    """The same info with its stretch decided, from the 2nd to the 98th percentile of all shown bands together.
+
+    At most about four million pixels, evenly spaced, are looked at. Nothing is read where no stretch is needed or it is
+    already decided. Raises ImageError where no pixel is valid.
+    """
+    if not info.needs_stretch or info.stretch is not None:
+        return info
+    step = max(1, math.ceil(math.sqrt(info.width * info.height / _SAMPLES)))
+    with _open_bands(info, cancel) as (colors, valid):
+        samples = colors if valid is None else colors.cast("double").bandjoin(valid)
+        if step > 1:
+            samples = samples.subsample(min(step, info.width), min(step, info.height))
+        values = evaluate(samples, info, progress, cancel)
+    if valid is not None:
+        values = values[values[..., -1] > 0][..., :-1]
+    if values.size == 0:
+        return info.stretched(0.0, 1.0)
+    low, high = np.percentile(values, PERCENTILES).tolist()
+    if low == high:
+        low, high = float(values.min()), float(values.max())
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return info.stretched(low, high)
+
+
+def evaluate(
+    image: pyvips.Image, info: ImageInfo, progress: Progress | None, cancel: Cancel | None
+) -> np.ndarray:
+    """Compute a libvips image into an array [height, width, bands], with progress 0..1 and cancel."""
+    with watched(image, info, progress, cancel):
+        data = image.write_to_memory()
+    return np.frombuffer(data, vips.DTYPES[image.format]).reshape(image.height, image.width, image.bands)
+
+
+@contextmanager
+def watched(image: pyvips.Image, info: ImageInfo, progress: Progress | None, cancel: Cancel | None):
+    """Report the evaluation of `image` inside the block to `progress` (0..1), and stop it once `cancel()` is true."""
+    cancelled = False
+
+    def follow(evaluated, state):
+        nonlocal cancelled
+        if cancel is not None and not cancelled and cancel():
+            cancelled = True
+            evaluated.set_kill(True)
+        elif progress is not None:
+            progress(state.percent / 100)
+
+    if progress is not None or cancel is not None:
+        image.set_progress(True)
+        image.signal_connect("eval", follow)
+    try:
+        yield
+    except pyvips.Error:
+        if cancelled:
+            raise Cancelled(f"Reading {info.name} was cancelled.") from None
+        raise
+
+
+@contextmanager
+def _open_bands(info: ImageInfo, cancel: Cancel | None):
+    """The shown bands as stored values, upright, and their validity (uchar 0 or 255, or None)."""
+    # Rows of a turned picture are needed in another order than they are stored in.
+    access = "sequential" if info.orientation <= 2 else "random"
+    stream = None
+    with image_errors(info.path):
+        if info.width * info.height == 0:
+            raise ImageError(f"{info.name} has no pixels: choose another file.")
+        try:
+            if info.reader == "rasterio":
+                stream = gdal.Stream(info, cancel)
+                image = stream.image(access)
+                colors, valid = image[0 : len(info.shown)], None
+                if info.validity is not None:
+                    valid = image[len(info.shown)] > 0
+            else:
+                image = vips.load(info.path, info.format, access)
+                colors, valid = _pick(image, info.shown), None
+                if info.validity == "alpha":
+                    valid = image[info.colors.index("alpha")] > 0
+            if colors.format in ("float", "double"):
+                finite = (colors.abs() <= np.finfo(vips.DTYPES[colors.format]).max).bandand()
+                valid = finite if valid is None else valid & finite
+            yield (
+                _rotate(colors, info.orientation),
+                None if valid is None else _rotate(valid, info.orientation),
+            )
+        except pyvips.Error:
+            if stream is not None and stream.error is not None:
+                raise stream.error from None
+            raise
+        finally:
+            if stream is not None:
+                with suppress(Exception):
+                    stream.close()
+
+
+def _pick(image: pyvips.Image, shown: tuple[int, ...]) -> pyvips.Image:
+    first, *others = (image[band - 1] for band in shown)
+    return first.bandjoin(others) if others else first
+
+
+def _rotate(image: pyvips.Image, orientation: int) -> pyvips.Image:
+    """Turn stored pixels upright; `orientation` is EXIF's 1..8. The only place where anything is rotated."""
+    if orientation in (2, 4, 5, 7):
+        image = image.fliphor()
+    turn = {3: "d180", 4: "d180", 5: "d270", 6: "d90", 7: "d90", 8: "d270"}.get(orientation)
+    return image.rot(turn) if turn else image
