@@ -21,20 +21,27 @@ from uhrbat.imagery.canvas import (
     tiles,
     valid_tokens,
 )
+from uhrbat.imagery.georeference import GeoReference
+from uhrbat.imagery.headers import sha256_file
 from uhrbat.imagery.info import ImageInfo, Limits, open_image
 from uhrbat.imagery.pixels import FILL, with_stretch
+from uhrbat.imagery.viewer import TileReader, write_pyramid
 
 __all__ = [
     "FILL",
     "Canvas",
+    "GeoReference",
     "ImageInfo",
     "Limits",
+    "TileReader",
     "canvas_of",
     "open_image",
     "read_canvas",
     "scale_image",
     "scale_images",
+    "sha256_file",
     "tiles",
     "valid_tokens",
     "with_stretch",
+    "write_pyramid",
 ]

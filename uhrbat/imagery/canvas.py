@@ -9,7 +9,7 @@ from PIL import Image
 
 from uhrbat.errors import ImageError, InputError
 from uhrbat.imagery.info import ImageInfo, open_image
-from uhrbat.imagery.pixels import FILL, Cancel, Progress, evaluate, open_picture, with_stretch
+from uhrbat.imagery.pixels import FILL, Cancel, Progress, evaluate, open_picture, part, with_stretch
 from uhrbat.pyramid import SCALES, TILE, Pyramid, Scale
 
 MAX_SIDE = 2 * SCALES[-1]
@@ -63,13 +63,13 @@ def read_canvas(
     """
     info = info or open_image(path)
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
-    info = with_stretch(info, _part(progress, 0.0, first), cancel)
+    info = with_stretch(info, part(progress, 0.0, first), cancel)
     shrink = max(1, math.ceil(max(info.width, info.height) / MAX_SIDE))
     with open_picture(info, cancel) as picture:
         pixels = picture.rgb if picture.valid is None else picture.rgb.bandjoin(picture.valid)
         if shrink > 1:
             pixels = pixels.shrink(shrink, shrink, ceil=True)
-        array = evaluate(pixels, info, _part(progress, first, 1.0), cancel)
+        array = evaluate(pixels, info, part(progress, first, 1.0), cancel)
     image = Image.new("RGB", (array.shape[1], array.shape[0]))
     for row in range(0, len(array), _ROWS):
         image.paste(Image.fromarray(np.ascontiguousarray(array[row : row + _ROWS, :, :3])), (0, row))
@@ -79,12 +79,6 @@ def read_canvas(
             f"{info.name} has no valid pixel, all are transparent or without data: choose another image."
         )
     return Canvas(image, None if valid is None or valid.all() else valid, info, shrink)
-
-
-def _part(progress: Progress | None, start: float, stop: float) -> Progress | None:
-    if progress is None:
-        return None
-    return lambda fraction: progress(start + (stop - start) * fraction)
 
 
 def scale_image(canvas: Canvas, size: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Reading with rasterio (GDAL): TIFF in all its kinds and JPEG 2000, streamed to libvips by rows of inner tiles."""
 
 import struct
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyvips
 import rasterio
 from rasterio.enums import MaskFlags
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import from_gcps
 from rasterio.windows import Window
 
@@ -15,10 +17,13 @@ from uhrbat.errors import Cancelled
 from uhrbat.imagery import headers
 from uhrbat.imagery.headers import Header, shown_name
 
+# An ordinary photograph has no place on the map, which is nothing to warn of.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
 FORMATS = ("TIFF", "JPEG 2000")
 _DRIVERS = {"TIFF": "GTiff", "JPEG 2000": "JP2OpenJPEG"}
 # Neither neighbouring files nor a written sidecar: an image is the bytes of its one file.
-_SETTINGS = {
+SETTINGS = {
     "GDAL_PAM_ENABLED": False,
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_NUM_THREADS": "ALL_CPUS",
@@ -28,7 +33,7 @@ _STRIP_BYTES = 2**20
 
 
 def _open(path: Path, format: str, stack: ExitStack):
-    stack.enter_context(rasterio.Env(**_SETTINGS))
+    stack.enter_context(rasterio.Env(**SETTINGS))
     return stack.enter_context(rasterio.open(str(path), driver=_DRIVERS[format]))
 
 

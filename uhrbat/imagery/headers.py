@@ -1,5 +1,6 @@
 """What can be told of a file from its first bytes, before any decoder touches it."""
 
+import hashlib
 import os
 import stat
 import struct
@@ -214,3 +215,13 @@ def is_interlaced_png(path) -> bool:
     """Whether a PNG is interlaced, so that no row is complete before the whole file is decoded."""
     with Path(path).open("rb") as file:
         return file.read(29)[28:29] == b"\x01"
+
+
+def sha256_file(path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes, read in pieces; ImageError where it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{shown_name(path)} cannot be read ({reason}): check the file.") from None

@@ -22,6 +22,13 @@ Progress = Callable[[float], None]
 Cancel = Callable[[], bool]
 
 
+def part(progress: Progress | None, start: float, stop: float) -> Progress | None:
+    """A progress callback for one part, `start`..`stop`, of the work that `progress` follows."""
+    if progress is None:
+        return None
+    return lambda fraction: progress(start + (stop - start) * fraction)
+
+
 @dataclass(frozen=True)
 class Picture:
     """Lazy upright pixels. rgb: 3-band uchar, invalid pixels filled. valid: 1-band uchar of 0 and 255, or None."""

@@ -1,0 +1,90 @@
+"""Where a georeferenced image lies: pixels to map coordinates and back, metres per pixel, and GeoJSON of boxes."""
+
+import math
+from dataclasses import dataclass
+
+import rasterio
+from rasterio.crs import CRS
+from rasterio.warp import transform as reproject
+
+from uhrbat.imagery.info import ImageInfo
+
+_EQUATOR = 6_378_137.0
+_FLATTENING = 1 / 298.257223563
+
+
+@dataclass(frozen=True)
+class GeoReference:
+    """The affine map (a, b, c, d, e, f) from upright image pixels to map coordinates in `crs` (EPSG code or WKT).
+
+    Pixel coordinates are as for boxes: the top left pixel covers 0..1, so its centre is (0.5, 0.5).
+    """
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+
+    @classmethod
+    def of(cls, info: ImageInfo) -> "GeoReference | None":
+        """An image's georeference, or None where its file has none."""
+        if info.crs is None or info.transform is None:
+            return None
+        return cls(info.crs, info.transform)
+
+    def to_map(self, x: float, y: float) -> tuple[float, float]:
+        """Map coordinates of a pixel position, in the units of the CRS."""
+        a, b, c, d, e, f = self.transform
+        return a * x + b * y + c, d * x + e * y + f
+
+    def to_pixel(self, east: float, north: float) -> tuple[float, float]:
+        """Pixel position of map coordinates."""
+        a, b, c, d, e, f = self.transform
+        east, north, area = east - c, north - f, a * e - b * d
+        return (e * east - b * north) / area, (a * north - d * east) / area
+
+    def to_lonlat(self, x: float, y: float) -> tuple[float, float] | None:
+        """WGS 84 longitude and latitude in degrees of a pixel position, or None where the CRS has no place on Earth."""
+        east, north = self.to_map(x, y)
+        try:
+            with rasterio.Env():
+                (lon,), (lat,) = reproject(
+                    CRS.from_user_input(self.crs), CRS.from_epsg(4326), [east], [north]
+                )
+        except Exception:  # noqa: BLE001 - PROJ reports an unusable CRS in many ways
+            return None
+        return (lon, lat) if math.isfinite(lon) and math.isfinite(lat) else None
+
+    def metres_per_pixel(self, x: float, y: float) -> tuple[float, float] | None:
+        """Ground length in metres of one pixel across and one pixel down at a pixel position, or None if unknown."""
+        ends = [self.to_lonlat(x + dx, y + dy) for dx, dy in ((-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5))]
+        if None in ends:
+            return None
+        return _distance(*ends[:2]), _distance(*ends[2:])
+
+    def feature(self, box, properties: dict | None = None) -> dict:
+        """GeoJSON FeatureCollection, in the file's CRS, of a box (x0, y0, x1, y1) in image pixels."""
+        x0, y0, x1, y1 = (float(value) for value in box)
+        corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
+        ring = [list(self.to_map(x, y)) for x, y in corners]
+        name = f"urn:ogc:def:crs:EPSG::{self.crs[5:]}" if self.crs.startswith("EPSG:") else self.crs
+        return {
+            "type": "FeatureCollection",
+            "crs": {"type": "name", "properties": {"name": name}},
+            "features": [
+                {
+                    "type": "Feature",
+                    "geometry": {"type": "Polygon", "coordinates": [ring]},
+                    "properties": properties or {},
+                }
+            ],
+        }
+
+
+def _distance(start: tuple[float, float], stop: tuple[float, float]) -> float:
+    """Metres between two near points on the WGS 84 ellipsoid, by its radii of curvature there."""
+    latitude = math.radians((start[1] + stop[1]) / 2)
+    squared = _FLATTENING * (2 - _FLATTENING)
+    bend = 1 - squared * math.sin(latitude) ** 2
+    east = (stop[0] - start[0] + 180) % 360 - 180
+    across = _EQUATOR / math.sqrt(bend) * math.cos(latitude) * math.radians(east)
+    along = _EQUATOR * (1 - squared) / bend**1.5 * math.radians(stop[1] - start[1])
+    return math.hypot(across, along)
