@@ -175,10 +175,17 @@ def _place(
         half = length / 2 + 1.5
         for _ in range(90):
             x, y, heading = _candidate(kind, length, land, layout, rng)
-            if not (_MARGIN + half < x < UNITS - _MARGIN - half and _MARGIN + half < y < UNITS - _MARGIN - half):
+            if not (
+                _MARGIN + half < x < UNITS - _MARGIN - half and _MARGIN + half < y < UNITS - _MARGIN - half
+            ):
                 continue
             box = np.array((x - half - gap, y - half - gap, x + half + gap, y + half + gap))
-            if ((taken[:, 0] < box[2]) & (taken[:, 2] > box[0]) & (taken[:, 1] < box[3]) & (taken[:, 3] > box[1])).any():
+            if (
+                (taken[:, 0] < box[2])
+                & (taken[:, 2] > box[0])
+                & (taken[:, 1] < box[3])
+                & (taken[:, 3] > box[1])
+            ).any():
                 continue
             if not _suits(kind, x, y, length, land, layout, streets):
                 continue
@@ -204,7 +211,11 @@ def _candidate(
         y = road.start[1] + dy * along + math.cos(heading) * lane
         return x, y, heading + (math.pi if lane < 0 else 0) + rng.normal(0, 0.03)
     if kind == "airplane":
-        room = [pad for pad in layout.airfield if pad.use in ("apron", "runway", "taxiway") and pad.width > length * 0.9]
+        room = [
+            pad
+            for pad in layout.airfield
+            if pad.use in ("apron", "runway", "taxiway") and pad.width > length * 0.9
+        ]
         if room:
             pad = room[rng.choice(len(room), p=_shares([{"apron": 3.0}.get(pad.use, 1.0) for pad in room]))]
             reach = max(pad.length - length * 1.2, 1), max(pad.width - length * 1.3, 1)
@@ -222,14 +233,14 @@ def _shares(weights: list[float]) -> np.ndarray:
     return np.array(weights) / sum(weights)
 
 
-def _suits(
-    kind: str, x: float, y: float, length: float, land: Land, layout: Layout, streets: Clear
-) -> bool:
+def _suits(kind: str, x: float, y: float, length: float, land: Land, layout: Layout, streets: Clear) -> bool:
     """Tell whether a kind may stand at a point."""
     wet = land.cover(x, y) == "water"
     need = length * 0.72 + (16 if wet or not land.has_water else 34)
     if kind in WATER_KINDS:
-        return wet and land.depth(x, y) > need + (length if kind == "island" else 0) and streets.free(x, y, x, y)
+        return (
+            wet and land.depth(x, y) > need + (length if kind == "island" else 0) and streets.free(x, y, x, y)
+        )
     if kind == "car" and layout.roads:
         return not wet
     if kind != "wind turbine" and wet:

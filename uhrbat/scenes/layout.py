@@ -67,7 +67,11 @@ def lay_roads(land: Land, rng: np.random.Generator, airfield: bool) -> Layout:
     else:
         roads += _highway(land, rng)
     taken = [pad for pad in strips if pad.use != "grass"]
-    roads = [road for road in roads if not any(_near(road.start, pad, 60) or _near(road.end, pad, 60) for pad in taken)]
+    roads = [
+        road
+        for road in roads
+        if not any(_near(road.start, pad, 60) or _near(road.end, pad, 60) for pad in taken)
+    ]
     blocks = [block for block in blocks if not any(_near(block.center, pad, 170) for pad in strips)]
     return Layout(parcels, blocks, roads, strips, piers)
 
@@ -166,7 +170,12 @@ def _highway(land: Land, rng: np.random.Generator) -> list[Road]:
     for _ in range(int(rng.integers(1, 4))):
         angle = rng.uniform(0, math.pi)
         place = _frame(angle)
-        offset, sway, bends, phase = rng.uniform(-1500, 1500), rng.uniform(40, 220), rng.uniform(1, 2.5), rng.uniform(0, 6.28)
+        offset, sway, bends, phase = (
+            rng.uniform(-1500, 1500),
+            rng.uniform(40, 220),
+            rng.uniform(1, 2.5),
+            rng.uniform(0, 6.28),
+        )
         width, paved = float(rng.uniform(16, 26)), bool(rng.random() < 0.75)
         path = np.arange(-2900, 2901, ROAD_STEP)
         points = [place(u, offset + sway * math.sin(bends * u / 1000 + phase)) for u in path]
@@ -211,7 +220,9 @@ def _piers(land: Land, rng: np.random.Generator) -> list[Pad]:
         depth = sign * land.inside(x, y)
         if not -10 < depth < 14:
             continue
-        slope = np.array([land.inside(x + 90, y) - land.inside(x - 90, y), land.inside(x, y + 90) - land.inside(x, y - 90)])
+        slope = np.array(
+            [land.inside(x + 90, y) - land.inside(x - 90, y), land.inside(x, y + 90) - land.inside(x, y - 90)]
+        )
         if np.hypot(*slope) < 40:
             continue
         out = sign * slope / np.hypot(*slope)

@@ -247,7 +247,7 @@ def _count(scene: Scene, rng: np.random.Generator, index: int) -> _Draft | None:
     if spec is None:
         return None
     found = matches(scene, spec)
-    if len(found) >= len(NUMBERS) or len(found) == 1 and rng.random() < 0.65:
+    if len(found) >= len(NUMBERS) or len(found) == 1 and rng.random() < 0.8:
         return None
     texts = tuple(text.format(them=phrase(*spec, plural=True)) for text in _COUNT_TEXTS)
     return _Draft(COUNT, texts, NUMBERS[len(found)], NUMBERS, found, (spec,))
@@ -261,9 +261,7 @@ def place_of(center: tuple[float, float], size: int) -> str | None:
     return PLACES[int(parts[1]) * 3 + int(parts[0])]
 
 
-def direction_of(
-    subject: tuple[float, float], reference: tuple[float, float], size: int
-) -> str | None:
+def direction_of(subject: tuple[float, float], reference: tuple[float, float], size: int) -> str | None:
     """Name the direction in which a point is seen from another; None where it is ambiguous.
 
     That is: nearer than 6 % of the picture, or within 7 degrees of the border of two sectors.

@@ -60,12 +60,23 @@ class Painter:
 
     def line(self, start, end, color, width: float) -> None:
         """Draw a line `width` units wide."""
-        first, last = (tuple(int(round((v * self.scale - 0.5) * 16)) for v in point) for point in (start, end))
+        first, last = (
+            tuple(int(round((v * self.scale - 0.5) * 16)) for v in point) for point in (start, end)
+        )
         thickness = max(1, round(width * self.scale))
         tone = tuple(int(value) for value in color)
         cv2.line(self.image, first, last, tone, thickness, cv2.LINE_AA, 4)
 
-    def blob(self, x: float, y: float, radius: float, color, opacity: float = 1.0, stretch: float = 1.0, turn: float = 0.0) -> None:
+    def blob(
+        self,
+        x: float,
+        y: float,
+        radius: float,
+        color,
+        opacity: float = 1.0,
+        stretch: float = 1.0,
+        turn: float = 0.0,
+    ) -> None:
         """Fill an ellipse."""
         angle = np.linspace(0, 2 * math.pi, 14, endpoint=False)
         u, v = radius * stretch * np.cos(angle), radius * np.sin(angle)
@@ -80,7 +91,9 @@ class Painter:
         self.blob(x - dx * 0.25, y - dy * 0.25, radius * 0.66, color)
 
 
-def draw_layout(image: np.ndarray, land: Land, layout: Layout, clear: Clear, rng: np.random.Generator) -> None:
+def draw_layout(
+    image: np.ndarray, land: Land, layout: Layout, clear: Clear, rng: np.random.Generator
+) -> None:
     """Draw airfields, roads, town blocks and piers, in place."""
     painter = Painter(image, land.shadow)
     for pad in layout.airfield:
@@ -103,7 +116,9 @@ def _roads(painter: Painter, roads: list[Road]) -> None:
         start, end = np.array(road.start), np.array(road.end)
         if road.paved:
             for share in (0.05, 0.55):
-                painter.line(start + (end - start) * share, start + (end - start) * (share + 0.22), (158, 156, 148), 1)
+                painter.line(
+                    start + (end - start) * share, start + (end - start) * (share + 0.22), (158, 156, 148), 1
+                )
         else:
             painter.line(start, end, (152, 134, 102), road.width * 0.22)
 
@@ -112,7 +127,11 @@ def _strip(painter: Painter, land: Land, pad: Pad) -> None:
     """Draw one part of an airfield."""
     if pad.use == "grass":
         cover = land.cover(*pad.center)
-        painter.fill(pad.corners(), {"desert": (178, 154, 118), "urban": (116, 118, 88)}.get(cover, (108, 116, 76)), 0.75)
+        painter.fill(
+            pad.corners(),
+            {"desert": (178, 154, 118), "urban": (116, 118, 88)}.get(cover, (108, 116, 76)),
+            0.75,
+        )
         return
     tone = {"runway": (104, 104, 106), "apron": (152, 150, 146)}.get(pad.use, (126, 125, 122))
     painter.fill(pad.corners(4), np.array(tone) * 0.9)
@@ -123,7 +142,10 @@ def _strip(painter: Painter, land: Land, pad: Pad) -> None:
         for end in (-1, 1):
             for v in np.linspace(-pad.width / 2 + 8, pad.width / 2 - 8, 8):
                 u = end * (pad.length / 2 - 46)
-                painter.fill(pad.at([(u - 24, v - 1.6), (u + 24, v - 1.6), (u + 24, v + 1.6), (u - 24, v + 1.6)]), (168, 168, 164))
+                painter.fill(
+                    pad.at([(u - 24, v - 1.6), (u + 24, v - 1.6), (u + 24, v + 1.6), (u - 24, v + 1.6)]),
+                    (168, 168, 164),
+                )
     elif pad.use == "apron":
         for u in np.arange(-pad.length / 2 + 70, pad.length / 2, 70):
             painter.line(*pad.at([(u, -pad.width / 2), (u, pad.width / 2)]), (140, 138, 134), 1)
@@ -131,16 +153,35 @@ def _strip(painter: Painter, land: Land, pad: Pad) -> None:
         painter.line(*pad.at([(-pad.length / 2, 0), (pad.length / 2, 0)]), (150, 144, 104), 1)
 
 
-_ROOFS = np.array([(128, 124, 120), (108, 102, 98), (142, 134, 124), (120, 106, 94), (98, 96, 98), (132, 116, 102), (150, 144, 136)])
+_ROOFS = np.array(
+    [
+        (128, 124, 120),
+        (108, 102, 98),
+        (142, 134, 124),
+        (120, 106, 94),
+        (98, 96, 98),
+        (132, 116, 102),
+        (150, 144, 136),
+    ]
+)
 
 
 def _block(painter: Painter, land: Land, block: Pad, clear: Clear, rng: np.random.Generator) -> None:
     """Fill a town block with dull roofs, gardens and yards."""
     leafy = rng.random()
-    if any(land.cover(*corner) == "water" or land.has_water and land.depth(*corner) < 16 for corner in block.corners()):
+    if any(
+        land.cover(*corner) == "water" or land.has_water and land.depth(*corner) < 16
+        for corner in block.corners()
+    ):
         return
-    painter.fill(block.corners(), np.array((122, 122, 112)) + rng.uniform(-12, 12) - leafy * np.array((22, 8, 34)), 0.7)
-    if leafy > 0.93 or not clear.free(*block.corners().min(axis=0), *block.corners().max(axis=0)) and rng.random() < 0.4:
+    painter.fill(
+        block.corners(), np.array((122, 122, 112)) + rng.uniform(-12, 12) - leafy * np.array((22, 8, 34)), 0.7
+    )
+    if (
+        leafy > 0.93
+        or not clear.free(*block.corners().min(axis=0), *block.corners().max(axis=0))
+        and rng.random() < 0.4
+    ):
         return _grove(painter, block, clear, rng)
     columns = max(1, round(block.length / rng.uniform(60, 110)))
     rows = max(1, round(block.width / rng.uniform(60, 110)))
@@ -148,7 +189,9 @@ def _block(painter: Painter, land: Land, block: Pad, clear: Clear, rng: np.rando
     lot = block.length / columns, block.width / rows
     for row in range(rows):
         for column in range(columns):
-            center = np.array((-block.length / 2 + (column + 0.5) * lot[0], -block.width / 2 + (row + 0.5) * lot[1]))
+            center = np.array(
+                (-block.length / 2 + (column + 0.5) * lot[0], -block.width / 2 + (row + 0.5) * lot[1])
+            )
             use = rng.random()
             width, depth = lot[0] * rng.uniform(0.5, 0.86), lot[1] * rng.uniform(0.5, 0.86)
             house = Pad(tuple(block.at(center[None])[0]), width, depth, block.heading, "house")
@@ -183,7 +226,9 @@ def _house(painter: Painter, house: Pad, tone: np.ndarray, rng: np.random.Genera
         painter.fill(house.corners(-3), tone * 1.04)
         for _ in range(int(rng.integers(0, 4))):
             u, v = rng.uniform(-0.36, 0.36, 2) * (house.length, house.width)
-            painter.fill(house.at([(u - 3, v - 3), (u + 4, v - 3), (u + 4, v + 3), (u - 3, v + 3)]), tone * 0.78)
+            painter.fill(
+                house.at([(u - 3, v - 3), (u + 4, v - 3), (u + 4, v + 3), (u - 3, v + 3)]), tone * 0.78
+            )
 
 
 def _hull(corners: np.ndarray, cast: np.ndarray) -> np.ndarray:
@@ -223,7 +268,9 @@ def _afloat(painter: Painter, land: Land, x, y, size, choice, wind, rng) -> None
         painter.blob(x, y, size * 0.75, (176, 192, 192), 0.4, rng.uniform(1, 1.5), wind)
         for _ in range(3):
             dx, dy = rng.uniform(-0.3, 0.3, 2) * size
-            painter.blob(x + dx, y + dy, size * rng.uniform(0.25, 0.45), np.array((98, 92, 82)) + rng.uniform(-14, 14))
+            painter.blob(
+                x + dx, y + dy, size * rng.uniform(0.25, 0.45), np.array((98, 92, 82)) + rng.uniform(-14, 14)
+            )
     elif choice < 0.85:
         cos, sin = math.cos(wind), math.sin(wind)
         for _ in range(int(rng.integers(2, 7))):
@@ -231,7 +278,9 @@ def _afloat(painter: Painter, land: Land, x, y, size, choice, wind, rng) -> None
             radius = rng.uniform(0.5, 1.1) + size * 0.03
             stretch = rng.uniform(1.5, 2.0 + size * 0.2)
             spot = x + along * cos - across * sin, y + along * sin + across * cos
-            painter.blob(*spot, radius, (184, 200, 206), rng.uniform(0.25, 0.55), stretch, wind + rng.normal(0, 0.2))
+            painter.blob(
+                *spot, radius, (184, 200, 206), rng.uniform(0.25, 0.55), stretch, wind + rng.normal(0, 0.2)
+            )
     else:
         painter.blob(x, y, size * 1.4, (40, 74, 78), 0.4, rng.uniform(1, 2.4), rng.uniform(0, 3))
 
@@ -239,7 +288,9 @@ def _afloat(painter: Painter, land: Land, x, y, size, choice, wind, rng) -> None
 def _ashore(painter: Painter, land: Land, clear: Clear, x, y, size, choice, rng) -> None:
     """Draw a tree, a rock, a shed, a pond, a hay bale, a bare patch or a stack of dull containers."""
     cover = land.cover(x, y)
-    leaf = np.array({"desert": (104, 104, 66), "forest": (66, 92, 48)}.get(cover, (76, 98, 54))) + rng.uniform(-10, 10)
+    leaf = np.array(
+        {"desert": (104, 104, 66), "forest": (66, 92, 48)}.get(cover, (76, 98, 54))
+    ) + rng.uniform(-10, 10)
     turn = rng.uniform(0, math.pi)
     if choice < 0.34:
         for _ in range(int(rng.integers(1, 6))):
@@ -255,7 +306,17 @@ def _ashore(painter: Painter, land: Land, clear: Clear, x, y, size, choice, rng)
         painter.fill(_hull(shed.corners(), painter.shadow * size * 0.25), (58, 56, 54))
         tone = np.array((128, 120, 110)) + rng.uniform(-24, 20)
         painter.fill(shed.corners(), tone)
-        painter.fill(shed.at([(-size * 0.55, 0), (size * 0.55, 0), (size * 0.55, shed.width / 2), (-size * 0.55, shed.width / 2)]), tone * 0.86)
+        painter.fill(
+            shed.at(
+                [
+                    (-size * 0.55, 0),
+                    (size * 0.55, 0),
+                    (size * 0.55, shed.width / 2),
+                    (-size * 0.55, shed.width / 2),
+                ]
+            ),
+            tone * 0.86,
+        )
     elif choice < 0.74:
         painter.blob(x, y, size * 1.25, (116, 112, 84), 0.8, rng.uniform(1, 1.4), turn)
         painter.blob(x, y, size * 1.05, (66, 84, 78), 0.95, rng.uniform(1, 1.4), turn)
@@ -272,10 +333,18 @@ def _ashore(painter: Painter, land: Land, clear: Clear, x, y, size, choice, rng)
     elif choice < 0.92:
         for _ in range(int(rng.integers(2, 6))):
             dx, dy = rng.uniform(-26, 26, 2)
-            painter.blob(x + dx + painter.shadow[0] * 2, y + dy + painter.shadow[1] * 2, 2.6, (84, 76, 56), 0.6)
+            painter.blob(
+                x + dx + painter.shadow[0] * 2, y + dy + painter.shadow[1] * 2, 2.6, (84, 76, 56), 0.6
+            )
             painter.blob(x + dx, y + dy, 2.6, (176, 160, 116))
     else:
         for row in range(int(rng.integers(1, 4))):
-            stack = Pad((x + row * 6 * math.cos(turn + 1.57), y + row * 6 * math.sin(turn + 1.57)), 13, 4.6, turn, "container")
+            stack = Pad(
+                (x + row * 6 * math.cos(turn + 1.57), y + row * 6 * math.sin(turn + 1.57)),
+                13,
+                4.6,
+                turn,
+                "container",
+            )
             painter.fill(stack.corners() + painter.shadow * 2, (60, 58, 56))
             painter.fill(stack.corners(), np.array((118, 110, 102)) + rng.uniform(-16, 16, 3))

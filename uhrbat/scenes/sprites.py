@@ -66,8 +66,12 @@ class _Canvas:
         """Shrink the layers and box the visible pixels; `blur` softens the ground, in pixels."""
         planes = []
         for rgb, alpha in self.layers:
-            weighted = cv2.resize(rgb, (self.side, self.side), interpolation=cv2.INTER_AREA).astype(np.float32)
-            opacity = cv2.resize(alpha, (self.side, self.side), interpolation=cv2.INTER_AREA) / np.float32(255)
+            weighted = cv2.resize(rgb, (self.side, self.side), interpolation=cv2.INTER_AREA).astype(
+                np.float32
+            )
+            opacity = cv2.resize(alpha, (self.side, self.side), interpolation=cv2.INTER_AREA) / np.float32(
+                255
+            )
             planes.append((weighted, opacity))
         (weighted, opacity), (ground, ground_opacity) = planes
         if blur > 0:
@@ -146,9 +150,18 @@ def _ship(canvas, tint, length, shadow, rng, moving) -> None:
     if moving:
         reach = rng.uniform(0.7, 1.3)
         foam = (206, 220, 224)
-        canvas.polygon([(0.44, 0), (-0.5 - reach, -0.34), (-0.6 - reach, -0.22), (0.3, 0)], foam, 0.34, ground=True)
-        canvas.polygon([(0.44, 0), (-0.5 - reach, 0.34), (-0.6 - reach, 0.22), (0.3, 0)], foam, 0.34, ground=True)
-        canvas.polygon([(-0.4, -beam * 0.8), (-0.5 - reach, -0.04), (-0.5 - reach, 0.04), (-0.4, beam * 0.8)], foam, 0.62, True)
+        canvas.polygon(
+            [(0.44, 0), (-0.5 - reach, -0.34), (-0.6 - reach, -0.22), (0.3, 0)], foam, 0.34, ground=True
+        )
+        canvas.polygon(
+            [(0.44, 0), (-0.5 - reach, 0.34), (-0.6 - reach, 0.22), (0.3, 0)], foam, 0.34, ground=True
+        )
+        canvas.polygon(
+            [(-0.4, -beam * 0.8), (-0.5 - reach, -0.04), (-0.5 - reach, 0.04), (-0.4, beam * 0.8)],
+            foam,
+            0.62,
+            True,
+        )
     hull = np.array([(-0.5, -beam * 0.86), (-0.46, -beam), (0.2, -beam), (0.38, -beam * 0.7), (0.5, 0)])
     hull = np.vstack([hull, hull[-2::-1] * (1, -1)])
     canvas.polygon(hull, _SHADE, 0.55, ground=True, moved=shadow * 0.07)
@@ -170,7 +183,10 @@ def _airplane(canvas, tint, length, shadow, rng, moving) -> None:
     parts = [
         (np.array([(-0.5, -body * 0.45), (-0.3, -body), (0.38, -body), (0.47, -body * 0.6), (0.5, 0)]), 1.0),
         (np.array([(0.15, 0), (-0.1, -0.47), (-0.1 - 0.1 * chord, -0.47), (0.15 - 0.29 * chord, 0)]), 0.95),
-        (np.array([(-0.33, 0), (-0.43, -0.18), (-0.43 - 0.07 * chord, -0.18), (-0.34 - 0.13 * chord, 0)]), 0.86),
+        (
+            np.array([(-0.33, 0), (-0.43, -0.18), (-0.43 - 0.07 * chord, -0.18), (-0.34 - 0.13 * chord, 0)]),
+            0.86,
+        ),
     ]
     for outline, _ in parts:
         for mirror in (1, -1):
@@ -180,7 +196,9 @@ def _airplane(canvas, tint, length, shadow, rng, moving) -> None:
             canvas.polygon(_closed(outline, mirror), tint * light)
     if length > 22:
         for mirror in (1, -1):
-            canvas.polygon(_rectangle(0.0, mirror * 0.2 - 0.025, 0.12, mirror * 0.2 + 0.025), tint * 0.55 + 30)
+            canvas.polygon(
+                _rectangle(0.0, mirror * 0.2 - 0.025, 0.12, mirror * 0.2 + 0.025), tint * 0.55 + 30
+            )
         canvas.polygon(_rectangle(0.4, -body * 0.5, 0.44, body * 0.5), (40, 46, 56))
 
 
@@ -192,7 +210,19 @@ def _closed(outline: np.ndarray, mirror: int) -> np.ndarray:
 
 def _car(canvas, tint, length, shadow, rng, moving) -> None:
     canvas.polygon(_rectangle(-0.5, -0.24, 0.5, 0.24), _SHADE, 0.6, ground=True, moved=shadow * 0.14)
-    canvas.polygon([(-0.5, -0.2), (-0.44, -0.24), (0.42, -0.24), (0.5, -0.17), (0.5, 0.17), (0.42, 0.24), (-0.44, 0.24), (-0.5, 0.2)], tint)
+    canvas.polygon(
+        [
+            (-0.5, -0.2),
+            (-0.44, -0.24),
+            (0.42, -0.24),
+            (0.5, -0.17),
+            (0.5, 0.17),
+            (0.42, 0.24),
+            (-0.44, 0.24),
+            (-0.5, 0.2),
+        ],
+        tint,
+    )
     if length < 6:
         return
     glass = tint * 0.2 + 26
@@ -247,16 +277,28 @@ def _fish_raft(canvas, tint, length, shadow, rng, moving) -> None:
         for column in range(columns):
             x, y = -0.5 + column * pitch, -half + row * 2 * half / rows
             edge = (inset if column else 0, inset if row else 0)
-            canvas.polygon(_rectangle(x + edge[0], y + edge[1], x + pitch - inset * (column < columns - 1), y + 2 * half / rows - inset * (row < rows - 1)), tint)
+            canvas.polygon(
+                _rectangle(
+                    x + edge[0],
+                    y + edge[1],
+                    x + pitch - inset * (column < columns - 1),
+                    y + 2 * half / rows - inset * (row < rows - 1),
+                ),
+                tint,
+            )
 
 
 def _island(canvas, tint, length, shadow, rng, moving) -> None:
     angle = np.linspace(0, 2 * math.pi, 40, endpoint=False)
-    radius = 0.42 + 0.07 * np.cos(2 * angle + rng.uniform(0, 6)) + 0.035 * np.cos(3 * angle + rng.uniform(0, 6))
+    radius = (
+        0.42 + 0.07 * np.cos(2 * angle + rng.uniform(0, 6)) + 0.035 * np.cos(3 * angle + rng.uniform(0, 6))
+    )
     radius += 0.02 * np.cos(7 * angle + rng.uniform(0, 6))
     outline = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     for reach, opacity in ((1.42, 0.16), (1.26, 0.3), (1.1, 0.5)):
-        canvas.polygon(outline * reach, (128, 186, 182) if reach > 1.2 else (206, 222, 218), opacity, ground=True)
+        canvas.polygon(
+            outline * reach, (128, 186, 182) if reach > 1.2 else (206, 222, 218), opacity, ground=True
+        )
     canvas.polygon(outline, (216, 200, 156))
     canvas.polygon(outline * 0.78, (92, 116, 62))
     canvas.polygon(outline * 0.68, (54, 92, 44))
@@ -276,14 +318,22 @@ def _wind_turbine(canvas, tint, length, shadow, rng, moving) -> None:
     canvas.polygon(np.array(foot) @ unturned, _SHADE, 0.6, ground=True)
     for index in range(3):
         turn = index * 2 * math.pi / 3
-        along, across = np.array((math.cos(turn), math.sin(turn))), np.array((-math.sin(turn), math.cos(turn)))
+        along, across = (
+            np.array((math.cos(turn), math.sin(turn))),
+            np.array((-math.sin(turn), math.cos(turn))),
+        )
         outline = [-across * blade, along * 0.16 - across * blade * 1.25, along * 0.56, across * blade]
         canvas.polygon(outline, _SHADE, 0.6, ground=True, moved=tall)
     for index in range(3):
         turn = index * 2 * math.pi / 3
-        along, across = np.array((math.cos(turn), math.sin(turn))), np.array((-math.sin(turn), math.cos(turn)))
+        along, across = (
+            np.array((math.cos(turn), math.sin(turn))),
+            np.array((-math.sin(turn), math.cos(turn))),
+        )
         tip = [along * 0.56 - across * blade * 0.5, along * 0.56 + across * blade * 0.5]
-        canvas.polygon([-across * blade, along * 0.16 - across * blade * 1.25, *tip, across * blade], (248, 248, 248))
+        canvas.polygon(
+            [-across * blade, along * 0.16 - across * blade * 1.25, *tip, across * blade], (248, 248, 248)
+        )
     canvas.polygon(_ellipse(blade * 1.7, blade * 1.7), (226, 228, 232))
 
 

@@ -151,22 +151,34 @@ def _color(
         return _blend(deep, light, shallow, luminance)
     if cover == "forest":
         glade = np.clip(hue - 0.9, 0, 1)
-        return _blend(np.array((52, 78, 44)) + tone, np.array((98, 112, 62)) + tone, glade, 4 * mottle + 34 * slope)
+        return _blend(
+            np.array((52, 78, 44)) + tone, np.array((98, 112, 62)) + tone, glade, 4 * mottle + 34 * slope
+        )
     if cover == "desert":
         warp = fractal(rng, GRID, 6, 4, 0.45)
         heading = rng.uniform(0, math.pi)
         v, u = np.mgrid[0 : 1 : GRID * 1j, 0 : 1 : GRID * 1j].astype(np.float32)
         phase = (u * math.cos(heading) + v * math.sin(heading)) * rng.uniform(70, 190) + 2.6 * warp
         crest = 1 - np.abs(np.sin(phase)) ** 0.6
-        dunes = cv2.Sobel(crest, cv2.CV_32F, 1, 0) * land.shadow[0] + cv2.Sobel(crest, cv2.CV_32F, 0, 1) * land.shadow[1]
+        dunes = (
+            cv2.Sobel(crest, cv2.CV_32F, 1, 0) * land.shadow[0]
+            + cv2.Sobel(crest, cv2.CV_32F, 0, 1) * land.shadow[1]
+        )
         sandy = np.clip(0.8 + 0.6 * hue, 0, 1)
         gravel = np.clip(relief - 0.7, 0, 1)
         luminance = 3.5 * mottle + 16 * slope - 16 * np.clip(dunes, -1.2, 1.2) * sandy
         return _blend(np.array((198, 168, 124)) + tone, np.array((150, 122, 94)) + tone, gravel, luminance)
     if cover == "urban":
         green = np.clip(hue - 0.2, 0, 1) * 0.8
-        return _blend(np.array((136, 132, 124)) + tone * 0.6, np.array((96, 108, 76)) + tone, green, 4 * mottle)
-    return _blend(np.array((118, 120, 74)) + tone, np.array((134, 116, 82)) + tone, np.clip(hue, 0, 1), 3.5 * mottle + 12 * slope)
+        return _blend(
+            np.array((136, 132, 124)) + tone * 0.6, np.array((96, 108, 76)) + tone, green, 4 * mottle
+        )
+    return _blend(
+        np.array((118, 120, 74)) + tone,
+        np.array((134, 116, 82)) + tone,
+        np.clip(hue, 0, 1),
+        3.5 * mottle + 12 * slope,
+    )
 
 
 def _blend(first: np.ndarray, second: np.ndarray, share: np.ndarray, luminance: np.ndarray) -> np.ndarray:
@@ -192,7 +204,15 @@ def _shore(color: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> No
 
 
 _CROPS = np.array(
-    [(112, 126, 66), (86, 114, 58), (156, 140, 94), (128, 106, 76), (172, 158, 104), (76, 98, 52), (142, 124, 88)]
+    [
+        (112, 126, 66),
+        (86, 114, 58),
+        (156, 140, 94),
+        (128, 106, 76),
+        (172, 158, 104),
+        (76, 98, 52),
+        (142, 124, 88),
+    ]
 )
 
 
@@ -223,7 +243,9 @@ def _plough(
     phase = np.where(turned[labels], u * cos + v * sin, v * cos - u * sin) * rate
     wave = np.sin(np.arange(256) * 2 * math.pi / 256)
     strength = rng.uniform(0.2, 1.0)
-    furrows = cv2.LUT((phase.astype(np.int32) & 255).astype(np.uint8), (128 + 9 * strength * wave).astype(np.uint8))
+    furrows = cv2.LUT(
+        (phase.astype(np.int32) & 255).astype(np.uint8), (128 + 9 * strength * wave).astype(np.uint8)
+    )
     return cv2.addWeighted(tinted, 1, cv2.merge([furrows] * 3), 1, -128)
 
 

@@ -1,0 +1,25 @@
+import cv2
+import pytest
+
+from uhrbat.scenes import generate
+
+SIZE = 1008
+SPARSE_SEEDS = range(4_000_000, 4_000_005)
+DENSE_SEED = 4_000_006
+
+
+@pytest.fixture(scope="session")
+def sparse_scenes():
+    cv2.setNumThreads(1)
+    return [generate(seed, SIZE) for seed in SPARSE_SEEDS]
+
+
+@pytest.fixture(scope="session")
+def dense_scene():
+    """One crowded scene at the size at which objects' sizes are stated."""
+    return generate(DENSE_SEED, 4032, dense=True)
+
+
+@pytest.fixture(scope="session")
+def scenes(sparse_scenes, dense_scene):
+    return [*sparse_scenes, dense_scene]

@@ -1,0 +1,214 @@
+import hashlib
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from uhrbat.scenes import (
+    COLORS,
+    DEVELOPMENT_SEEDS,
+    EVALUATION_SEEDS,
+    EXAMPLE_SEEDS,
+    KIND_COLORS,
+    KIND_SIZES,
+    KINDS,
+    LAND_COVERS,
+    PHRASES,
+    TRAIN_SEEDS,
+    generate,
+    phrase,
+)
+from uhrbat.scenes.generator import _place, _plan, _streets
+from uhrbat.scenes.layout import lay_roads
+from uhrbat.scenes.scenery import Clear
+from uhrbat.scenes.sprites import RGB, draw
+from uhrbat.scenes.terrain import lay_out
+
+
+def _fingerprint(scene) -> str:
+    digest = hashlib.sha256(scene.image)
+    digest.update(scene.land_map)
+    digest.update(repr((scene.objects, scene.land_cover, scene.seed, scene.size)).encode())
+    return digest.hexdigest()
+
+
+def _gap(first, second) -> int:
+    """Pixels between two boxes along the axis that separates them more; negative if they overlap."""
+    return max(first[0] - second[2], second[0] - first[2], first[1] - second[3], second[1] - first[3])
+
+
+def test_same_seed_gives_the_same_scene_in_another_process(sparse_scenes):
+    scene = sparse_scenes[0]
+    code = (
+        f"import hashlib; from uhrbat.scenes import generate; scene = generate({scene.seed}, {scene.size})\n"
+        "print(hashlib.sha256(scene.image).hexdigest(), scene.objects)"
+    )
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", code]
+    there = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert there.stdout.strip() == f"{hashlib.sha256(scene.image).hexdigest()} {scene.objects}"
+
+
+def test_scenes_do_not_depend_on_what_was_generated_before(sparse_scenes):
+    scene = sparse_scenes[1]
+    np.random.seed(0)
+    assert _fingerprint(generate(scene.seed, scene.size)) == _fingerprint(scene)
+
+
+def test_different_seeds_give_different_scenes(sparse_scenes):
+    assert len({_fingerprint(scene) for scene in sparse_scenes}) == len(sparse_scenes)
+
+
+def test_a_scene_has_the_stated_shapes_and_words(scenes):
+    for scene in scenes:
+        assert scene.image.shape == (scene.size, scene.size, 3)
+        assert scene.image.dtype == np.uint8
+        assert scene.land_map.shape == (288, 288)
+        assert scene.land_map.dtype == np.uint8
+        assert scene.land_cover in LAND_COVERS
+        for item in scene.objects:
+            assert item.kind in KINDS
+            assert item.color in (KIND_COLORS[item.kind] or (None,))
+
+
+def test_a_scene_cannot_be_changed(sparse_scenes):
+    scene = sparse_scenes[0]
+    with pytest.raises(ValueError):
+        scene.image[0, 0] = 0
+    with pytest.raises(FrozenInstanceError):
+        scene.seed = 1
+
+
+def test_main_land_cover_has_the_largest_share(scenes):
+    for scene in scenes:
+        shares = np.bincount(scene.land_map.ravel(), minlength=5) / scene.land_map.size
+        assert LAND_COVERS[shares.argmax()] == scene.land_cover
+        assert 0.54 <= shares.max() <= 0.81
+        assert (shares > 0).sum() == 2
+
+
+def test_number_of_objects(sparse_scenes, dense_scene):
+    assert all(8 <= len(scene.objects) <= 30 for scene in sparse_scenes)
+    assert all(len({item.kind for item in scene.objects}) >= 4 for scene in sparse_scenes)
+    assert 60 <= len(dense_scene.objects) <= 120
+
+
+def test_sizes_are_in_range(dense_scene):
+    for item in dense_scene.objects:
+        low, high = KIND_SIZES[item.kind]
+        assert low <= item.size <= high, item
+
+
+def test_objects_keep_apart_and_off_the_border(scenes, dense_scene):
+    for scene in scenes:
+        scale = scene.size / 4032
+        least = 10 if scene is dense_scene else 20
+        for item in scene.objects:
+            assert min(item.box) >= 30 * scale
+            assert max(item.box) <= scene.size - 30 * scale
+        for first, second in combinations(scene.objects, 2):
+            assert _gap(first.box, second.box) >= int(least * scale) - 1
+
+
+def test_water_kinds_float_and_land_kinds_do_not(scenes):
+    water = LAND_COVERS.index("water")
+    for scene in scenes:
+        for item in scene.objects:
+            x, y = (int(value * 288 / scene.size) for value in item.center)
+            wet = scene.land_map[y, x] == water
+            if item.kind in ("ship", "fish raft", "island"):
+                assert wet, item
+            elif item.kind != "wind turbine":
+                assert not wet, item
+
+
+def test_boxes_are_tight_around_pixels_that_the_object_changed(monkeypatch):
+    seed = 4_000_007
+    scene = generate(seed, 1008, dense=True)
+    monkeypatch.setattr("uhrbat.scenes.generator.paste", _measure_only)
+    monkeypatch.setattr("uhrbat.scenes.generator._prepare_ground", lambda *arguments: None)
+    bare = generate(seed, 1008, dense=True)
+    assert bare.objects == scene.objects
+    changed = np.abs(scene.image.astype(int) - bare.image).max(axis=2) > 10
+    for item in scene.objects:
+        x0, y0, x1, y1 = item.box
+        inside = changed[y0:y1, x0:x1]
+        assert inside.any(axis=1).mean() > 0.6, item
+        assert inside.any(axis=0).mean() > 0.6, item
+
+
+def _measure_only(image, sprite, x, y):
+    x0, y0, x1, y1 = sprite.box
+    left, top = round(x - (x0 + x1) / 2), round(y - (y0 + y1) / 2)
+    return left + x0, top + y0, left + x1, top + y1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("end", (0, 1))
+def test_a_sprite_is_as_long_as_asked_and_of_its_color(kind, end):
+    length = KIND_SIZES[kind][end]
+    for color in KIND_COLORS[kind] or (None,):
+        rng = np.random.default_rng(3)
+        sprite = draw(kind, color, length, 0.7, (0.7, 0.7), rng, KIND_SIZES[kind])
+        x0, y0, x1, y1 = sprite.box
+        assert KIND_SIZES[kind][0] <= max(x1 - x0, y1 - y0) <= KIND_SIZES[kind][1]
+        assert abs(max(x1 - x0, y1 - y0) - length) <= 1
+        if color:
+            solid = sprite.opacity > 0.9 if (sprite.opacity > 0.9).any() else sprite.opacity > 0.5
+            shown = sprite.rgb[solid] / sprite.opacity[solid][:, None]
+            names = list(RGB)
+            nearest = (
+                np.abs(shown[:, None] - np.array([RGB[name] for name in names])).sum(axis=2).argmin(axis=1)
+            )
+            assert names[np.bincount(nearest).argmax()] == color
+
+
+def test_the_same_scene_at_another_size():
+    small, large = generate(4_000_001, 1008), generate(4_000_001, 1512)
+    assert [item.kind for item in small.objects] == [item.kind for item in large.objects]
+    assert [item.color for item in small.objects] == [item.color for item in large.objects]
+    for first, second in zip(small.objects, large.objects, strict=True):
+        assert np.allclose(np.array(first.center) / 1008, np.array(second.center) / 1512, atol=2e-3)
+    assert (small.land_map == large.land_map).all()
+    shrunk = [cv2.resize(scene.image, (63, 63), interpolation=cv2.INTER_AREA) for scene in (small, large)]
+    assert np.abs(shrunk[0].astype(int) - shrunk[1]).mean() < 6
+
+
+def test_every_kind_and_cover_occurs_in_plans():
+    kinds, covers = set(), set()
+    for seed in range(4_000_100, 4_000_108):
+        streams = np.random.default_rng([seed, 0]).spawn(4)
+        land = lay_out(streams[0])
+        covers |= {land.main, land.secondary}
+        plan = _plan(land, streams[1], dense=False)
+        assert 10 <= len(plan) <= 30
+        layout = lay_roads(land, streams[2], airfield=True)
+        sites = _place(plan, land, layout, Clear(), _streets(layout), streams[3], dense=False)
+        kinds |= {site.kind for site in sites}
+        assert len(sites) >= 8
+    assert kinds == set(KINDS)
+    assert covers == set(LAND_COVERS)
+
+
+def test_phrases_name_every_kind_and_color():
+    assert phrase("storage tank", "red", plural=True) == "red storage tanks"
+    assert PHRASES["ship", None] == "ship"
+    assert PHRASES["fish raft", "black"] == "black fish raft"
+    assert len(PHRASES) == len(KINDS) + sum(len(colors) for colors in KIND_COLORS.values())
+    assert {color for colors in KIND_COLORS.values() for color in colors} == set(COLORS)
+
+
+def test_seed_ranges_do_not_meet():
+    ranges = (TRAIN_SEEDS, DEVELOPMENT_SEEDS, EVALUATION_SEEDS, EXAMPLE_SEEDS)
+    assert all(first.stop <= second.start for first, second in zip(ranges, ranges[1:], strict=False))
+
+
+@pytest.mark.parametrize(("seed", "size"), ((0, 100), (0, 20_000), (-1, 1008)))
+def test_impossible_arguments_are_refused(seed, size):
+    with pytest.raises(ValueError, match="must"):
+        generate(seed, size)
