@@ -217,7 +217,7 @@ def _candidate(
             if pad.use in ("apron", "runway", "taxiway") and pad.width > length * 0.9
         ]
         if room:
-            pad = room[rng.choice(len(room), p=_shares([{"apron": 3.0}.get(pad.use, 1.0) for pad in room]))]
+            pad = room[rng.choice(len(room), p=_shares([3.0 if pad.use == "apron" else 1.0 for pad in room]))]
             reach = max(pad.length - length * 1.2, 1), max(pad.width - length * 1.3, 1)
             x, y = pad.at(rng.uniform(-0.5, 0.5, (1, 2)) * reach)[0]
             quarter = int(rng.integers(4)) if pad.use == "apron" else 2 * int(rng.integers(2))

@@ -126,12 +126,8 @@ def _roads(painter: Painter, roads: list[Road]) -> None:
 def _strip(painter: Painter, land: Land, pad: Pad) -> None:
     """Draw one part of an airfield."""
     if pad.use == "grass":
-        cover = land.cover(*pad.center)
-        painter.fill(
-            pad.corners(),
-            {"desert": (178, 154, 118), "urban": (116, 118, 88)}.get(cover, (108, 116, 76)),
-            0.75,
-        )
+        tones = {"desert": (178, 154, 118), "urban": (116, 118, 88)}
+        painter.fill(pad.corners(), tones.get(land.cover(*pad.center), (108, 116, 76)), 0.75)
         return
     tone = {"runway": (104, 104, 106), "apron": (152, 150, 146)}.get(pad.use, (126, 125, 122))
     painter.fill(pad.corners(4), np.array(tone) * 0.9)
@@ -169,48 +165,49 @@ _ROOFS = np.array(
 def _block(painter: Painter, land: Land, block: Pad, clear: Clear, rng: np.random.Generator) -> None:
     """Fill a town block with dull roofs, gardens and yards."""
     leafy = rng.random()
-    if any(
-        land.cover(*corner) == "water" or land.has_water and land.depth(*corner) < 16
-        for corner in block.corners()
-    ):
+    corners = block.corners()
+    if land.has_water and any(land.cover(*c) == "water" or land.depth(*c) < 16 for c in corners):
         return
-    painter.fill(
-        block.corners(), np.array((122, 122, 112)) + rng.uniform(-12, 12) - leafy * np.array((22, 8, 34)), 0.7
-    )
-    if (
-        leafy > 0.93
-        or not clear.free(*block.corners().min(axis=0), *block.corners().max(axis=0))
-        and rng.random() < 0.4
-    ):
-        return _grove(painter, block, clear, rng)
+    lawn = np.array((122, 122, 112)) + rng.uniform(-12, 12) - leafy * np.array((22, 8, 34))
+    painter.fill(corners, lawn, 0.7)
+    empty = clear.free(*corners.min(axis=0), *corners.max(axis=0))
+    if leafy > 0.93 or not empty and rng.random() < 0.4:
+        _grove(painter, block, clear, rng)
+        return
     columns = max(1, round(block.length / rng.uniform(60, 110)))
     rows = max(1, round(block.width / rng.uniform(60, 110)))
     base = _ROOFS[rng.integers(len(_ROOFS))]
     lot = block.length / columns, block.width / rows
     for row in range(rows):
         for column in range(columns):
-            center = np.array(
-                (-block.length / 2 + (column + 0.5) * lot[0], -block.width / 2 + (row + 0.5) * lot[1])
-            )
-            use = rng.random()
-            width, depth = lot[0] * rng.uniform(0.5, 0.86), lot[1] * rng.uniform(0.5, 0.86)
-            house = Pad(tuple(block.at(center[None])[0]), width, depth, block.heading, "house")
-            corners = house.corners()
-            if not clear.free(*corners.min(axis=0), *corners.max(axis=0)):
-                continue
-            if land.depth(*house.center) < 70 or land.cover(*house.center) != "urban":
-                continue
-            if use < 0.72:
-                tone = base if rng.random() < 0.6 else _ROOFS[rng.integers(len(_ROOFS))]
-                _house(painter, house, tone + rng.uniform(-9, 9), rng)
-            elif use < 0.88:
-                for _ in range(3):
-                    spot = house.at(rng.uniform(-0.5, 0.5, (1, 2)) * (width, depth))[0]
-                    painter.tree(*spot, rng.uniform(5, 11), np.array((74, 96, 54)) + rng.uniform(-10, 10))
-            else:
-                painter.fill(corners, (112, 111, 110))
-                for u in np.arange(-width / 2 + 8, width / 2 - 4, 9):
-                    painter.line(*house.at([(u, -depth / 2 + 4), (u, -depth / 2 + 16)]), (142, 141, 138), 1)
+            place = -block.length / 2 + (column + 0.5) * lot[0], -block.width / 2 + (row + 0.5) * lot[1]
+            center = tuple(block.at(np.array([place]))[0])
+            _lot(painter, land, Pad(center, *lot, block.heading, "lot"), base, clear, rng)
+
+
+def _lot(
+    painter: Painter, land: Land, lot: Pad, base: np.ndarray, clear: Clear, rng: np.random.Generator
+) -> None:
+    """Put a house, some trees or a yard on one lot of a town block."""
+    use = rng.random()
+    width, depth = lot.length * rng.uniform(0.5, 0.86), lot.width * rng.uniform(0.5, 0.86)
+    house = Pad(lot.center, width, depth, lot.heading, "house")
+    corners = house.corners()
+    if not clear.free(*corners.min(axis=0), *corners.max(axis=0)):
+        return
+    if land.depth(*house.center) < 70 or land.cover(*house.center) != "urban":
+        return
+    if use < 0.72:
+        tone = base if rng.random() < 0.6 else _ROOFS[rng.integers(len(_ROOFS))]
+        _house(painter, house, tone + rng.uniform(-9, 9), rng)
+    elif use < 0.88:
+        for _ in range(3):
+            spot = house.at(rng.uniform(-0.5, 0.5, (1, 2)) * (width, depth))[0]
+            painter.tree(*spot, rng.uniform(5, 11), np.array((74, 96, 54)) + rng.uniform(-10, 10))
+    else:
+        painter.fill(corners, (112, 111, 110))
+        for u in np.arange(-width / 2 + 8, width / 2 - 4, 9):
+            painter.line(*house.at([(u, -depth / 2 + 4), (u, -depth / 2 + 16)]), (142, 141, 138), 1)
 
 
 def _house(painter: Painter, house: Pad, tone: np.ndarray, rng: np.random.Generator) -> None:

@@ -38,9 +38,7 @@ class Sprite:
 class _Canvas:
     """Two supersampled layers, object and ground, drawn on in the object's own coordinates.
 
-    Colors are stored multiplied by their opacity.
-
-    The object's length is 1 along x, its center (0, 0).
+    The object's length is 1 along x, its center (0, 0). Colors are stored multiplied by their opacity.
     """
 
     def __init__(self, scale: float, heading: float, side: int, oversampling: int) -> None:
@@ -52,11 +50,10 @@ class _Canvas:
         self.middle = side * oversampling / 2
         shape = (side * oversampling, side * oversampling)
         self.layers = [(np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8)) for _ in range(2)]
-        self.shift = np.zeros(2)
 
     def polygon(self, points, color, opacity: float = 1.0, ground: bool = False, moved=(0.0, 0.0)) -> None:
         """Fill a polygon; `moved` shifts it by object lengths in picture directions."""
-        points = np.asarray(points, float) @ self.turn + self.shift + np.asarray(moved)
+        points = np.asarray(points, float) @ self.turn + np.asarray(moved)
         corners = np.round((points * self.scale + self.middle) * 16).astype(np.int32)
         rgb, alpha = self.layers[ground]
         cv2.fillPoly(rgb, [corners], _color(np.asarray(color) * opacity), shift=4)
@@ -82,13 +79,7 @@ class _Canvas:
         box = (0, 0, 0, 0)
         if len(rows):
             box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-        return Sprite(
-            weighted,
-            opacity,
-            ground,
-            ground_opacity,
-            box,
-        )
+        return Sprite(weighted, opacity, ground, ground_opacity, box)
 
 
 def _color(color) -> tuple[int, int, int]:
