@@ -1,0 +1,484 @@
+"""From an image and a question to an answer: encode, score, partition, rank, select, answer.
+
+Each stage depends on as little as it can (house plan, "a budget is a prefix"): an encoded scene serves every
+question, a view serves every budget, only an answer needs the language model.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from . import baselines, checkpoints, evidence, imagery, importance
+from .errors import Cancelled, InputError
+from .model import UHRBATModel
+from .pyramid import Pyramid, Scale, split_budget
+from .ranking import Ranking, Selection, rank_tokens
+from .regions import RegionSettings, partition
+from .text import TextCodec, clean_question
+
+Budget = int | tuple[int, ...]
+Progress = Callable[[str, float, str], None]
+Box = tuple[float, float, float, float]
+PHOTOGRAPH_CAVEAT = (
+    "nano was trained on generated scenes only; this image is not one of them, so take its answer as a demonstration."
+)
+VIEWS_A_SCENE = 8
+TILE_BATCH = {"cpu": 8, "mps": 8, "cuda": 64}
+logger = logging.getLogger(__name__)
+
+
+class Flag(Protocol):
+    """Anything with `is_set`, such as threading.Event: set it to cancel."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How tokens are scored, partitioned and ordered.
+
+    importance: "similarity", "attention" or "fused"; regions: "kmeans", "grid" or "none"; order of regions:
+    "max" or "mean" (paper); seed of the k-means' initial centres. InputError for any other value.
+    """
+
+    importance: str = "similarity"
+    regions: str = "kmeans"
+    order: str = "max"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("importance", importance.METHODS),
+            ("regions", ("kmeans", "grid", "none")),
+            ("order", ("max", "mean")),
+        ):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} is '{getattr(self, name)}'; choose one of {', '.join(choices)}")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
+            raise InputError(f"the seed is {self.seed!r}; give a whole number from 0")
+
+
+class Answer(str):
+    """The model's answer, a string that also carries how it came about.
+
+    points: (x, y) in image pixels that the model listed as evidence before it answered; tokens: image tokens that
+    it was given; seconds by stage; truncated: the answer reached its length limit; caveat: why not to trust it.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    tokens: int
+    seconds: dict[str, float]
+    truncated: bool
+    caveat: str | None
+
+
+class _Reporter:
+    """Forwards progress, raises Cancelled when asked to, and times the stages."""
+
+    def __init__(self, progress: Progress | bool | None, cancel: Flag | None) -> None:
+        self.bar: tqdm | None = None
+        self.callback = progress if callable(progress) else None
+        self.show = progress is True
+        self.cancel = cancel
+        self.seconds: dict[str, float] = {}
+        self._began: tuple[str, float] | None = None
+
+    def __call__(self, stage: str, fraction: float, message: str = "") -> None:
+        if self.cancel is not None and self.cancel.is_set():
+            self.close()
+            raise Cancelled(f"stopped while at work on '{stage}', as asked")
+        now = time.perf_counter()
+        if self._began is None or self._began[0] != stage:
+            self._finish(now)
+            self._began = (stage, now)
+        if self.callback:
+            self.callback(stage, fraction, message)
+        if self.show:
+            if self.bar is None:
+                self.bar = tqdm(total=100, bar_format="{desc:<10}{bar}{percentage:4.0f}% {elapsed}", leave=False)
+            self.bar.set_description_str(stage)
+            self.bar.n = round(fraction * 100)
+            self.bar.refresh()
+
+    def _finish(self, now: float) -> None:
+        if self._began is not None:
+            stage, start = self._began
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + now - start
+
+    def close(self) -> dict[str, float]:
+        self._finish(time.perf_counter())
+        self._began = None
+        if self.bar is not None:
+            self.bar.close()
+        return self.seconds
+
+
+class UHRBAT:
+    """A loaded model. `UHRBAT.from_pretrained("nano").encode("harbour.tif").ask("...").select(3000).answer()`"""
+
+    def __init__(self, name: str, model: UHRBATModel, codec: TextCodec, settings: Settings | None = None) -> None:
+        self.name, self.model, self.codec = name, model, codec
+        self.settings = settings or Settings()
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str = "nano", device: str = "auto", dtype: torch.dtype | None = None
+    ) -> UHRBAT:
+        """Load "nano" or a checkpoint folder.
+
+        device: "auto" takes cuda, then mps, then cpu; dtype: bfloat16 on cuda, else float32. CheckpointError.
+        """
+        where = torch.device(choose_device(device))
+        kind = dtype or (torch.bfloat16 if where.type == "cuda" else torch.float32)
+        model, tokenizer = checkpoints.load(name, where, kind)
+        return cls(name, model, TextCodec(tokenizer, model.config.point_bins))
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
+
+    @property
+    def knows_photographs(self) -> bool:
+        """False for nano, which has seen generated scenes only."""
+        return not self.model.config.extra.get("generated_scenes_only", False)
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        path: str | Path,
+        *,
+        info: imagery.ImageInfo | None = None,
+        progress: Progress | bool | None = True,
+        cancel: Flag | None = None,
+        bands: tuple[int, ...] | None = None,
+    ) -> EncodedScene:
+        """Read an image and encode every tile of every scale: the heavy call, once an image.
+
+        progress: True shows a bar, a callable gets (stage, fraction 0..1, message). ImageError, Cancelled.
+        """
+        report = _Reporter(progress, cancel)
+        report("read", 0.0)
+        info = info or imagery.open_image(path, bands=bands)
+        canvas = imagery.read_canvas(path, info, lambda share: report("read", share), cancel)
+        pyramid = Pyramid(info.width, info.height, self.model.config.scales)
+        batches = sum(scale.tiles**2 for scale in pyramid.scales)
+        embeddings, visual, excluded, done = {}, {}, {}, 0
+        for scale in pyramid.scales:
+            picture = imagery.scale_image(canvas, scale.size)
+            parts, seen = [], []
+            for tiles in self._tile_batches(picture, scale):
+                report("encode", done / batches, f"{done} of {batches} tiles")
+                features, count = self._features(tiles)
+                parts.append(self.model.project(features).flatten(0, 1))
+                if self.model.similarity is not None:
+                    seen.append(self.model.similarity_vectors(features).flatten(0, 1))
+                done += count
+            embeddings[scale.size] = torch.cat(parts)
+            if seen:
+                visual[scale.size] = torch.cat(seen)
+            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale), device=self.device)
+            excluded[scale.size] = ~valid
+        report("encode", 1.0)
+        generated = is_example(path)
+        return EncodedScene(self, info, pyramid, embeddings, visual, excluded, generated, report.close())
+
+    def _tile_batches(self, picture, scale: Scale) -> Iterable[Tensor]:
+        size = TILE_BATCH.get(self.device.type, 8)
+        config = self.model.config
+        for start in range(0, scale.tiles**2, size):
+            indices = range(start, min(start + size, scale.tiles**2))
+            yield imagery.tiles(picture, config.image_mean, config.image_std, indices)
+
+    def _features(self, tiles) -> tuple[Tensor, int]:
+        """Encode a batch of tiles, in halves if the device's memory does not suffice."""
+        pixels = torch.as_tensor(tiles)
+        try:
+            return self.model.features(pixels.to(self.device, self.dtype)), len(pixels)
+        except torch.OutOfMemoryError:
+            if len(pixels) == 1:
+                raise
+            logger.warning("out of memory with %d tiles at once; halving", len(pixels))
+            torch.cuda.empty_cache()
+            TILE_BATCH[self.device.type] = half = max(1, len(pixels) // 2)
+            return torch.cat([self._features(part)[0] for part in pixels.split(half)]), len(pixels)
+
+    @torch.inference_mode()
+    def question_vector(self, question: str) -> Tensor:
+        """The question's unit vector float[p] from the text tower."""
+        tower = self.model.similarity
+        ids = torch.tensor([self.codec.similarity_ids(question, tower.max_text_tokens)], device=self.device)
+        return tower.text_vectors(ids, torch.ones_like(ids))[0]
+
+
+@dataclass
+class EncodedScene:
+    """An image as tokens: embeddings and similarity vectors of every scale, tile-major. Serves every question.
+
+    embeddings: {size: float[N, hidden]} without residuals; visual: {size: float[N, p]}; excluded: {size: bool[N]}
+    tokens of padding or nodata, never evidence.
+    """
+
+    model: UHRBAT
+    info: imagery.ImageInfo
+    pyramid: Pyramid
+    embeddings: dict[int, Tensor]
+    visual: dict[int, Tensor]
+    excluded: dict[int, Tensor]
+    made_by_generator: bool
+    seconds: dict[str, float]
+    _views: OrderedDict[tuple[str, Settings], View] = field(default_factory=OrderedDict)
+    _regions: dict[tuple[str, int], dict[int, Tensor]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def caveat(self) -> str | None:
+        return None if self.made_by_generator or self.model.knows_photographs else PHOTOGRAPH_CAVEAT
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of tensors held for this scene, views included."""
+        held = [*self.embeddings.values(), *self.visual.values(), *self.excluded.values()]
+        for regions in self._regions.values():
+            held += regions.values()
+        total = sum(value.numel() * value.element_size() for value in held)
+        return total + sum(view.nbytes for view in list(self._views.values()))
+
+    def coarse(self, size: int) -> Tensor:
+        """Embeddings of one scale as the attention pass sees them, residual included."""
+        return self._with_residual(size, self.model.model.profile.attention_residual)
+
+    def _with_residual(self, size: int, times: int) -> Tensor:
+        residual = self.model.model.residual(size)
+        values = self.embeddings[size]
+        return values if residual is None or not times else values + times * residual.to(values.dtype)
+
+    @torch.inference_mode()
+    def ask(
+        self,
+        question: str,
+        settings: Settings | None = None,
+        progress: Progress | bool | None = None,
+        cancel: Flag | None = None,
+    ) -> View:
+        """Score, partition and rank all tokens for a question. InputError for an empty or unreadable question."""
+        question = clean_question(question)
+        settings = settings or self.model.settings
+        key = (question, settings)
+        with self._lock:
+            if key in self._views:
+                self._views.move_to_end(key)
+                return self._views[key]
+        report = _Reporter(progress, cancel)
+        report("score", 0.0)
+        scores = self._score(question, settings.importance)
+        regions = self._partition(settings, report)
+        report("rank", 0.0)
+        rankings = {}
+        for size, values in scores.items():
+            excluded = self.excluded[size]
+            rankings[size] = rank_tokens(
+                values, regions[size], settings.order, excluded=excluded if bool(excluded.any()) else None
+            )
+        report("rank", 1.0)
+        view = View(self, question, settings, scores, regions, rankings, report.close())
+        with self._lock:
+            self._views[key] = view
+            while len(self._views) > VIEWS_A_SCENE:
+                self._views.popitem(last=False)
+        return view
+
+    def _score(self, question: str, method: str) -> dict[int, Tensor]:
+        engine = self.model
+        sizes = self.pyramid.sizes
+        if method in ("similarity", "fused"):
+            similar = importance.similarity(engine.model, self.visual, engine.question_vector(question))
+        if method in ("attention", "fused"):
+            coarse = self.coarse(importance.ATTENTION_SCALE)
+            attended = importance.attention(engine.model, coarse, engine.codec.prompt(question), sizes)
+        if method == "similarity":
+            return similar
+        return attended if method == "attention" else importance.fused(similar, attended)
+
+    def _partition(self, settings: Settings, report: _Reporter) -> dict[int, Tensor]:
+        key = (settings.regions, settings.seed)
+        if key not in self._regions:
+            out = {}
+            coordinates = self.model.model.profile.coordinates
+            for index, scale in enumerate(self.pyramid.scales):
+                report("partition", index / len(self.pyramid.scales))
+                chosen = RegionSettings(method=settings.regions, seed=settings.seed, coordinates=coordinates)
+                out[scale.size] = partition(self.embeddings[scale.size], scale, chosen)
+            self._regions[key] = out
+        return self._regions[key]
+
+
+@dataclass
+class View:
+    """A question asked of a scene: importance, regions and ranking of every token; every budget is a prefix.
+
+    importance: {size: float32[N]}; regions: {size: int64[N]}; rankings: {size: Ranking}.
+    """
+
+    scene: EncodedScene
+    question: str
+    settings: Settings
+    importance: dict[int, Tensor]
+    regions: dict[int, Tensor]
+    rankings: dict[int, Ranking]
+    seconds: dict[str, float]
+
+    @property
+    def scored_scales(self) -> tuple[int, ...]:
+        """Scales on which importance was computed; on the others it is interpolated."""
+        if self.settings.importance == "attention":
+            return (importance.ATTENTION_SCALE,)
+        return self.scene.pyramid.sizes
+
+    @cached_property
+    def nbytes(self) -> int:
+        count = sum(values.numel() for values in self.importance.values())
+        return count * 32
+
+    def budgets(self, budget: Budget) -> dict[int, int]:
+        """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
+        scales = self.scene.pyramid.scales
+        if isinstance(budget, (tuple, list)):
+            if len(budget) != len(scales) or any(type(k) is not int or k < 0 for k in budget) or not sum(budget):
+                raise InputError(f"budgets a scale are {list(budget)}; give {len(scales)} whole numbers from 0")
+            for scale, count in zip(scales, budget):
+                if count > scale.tokens:
+                    raise InputError(f"the budget of scale {scale.size} is {count:,}; it has {scale.tokens:,} tokens")
+            return {scale.size: count for scale, count in zip(scales, budget)}
+        return dict(zip(self.scene.pyramid.sizes, split_budget(budget, scales)))
+
+    def select(
+        self, budget: Budget, force: Iterable[Box] = (), without: Iterable[Box] = ()
+    ) -> SceneSelection:
+        """Cut the ranking at a budget. `force` and `without` are boxes in image pixels whose tokens are put first,
+        or taken out (the counterfactuals)."""
+        budgets = self.budgets(budget)
+        selections = {}
+        for size, ranking in self.rankings.items():
+            for box in without:
+                ranking = ranking.without(self.scene.pyramid.tokens_in_box(size, box))
+            for box in force:
+                ranking = ranking.with_tokens(self.scene.pyramid.tokens_in_box(size, box))
+            selections[size] = ranking.select(budgets[size])
+        return SceneSelection(self, selections, budgets)
+
+    def baseline(self, name: str, budget: Budget, seed: int = 0) -> SceneSelection:
+        """What another compressor hands to the model at the same total budget (uhrbat.baselines.BASELINES)."""
+        budgets = self.budgets(budget)
+        selections = baselines.select_baseline(
+            name, self.importance, self.scene.pyramid.scales, sum(budgets.values()), seed, self.scene.excluded
+        )
+        return SceneSelection(self, selections, budgets)
+
+    def fate(self, box: Box, budget: Budget) -> evidence.Fate:
+        """What became of the tokens of a box (x0, y0, x1, y1 in image pixels) at a budget, and why."""
+        return evidence.fate(
+            self.scene.pyramid, box, self.importance, self.rankings, self.budgets(budget), self.scored_scales
+        )
+
+
+@dataclass
+class SceneSelection:
+    """The tokens of all scales that the language model is given, in the order emitted."""
+
+    view: View
+    selections: dict[int, Selection]
+    budgets: dict[int, int]
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(selection) for selection in self.selections.values())
+
+    @property
+    def ledger(self) -> dict:
+        return {size: selection.ledger() for size, selection in self.selections.items()}
+
+    @torch.inference_mode()
+    def image_tokens(self) -> Tensor:
+        """float[tokens, hidden]: pooled embeddings with residuals, scales ascending, through the token MLP."""
+        scene = self.view.scene
+        network = scene.model.model
+        times = network.profile.selection_residual
+        parts = [
+            selection.pool(scene._with_residual(size, times)) for size, selection in sorted(self.selections.items())
+        ]
+        return network.token_mlp(torch.cat(parts))
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        progress: Progress | bool | None = None,
+        cancel: Flag | None = None,
+        max_new_tokens: int = 64,
+    ) -> Answer:
+        """Ask the language model, greedily. Cancelled if `cancel` is set meanwhile."""
+        scene = self.view.scene
+        engine = scene.model
+        report = _Reporter(progress, cancel)
+        report("prefill", 0.0)
+        prompt = engine.codec.prompt(self.view.question)
+
+        def on_token(count: int) -> None:
+            report("decode", count / max_new_tokens)
+
+        device = engine.device
+        ids, truncated = engine.model.generate(
+            torch.tensor(prompt.before, device=device),
+            self.image_tokens(),
+            torch.tensor(prompt.after, device=device),
+            engine.codec.stop,
+            max_new_tokens,
+            on_token,
+        )
+        text, points = engine.codec.parse(ids)
+        answer = Answer(text)
+        side, (left, top) = scene.pyramid.side, scene.pyramid.offset
+        answer.points = tuple((x * side - left, y * side - top) for x, y in points)
+        answer.tokens = self.tokens
+        answer.seconds = report.close()
+        answer.truncated = truncated
+        answer.caveat = scene.caveat
+        return answer
+
+
+def choose_device(name: str) -> str:
+    """"auto" -> "cuda", "mps" or "cpu"; InputError for a device that is not there."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = name.split(":")[0]
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(kind, False):
+        raise InputError(f"device '{name}' is not available here; choose auto or cpu")
+    return name
+
+
+def is_example(path: str | Path) -> bool:
+    """Whether a file is, byte for byte, one of the shipped generated scenes."""
+    listing = checkpoints.ASSETS / "examples" / "examples.json"
+    if not listing.is_file():
+        return False
+    known = {item["sha256"] for item in json.loads(listing.read_text())["examples"]}
+    return imagery.sha256_file(path) in known

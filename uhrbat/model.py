@@ -1,0 +1,325 @@
+"""The network of UHR-BAT: vision tower, projector, scale residuals, token MLP and language model.
+
+One class serves the released 7B checkpoint and nano; what differs between them is configuration
+(`ModelConfig`), never code. The layout follows the data: pixels, features, embeddings, image tokens,
+language model. Nothing here selects tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    DynamicCache,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
+
+from .pyramid import SCALES, TILE_GRID, Scale
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How a checkpoint was trained to use positions (method.md, "Where the release differs").
+
+    residual: "scene" lays a scale's map over the scene, "tile" squeezes it into every tile (as released).
+    attention_residual, selection_residual: how often it is added before the attention pass and on
+        selected tokens.
+    coordinates: positions of the k-means features, over the "scene" or inside the "tile".
+    """
+
+    name: str
+    residual: str
+    attention_residual: int
+    selection_residual: int
+    coordinates: str
+
+
+PROFILES = {
+    "scene": Profile("scene", "scene", 1, 1, "scene"),
+    "reference": Profile("reference", "tile", 1, 2, "tile"),
+    "reference-no-residual": Profile("reference-no-residual", "tile", 1, 0, "tile"),
+}
+
+
+@dataclass
+class ModelConfig:
+    """Everything needed to build the network; `vision`, `text`, `language` are transformers' own fields.
+
+    image_attention: "causal" as Qwen2 does it, or "self": an image token passes the language model's
+        layers attending to itself alone and all of them share one position, so that the tokens are a set:
+        their cost is linear in the budget and their order does not matter (nano).
+    point_bins: location tokens an axis with which the model points before it answers; 0 if it does not.
+    """
+
+    vision: dict
+    language: dict
+    text: dict | None = None
+    projection_dim: int = 0
+    scales: tuple[int, ...] = SCALES
+    select_layer: int = -2
+    residual_base: int = 64
+    profile: str = "scene"
+    image_attention: str = "causal"
+    point_bins: int = 0
+    image_mean: tuple[float, ...] = CLIP_MEAN
+    image_std: tuple[float, ...] = CLIP_STD
+    extra: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.scales = tuple(self.scales)
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+class DenseSimilarity(nn.Module):
+    """Text tower and projections that compare a text with every image token (dense CLIP).
+
+    `logit(cosine) = exp(scale) * cosine + bias`; its sigmoid is the probability, as trained, that the token
+    shows what the text names.
+    """
+
+    def __init__(self, text: dict, vision_width: int, projection_dim: int) -> None:
+        super().__init__()
+        self.text_model = CLIPTextModel(CLIPTextConfig(**text))
+        self.text_projection = nn.Linear(text["hidden_size"], projection_dim, bias=False)
+        self.visual_projection = nn.Linear(vision_width, projection_dim, bias=False)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+        self.logit_bias = nn.Parameter(torch.tensor(-4.0))
+
+    @property
+    def max_text_tokens(self) -> int:
+        return self.text_model.config.max_position_embeddings
+
+    def text_vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Token ids int[n, L] (each row holds an end token) -> unit vectors float[n, projection_dim]."""
+        pooled = self.text_model(input_ids=ids, attention_mask=mask).pooler_output
+        return F.normalize(self.text_projection(pooled), dim=-1)
+
+    def logits(self, visual: Tensor, text: Tensor) -> Tensor:
+        """Unit vectors float[N, p] and float[n, p] -> float[N, n]."""
+        return (visual @ text.T) * self.logit_scale.exp() + self.logit_bias
+
+
+class UHRBATModel(nn.Module):
+    """The whole network. See the module's first line for the way of the data."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.profile = PROFILES[config.profile]
+        self.vision = CLIPVisionModel(CLIPVisionConfig(**config.vision))
+        width = self.vision.config.hidden_size
+        self.language = Qwen2ForCausalLM(Qwen2Config(**config.language))
+        hidden = self.language.config.hidden_size
+        self.projector = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self.token_mlp = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self.residuals = nn.ParameterDict()
+        for size in config.scales:
+            side = min(size // 14, config.residual_base)
+            self.residuals[str(size)] = nn.Parameter(torch.randn(1, side * side, hidden) / math.sqrt(hidden))
+        self.similarity = (
+            DenseSimilarity(config.text, width, config.projection_dim) if config.text is not None else None
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return self.language.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.language.dtype
+
+    # pixels -> features -> embeddings
+
+    def features(self, pixels: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Normalised tiles float[n, 3, 336, 336] -> patch features float[n, 576, vision width].
+
+        The hidden state after `select_layer`, class token dropped (released: the layer before the last).
+        `positions` int[n, 1 + patches] picks position embeddings for windows smaller than a tile (training).
+        """
+        tower = self.vision
+        embeddings = tower.embeddings
+        pixels = pixels.to(embeddings.patch_embedding.weight.dtype)
+        patches = embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)
+        hidden = torch.cat([embeddings.class_embedding.expand(len(patches), 1, -1), patches], 1)
+        hidden = hidden + embeddings.position_embedding(
+            embeddings.position_ids if positions is None else positions
+        )
+        hidden = tower.pre_layrnorm(hidden)
+        layers = tower.encoder.layers
+        for layer in layers[: len(layers) + 1 + self.config.select_layer]:
+            hidden = layer(hidden, attention_mask=None)
+        return hidden[:, 1:]
+
+    def similarity_vectors(self, features: Tensor) -> Tensor:
+        """Features float[..., width] -> unit vectors float[..., projection_dim] to compare with text."""
+        if self.similarity is None:
+            raise ValueError("this model has no text tower for similarity importance")
+        return F.normalize(self.similarity.visual_projection(self.vision.post_layernorm(features)), dim=-1)
+
+    def project(self, features: Tensor) -> Tensor:
+        """Features float[..., width] -> embeddings float[..., hidden] in the language model's space."""
+        return self.projector(features.to(self.projector[0].weight.dtype))
+
+    def residual(self, size: int) -> Tensor | None:
+        """The scale's positions float[N, hidden], tile-major, as the profile lays them; None without a map."""
+        if str(size) not in self.residuals:
+            return None
+        scale = Scale(size)
+        table = self.residuals[str(size)]
+        side = math.isqrt(table.shape[1])
+        grid = table.reshape(side, side, -1).permute(2, 0, 1)[None]
+        if self.profile.residual == "tile":
+            tile = F.interpolate(grid, size=(TILE_GRID, TILE_GRID), mode="bilinear", align_corners=False)
+            return tile[0].flatten(1).T.repeat(scale.tiles**2, 1)
+        laid = F.interpolate(grid, size=(scale.grid, scale.grid), mode="bilinear", align_corners=False)
+        order = torch.as_tensor(scale.permutation, device=table.device)
+        raster = laid[0].flatten(1).T
+        tile_major = torch.empty_like(raster)
+        tile_major[order] = raster
+        return tile_major
+
+    # image tokens -> language model
+
+    def prefill(
+        self, before: Tensor, image: Tensor, after: Tensor, progress: Callable[[float], None] | None = None
+    ) -> tuple[Tensor, DynamicCache, int]:
+        """Run the prompt. Returns (last layers' hidden states of the text after the image, cache, next position).
+
+        before, after: token ids int[P], int[T] around the image; image: float[n, hidden], already through the
+        token MLP where it applies. Hidden states: (input of the last layer, output after the final norm),
+        each float[1, T, hidden].
+        """
+        embed = self.language.model.embed_tokens
+        image = image.to(self.dtype)
+        cache = DynamicCache(config=self.language.config)
+        if self.config.image_attention == "self":
+            if len(before):
+                self._run(embed(before[None]), torch.arange(len(before), device=before.device)[None], cache)
+            keys_values = self.image_cache(image, len(before))
+            for index, (key, value) in enumerate(keys_values):
+                cache.update(key, value, index)
+            start = len(before) + 1
+            text = embed(after[None])
+        else:
+            text = torch.cat([embed(before), image, embed(after)])[None]
+            start = 0
+        positions = torch.arange(start, start + text.shape[1], device=text.device)[None]
+        last_input, output = self._run(text, positions, cache)
+        if progress:
+            progress(1.0)
+        rows = len(after)
+        return (last_input[:, -rows:], output[:, -rows:]), cache, start + text.shape[1]
+
+    def image_cache(self, image: Tensor, position: int, chunk: int = 8192) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of image tokens that attend to themselves alone, all at one position.
+
+        image float[..., n, hidden] -> per layer (key, value), each float[batch, heads, n, head width].
+        With only itself to attend to, a token's attention output is its own value.
+        """
+        flat = image.reshape(-1, image.shape[-1])
+        batch = 1 if image.ndim == 2 else image.shape[0]
+        parts = [self._image_chunk(part, position) for part in flat.split(chunk)]
+        out = []
+        for layer in zip(*parts):
+            pair = []
+            for which in (0, 1):
+                rows = torch.cat([part[which] for part in layer])
+                pair.append(rows.reshape(batch, -1, *rows.shape[1:]).transpose(1, 2))
+            out.append((pair[0], pair[1]))
+        return out
+
+    def _image_chunk(self, hidden: Tensor, position: int) -> list[tuple[Tensor, Tensor]]:
+        model = self.language.model
+        where = torch.full((1, 1), position, device=hidden.device)
+        cos, sin = model.rotary_emb(hidden, where)
+        out = []
+        for index, layer in enumerate(model.layers):
+            attention = layer.self_attn
+            normed = layer.input_layernorm(hidden)
+            shape = (len(hidden), -1, attention.head_dim)
+            key = attention.k_proj(normed).view(shape)
+            value = attention.v_proj(normed).view(shape)
+            rotated, _ = apply_rotary_pos_emb(key[None], key[None], cos, sin)
+            out.append((rotated[0], value))
+            if index + 1 < len(model.layers):
+                own = value.repeat_interleave(attention.num_key_value_groups, dim=1).flatten(1)
+                hidden = hidden + attention.o_proj(own)
+                hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
+        return out
+
+    def _run(
+        self, embeds: Tensor, positions: Tensor, cache: DynamicCache, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        out = self.language.model(
+            inputs_embeds=embeds,
+            position_ids=positions,
+            past_key_values=cache,
+            attention_mask=None if mask is None else {"full_attention": mask},
+            use_cache=True,
+            output_hidden_states=True,
+        )
+        return out.hidden_states[-2], out.last_hidden_state
+
+    def last_attention(self, last_input: Tensor, position: int, keys: Tensor) -> Tensor:
+        """Softmax attention of one text row over all keys in the last layer, mean over heads (method.md, 3).
+
+        last_input: float[hidden], that row's input of the last layer; keys: float[kv heads, n, head width] of
+        the same layer, as cached. Returns float32[n], scores in float32; rows after `position` must be cut off.
+        """
+        layer = self.language.model.layers[-1]
+        attention = layer.self_attn
+        query = attention.q_proj(layer.input_layernorm(last_input[None, None]))
+        query = query.view(1, 1, -1, attention.head_dim).transpose(1, 2)
+        where = torch.tensor([[position]], device=query.device)
+        cos, sin = self.language.model.rotary_emb(query, where)
+        query, _ = apply_rotary_pos_emb(query, query, cos, sin)
+        keys = keys.repeat_interleave(attention.num_key_value_groups, dim=0)
+        scores = (query[0].float() @ keys.transpose(1, 2).float()) * attention.scaling
+        return scores.softmax(-1)[:, 0].mean(0)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        before: Tensor,
+        image: Tensor,
+        after: Tensor,
+        stop: Sequence[int],
+        max_new_tokens: int,
+        on_token: Callable[[int], None] | None = None,
+    ) -> tuple[list[int], bool]:
+        """Greedy decoding. Returns (new ids without the stop id, whether the limit cut the answer).
+
+        `on_token(count)` is called after the prompt (count 0) and after each new id; it may raise to cancel.
+        """
+        (_, hidden), cache, position = self.prefill(before, image, after)
+        ids: list[int] = []
+        if on_token:
+            on_token(0)
+        while True:
+            best = int(self.language.lm_head(hidden[:, -1]).float().argmax(-1))
+            if best in stop:
+                return ids, False
+            if len(ids) >= max_new_tokens:
+                return ids, True
+            ids.append(best)
+            if on_token:
+                on_token(len(ids))
+            embeds = self.language.model.embed_tokens(torch.tensor([[best]], device=self.device))
+            _, hidden = self._run(embeds, torch.tensor([[position]], device=self.device), cache)
+            position += 1

@@ -1,0 +1,101 @@
+"""Prompt and answer text: chat template, inert user text, location tokens."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from .errors import InputError
+
+SYSTEM = "You are a helpful assistant."
+BEFORE = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n"
+AFTER = "\n{question}<|im_end|>\n<|im_start|>assistant\n"
+MAX_QUESTION = 2000
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
+
+
+def clean_question(question: str) -> str:
+    """The question as one stripped line, control characters removed; InputError if none is left or it is long."""
+    if not isinstance(question, str):
+        raise InputError(f"the question must be text, not {type(question).__name__}")
+    text = " ".join(_UNSEEN.sub(" ", question).encode("utf-8", "ignore").decode("utf-8").split())
+    text = text.replace("<image>", " ").strip()
+    if not text:
+        raise InputError("the question is empty: type what you want to know about the image")
+    if len(text) > MAX_QUESTION:
+        raise InputError(
+            f"the question has {len(text):,} characters; at most {MAX_QUESTION:,} are read: shorten it"
+        )
+    return text
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Token ids before and after the place of the image."""
+
+    before: list[int]
+    after: list[int]
+
+
+class TextCodec:
+    """Turns questions into token ids and token ids into answers, for one tokenizer."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, point_bins: int = 0) -> None:
+        self.tokenizer = tokenizer
+        self.point_bins = point_bins
+        self.x_ids = tokenizer.convert_tokens_to_ids([f"<x{i}>" for i in range(point_bins)])
+        self.y_ids = tokenizer.convert_tokens_to_ids([f"<y{i}>" for i in range(point_bins)])
+        self._axis = {id_: ("x", i) for i, id_ in enumerate(self.x_ids)}
+        self._axis |= {id_: ("y", i) for i, id_ in enumerate(self.y_ids)}
+        names = ("<|im_end|>", "<|im_start|>", "<|endoftext|>")
+        vocabulary = tokenizer.get_vocab()
+        self.stop = tuple(vocabulary[name] for name in names if name in vocabulary)
+        self.end = vocabulary["<|im_end|>"]
+
+    def plain_ids(self, text: str) -> list[int]:
+        """Ids of text in which special tokens typed by a user are ordinary characters."""
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    def _template_ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def prompt(self, question: str) -> Prompt:
+        """ChatML prompt of the released template, the question's text inert."""
+        head, tail = AFTER.split("{question}")
+        after = self._template_ids(head) + self.plain_ids(question) + self._template_ids(tail)
+        return Prompt(self._template_ids(BEFORE), after)
+
+    def similarity_ids(self, question: str, limit: int) -> list[int]:
+        """Ids for the text tower: the plain question, cut to `limit` tokens, ended by the end token."""
+        return self.plain_ids(question)[: limit - 1] + [self.end]
+
+    def answer_ids(self, answer: str, points: list[tuple[float, float]]) -> list[int]:
+        """Training target: location tokens of points (x, y in 0..1 of the scene square), then the answer."""
+        ids: list[int] = []
+        for x, y in points:
+            ids += [self.y_ids[self.bin(y)], self.x_ids[self.bin(x)]]
+        return ids + self.plain_ids(answer) + [self.end]
+
+    def bin(self, value: float) -> int:
+        return min(self.point_bins - 1, max(0, int(value * self.point_bins)))
+
+    def parse(self, ids: list[int]) -> tuple[str, list[tuple[float, float]]]:
+        """Generated ids -> (answer text, points as x, y in 0..1 of the scene square, bin centres)."""
+        points: list[tuple[float, float]] = []
+        rest: list[int] = []
+        row: int | None = None
+        for id_ in ids:
+            axis, value = self._axis.get(id_, (None, 0))
+            if axis == "y":
+                row = value
+            elif axis == "x":
+                if row is not None:
+                    points.append(((value + 0.5) / self.point_bins, (row + 0.5) / self.point_bins))
+                row = None
+            else:
+                rest.append(id_)
+        text = self.tokenizer.decode(rest, skip_special_tokens=True)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return (lines[0] if lines else ""), points
