@@ -11,7 +11,7 @@ from numbers import Integral
 
 import numpy as np
 
-from uhrbat.errors import InputError
+from .errors import InputError
 
 PATCH = 14
 TILE = 336

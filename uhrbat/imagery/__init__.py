@@ -12,7 +12,7 @@ import os
 os.environ.setdefault("GDAL_CACHEMAX", "128")
 os.environ.setdefault("VIPS_WARNING", "0")
 
-from uhrbat.imagery.canvas import (
+from .canvas import (
     Canvas,
     canvas_of,
     read_canvas,
@@ -21,11 +21,11 @@ from uhrbat.imagery.canvas import (
     tiles,
     valid_tokens,
 )
-from uhrbat.imagery.georeference import GeoReference
-from uhrbat.imagery.headers import sha256_file
-from uhrbat.imagery.info import ImageInfo, Limits, open_image
-from uhrbat.imagery.pixels import FILL, with_stretch
-from uhrbat.imagery.viewer import TileReader, write_pyramid
+from .georeference import GeoReference
+from .headers import sha256_file
+from .info import ImageInfo, Limits, open_image
+from .pixels import FILL, with_stretch
+from .viewer import TileReader, write_pyramid
 
 __all__ = [
     "FILL",

@@ -13,9 +13,9 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import from_gcps
 from rasterio.windows import Window
 
-from uhrbat.errors import Cancelled
-from uhrbat.imagery import headers
-from uhrbat.imagery.headers import Header, shown_name
+from ..errors import Cancelled
+from . import headers
+from .headers import Header, shown_name
 
 # An ordinary photograph has no place on the map, which is nothing to warn of.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
@@ -62,6 +62,7 @@ def read_header(path: Path, format: str) -> Header:
             pages=max(1, len(pages)),
             orientation=pages[0].orientation if pages and pages[0].orientation in range(1, 9) else 1,
             bits=int(bits) if bits else None,
+            inverted="MINISWHITE" in file.tags(ns="IMAGE_STRUCTURE"),
             nodata=file.nodata,
             validity=_validity(file),
             crs=crs,
@@ -115,7 +116,10 @@ class Stream:
         self._bands = len(info.shown) + (info.validity is not None)
         self._dtype = np.dtype(info.dtype)
         self._row_bytes = width * self._bands * self._dtype.itemsize
-        self._header = _tiff_header(width, height, self._bands, self._dtype)
+        # libvips reads no 64-bit TIFF: such values travel as pairs of 32 bits.
+        halves = 2 if self._dtype.itemsize == 8 else 1
+        stored = np.dtype(np.uint32) if halves == 2 else self._dtype
+        self._header = _tiff_header(width, height, self._bands * halves, stored)
         self._length = len(self._header) + height * self._row_bytes
         self._position = 0
         self._rows = range(0)
@@ -126,7 +130,8 @@ class Stream:
         source = pyvips.SourceCustom()
         source.on_read(self._read)
         source.on_seek(self._seek)
-        return pyvips.Image.new_from_source(source, "", access=access, fail_on="truncated")
+        image = pyvips.Image.new_from_source(source, "", access=access, fail_on="truncated")
+        return image.copy(format="double", bands=self._bands) if self._dtype.itemsize == 8 else image
 
     def close(self) -> None:
         self._stack.close()

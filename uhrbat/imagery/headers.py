@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from uhrbat.errors import ImageError
+from ..errors import ImageError
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -52,7 +52,7 @@ class Header:
 
     dtype: a NumPy name, or the reader's own name of a type that is no picture. colors: one name a band ('red', 'green',
     'blue', 'gray', 'alpha', 'palette', 'cyan', 'magenta', 'yellow', 'black', 'undefined'). bits: significant bits of
-    a band's values where fewer than its type has. whole: why the file can only be decoded at once ('an interlaced
+    a band's values where fewer than its type has. inverted: whether low values are bright. whole: why the file can only be decoded at once ('an interlaced
     PNG'), or ''. block_bytes: one row of inner tiles, decoded. The others are as in ImageInfo.
     """
 
@@ -67,6 +67,7 @@ class Header:
     pages: int = 1
     orientation: int = 1
     bits: int | None = None
+    inverted: bool = False
     nodata: float | None = None
     validity: str | None = None
     crs: str | None = None

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from uhrbat.errors import ImageError, InputError, UHRBATError
-from uhrbat.imagery import gdal, headers, vips
-from uhrbat.imagery.headers import Header, shown_name
+from ..errors import ImageError, InputError, UHRBATError
+from . import gdal, headers, vips
+from .headers import Header, shown_name
 
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
@@ -46,7 +46,7 @@ class ImageInfo:
     (a, b, c, d, e, f) from upright pixels to that CRS, x = a*col + b*row + c and y = d*col + e*row + f, or None.
     reader: 'pyvips' or 'rasterio'. mode: how the shown bands become colours ('rgb', 'gray', 'palette', 'cmyk').
     shown: the bands shown, counted from 1. stretch: (low, high) values shown as black and white, or None where the
-    file is 8-bit or has not been measured yet. notes: sentences for the user.
+    file is 8-bit or has not been measured yet. inverted: whether low values are shown bright. notes: sentences for the user.
     """
 
     path: Path
@@ -67,6 +67,7 @@ class ImageInfo:
     transform: tuple[float, float, float, float, float, float] | None = None
     stretch: tuple[float, float] | None = None
     needs_stretch: bool = False
+    inverted: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -210,6 +211,7 @@ def _describe(header: Header, bands) -> ImageInfo:
         crs=header.crs,
         transform=_upright_transform(header),
         needs_stretch=mode in ("rgb", "gray") and (header.dtype != "uint8" or (header.bits or 8) < 8),
+        inverted=header.inverted and mode == "gray",
         notes=tuple(notes),
     )
 

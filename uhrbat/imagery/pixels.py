@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyvips
 
-from uhrbat.errors import Cancelled, ImageError
-from uhrbat.imagery import gdal, vips
-from uhrbat.imagery.info import ImageInfo, image_errors
+from ..errors import Cancelled, ImageError
+from . import gdal, vips
+from .info import ImageInfo, image_errors
 
 FILL = (122, 116, 104)
 """Colour of padding and of invalid pixels: CLIP's mean colour, as the released code pads."""
@@ -55,6 +55,8 @@ def open_picture(info: ImageInfo, cancel: Cancel | None = None) -> Iterator[Pict
             low, high = info.stretch
             scale = 255 / (high - low)
             colors = (colors.cast("double") * scale - low * scale).rint().cast("uchar")
+        if info.inverted:
+            colors = (255 - colors).cast("uchar")
         rgb = colors if colors.bands == 3 else colors.bandjoin([colors, colors])
         if valid is not None:
             rgb = valid.ifthenelse(rgb, list(FILL))

@@ -15,10 +15,10 @@ from PIL import Image
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
-from uhrbat.errors import InputError
-from uhrbat.imagery import gdal
-from uhrbat.imagery.info import ImageInfo, image_errors, open_image
-from uhrbat.imagery.pixels import FILL, Cancel, Progress, open_picture, part, watched, with_stretch
+from ..errors import InputError
+from . import gdal
+from .info import ImageInfo, image_errors, open_image
+from .pixels import FILL, Cancel, Progress, open_picture, part, watched, with_stretch
 
 TILE_SIZE = 256
 _QUALITY = 85
