@@ -1,1 +1,14 @@
-"""The model worker: one interface (`Worker`), wherever the model runs; `connect()` finds or starts one."""
+"""The model worker: one interface (`Worker`), wherever the model runs; `connect()` finds or starts one.
+
+    from uhrbat.serving import connect
+    with connect() as worker:
+        image = worker.store("harbour.tif")
+        job = worker.ask(image, "How many ships are in the harbour?", budget=3000)
+        print(job.result().answer.text)
+"""
+
+from uhrbat.serving.client import Worker
+from uhrbat.serving.connect import connect
+from uhrbat.serving.job import Job
+
+__all__ = ["Job", "Worker", "connect"]

@@ -220,13 +220,35 @@ class FateRow:
     """What became of a box's tokens at one scale."""
 
     size: int
+    pixels: tuple[float, float]
+    """Width and height of the box in this scale's pixels."""
+    scored: bool
+    """Whether this scale was scored itself, or enlarged from a coarser one."""
     tokens: int
     budget: int
     preserved: int
     merged: int
     dropped: int
+    best_importance: float
+    percentile: float
+    """0..100: the share of the scale's tokens that are less important than the box's best."""
+    best_rank: int
+    """The smallest budget of this scale that represents a token of the box."""
+    best_merged: bool
+    members: int
+    """Tokens that share that place in the budget; 1 if the token is preserved."""
     smallest_budget: int | None
     """The smallest budget of this scale that preserves a token of the box; None if none does."""
+
+
+@dataclass(frozen=True)
+class VerdictStep:
+    """The verdict from this total budget on, up to the next step's."""
+
+    total: int
+    cause: str
+    verdict: str
+    preserved: bool
 
 
 @dataclass(frozen=True)
@@ -238,9 +260,12 @@ class InspectResult:
     budgets: tuple[int, ...]
     rows: tuple[FateRow, ...]
     verdict: str
+    """One sentence."""
     cause: str
     smallest_budget: int | None
     """The smallest total budget at which the box survives at some scale."""
+    steps: tuple[VerdictStep, ...]
+    """The verdict at every total budget at which it changes, ascending from 1."""
     caveat: str | None
     run: Run
 

@@ -100,7 +100,7 @@ class CompareRequest(QuestionRequest):
     """The same question at the same budget through several compressors, streamed method by method."""
 
     budget: Budget
-    methods: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = ()
     boxes: tuple[Box, ...] = ()
 
     _checked = field_validator("budget")(lambda budget: check_budget(budget))
@@ -141,14 +141,18 @@ class Failure(Message):
 
 
 class ModelInfo(Message):
-    """One model that a worker offers."""
+    """One model that a worker offers; what is known only once it is loaded is None before."""
 
     name: str
     loaded: bool
     knows_photographs: bool | None = None
     scales: tuple[int, ...] | None = None
-    importances: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
+    default_settings: Settings | None = None
+    parameters: int | None = None
+    bytes_per_token: int | None = None
+    """Of the language model's cache."""
+    prefill_tokens_per_second: float | None = None
+    """As last measured."""
 
 
 class Health(Message):
@@ -162,7 +166,8 @@ class Health(Message):
     uptime_seconds: float | None = None
     running: int | None = None
     queued: int | None = None
-    pid: int | None = None
+    upload_bytes: int | None = None
+    """The largest image file that is accepted."""
 
 
 def check_budget(budget: Budget | None) -> Budget | None:

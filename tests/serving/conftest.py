@@ -1,0 +1,33 @@
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.serving import fake_engine
+from uhrbat.serving.limits import Limits
+from uhrbat.serving.local import InProcessWorker
+from uhrbat.serving.models import Offer
+from uhrbat.serving.service import Service
+
+FAKE_CHILD = (sys.executable, "-m", "tests.serving.fake_worker", "--child")
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory) -> Path:
+    """A small readable image."""
+    path = tmp_path_factory.mktemp("pictures") / "harbour.png"
+    Image.effect_noise((72, 48), 50).save(path)
+    return path
+
+
+@pytest.fixture
+def limits(tmp_path) -> Limits:
+    return Limits(store_folder=str(tmp_path / "store"))
+
+
+@pytest.fixture
+def local(limits):
+    """A worker in this process around the fake engine."""
+    with InProcessWorker(Service(limits, Offer(), fake_engine.load)) as worker:
+        yield worker

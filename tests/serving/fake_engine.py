@@ -1,0 +1,184 @@
+"""A small, quick engine that obeys the real one's contract, for tests of what is around it. No torch.
+
+Questions steer it: "slow" waits at every stage, "oom" runs out of memory, "crash" raises, "exit" ends the process.
+"""
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+
+from uhrbat.errors import Cancelled, InputError
+from uhrbat.imagery import open_image
+from uhrbat.pyramid import Pyramid, split_budget
+
+SIZES = (672, 1344)
+SLOW_SECONDS = 3.0
+
+
+class Tensor:
+    """As much of a torch tensor as the worker uses."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return self
+
+    def numpy(self):
+        return self.values
+
+
+@dataclass(frozen=True)
+class Settings:
+    importance: str = "similarity"
+    regions: str = "kmeans"
+    order: str = "max"
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.importance not in ("similarity", "attention"):
+            raise InputError(f"importance is '{self.importance}'; choose one of similarity, attention")
+
+
+def spend(seconds, stage, progress, cancel):
+    """Pretend to compute, reporting as the engine does."""
+    for step in range(max(1, round(seconds / 0.02))):
+        if cancel is not None and cancel.is_set():
+            raise Cancelled(f"stopped while at work on '{stage}', as asked")
+        progress(stage, min(1.0, step * 0.02 / max(seconds, 0.02)), "")
+        time.sleep(min(seconds, 0.02))
+
+
+class Answer(str):
+    pass
+
+
+class Engine:
+    device, dtype, scales = "cpu", "torch.float32", SIZES
+    settings = Settings()
+    knows_photographs, parameters, bytes_per_token = False, 1000, 64
+
+    def __init__(self, name="nano"):
+        self.name = name
+        self.encoded = 0
+
+    def encode(self, path, *, info=None, progress=None, cancel=None, bands=None):
+        info = info or open_image(path, bands=bands)
+        began = time.perf_counter()
+        spend(SLOW_SECONDS if info.width == 77 else 0.02, "encode", progress, cancel)
+        self.encoded += 1
+        seed = int(hashlib.sha256(open(path, "rb").read()).hexdigest()[:8], 16)
+        pyramid = Pyramid(info.width, info.height, SIZES)
+        return Scene(self, info, pyramid, seed, {"encode": time.perf_counter() - began})
+
+
+@dataclass
+class Scene:
+    model: Engine
+    info: object
+    pyramid: Pyramid
+    seed: int
+    seconds: dict
+    views: dict = field(default_factory=dict)
+    made_by_generator = False
+    caveat = "nano was trained on generated scenes only"
+
+    @property
+    def nbytes(self):
+        return 1000 + 100 * len(self.views)
+
+    def ask(self, question, settings=None, progress=None, cancel=None):
+        key = (question, settings)
+        if key not in self.views:
+            self.views[key] = View(self, question, settings, progress, cancel)
+        return self.views[key]
+
+
+class View:
+    def __init__(self, scene, question, settings, progress, cancel):
+        self.scene, self.question, self.settings = scene, question, settings
+        spend(SLOW_SECONDS if "slow ask" in question else 0.02, "score", progress, cancel)
+        if "oom" in question:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+        if "crash" in question:
+            raise KeyError("/secret/server/path")
+        if "exit" in question:
+            os._exit(9)
+        self.scored_scales, self.seconds = SIZES, {"score": 0.02}
+        self.importance, self.regions, self.rankings = {}, {}, {}
+        for scale in scene.pyramid.scales:
+            random = np.random.default_rng([scene.seed, len(question), settings.seed, scale.size])
+            rank = random.permutation(scale.tokens) + 1
+            self.importance[scale.size] = Tensor(random.random(scale.tokens, dtype=np.float32))
+            self.regions[scale.size] = Tensor(random.integers(0, 9, scale.tokens))
+            ones = np.ones(scale.tokens, dtype=int)
+            self.rankings[scale.size] = SimpleNamespace(
+                rank=Tensor(rank), averaged=Tensor(rank % 7 == 0), group_size=Tensor(ones)
+            )
+
+    def budgets(self, budget):
+        scales = self.scene.pyramid.scales
+        shares = budget if isinstance(budget, tuple) else split_budget(budget, scales)
+        return dict(zip(SIZES, shares, strict=True))
+
+    def select(self, budget, force=(), without=()):
+        return Selection(self, self.budgets(budget), len(force) - len(without))
+
+    def baseline(self, name, budget, seed=0):
+        return Selection(self, self.budgets(budget), 100)
+
+    def fate(self, box, budget):
+        row = SimpleNamespace(
+            size=672, pixels=(3.0, 2.0), scored=True, tokens=4, budget=80, preserved=1, merged=1, dropped=2,
+            best_importance=0.9, percentile=99.0, best_rank=3, best_merged=False, members=1, smallest_budget=3,
+        )  # fmt: skip
+        step = SimpleNamespace(total=1, cause="cut by the budget", verdict="dropped", preserved=False)
+        return SimpleNamespace(
+            rows=(row,), verdict="preserved at 672", cause="preserved", smallest_budget=40, steps=(step,)
+        )
+
+
+@dataclass
+class Selection:
+    view: View
+    budgets: dict
+    shift: int
+
+    @property
+    def selections(self):
+        parts = {}
+        for size, ranking in self.view.rankings.items():
+            kept = ranking.rank.values <= self.budgets[size]
+            parts[size] = SimpleNamespace(kind=Tensor(np.where(kept, 1 + ranking.averaged.values, 0)))
+        return parts
+
+    @property
+    def ledger(self):
+        rows = {}
+        for size, part in self.selections.items():
+            counts = np.bincount(part.kind.values, minlength=3).tolist()
+            rows[size] = SimpleNamespace(
+                tokens=sum(counts), budget=self.budgets[size], used=self.budgets[size], preserved=counts[1],
+                merged_groups=counts[2], merged_tokens=counts[2], regions=9, dropped=counts[0],
+            )  # fmt: skip
+        return rows
+
+    def answer(self, progress=None, cancel=None, max_new_tokens=64):
+        spend(0, "prefill", progress, cancel)
+        spend(SLOW_SECONDS if "slow answer" in self.view.question else 0.02, "decode", progress, cancel)
+        total = sum(self.budgets.values())
+        said = Answer(f"{(self.view.scene.seed + total + self.shift) % 97}")
+        said.points, said.tokens = ((1.5, 2.5),), total
+        said.seconds, said.truncated = {"prefill": 0.001, "decode": 0.02}, False
+        return said
+
+
+def load(source, device):
+    return Engine(source)

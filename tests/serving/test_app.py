@@ -1,0 +1,124 @@
+import hashlib
+import json
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.serving import fake_engine
+from uhrbat.serving import codec
+from uhrbat.serving.limits import Limits
+from uhrbat.serving.models import Offer
+from uhrbat.serving.service import Service
+from uhrbat.serving.worker import make_app
+
+TOKEN = "secret-token"
+
+
+@pytest.fixture
+def service(tmp_path):
+    service = Service(Limits(store_folder=str(tmp_path), upload_bytes=100_000), Offer(), fake_engine.load)
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def open_client(service):
+    return TestClient(make_app(service), base_url="http://127.0.0.1")
+
+
+@pytest.fixture
+def client(service):
+    return TestClient(make_app(service, TOKEN, ("*",)), headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+def put(client, content):
+    return client.put(f"/v1/images/{hashlib.sha256(content).hexdigest()}", content=content)
+
+
+@pytest.mark.parametrize("given", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}])
+def test_everything_but_health_wants_the_token(service, given):
+    client = TestClient(make_app(service, TOKEN, ("*",)), headers=given)
+    for method, path in (
+        ("GET", "/metrics"),
+        ("GET", "/v1/models"),
+        ("GET", f"/v1/images/{'0' * 64}"),
+        ("PUT", f"/v1/images/{'0' * 64}"),
+        ("POST", "/v1/ask"),
+    ):
+        reply = client.request(method, path, json={} if method == "POST" else None)
+        assert reply.status_code == 401
+        assert "token" in reply.json()["message"]
+    assert set(client.get("/health").json()) >= {"status", "schema_version"}
+    assert client.get("/health").json()["uptime_seconds"] is None
+
+
+def test_with_the_token_health_tells_more(client):
+    assert client.get("/health").json()["uptime_seconds"] is not None
+
+
+def test_a_page_under_another_name_cannot_reach_a_worker_on_loopback(service):
+    client = TestClient(make_app(service), base_url="http://evil.example")
+    assert client.get("/health").status_code == 400
+
+
+def test_stores_an_image_once(open_client, picture):
+    content = picture.read_bytes()
+    name = hashlib.sha256(content).hexdigest()
+    assert open_client.get(f"/v1/images/{name}").status_code == 404
+    assert put(open_client, content).json()["width"] == 72
+    assert open_client.get(f"/v1/images/{name}").json()["height"] == 48
+
+
+def test_uploads_are_checked(open_client, service):
+    assert put(open_client, b"no image").json()["kind"] == "image"
+    assert put(open_client, b"x" * 100_001).json()["message"].startswith("the file has more than")
+    assert open_client.put(f"/v1/images/{'0' * 64}", content=b"other").json()["kind"] == "input"
+    assert open_client.put("/v1/images/passwd", content=b"x").json()["kind"] == "input"
+    assert open_client.put("/v1/images/..%2F..%2Fetc", content=b"x").status_code in (404, 422)
+
+    def unannounced():
+        yield b"x" * 60_000
+        yield b"x" * 60_000
+
+    assert open_client.put(f"/v1/images/{'0' * 64}", content=unannounced()).json()["kind"] == "image"
+    assert list(service.store.folder.iterdir()) == []
+
+
+def test_a_form_of_another_site_cannot_post(open_client):
+    reply = open_client.post("/v1/ask", content="{}", headers={"Content-Type": "text/plain"})
+    assert reply.status_code == 415
+
+
+def test_requests_are_checked(open_client):
+    assert open_client.post("/v1/launch", json={}).status_code == 404
+    for body, why in (
+        ({}, "image: field required"),
+        ({"image": "/etc/passwd", "question": "x"}, "image: string should match"),
+        ({"image": "0" * 64, "question": " "}, "the question is empty: type one"),
+        ({"image": "0" * 64, "question": "x", "path": "/etc"}, "path: extra inputs"),
+    ):
+        reply = open_client.post("/v1/ask", json=body)
+        assert reply.status_code == 422
+        assert reply.json()["message"].startswith(why)
+    assert open_client.post("/v1/ask", json={"question": "x" * 2**20}).status_code == 413
+
+
+def test_a_job_is_a_stream_of_lines(open_client, picture):
+    image = put(open_client, picture.read_bytes()).json()["image"]
+    asked = {"image": image, "question": "how many?", "budget": 400}
+    lines = codec.Lines().feed(open_client.post("/v1/ask", json=asked).content)
+    assert {line.type for line, _ in lines[:-1]} == {"progress"}
+    assert lines[-1][0].type == "result"
+    assert lines[-1][0].bytes == len(lines[-1][1]) > 100_000
+
+
+def test_a_failed_job_is_a_line_too(open_client):
+    asked = {"image": "0" * 64, "question": "how many?"}
+    last = open_client.post("/v1/ask", json=asked).text.splitlines()[-1]
+    assert json.loads(last)["value"]["kind"] == "unknown-image"
+
+
+def test_metrics_are_prometheus_text(client):
+    reply = client.get("/metrics")
+    assert reply.headers["content-type"].startswith("text/plain")
+    assert "# TYPE uhrbat_jobs_queued gauge" in reply.text

@@ -1,0 +1,64 @@
+from uhrbat.serving.cache import SceneCache
+
+
+class Scene:
+    def __init__(self, nbytes):
+        self.nbytes, self.device = nbytes, "cuda"
+
+    def to(self, device):
+        self.device = device
+
+
+def test_never_holds_more_bytes_than_allowed_but_always_the_newest():
+    cache = SceneCache(0, 100)
+    for name in range(10):
+        cache.put(name, Scene(40))
+        assert cache.bytes("host") <= 100
+    assert len(cache) == 2
+    cache.put("large", Scene(500))
+    assert len(cache) == 1
+    assert cache.get("large")
+
+
+def test_the_least_recently_used_goes_first():
+    cache = SceneCache(0, 100)
+    cache.put("a", Scene(40))
+    cache.put("b", Scene(40))
+    cache.get("a")
+    cache.put("c", Scene(40))
+    assert cache.get("b") is None
+    assert cache.get("a")
+
+
+def test_a_scene_that_has_grown_is_weighed_again():
+    cache, grown = SceneCache(0, 100), Scene(40)
+    cache.put("a", Scene(40))
+    cache.put("b", grown)
+    grown.nbytes = 80
+    cache.measure("b")
+    assert cache.bytes("host") == 80
+    assert cache.get("a") is None
+
+
+def test_scenes_leave_the_device_for_the_host_and_come_back():
+    cache = SceneCache(100, 100, device="cuda")
+    first, second, third = Scene(60), Scene(60), Scene(60)
+    cache.put("first", first)
+    cache.put("second", second)
+    assert (first.device, second.device) == ("cpu", "cuda")
+    assert (cache.bytes("device"), cache.bytes("host")) == (60, 60)
+    assert cache.get("first").device == "cuda"
+    assert second.device == "cpu"
+    cache.put("third", third)
+    assert cache.get("second") is None
+    assert first.device == "cpu"
+
+
+def test_counts_hits_and_misses_and_forgets_on_request():
+    told = []
+    cache = SceneCache(0, 100, counted=told.append)
+    cache.get("a")
+    cache.put("a", Scene(1))
+    cache.get("a")
+    cache.drop()
+    assert (told, len(cache), cache.bytes("host")) == (["miss", "hit"], 0, 0)

@@ -1,0 +1,210 @@
+import sys
+import types
+
+import pytest
+
+from tests.serving import fake_engine
+from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
+from uhrbat.serving.limits import Limits
+from uhrbat.serving.local import InProcessWorker
+from uhrbat.serving.models import Offer
+from uhrbat.serving.results import DROPPED, MERGED, PRESERVED, MethodResult, Progress, SweepPoint
+from uhrbat.serving.service import Service, without_paths
+
+TIMEOUT = 30
+
+
+@pytest.fixture(autouse=True)
+def baselines(monkeypatch):
+    """Baselines without the real ones' libraries."""
+    module = types.ModuleType("uhrbat.baselines")
+    module.BASELINES = ("random", "downsampling")
+    monkeypatch.setitem(sys.modules, "uhrbat.baselines", module)
+
+
+@pytest.fixture
+def image(local, picture):
+    return local.store(picture)
+
+
+def test_tells_what_is_known_of_an_image(local, image, picture):
+    info = local.info(image)
+    assert (info.width, info.height, info.image, info.georeference) == (72, 48, image, None)
+    assert local.store(picture) == image
+
+
+def test_encodes_once_for_every_question(local, image):
+    first = local.encode(image).result(TIMEOUT)
+    assert first.tokens == {672: 2304, 1344: 9216}
+    assert first.run.reused == ()
+    asked = local.ask(image, "how many?", budget=400).result(TIMEOUT)
+    assert asked.run.reused == ("encode",)
+    assert 'uhrbat_scene_lookups_total{outcome="hit"} 1.0' in local.metrics()
+
+
+def test_asking_gives_all_a_page_draws(local, image):
+    asked = local.ask(image, "how many?", {"seed": 3}, budget=400).result(TIMEOUT)
+    assert [(scale.size, len(scale.rank)) for scale in asked.scales] == [(672, 2304), (1344, 9216)]
+    fine, row = asked.scales[1], asked.ledger[1]
+    types_ = [str(a.dtype) for a in (fine.importance, fine.rank, fine.merged, fine.region, fine.members)]
+    assert types_ == ["float16", "int32", "bool", "int32", "int32"]
+    kind = fine.kind(asked.budgets[1])
+    assert [(kind == k).sum() for k in (PRESERVED, MERGED, DROPPED)] == [row.preserved, row.merged, row.dropped]
+    assert sum(asked.budgets) == asked.answer.tokens == 400
+    assert asked.run.seed == 3
+    assert asked.run.memory["host"] > 0
+    assert asked.caveat
+
+
+def test_without_a_budget_nothing_is_answered(local, image):
+    asked = local.ask(image, "how many?").result(TIMEOUT)
+    assert (asked.answer, asked.budgets, asked.ledger) == (None, None, ())
+
+
+def test_answers_with_boxes_forced_in_or_left_out(local, image):
+    plain = local.answer(image, "how many?", budget=400).result(TIMEOUT)
+    forced = local.answer(image, "how many?", budget=400, force=((1, 1, 5, 5),)).result(TIMEOUT)
+    assert plain.answer.text != forced.answer.text
+    assert plain.kinds[672].dtype == "uint8"
+
+
+def test_a_sweep_streams_its_points(local, image):
+    job = local.sweep(image, "how many?", budgets=(100, (10, 300), 1000), truth="3", boxes=((0, 0, 72, 48),))
+    events = list(job)
+    swept = job.result()
+    assert [event for event in events if isinstance(event, SweepPoint)] == list(swept.points)
+    assert [sum(point.budgets) for point in swept.points] == [100, 310, 1000]
+    whole = swept.points[0].evidence[-1]
+    assert whole.size == 0
+    assert whole.preserved + whole.merged + whole.dropped == whole.tokens
+    assert swept.points[0].correct == (swept.points[0].answer.text == "3")
+
+
+def test_a_comparison_names_every_method(local, image):
+    job = local.compare(image, "how many?", budget=400)
+    streamed = [event.method for event in job if isinstance(event, MethodResult)]
+    assert streamed == ["uhrbat", "random", "downsampling"]
+    assert [result.method for result in job.result().methods] == streamed
+    with pytest.raises(InputError, match="method 'best' is not known"):
+        local.compare(image, "how many?", budget=400, methods=("best",)).result(TIMEOUT)
+
+
+def test_inspects_a_box(local, image):
+    fate = local.inspect(image, "how many?", box=(1, 2, 3, 4), budget=400).result(TIMEOUT)
+    assert (fate.verdict, fate.smallest_budget, fate.rows[0].best_rank) == ("preserved at 672", 40, 3)
+    assert fate.steps[0].total == 1
+
+
+def test_running_out_of_memory_ends_the_job_and_not_the_worker(local, image):
+    with pytest.raises(WorkerError, match="out of memory"):
+        local.ask(image, "oom please").result(TIMEOUT)
+    assert local.ask(image, "how many?").result(TIMEOUT).scales
+
+
+def test_what_goes_wrong_inside_is_told_without_paths_or_traces(local, image):
+    with pytest.raises(WorkerError) as told:
+        local.ask(image, "crash please").result(TIMEOUT)
+    assert "secret" not in str(told.value)
+    assert "the model worker failed" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("/tmp/store/abc.tif cannot be read", "abc.tif cannot be read"),
+        ("model at /models/big-7b is incomplete", "model at big-7b is incomplete"),
+        (f"'{'a' * 64}' is cut short", "the image is cut short"),
+        ("give 1/2 or and/or, 3 / 4, at 10 m/s", "give 1/2 or and/or, 3 / 4, at 10 m/s"),
+    ],
+)
+def test_paths_are_cut_from_messages(message, shown):
+    assert without_paths(message) == shown
+
+
+def test_wrong_requests_are_told_at_once(local, image):
+    for wrong in (
+        lambda: local.ask(image, "  "),
+        lambda: local.ask("../etc", "how many?"),
+        lambda: local.ask(image, "how many?", budget=0),
+        lambda: local.ask(image, "how many?", {"sharpness": 3}),
+    ):
+        with pytest.raises(InputError):
+            wrong()
+
+
+def test_wrong_values_are_told_by_the_job(local, image):
+    for wrong, why in (
+        (local.ask(image, "x" * 2001), "2,001 characters"),
+        (local.ask(image, "how many?", {"model": "other"}), "not offered here; choose one of nano"),
+        (local.ask(image, "how many?", {"importance": "guess"}), "importance is 'guess'"),
+        (local.ask(image, "how many?", budget=10**6), "10|whole number"),
+        (local.answer(image, "how many?", force=((0, 0, 1, 1),) * 65), "65 are too many"),
+    ):
+        with pytest.raises(InputError, match=why):
+            wrong.result(TIMEOUT)
+
+
+def test_an_image_that_is_not_stored_is_told(local):
+    with pytest.raises(ImageError, match="no longer stored"):
+        local.info("0" * 64)
+    with pytest.raises(ImageError, match="no longer stored"):
+        local.ask("0" * 64, "how many?").result(TIMEOUT)
+
+
+def test_what_is_no_image_is_not_stored(local, tmp_path):
+    path = tmp_path / "fake.jpg"
+    path.write_text("hello")
+    with pytest.raises(ImageError):
+        local.store(path)
+    assert list(local.service.store.folder.iterdir()) == []
+
+
+def test_cancel_frees_the_device(local, image):
+    job = local.ask(image, "slow ask")
+    for event in job:
+        if isinstance(event, Progress) and event.stage == "score":
+            break
+    with pytest.raises(Cancelled):
+        job.result()
+    assert local.ask(image, "how many?").result(2).scales
+
+
+def test_is_ready_once_the_first_model_is_loaded(local):
+    local.service._preload.result(TIMEOUT)
+    health = local.health()
+    assert (health.status, health.device, health.dtype) == ("ready", "cpu", "float32")
+    assert local.models()[0].default_settings.importance == "similarity"
+    assert local.models()[0].parameters == 1000
+
+
+def test_says_why_a_model_cannot_be_loaded(limits, picture):
+    def load(source, device):
+        raise CheckpointError("the checkpoint in /models/secret/nano is incomplete: download it again")
+
+    with InProcessWorker(Service(limits, Offer(), load)) as worker:
+        with pytest.raises(CheckpointError, match="in nano is incomplete"):
+            worker.ask(worker.store(picture), "how many?").result(TIMEOUT)
+        assert worker.health().status == "failed"
+
+
+def test_a_full_queue_is_busy(tmp_path, picture):
+    limits = Limits(store_folder=str(tmp_path), queue_jobs=1)
+    with InProcessWorker(Service(limits, Offer(), fake_engine.load)) as worker:
+        image = worker.store(picture)
+        running = worker.ask(image, "slow ask", session="a")
+        for event in running:
+            if event.stage == "score":
+                waiting = worker.ask(image, "how many?", session="b")
+                with pytest.raises(BusyError):
+                    worker.ask(image, "how many?", session="c").result(TIMEOUT)
+                break
+        assert waiting.result(TIMEOUT)
+
+
+def test_metrics_hold_counts_and_nothing_of_questions(local, image):
+    local.ask(image, "where is the treasure?", session="pirate").result(TIMEOUT)
+    text = local.metrics()
+    assert 'uhrbat_jobs_total{action="ask",outcome="done"} 1.0' in text
+    assert 'uhrbat_stage_seconds_count{stage="encode"} 1.0' in text
+    assert "uhrbat_store_bytes" in text
+    assert not any(secret in text for secret in ("treasure", "pirate", image, fake_engine.__file__))

@@ -1,0 +1,89 @@
+"""What a worker takes on: every limit in one place, each overridden by its environment variable."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from uhrbat.errors import InputError
+
+MB, GB = 2**20, 2**30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A worker's limits. Set one by UHRBAT_ and its name in capitals: UHRBAT_JOB_SECONDS=60.
+
+    | field          | default | meaning                                                                        |
+    | -------------- | ------- | ------------------------------------------------------------------------------ |
+    | upload_bytes   | 2 GiB   | size of one image file                                                         |
+    | upload_seconds | 900     | how long one upload may take                                                   |
+    | store_bytes    | 20 GiB  | all stored images together; the longest unused go first                        |
+    | store_hours    | 24      | an image not used for so long is deleted                                       |
+    | store_folder   | (temp)  | where images are stored; by default a private folder in the temporary one      |
+    | question_chars | 2,000   | length of a question                                                           |
+    | boxes          | 64      | boxes in one request                                                           |
+    | budgets        | 64      | budgets in one sweep                                                           |
+    | methods        | 16      | methods in one comparison                                                      |
+    | answer_tokens  | 64      | length of an answer                                                            |
+    | sessions       | 256     | sessions with work waiting or running                                          |
+    | queue_jobs     | 64      | jobs waiting, all sessions together; more are answered "busy"                  |
+    | session_jobs   | 8       | jobs waiting, one session                                                      |
+    | job_seconds    | 600     | time that one job may use the device; its waits do not count                   |
+    | host_bytes     | 4 GiB   | encoded scenes (features, regions, importances) in main memory                 |
+    | device_bytes   | 8 GiB   | encoded scenes on a GPU; the longest unused move to main memory                |
+
+    The number of pixels is limited where files are read: `uhrbat.imagery.Limits`.
+    """
+
+    upload_bytes: int = 2 * GB
+    upload_seconds: float = 900
+    store_bytes: int = 20 * GB
+    store_hours: float = 24
+    store_folder: str = ""
+    question_chars: int = 2000
+    boxes: int = 64
+    budgets: int = 64
+    methods: int = 16
+    answer_tokens: int = 64
+    sessions: int = 256
+    queue_jobs: int = 64
+    session_jobs: int = 8
+    job_seconds: float = 600
+    host_bytes: int = 4 * GB
+    device_bytes: int = 8 * GB
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "store_folder" and not value > 0:
+                raise InputError(f"the limit {field.name} is {value}; give a number above 0")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Limits:
+        """The defaults, overridden by UHRBAT_<FIELD>; InputError for a value that is not a number."""
+        environment = os.environ if environment is None else environment
+        given = {}
+        for field in fields(cls):
+            name = f"UHRBAT_{field.name.upper()}"
+            if name in environment:
+                kind = type(field.default)
+                try:
+                    given[field.name] = kind(environment[name])
+                except ValueError:
+                    raise InputError(f"{name} is '{environment[name]}'; give a number") from None
+        return cls(**given)
+
+    def folder(self) -> Path:
+        """The folder for stored images, made if it is missing, for this user alone."""
+        if self.store_folder:
+            folder = Path(self.store_folder)
+        else:
+            folder = Path(tempfile.gettempdir()) / f"uhrbat-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+            raise InputError(f"the folder {folder} belongs to another user; set UHRBAT_STORE_FOLDER")
+        return folder
