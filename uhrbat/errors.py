@@ -1,4 +1,4 @@
-"""The few errors this project raises on purpose. Callers catch them by meaning and show the message as it is."""
+"""The few errors this project raises on purpose. Callers catch them by meaning and show their message."""
 
 
 class UHRBATError(Exception):

@@ -1,8 +1,9 @@
 """Geometry only, no pixels: scales, tiles, tokens, budgets, and the way between tokens and image pixels.
 
-Boxes are `(x0, y0, x1, y1)` in pixels of the upright, full-resolution image, x to the right and y down, the pixel in
-the top left corner covering 0..1. A token's index in a scale is tile-major: tiles in row-major order, tokens in
-row-major order inside a tile, as the vision tower emits them. Only this module converts between that and (row, column).
+Boxes are `(x0, y0, x1, y1)` in pixels of the upright, full-resolution image, x to the right and y down, the
+pixel in the top left corner covering 0..1. A token's index in a scale is tile-major: tiles in row-major
+order, tokens in row-major order inside a tile, as the vision tower emits them. Only this module converts
+between that and (row, column).
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ _EDGE = 1e-6
 
 @dataclass(frozen=True)
 class Scale:
-    """One resolution of the scene square: `size` x `size` pixels, a multiple of 336. Raises InputError otherwise."""
+    """One resolution of the scene square: `size` x `size` pixels, a multiple of 336, else InputError."""
 
     size: int
 
@@ -66,7 +67,7 @@ class Scale:
         return (tile_row * self.tiles + tile_col) * TILE_GRID**2 + row * TILE_GRID + col
 
     def rowcol(self, index):
-        """Grid row and column of the token with tile-major `index` (integer or integer array, 0..tokens-1)."""
+        """Grid row and column of the token with tile-major `index` (integer or array, 0..tokens-1)."""
         tile, token = np.divmod(index, TILE_GRID**2)
         tile_row, tile_col = np.divmod(tile, self.tiles)
         row, col = np.divmod(token, TILE_GRID)
@@ -82,12 +83,12 @@ class Scale:
 
     @property
     def inverse(self) -> np.ndarray:
-        """int64[N], read-only: raster position of each tile-major index; `values = raster.ravel()[scale.inverse]`."""
+        """int64[N], read-only: raster position of each tile-major index; `raster.ravel()[scale.inverse]`."""
         return _tables(self)[1]
 
     @property
     def centers(self) -> np.ndarray:
-        """float32[N, 2], read-only, tile-major: each token's centre (x, y) as a fraction 0..1 of the scene square."""
+        """float32[N, 2], read-only, tile-major: each token's centre (x, y), 0..1 of the scene square."""
         return _tables(self)[2]
 
 
@@ -106,8 +107,8 @@ def _tables(scale: Scale) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 class Pyramid:
     """The scales of one image of `width` x `height` pixels, and the way between its pixels and their tokens.
 
-    An image that was shrunk on reading has the same pyramid: its scene square is proportional to this one. Raises
-    InputError unless width and height are positive integers and every size is a multiple of 336.
+    An image that was shrunk on reading has the same pyramid: its scene square is proportional to this one.
+    Raises InputError unless width and height are positive integers and every size is a multiple of 336.
     """
 
     width: int
@@ -155,7 +156,7 @@ class Pyramid:
         return np.asarray(box, dtype=np.float64) - np.tile(self.offset, 2)
 
     def token_box(self, scale: Scale | int, index) -> np.ndarray:
-        """float64[..., 4]: box in image pixels of the token(s) with tile-major `index`; padding tokens lie outside."""
+        """float64[..., 4]: box in image pixels of the token(s) with tile-major `index`."""
         scale = _as_scale(scale)
         row, col = scale.rowcol(np.asarray(index))
         edges = np.stack([col, row, col + 1, row + 1], axis=-1) * (self.side / scale.grid)
@@ -164,8 +165,8 @@ class Pyramid:
     def tokens_in_box(self, scale: Scale | int, box) -> np.ndarray:
         """int64[n], ascending, tile-major: every token of `scale` that the box, in image pixels, touches.
 
-        The part of the box beyond the scene square is ignored. Raises InputError where the box is not four finite
-        numbers with x0 < x1 and y0 < y1, or lies wholly outside the image.
+        The part of the box beyond the scene square is ignored. Raises InputError where the box is not four
+        finite numbers with x0 < x1 and y0 < y1, or lies wholly outside the image.
         """
         scale = _as_scale(scale)
         x0, y0, x1, y1 = self.to_square(self.check_box(box)).clip(0, self.side) * (scale.grid / self.side)
@@ -173,7 +174,7 @@ class Pyramid:
         return np.sort(scale.index(rows[:, None], cols[None, :]).ravel())
 
     def token_at(self, scale: Scale | int, x: float, y: float) -> int:
-        """Tile-major index of the token under image pixel position (x, y); InputError outside the scene square."""
+        """Tile-major index of the token under image position (x, y); InputError outside the scene square."""
         scale = _as_scale(scale)
         col, row = ((np.array([x, y], dtype=np.float64) + self.offset) * (scale.grid / self.side)).tolist()
         if not (0 <= col <= scale.grid and 0 <= row <= scale.grid):
@@ -190,7 +191,7 @@ class Pyramid:
         return padding
 
     def check_box(self, box) -> np.ndarray:
-        """float64[4] of a box in image pixels, as given; InputError where it is not usable (see `tokens_in_box`)."""
+        """float64[4] of a box in image pixels, as given; InputError where `tokens_in_box` refuses it."""
         try:
             array = np.asarray(box, dtype=np.float64)
         except (TypeError, ValueError):
@@ -209,13 +210,14 @@ class Pyramid:
 
 
 def split_budget(total: int, scales) -> tuple[int, ...]:
-    """Tokens for each scale (Scale or size, coarse to fine) when `total` tokens may be handed to the language model.
+    """Tokens for each scale (Scale or size, coarse to fine) when `total` go to the language model.
 
-    The total is shared in the released proportion 80:320:600:2000, token by token, each to the scale that is furthest
-    below its share (Webster's method; ties: the coarser scale), so a larger total never gives a scale fewer tokens and
-    every budget is a prefix of every larger one, which largest remainders do not guarantee. A full scale's share goes
-    to the others; a scale that the released model does not have counts with a fortieth of its tokens. The sum equals
-    `total`. Raises InputError unless total is an integer from 1 to the number of tokens of all scales.
+    The total is shared in the released proportion 80:320:600:2000, token by token, each to the scale that is
+    furthest below its share (Webster's method; ties: the coarser scale), so a larger total never gives a
+    scale fewer tokens and every budget is a prefix of every larger one, which largest remainders do not
+    guarantee. A full scale's share goes to the others; a scale that the released model does not have counts
+    with a fortieth of its tokens. The sum equals `total`. Raises InputError unless total is an integer from 1
+    to the number of tokens of all scales.
     """
     scales = tuple(_as_scale(scale) for scale in scales)
     available = sum(scale.tokens for scale in scales)

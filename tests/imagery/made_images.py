@@ -1,7 +1,7 @@
 """Small files with one oddity each, and the pixels that an independent reading expects of them.
 
-No expectation comes from the code under test: it is the array a file was written from, or Pillow's reading where the
-format loses something.
+No expectation comes from the code under test: it is the array a file was written from, or Pillow's reading
+where the format loses something.
 """
 
 import os
@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 203, 149
 
 @dataclass(frozen=True)
 class Made:
-    """A file, what is odd about it, the upright pixels expected (uint8[h, w, 3]), which are valid, how near they must be."""
+    """A file, its oddity, its upright pixels (uint8[h, w, 3]), which are valid, how exact they are."""
 
     path: Path
     odd: str

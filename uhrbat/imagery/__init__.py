@@ -1,4 +1,4 @@
-"""Open, check, rotate, stretch and read images of any size in bounded memory. Only this room knows pyvips or rasterio.
+"""Open, check, rotate, stretch and read images of any size in bounded memory; only this room knows how.
 
 info = open_image("harbour.tif")             # the header, checked against the limits
 canvas = read_canvas("harbour.tif", info)    # upright RGB, at most 8,064 px a side

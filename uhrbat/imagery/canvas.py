@@ -20,9 +20,10 @@ _ROWS = 1024
 class Canvas:
     """An upright RGB image whose longer side is at most 8,064 pixels.
 
-    image: PIL image, mode RGB; invalid pixels have the padding colour. valid: bool[height, width], False where the file
-    has no data, or None where all pixels are valid. info: the file's, with its stretch decided, or None for an image
-    made in memory. shrink: the integer by which the file was box-averaged, 1 for exact pixels.
+    image: PIL image, mode RGB; invalid pixels have the padding colour. valid: bool[height, width], False
+    where the file has no data, or None where all pixels are valid. info: the file's, with its stretch
+    decided, or None for an image made in memory. shrink: the integer by which the file was box-averaged, 1
+    for exact pixels.
     """
 
     image: Image.Image
@@ -42,7 +43,7 @@ class Canvas:
 
 
 def canvas_of(pixels) -> Canvas:
-    """A canvas of an image made in memory: a PIL image or uint8[height, width, 3], at most 8,064 pixels a side."""
+    """A canvas of an image made in memory: PIL, or uint8[height, width, 3], at most 8,064 pixels a side."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.asarray(pixels))
     if max(image.size) > MAX_SIDE:
         raise InputError(
@@ -56,10 +57,11 @@ def read_canvas(
 ) -> Canvas:
     """Decode a file into a canvas, in memory bounded by the canvas whatever the file's size.
 
-    info: from `open_image`, where limits or bands were chosen; by default the file is opened with the usual ones.
-    progress: called with 0..1. cancel: called often; once it returns true, Cancelled is raised. A file whose longer side
-    exceeds 8,064 pixels is averaged in boxes of ceil(side / 8064) pixels while it streams (a last, partial box by its
-    own pixels); any other is decoded exactly. Raises ImageError where the file is damaged or refused.
+    info: from `open_image`, where limits or bands were chosen; by default the file is opened with the usual
+    ones. progress: called with 0..1. cancel: called often; once it returns true, Cancelled is raised. A file
+    whose longer side exceeds 8,064 pixels is averaged in boxes of ceil(side / 8064) pixels while it streams
+    (a last, partial box by its own pixels); any other is decoded exactly. Raises ImageError where the file is
+    damaged or refused.
     """
     info = info or open_image(path)
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
@@ -82,12 +84,12 @@ def read_canvas(
 
 
 def scale_image(canvas: Canvas, size: int) -> np.ndarray:
-    """uint8[size, size, 3]: the scene square, padded centred with FILL, resized bicubic with antialiasing (method, 1)."""
+    """uint8[size, size, 3]: the scene square, padded centred with FILL, resized bicubic with antialiasing."""
     return np.asarray(_square(canvas).resize((size, size), Image.Resampling.BICUBIC))
 
 
 def scale_images(canvas: Canvas, sizes: Sequence[int] = SCALES) -> Iterator[tuple[int, np.ndarray]]:
-    """Each size with its `scale_image`, one after another, each made from the canvas, the square padded only once."""
+    """Each size with its `scale_image`, one after another; the square is padded only once."""
     square = _square(canvas)
     for size in sizes:
         yield size, np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
@@ -104,7 +106,7 @@ def _square(canvas: Canvas) -> Image.Image:
 
 
 def valid_tokens(canvas: Canvas, scale: Scale | int) -> np.ndarray:
-    """bool[N], tile-major: tokens that show any valid pixel; padding and no-data tokens are never evidence."""
+    """bool[N], tile-major: tokens that show any valid pixel; the others are never scored as evidence."""
     scale = scale if isinstance(scale, Scale) else Scale(scale)
     inside = ~canvas.pyramid.padding(scale)
     if canvas.valid is None:
@@ -123,9 +125,10 @@ def _any(valid: np.ndarray, start: float, stop: float) -> np.ndarray:
 
 
 def tiles(scale_array: np.ndarray, mean, std, indices) -> np.ndarray:
-    """float32[n, 3, 336, 336]: the tiles of a `scale_image` with row-major `indices`, as (x / 255 - mean) / std.
+    """float32[n, 3, 336, 336]: tiles of a `scale_image` by row-major `indices`, as (x / 255 - mean) / std.
 
-    A remainder right and below that fills no tile is left out. Raises InputError for a tile that is not there.
+    A remainder right and below that fills no tile is left out. Raises InputError for a tile that is not
+    there.
     """
     per_side = len(scale_array) // TILE
     mean, std = (np.asarray(value, np.float32) for value in (mean, std))

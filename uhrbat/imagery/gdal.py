@@ -1,4 +1,4 @@
-"""Reading with rasterio (GDAL): TIFF in all its kinds and JPEG 2000, streamed to libvips by rows of inner tiles."""
+"""Reading with rasterio (GDAL): TIFF and JPEG 2000, streamed to libvips by rows of the file's inner tiles."""
 
 import struct
 import warnings
@@ -47,6 +47,7 @@ def read_header(path: Path, format: str) -> Header:
     with ExitStack() as stack:
         file = _open(path, format, stack)
         dtype = file.dtypes[0] if len(set(file.dtypes)) == 1 else str(np.result_type(*file.dtypes))
+        dtype = "float64" if dtype in ("int64", "uint64") else dtype
         block_height = max(shape[0] for shape in file.block_shapes)
         bits = file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
         crs, transform, notes = _georeference(file)
@@ -102,10 +103,11 @@ def palette(path: Path, format: str) -> np.ndarray:
 
 
 class Stream:
-    """A file's shown bands and, last, a band of validity (0 or 1), as a lazy libvips image read once from the top.
+    """A file's shown bands and, last, its validity (0 or 1), as a lazy libvips image read once from the top.
 
-    libvips sees an uncompressed TIFF whose pixels are made as it asks for them, so nothing larger than one row of the
-    file's inner tiles is held. What goes wrong in between is kept in `error`, because libvips cannot pass it on.
+    libvips sees an uncompressed TIFF whose pixels are made as it asks for them, so nothing larger than one
+    row of the file's inner tiles is held. What goes wrong in between is kept in `error`, because libvips
+    cannot pass it on.
     """
 
     def __init__(self, info, cancel=None):
@@ -143,6 +145,8 @@ class Stream:
         return self._position
 
     def _read(self, length: int):
+        if self.error is not None:
+            return None
         try:
             start = self._position - len(self._header)
             if start < 0:
@@ -157,8 +161,8 @@ class Stream:
                 chunk = self._buffer[first : first + length]
             self._position += len(chunk)
             return chunk
-        except BaseException as error:  # noqa: BLE001 - nothing may pass through libvips
-            self.error = self.error or error
+        except BaseException as error:
+            self.error = error
             return None
 
     def _load(self, row: int) -> None:

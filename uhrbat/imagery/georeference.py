@@ -1,4 +1,4 @@
-"""Where a georeferenced image lies: pixels to map coordinates and back, metres per pixel, and GeoJSON of boxes."""
+"""Where a georeferenced image lies: map coordinates of pixels, metres per pixel, and GeoJSON of boxes."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _FLATTENING = 1 / 298.257223563
 
 @dataclass(frozen=True)
 class GeoReference:
-    """The affine map (a, b, c, d, e, f) from upright image pixels to map coordinates in `crs` (EPSG code or WKT).
+    """The affine map (a, b, c, d, e, f) from upright image pixels to coordinates in `crs` (EPSG code or WKT).
 
     Pixel coordinates are as for boxes: the top left pixel covers 0..1, so its centre is (0.5, 0.5).
     """
@@ -42,19 +42,19 @@ class GeoReference:
         return (e * east - b * north) / area, (a * north - d * east) / area
 
     def to_lonlat(self, x: float, y: float) -> tuple[float, float] | None:
-        """WGS 84 longitude and latitude in degrees of a pixel position, or None where the CRS has no place on Earth."""
+        """WGS 84 longitude and latitude in degrees of a pixel position, or None where the CRS has none."""
         east, north = self.to_map(x, y)
         try:
             with rasterio.Env():
                 (lon,), (lat,) = reproject(
                     CRS.from_user_input(self.crs), CRS.from_epsg(4326), [east], [north]
                 )
-        except Exception:  # noqa: BLE001 - PROJ reports an unusable CRS in many ways
+        except Exception:
             return None
         return (lon, lat) if math.isfinite(lon) and math.isfinite(lat) else None
 
     def metres_per_pixel(self, x: float, y: float) -> tuple[float, float] | None:
-        """Ground length in metres of one pixel across and one pixel down at a pixel position, or None if unknown."""
+        """Metres on the ground of one pixel across and one down at a pixel position, or None if unknown."""
         ends = [self.to_lonlat(x + dx, y + dy) for dx, dy in ((-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5))]
         if None in ends:
             return None

@@ -50,10 +50,11 @@ _TYPE_CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 class Header:
     """What a reader finds in a file's header, as stored, before rotation and choice of bands.
 
-    dtype: a NumPy name, or the reader's own name of a type that is no picture. colors: one name a band ('red', 'green',
-    'blue', 'gray', 'alpha', 'palette', 'cyan', 'magenta', 'yellow', 'black', 'undefined'). bits: significant bits of
-    a band's values where fewer than its type has. inverted: whether low values are bright. whole: why the file can only be decoded at once ('an interlaced
-    PNG'), or ''. block_bytes: one row of inner tiles, decoded. The others are as in ImageInfo.
+    dtype: a NumPy name, or the reader's own name of a type that is no picture. colors: one name a band
+    ('red', 'green', 'blue', 'gray', 'alpha', 'palette', 'cyan', 'magenta', 'yellow', 'black', 'undefined').
+    bits: significant bits of a band's values where fewer than its type has. inverted: whether low values are
+    bright. whole: why the file can only be decoded at once ('an interlaced PNG'), or ''. block_bytes: one row
+    of inner tiles, decoded. The others are as in ImageInfo.
     """
 
     path: Path
@@ -78,7 +79,7 @@ class Header:
 
 
 def shown_name(path) -> str:
-    """A file's name as messages show it: quoted, without folders, control characters escaped, at most 80 characters."""
+    """A file's name as messages show it: quoted, without folders, control characters escaped, shortened."""
     name = os.fsencode(os.path.basename(os.fspath(path))).decode("utf-8", "backslashreplace")
     name = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
     if len(name) > 80:
@@ -92,6 +93,10 @@ def sniff(path) -> str:
     Raises ImageError where there is no readable regular file, or where it is not an image of these formats.
     """
     name = shown_name(path)
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise ImageError(f"{name} has a name that is not valid Unicode: rename the file.") from None
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):

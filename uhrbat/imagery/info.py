@@ -17,10 +17,10 @@ _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "fl
 class Limits:
     """What is accepted, checked from the header before any pixel is decoded.
 
-    `max_aspect` is the longer side over the shorter. `max_whole_pixels` holds for files that can only be decoded all at
-    once (WebP, GIF, interlaced PNG, progressive JPEG). `max_block_bytes` bounds one row of a TIFF's or JPEG 2000's
-    inner tiles, decoded. A file of more than `free_bytes` decoded is refused as a decompression bomb where that is more
-    than `max_expansion` times its size on disk.
+    `max_aspect` is the longer side over the shorter. `max_whole_pixels` holds for files that can only be
+    decoded all at once (WebP, GIF, interlaced PNG, progressive JPEG). `max_block_bytes` bounds one row of a
+    TIFF's or JPEG 2000's inner tiles, decoded. A file of more than `free_bytes` decoded is refused as a
+    decompression bomb where that is more than `max_expansion` times its size on disk.
     """
 
     max_pixels: int = 2_000_000_000
@@ -39,14 +39,15 @@ class Limits:
 class ImageInfo:
     """An image as it will be shown: upright, and with the bands that become red, green and blue.
 
-    width, height: upright pixels, after the file's own rotation. format: one of headers.FORMATS. bands, dtype, colors:
-    the file's bands, their NumPy type and what the file calls each. pages: pictures in the file; the first is shown.
-    orientation: EXIF 1..8, as stored. nodata: the value that means "no data", or None. validity: where invalid pixels
-    are told from ('alpha', 'mask', 'nodata') or None. crs: 'EPSG:...' or WKT, or None. transform: the affine map
-    (a, b, c, d, e, f) from upright pixels to that CRS, x = a*col + b*row + c and y = d*col + e*row + f, or None.
-    reader: 'pyvips' or 'rasterio'. mode: how the shown bands become colours ('rgb', 'gray', 'palette', 'cmyk').
-    shown: the bands shown, counted from 1. stretch: (low, high) values shown as black and white, or None where the
-    file is 8-bit or has not been measured yet. inverted: whether low values are shown bright. notes: sentences for the user.
+    width, height: upright pixels, after the file's own rotation. format: one of headers.FORMATS. bands,
+    dtype, colors: the file's bands, their NumPy type and what the file calls each. pages: pictures in the
+    file; the first is shown. orientation: EXIF 1..8, as stored. nodata: the value that means "no data", or
+    None. validity: where invalid pixels are told from ('alpha', 'mask', 'nodata') or None. crs: 'EPSG:...' or
+    WKT, or None. transform: the affine map (a, b, c, d, e, f) from upright pixels to that CRS, x = a*col +
+    b*row + c and y = d*col + e*row + f, or None. reader: 'pyvips' or 'rasterio'. mode: how the shown bands
+    become colours ('rgb', 'gray', 'palette', 'cmyk'). shown: the bands shown, counted from 1. stretch: (low,
+    high) values shown as black and white, or None where the file is 8-bit or has not been measured yet.
+    inverted: whether low values are shown bright. notes: sentences for the user.
     """
 
     path: Path
@@ -106,19 +107,19 @@ def _explain(path, error: Exception) -> str:
     name = shown_name(path)
     if "no space left" in text or getattr(error, "errno", None) == 28:
         return f"The disk is full: {name} could not be prepared; free some space and try again."
-    if any(
-        word in text for word in ("truncated", "premature", "end of", "out of data", "not enough", "short")
-    ):
+    if "support" in text or "not available" in text:
+        return f"{name} uses a feature that is not read here: export it as PNG, JPEG or plain TIFF."
+    if any(word in text for word in ("truncated", "premature", "end of", "out of data", "short")):
         return f"{name} is cut short, as if a download or copy had stopped early: copy or export it again."
-    return f"{name} is damaged or uses a feature that is not read here: export it again as PNG, JPEG or plain TIFF."
+    return f"{name} is damaged or cut short: copy it again, or export it as PNG, JPEG or plain TIFF."
 
 
 def open_image(path, limits: Limits | None = None, bands=None) -> ImageInfo:
     """Read a file's header only.
 
-    bands: one band to show in grey or three to show as red, green and blue, counted from 1; by default those that the
-    file calls red, green and blue, else its first three, else its first. Raises ImageError where the file is not a
-    readable image or is over `limits`, InputError where it has no such bands.
+    bands: one band to show in grey or three to show as red, green and blue, counted from 1; by default those
+    that the file calls red, green and blue, else its first three, else its first. Raises ImageError where the
+    file is not a readable image or is over `limits`, InputError where it has no such bands.
 
     >>> open_image("harbour.tif").width
     40000
@@ -130,8 +131,8 @@ def open_image(path, limits: Limits | None = None, bands=None) -> ImageInfo:
         size = path.stat().st_size
         if size > limits.max_bytes:
             raise ImageError(
-                f"{shown_name(path)} has {size / 2**30:.1f} GiB, more than the {limits.max_bytes / 2**30:.1f} GiB "
-                "accepted: compress it or cut it into parts."
+                f"{shown_name(path)} has {size / 2**30:.1f} GiB, more than the "
+                f"{limits.max_bytes / 2**30:.1f} GiB accepted: compress it or cut it into parts."
             )
         header = (gdal if format in gdal.FORMATS else vips).read_header(path, format)
         _check(header, size, limits)
@@ -153,11 +154,11 @@ def _check(header, size: int, limits: Limits) -> None:
         raise ImageError(f"{shape}, more than the {limits.max_pixels:,} accepted: make it smaller or cut it.")
     if long / short > limits.max_aspect:
         raise ImageError(
-            f"{shape}: it is more than {limits.max_aspect:g} times as long as wide; cut it into shorter parts."
+            f"{shape}: more than {limits.max_aspect:g} times as long as wide; cut it into shorter parts."
         )
     if header.bands > limits.max_bands:
         raise ImageError(
-            f"{name} has {header.bands:,} bands, and at most {limits.max_bands} are accepted: export fewer of them."
+            f"{name} has {header.bands:,} bands, and at most {limits.max_bands} are accepted: export fewer."
         )
     if header.dtype not in _DTYPES:
         raise ImageError(
@@ -175,7 +176,7 @@ def _check(header, size: int, limits: Limits) -> None:
     decoded = width * height * header.bands * np.dtype(header.dtype).itemsize
     if decoded > limits.free_bytes and decoded > limits.max_expansion * size:
         raise ImageError(
-            f"{shape} in a file of only {size:,} bytes, like a decompression bomb: if it is real, save it as JPEG."
+            f"{shape} in a file of only {size:,} bytes, like a decompression bomb: if not, save it as JPEG."
         )
 
 

@@ -1,4 +1,4 @@
-"""The one pixel path: decode, rotate, choose bands, stretch, fill. Canvas and viewer pyramid are both made from it."""
+"""The one pixel path: decode, rotate, choose bands, stretch, fill; for canvas and viewer alike."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def part(progress: Progress | None, start: float, stop: float) -> Progress | Non
 
 @dataclass(frozen=True)
 class Picture:
-    """Lazy upright pixels. rgb: 3-band uchar, invalid pixels filled. valid: 1-band uchar of 0 and 255, or None."""
+    """Lazy upright pixels. rgb: 3-band uchar, invalid ones filled. valid: uchar, 0 or 255, or None."""
 
     rgb: pyvips.Image
     valid: pyvips.Image | None
@@ -41,8 +41,8 @@ class Picture:
 def open_picture(info: ImageInfo, cancel: Cancel | None = None) -> Iterator[Picture]:
     """The upright RGB picture of `info`, to be evaluated once inside the block.
 
-    `info.stretch` must be set where `info.needs_stretch`. Raises ImageError where the file turns out to be damaged,
-    Cancelled where `cancel()` becomes true.
+    `info.stretch` must be set where `info.needs_stretch`. Raises ImageError where the file turns out to be
+    damaged, Cancelled where `cancel()` becomes true.
     """
     with _open_bands(info, cancel) as (colors, valid):
         if info.mode == "palette":
@@ -66,10 +66,10 @@ def open_picture(info: ImageInfo, cancel: Cancel | None = None) -> Iterator[Pict
 def with_stretch(
     info: ImageInfo, progress: Progress | None = None, cancel: Cancel | None = None
 ) -> ImageInfo:
-    """The same info with its stretch decided, from the 2nd to the 98th percentile of all shown bands together.
+    """The info with its stretch decided, from the 2nd to the 98th percentile of the shown bands together.
 
-    At most about four million pixels, evenly spaced, are looked at. Nothing is read where no stretch is needed or it is
-    already decided. Raises ImageError where no pixel is valid.
+    At most about four million pixels, evenly spaced, are looked at. Nothing is read where no stretch is
+    needed or it is already decided. Raises ImageError where no pixel is valid.
     """
     if not info.needs_stretch or info.stretch is not None:
         return info
@@ -102,7 +102,7 @@ def evaluate(
 
 @contextmanager
 def watched(image: pyvips.Image, info: ImageInfo, progress: Progress | None, cancel: Cancel | None):
-    """Report the evaluation of `image` inside the block to `progress` (0..1), and stop it once `cancel()` is true."""
+    """Report the evaluation of `image` in the block to `progress` (0..1); stop it once `cancel()` is true."""
     cancelled = False
 
     def follow(evaluated, state):
@@ -153,13 +153,15 @@ def _open_bands(info: ImageInfo, cancel: Cancel | None):
                 None if valid is None else _rotate(valid, info.orientation),
             )
         except pyvips.Error:
-            if stream is not None and stream.error is not None:
-                raise stream.error from None
-            raise
+            if stream is None or stream.error is None:
+                raise
         finally:
             if stream is not None:
                 with suppress(Exception):
                     stream.close()
+        # libvips takes a stream that breaks off for a complete one, so this is asked in any case.
+        if stream is not None and stream.error is not None:
+            raise stream.error
 
 
 def _pick(image: pyvips.Image, shown: tuple[int, ...]) -> pyvips.Image:

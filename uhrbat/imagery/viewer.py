@@ -31,11 +31,12 @@ def write_pyramid(
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> None:
-    """Write a file's upright RGB pixels as a tiled JPEG pyramid TIFF, for `TileReader`; the model never reads it.
+    """Write a file's upright RGB pixels as a tiled JPEG pyramid TIFF for `TileReader`, never for the model.
 
-    info: as for `read_canvas`; pass the canvas's own so that the stretch is not measured again. progress: called with
-    0..1. cancel: once it returns true, Cancelled is raised. The file appears under `out_path` when it is complete and
-    not at all otherwise. Raises ImageError where the file is damaged or the disk is full.
+    info: as for `read_canvas`; pass the canvas's own so that the stretch is not measured again. progress:
+    called with 0..1. cancel: once it returns true, Cancelled is raised. The file appears under `out_path`
+    when it is complete and not at all otherwise. Raises ImageError where the file is damaged or the disk is
+    full.
     """
     info = info or open_image(path)
     out_path = Path(out_path)
@@ -58,6 +59,7 @@ def write_pyramid(
                 bigtiff=True,
                 keep="none",
             )
+        with image_errors(info.path):
             unfinished.replace(out_path)
     finally:
         with suppress(FileNotFoundError):
@@ -65,10 +67,10 @@ def write_pyramid(
 
 
 class TileReader:
-    """JPEG tiles of a file that `write_pyramid` wrote, in Leaflet's CRS.Simple: zoom 0 is the whole image in one tile.
+    """JPEG tiles of a file that `write_pyramid` wrote, in Leaflet's CRS.Simple: zoom 0 is one tile.
 
-    May be used from many threads at once; each has its own handle. background: colour of what lies beyond the image's
-    edge. Raises ImageError where the file is missing or damaged.
+    May be used from many threads at once; each has its own handle. background: colour of what lies beyond the
+    image's edge. Raises ImageError where the file is missing or damaged.
     """
 
     def __init__(self, path, background: tuple[int, int, int] = FILL):
@@ -86,7 +88,7 @@ class TileReader:
         return max(0, math.ceil(math.log2(max(self.width, self.height) / size)))
 
     def tile(self, z: int, x: int, y: int, size: int = TILE_SIZE) -> bytes:
-        """JPEG bytes of the `size` x `size` tile in column x and row y at zoom z; InputError where there is none."""
+        """JPEG bytes of the `size` x `size` tile in column x, row y of zoom z; InputError if none."""
         max_zoom = self.max_zoom(size)
         span = size << max(0, max_zoom - z)
         if not 0 <= z <= max_zoom or not 0 <= x * span < self.width or not 0 <= y * span < self.height:

@@ -27,7 +27,7 @@ _INKS = ("cyan", "magenta", "yellow", "black")
 
 
 def load(path: Path, format: str, access: str = "sequential") -> pyvips.Image:
-    """Open a file as a lazy libvips image, not yet rotated; cut-short files fail when their pixels are read."""
+    """Open a file as a lazy libvips image, not yet rotated; a damaged one fails when its pixels are read."""
     # A source, not a name: libvips reads "[...]" at the end of a name as options.
     source = pyvips.Source.new_from_file(str(path))
     return getattr(pyvips.Image, _LOADERS[format])(source, access=access, fail_on="truncated")
