@@ -29,7 +29,7 @@ class Case:
         return [(size, budget) for size, budget in pairs if f"attn.{size}" in self.tensors]
 
     def emitted(self, size):
-        """What the released code emitted for a scale, in order: dicts with pos, score and perhaps aggregated."""
+        """What the released code emitted for a scale, as dicts with pos, score and perhaps aggregated."""
         for part in self.entry["selected_indices"][0]:
             if part["scale"] == size:
                 return part["tokens"]
@@ -44,7 +44,7 @@ class Case:
 
 
 def cases(name):
-    """pytest parameters, one a stored case of `select_kmeans` or `select_sam`; one skipped parameter where absent."""
+    """pytest parameters, one a case of `select_kmeans` or `select_sam`; a skipped one where absent."""
     folder = SHARED / "data" / "golden" / name
     if not folder.is_dir():
         reason = f"no golden outputs at {folder} (set UHRBAT_SHARED)"

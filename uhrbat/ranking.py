@@ -1,7 +1,8 @@
 """The preserve-and-merge order: every token's rank, of which every budget is a prefix.
 
-The walk of UHR-BAT (paper, region-wise preserve and merge; `method.md`, item 5) does not depend on the budget. It is
-done once, here, as a few sorts; selecting at another budget only cuts the order at another place.
+The walk of UHR-BAT (paper, region-wise preserve and merge; `method.md`, item 5) does not depend on the
+budget. It is done once, here, as a few sorts; selecting at another budget only cuts the order at another
+place.
 """
 
 from dataclasses import dataclass, replace
@@ -15,13 +16,14 @@ from uhrbat.errors import InputError
 DROPPED, PRESERVED, MERGED = 0, 1, 2
 ORDERS = ("mean", "max")
 
-# Columns of the embeddings averaged at a time in `Selection.pool`, so that wide embeddings never double in memory.
+# Columns of the embeddings averaged at a time in `Selection.pool`, so that wide embeddings never double in
+# memory.
 _POOL_COLUMNS = 512
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Where one scale's tokens went. `preserved + merged_groups == used <= budget`; `regions` are those represented."""
+    """Where one scale's tokens went: `preserved + merged_groups == used`; regions are those represented."""
 
     tokens: int
     budget: int
@@ -38,8 +40,8 @@ class Ranking:
     """The fixed order in which one scale's N tokens enter the budget.
 
     rank: int64[N], the smallest budget at which a token is represented, from 1; N + 1 where it never is.
-    merged: bool[N], the token then enters in its region's average (the released code's `aggregated`), which may be an
-        average of the token alone; `averaged` leaves those out.
+    merged: bool[N], the token then enters in its region's average (the released code's `aggregated`), which
+        may be an average of the token alone; `averaged` leaves those out.
     region: int64[N], as given.
     order: int64[M], the tokens that can enter, by rank, those of one average by index.
     starts: int64[G + 1], where each of the G groups begins in `order`; group g enters at budget g + 1.
@@ -80,7 +82,7 @@ class Ranking:
         return self.merged & (self.group_size > 1)
 
     def members(self, token: int) -> Tensor:
-        """int64[n], ascending: the tokens that share this token's place, itself included; empty where it has none."""
+        """int64[n], ascending: the tokens that share this token's place, itself included; or none."""
         if not 0 <= token < self.tokens:
             raise InputError(f"Token {token} does not exist: this scale has tokens 0 to {self.tokens - 1}.")
         group = int(self.rank[token]) - 1
@@ -95,10 +97,11 @@ class Ranking:
         return Selection(self, int(k))
 
     def with_tokens(self, force) -> "Ranking":
-        """The same order with the tokens `force` (indices) in front, each preserved, in the order of their ranks.
+        """The same order with the tokens `force` (indices) in front, each preserved, in the order of their
+        ranks.
 
-        They leave their groups; what is left of a group keeps its place. Region means are not computed again. Tokens
-        that could never enter can be forced in.
+        They leave their groups; what is left of a group keeps its place. Region means are not computed again.
+        Tokens that could never enter can be forced in.
         """
         force = self._indices(force)
         merged = self.merged.clone()
@@ -152,7 +155,7 @@ class Selection:
 
     @cached_property
     def groups(self) -> tuple[Tensor, ...]:
-        """Index tensors (int64, ascending) in the order emitted; one group is one token for the language model."""
+        """Index tensors (int64, ascending), in the order emitted; each is one token for the model."""
         return torch.split(self.tokens, self._lengths.tolist()) if self.used else ()
 
     @property
@@ -197,13 +200,14 @@ class Selection:
         )
 
     def pool(self, embeddings: Tensor) -> Tensor:
-        """Embeddings float[N, d] of the scale -> float[len(groups), d], in their dtype: groups averaged, in order.
+        """Embeddings float[N, d] of the scale -> float[len(groups), d], in their dtype: groups averaged, in
+        order.
 
         Averages are made in float32 (float64 for float64). Raises InputError where N does not fit.
         """
         if embeddings.ndim != 2 or embeddings.shape[0] != self.ranking.tokens:
             raise InputError(
-                f"Embeddings of shape {tuple(embeddings.shape)} do not fit {self.ranking.tokens} tokens: give N x d."
+                f"Embeddings of shape {tuple(embeddings.shape)} do not fit {self.ranking.tokens} tokens."
             )
         device, lengths = embeddings.device, self._lengths.to(embeddings.device)
         first = self.ranking.starts[: self.used].to(device)
@@ -237,17 +241,20 @@ def rank_tokens(
 ) -> Ranking:
     """Rank one scale's tokens in UHR-BAT's preserve-and-merge order (`method.md`, item 5).
 
-    Regions are walked by their mean importance (order "mean", the paper) or their highest importance ("max": one
-    important token is not hidden by a large region), descending, ties by region id. In a region the tokens strictly
-    above the region's mean are emitted one by one, descending, ties by token index; then all others as one average.
+    Regions are walked by their mean importance (order "mean", the paper) or their highest importance ("max":
+    one important token is not hidden by a large region), descending, ties by region id. In a region the
+    tokens strictly above the region's mean are emitted one by one, descending, ties by token index; then all
+    others as one average.
 
-    importance: float[N], finite, any range. regions: int[N], one id a token; tokens with an id below 0 never enter.
-    background: the id whose tokens are each a region of their own, emitted as they are and, at equal importance,
-        before all other regions (SAM's label 0). None: no such id.
+    importance: float[N], finite, any range. regions: int[N], one id a token; tokens with an id below 0 never
+        enter.
+    background: the id whose tokens are each a region of their own, emitted as they are and, at equal
+        importance, before all other regions (SAM's label 0). None: no such id.
     excluded: bool[N], tokens that never enter and are not averaged (padding, no data).
 
-    A region's mean is summed in float64 and rounded to importance's dtype (at least float32), so that a region of
-    equal importances has no token above its mean, on any device. Raises InputError where shapes or values do not fit.
+    A region's mean is summed in float64 and rounded to importance's dtype (at least float32), so that a
+    region of equal importances has no token above its mean, on any device. Raises InputError where shapes or
+    values do not fit.
     """
     importance, regions, enters = _checked(importance, regions, order, excluded)
     ids = regions
@@ -299,7 +306,7 @@ def _checked(importance, regions, order, excluded) -> tuple[Tensor, Tensor, Tens
     importance, regions = torch.as_tensor(importance), torch.as_tensor(regions)
     if importance.ndim != 1 or regions.shape != importance.shape:
         raise InputError(
-            f"Importance {tuple(importance.shape)} and regions {tuple(regions.shape)} must both have one value a token."
+            f"Importance {tuple(importance.shape)} and regions {tuple(regions.shape)} must have one value a token."
         )
     if not importance.dtype.is_floating_point or regions.dtype.is_floating_point or regions.dtype.is_complex:
         raise InputError(

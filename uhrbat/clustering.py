@@ -1,0 +1,220 @@
+"""k-means over one scale's tokens, and the reduction of their features that makes it quick.
+
+The clustering is that of the released code (`released-code.md`, section 6): Euclidean, centres started on
+random tokens, an emptied cluster keeps its centre. Ours draws from its own seeded generator and never holds
+an N x K matrix.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from uhrbat.errors import InputError
+
+# PyTorch says once that sparse matrices are a beta feature; the one used here is checked by the tests.
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+
+# Scores of one chunk: small enough to stay in a CPU's cache between the product and its argmax; far under 256
+# MB on a GPU, where few large products are quicker.
+_CPU_SCORES = 2**20
+_GPU_SCORES = 2**25
+
+# Groups of centres whose winners set a token's shortlist; with fewer than `_SHORTLIST_FROM` centres it gains
+# nothing.
+_GROUPS = 64
+_SHORTLIST_FROM = 512
+
+
+def kmeans(
+    features: Tensor,
+    clusters: int,
+    iterations: int = 10,
+    seed: int = 0,
+    init: Tensor | None = None,
+    sample: int | None = None,
+    exact: bool = False,
+) -> Tensor:
+    """Cluster features float[N, d] -> int64[N] labels below `clusters` (taken as at most N, at least 1).
+
+    iterations: assignments made at most; it stops where no centre moves any more (allclose). The labels are
+        those from before the last update of the centres, as in the released code.
+    seed: of the starting centres, `clusters` different tokens drawn with a CPU generator of our own, so that
+        the CPU and the GPU start alike and the global generator is left alone. init: int[clusters] tokens to
+        start from.
+    sample: fit the centres on this many tokens, drawn with the same generator, then assign every token once
+        to the final centres; None fits on all.
+    exact: compare every token with every centre in every iteration. Otherwise, on a CPU and from 512 clusters
+        on, a token is compared from the third iteration on only with the 40 or so centres that were nearest
+        in the second: 3 to 5 times quicker, with under 1 % other labels
+            (tests/benchmarks/bench_selection.py).
+
+    Raises InputError where shapes or numbers do not fit.
+    """
+    clusters = _checked(features, clusters, iterations, init, sample)
+    count = features.shape[0]
+    if clusters <= 1:
+        return torch.zeros(count, dtype=torch.int64, device=features.device)
+    features = features.to(torch.float32)
+    generator = torch.Generator().manual_seed(seed)
+    fitted = features
+    if sample is not None and sample < count:
+        drawn = torch.randperm(count, generator=generator)[: max(sample, clusters)]
+        fitted = features[drawn.sort().values.to(features.device)]
+    if init is None:
+        centres = fitted[torch.randperm(len(fitted), generator=generator)[:clusters].to(features.device)]
+    else:
+        centres = features[torch.as_tensor(init).to(features.device)]
+    labels, centres = _fit(_with_one(fitted), centres, iterations, exact or features.device.type != "cpu")
+    return labels if fitted is features else _nearest(_with_one(features), _weights(centres))
+
+
+def principal(values: Tensor, dims: int, seed: int = 0, sample: int = 4096) -> tuple[Tensor, Tensor]:
+    """Mean float[d] and basis float[d, dims] of the `dims` directions in which values float[N, d] vary most.
+
+    Found on a seeded sample of the rows by a randomised subspace iteration (Halko, Martinsson and Tropp
+    2011), so it is an approximation, and the same for the same seed. `(values - mean) @ basis` keeps
+    distances as far as those directions hold the variance; dims is taken as at most d.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randperm(len(values), generator=generator)[:sample].sort().values.to(values.device)
+    drawn = values[rows].to(torch.float32)
+    mean = drawn.mean(0)
+    drawn = drawn - mean
+    width = drawn.shape[1]
+    if dims >= width:
+        return mean, torch.eye(width, device=values.device)
+    basis = torch.randn(width, min(width, dims + 8), generator=generator).to(values.device)
+    for _ in range(3):
+        basis = torch.linalg.qr(drawn.T @ (drawn @ basis)).Q
+    small = torch.linalg.eigh((drawn @ basis).T @ (drawn @ basis)).eigenvectors.flip(1)
+    return mean, (basis @ small)[:, :dims]
+
+
+def _fit(features: Tensor, centres: Tensor, iterations: int, exact: bool) -> tuple[Tensor, Tensor]:
+    shortlist = None
+    for iteration in range(iterations):
+        weights = _weights(centres)
+        if exact or len(centres) < _SHORTLIST_FROM or iteration == 0:
+            labels = _nearest(features, weights)
+        else:
+            if shortlist is None:
+                shortlist = _shortlist(features, weights)
+            labels = _nearest_listed(features, weights, shortlist)
+        moved = _means(features[:, :-1], labels, centres)
+        settled = torch.allclose(moved, centres)
+        centres = moved
+        if settled:
+            break
+    return labels, centres
+
+
+def _with_one(features: Tensor) -> Tensor:
+    """Features and a column of ones: one product gives x.c - |c|^2 / 2, highest at the nearest centre."""
+    return torch.cat([features, features.new_ones(len(features), 1)], dim=1)
+
+
+def _weights(centres: Tensor) -> Tensor:
+    """float[K, d + 1]; a centre equal to an earlier one never wins, so that ties go to the lowest label."""
+    weights = torch.cat([centres, centres.square().sum(1, keepdim=True) / -2], dim=1)
+    label = torch.arange(len(weights), device=weights.device)
+    same = torch.unique(weights, dim=0, return_inverse=True)[1]
+    first = torch.full_like(label, len(weights)).scatter_reduce_(0, same, label, "amin")
+    weights[first[same] < label, -1] = -torch.inf
+    return weights
+
+
+def _chunks(features: Tensor, clusters: int):
+    rows = max(1, (_CPU_SCORES if features.device.type == "cpu" else _GPU_SCORES) // clusters)
+    scores = features.new_empty(rows, clusters)
+    for start in range(0, len(features), rows):
+        part = features[start : start + rows]
+        yield slice(start, start + len(part)), part, scores[: len(part)]
+
+
+def _nearest(features: Tensor, weights: Tensor) -> Tensor:
+    labels = torch.empty(len(features), dtype=torch.int64, device=features.device)
+    weights = weights.T.contiguous()
+    for rows, part, scores in _chunks(features, weights.shape[1]):
+        torch.mm(part, weights, out=scores)
+        if scores.device.type == "cpu":
+            # NumPy's argmax is vectorised, PyTorch's is not: a tenth of the time.
+            labels[rows] = torch.from_numpy(scores.numpy().argmax(1))
+        else:
+            labels[rows] = scores.argmax(1)
+    return labels
+
+
+@dataclass(frozen=True)
+class _Shortlist:
+    """Which centres each token is still compared with: a sparse N x K pattern of m pairs, row by row."""
+
+    starts: Tensor  # int64[N + 1]
+    tokens: Tensor  # int64[m]
+    centres: Tensor  # int64[m]
+
+
+def _shortlist(features: Tensor, weights: Tensor) -> _Shortlist:
+    """The centres that score at least as well as the mean winner of 64 groups of centres; never none."""
+    clusters = len(weights)
+    weights = weights.T.contiguous()
+    grouped = clusters // _GROUPS * _GROUPS
+    columns, lengths = [], []
+    for _, part, scores in _chunks(features, clusters):
+        torch.mm(part, weights, out=scores)
+        winners = scores[:, :grouped].view(len(part), -1, _GROUPS).amax(1)
+        near = scores >= winners.mean(1, keepdim=True)
+        listed = np.flatnonzero(near.numpy())
+        row_starts = np.arange(len(part) + 1) * clusters
+        row_lengths = np.diff(np.searchsorted(listed, row_starts))
+        lengths.append(row_lengths)
+        columns.append(listed - np.repeat(row_starts[:-1], row_lengths))
+    lengths = np.concatenate(lengths)
+    return _Shortlist(
+        starts=torch.from_numpy(np.concatenate([[0], lengths.cumsum()])),
+        tokens=torch.from_numpy(np.repeat(np.arange(len(features)), lengths)),
+        centres=torch.from_numpy(np.concatenate(columns)),
+    )
+
+
+def _nearest_listed(features: Tensor, weights: Tensor, shortlist: _Shortlist) -> Tensor:
+    pattern = torch.sparse_csr_tensor(
+        shortlist.starts,
+        shortlist.centres,
+        features.new_zeros(len(shortlist.centres)),
+        (len(features), len(weights)),
+        check_invariants=False,
+    )
+    scores = torch.sparse.sampled_addmm(pattern, features, weights.T, beta=0.0).values()
+    best = torch.from_numpy(np.maximum.reduceat(scores.numpy(), shortlist.starts[:-1].numpy()))
+    winning = torch.nonzero(scores == best[shortlist.tokens]).flatten()
+    # Of equal scores the lowest label stays.
+    labels = torch.full((len(features),), len(weights), dtype=torch.int64)
+    return labels.scatter_reduce_(0, shortlist.tokens[winning], shortlist.centres[winning], "amin")
+
+
+def _means(features: Tensor, labels: Tensor, centres: Tensor) -> Tensor:
+    """The mean of each cluster's features; an emptied cluster keeps its centre."""
+    sizes = torch.bincount(labels, minlength=len(centres))
+    if features.device.type == "cpu":
+        total = torch.zeros_like(centres).index_add_(0, labels, features)
+    else:
+        # index_add_ adds in any order on a GPU, so that two runs could differ; a sorted reduction does not.
+        by_label = features[torch.argsort(labels, stable=True)]
+        total = torch.segment_reduce(by_label, "sum", lengths=sizes, axis=0)
+    return torch.where(sizes[:, None] > 0, total / sizes.clamp(min=1)[:, None], centres)
+
+
+def _checked(features, clusters, iterations, init, sample) -> int:
+    if features.ndim != 2 or not len(features) or not features.dtype.is_floating_point:
+        raise InputError(f"Features must be floats of N x d with N from 1, not {tuple(features.shape)}.")
+    if clusters < 1 or iterations < 1 or (sample is not None and sample < 1):
+        raise InputError("Clusters, iterations and sample of a k-means must be at least 1.")
+    clusters = min(int(clusters), len(features))
+    if init is not None and len(init) != clusters:
+        raise InputError(
+            f"{len(init)} starting tokens were given for {clusters} clusters: give one a cluster."
+        )
+    return clusters
