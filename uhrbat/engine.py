@@ -37,6 +37,11 @@ PHOTOGRAPH_CAVEAT = (
 )
 VIEWS_A_SCENE = 8
 TILE_BATCH = {"cpu": 8, "mps": 8, "cuda": 64}
+SETTINGS_CHOICES = {
+    "importance": importance.METHODS,
+    "regions": ("kmeans", "grid", "none"),
+    "order": ("max", "mean"),
+}
 logger = logging.getLogger(__name__)
 
 
@@ -60,11 +65,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ("importance", importance.METHODS),
-            ("regions", ("kmeans", "grid", "none")),
-            ("order", ("max", "mean")),
-        ):
+        for name, choices in SETTINGS_CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} is '{getattr(self, name)}'; choose one of {', '.join(choices)}")
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
@@ -155,11 +156,27 @@ class UHRBAT:
         return self.model.dtype
 
     @property
+    def scales(self) -> tuple[int, ...]:
+        """Sizes of the scales, ascending."""
+        return self.model.config.scales
+
+    @property
+    def parameters(self) -> int:
+        """Number of the model's parameters."""
+        return sum(value.numel() for value in self.model.parameters())
+
+    @property
+    def bytes_per_token(self) -> int:
+        """Bytes that one image token takes in the language model's cache of keys and values."""
+        config = self.model.language.config
+        width = config.hidden_size // config.num_attention_heads * config.num_key_value_heads
+        return 2 * config.num_hidden_layers * width * self.dtype.itemsize
+
+    @property
     def knows_photographs(self) -> bool:
         """False for nano, which has seen generated scenes only."""
         return not self.model.config.extra.get("generated_scenes_only", False)
 
-    @torch.inference_mode()
     def encode(
         self,
         path: str | Path,
@@ -177,11 +194,20 @@ class UHRBAT:
         report("read", 0.0)
         info = info or imagery.open_image(path, bands=bands)
         canvas = imagery.read_canvas(path, info, lambda share: report("read", share), cancel)
-        pyramid = Pyramid(info.width, info.height, self.model.config.scales)
+        return self._encode(canvas, is_example(path), report)
+
+    def encode_canvas(
+        self, canvas: imagery.Canvas, *, generated: bool = False, progress=None, cancel=None
+    ) -> EncodedScene:
+        """As `encode`, for an image in memory (`imagery.canvas_of`); `generated` says it is one of nano's scenes."""
+        return self._encode(canvas, generated, _Reporter(progress, cancel))
+
+    @torch.inference_mode()
+    def _encode(self, canvas: imagery.Canvas, generated: bool, report: _Reporter) -> EncodedScene:
+        pyramid = canvas.pyramid
         batches = sum(scale.tiles**2 for scale in pyramid.scales)
         embeddings, visual, excluded, done = {}, {}, {}, 0
-        for scale in pyramid.scales:
-            picture = imagery.scale_image(canvas, scale.size)
+        for scale, (_, picture) in zip(pyramid.scales, imagery.scale_images(canvas, self.scales)):
             parts, seen = [], []
             for tiles in self._tile_batches(picture, scale):
                 report("encode", done / batches, f"{done} of {batches} tiles")
@@ -196,8 +222,7 @@ class UHRBAT:
             valid = torch.as_tensor(imagery.valid_tokens(canvas, scale), device=self.device)
             excluded[scale.size] = ~valid
         report("encode", 1.0)
-        generated = is_example(path)
-        return EncodedScene(self, info, pyramid, embeddings, visual, excluded, generated, report.close())
+        return EncodedScene(self, canvas.info, pyramid, embeddings, visual, excluded, generated, report.close())
 
     def _tile_batches(self, picture, scale: Scale) -> Iterable[Tensor]:
         size = TILE_BATCH.get(self.device.type, 8)
@@ -219,6 +244,18 @@ class UHRBAT:
             TILE_BATCH[self.device.type] = half = max(1, len(pixels) // 2)
             return torch.cat([self._features(part)[0] for part in pixels.split(half)]), len(pixels)
 
+    def split_budget(self, budget: Budget) -> dict[int, int]:
+        """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
+        scales = [Scale(size) for size in self.scales]
+        if not isinstance(budget, (tuple, list)):
+            return dict(zip(self.scales, split_budget(budget, scales)))
+        if len(budget) != len(scales) or any(type(k) is not int or k < 0 for k in budget) or not sum(budget):
+            raise InputError(f"budgets a scale are {list(budget)}; give {len(scales)} whole numbers from 0")
+        for scale, count in zip(scales, budget):
+            if count > scale.tokens:
+                raise InputError(f"the budget of scale {scale.size} is {count:,}; it has {scale.tokens:,} tokens")
+        return dict(zip(self.scales, budget))
+
     @torch.inference_mode()
     def question_vector(self, question: str) -> Tensor:
         """The question's unit vector float[p] from the text tower."""
@@ -236,7 +273,7 @@ class EncodedScene:
     """
 
     model: UHRBAT
-    info: imagery.ImageInfo
+    info: imagery.ImageInfo | None
     pyramid: Pyramid
     embeddings: dict[int, Tensor]
     visual: dict[int, Tensor]
@@ -260,6 +297,19 @@ class EncodedScene:
         total = sum(value.numel() * value.element_size() for value in held)
         return total + sum(view.nbytes for view in list(self._views.values()))
 
+    @property
+    def device(self) -> torch.device:
+        return next(iter(self.embeddings.values())).device
+
+    def to(self, device: str | torch.device) -> EncodedScene:
+        """Move everything held for this scene, in place; a question moves it back to the model's device itself."""
+        with self._lock:
+            for held in (self.embeddings, self.visual, self.excluded, *self._regions.values()):
+                held.update({size: values.to(device) for size, values in held.items()})
+            for view in self._views.values():
+                view.to(device)
+        return self
+
     def coarse(self, size: int) -> Tensor:
         """Embeddings of one scale as the attention pass sees them, residual included."""
         return self._with_residual(size, self.model.model.profile.attention_residual)
@@ -281,6 +331,8 @@ class EncodedScene:
         question = clean_question(question)
         settings = settings or self.model.settings
         key = (question, settings)
+        if self.device != self.model.device:
+            self.to(self.model.device)
         with self._lock:
             if key in self._views:
                 self._views.move_to_end(key)
@@ -351,6 +403,11 @@ class View:
             return (importance.ATTENTION_SCALE,)
         return self.scene.pyramid.sizes
 
+    def to(self, device: str | torch.device) -> None:
+        """Move importance, regions and rankings, in place."""
+        for held in (self.importance, self.regions, self.rankings):
+            held.update({size: values.to(device) for size, values in held.items()})
+
     @cached_property
     def nbytes(self) -> int:
         count = sum(values.numel() for values in self.importance.values())
@@ -358,15 +415,7 @@ class View:
 
     def budgets(self, budget: Budget) -> dict[int, int]:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
-        scales = self.scene.pyramid.scales
-        if isinstance(budget, (tuple, list)):
-            if len(budget) != len(scales) or any(type(k) is not int or k < 0 for k in budget) or not sum(budget):
-                raise InputError(f"budgets a scale are {list(budget)}; give {len(scales)} whole numbers from 0")
-            for scale, count in zip(scales, budget):
-                if count > scale.tokens:
-                    raise InputError(f"the budget of scale {scale.size} is {count:,}; it has {scale.tokens:,} tokens")
-            return {scale.size: count for scale, count in zip(scales, budget)}
-        return dict(zip(self.scene.pyramid.sizes, split_budget(budget, scales)))
+        return self.scene.model.split_budget(budget)
 
     def select(
         self, budget: Budget, force: Iterable[Box] = (), without: Iterable[Box] = ()

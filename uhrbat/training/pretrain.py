@@ -254,7 +254,7 @@ def main() -> None:
     nn.init.normal_(model.vision.embeddings.position_embedding.weight, std=0.02)
     nn.init.normal_(model.similarity.text_model.embeddings.token_embedding.weight, std=0.3)
     heads = nn.Linear(model.vision.config.hidden_size, HEADS)
-    optimizer = torch.optim.AdamW(parameter_groups(model, heads), lr=args.rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(parameter_groups(model, heads), lr=args.rate, betas=(0.9, 0.98), fused=True)
     weights = [value for group in optimizer.param_groups for value in group["params"]]
     limit = model.similarity.max_text_tokens
     sampler = WindowSampler(args.pool, rng)

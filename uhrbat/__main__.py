@@ -1,0 +1,138 @@
+"""Command line: python -m uhrbat ask | inspect | evaluate | train | serve.
+
+Wrong usage or bad input ends with exit code 2 and one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import resource
+import sys
+from dataclasses import asdict
+
+from .errors import Cancelled, InputError, UHRBATError
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose complaint is one line."""
+
+    def error(self, message: str):
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = _Parser(prog="python -m uhrbat", description="UHR-BAT: budget-aware token compression, inspected.")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    ask = commands.add_parser("ask", help="answer a question about an image within a token budget")
+    inspect = commands.add_parser("inspect", help="what became of the tokens of a box, and why")
+    for command in (ask, inspect):
+        _common(command)
+    inspect.add_argument(
+        "--box", nargs=4, type=float, required=True, metavar=("X0", "Y0", "X1", "Y1"), help="box in image pixels"
+    )
+    evaluate = commands.add_parser("evaluate", help="score a model")
+    measures = evaluate.add_subparsers(dest="measure", required=True, parser_class=_Parser)
+    scenes = measures.add_parser("scenes", help="held-out generated scenes")
+    rest = list(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    try:
+        from .evaluation import scenes as scenes_room
+
+        scenes_room.add_arguments(scenes)
+        args = parser.parse_args(rest)
+        if args.command == "evaluate":
+            return scenes_room.run(args)
+        return _ask(args) if args.command == "ask" else _inspect(args)
+    except Cancelled:
+        return 130
+    except KeyboardInterrupt:
+        return 130
+    except UHRBATError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", help="an image file")
+    parser.add_argument("question")
+    parser.add_argument("--budget", type=_budget, default=3000, help="total tokens, or one number a scale: 80,320,600,2000")
+    parser.add_argument("--model", default="nano", help="nano, a checkpoint folder or a Hub id")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--importance", help="similarity, attention or fused")
+    parser.add_argument("--regions", help="kmeans, grid or none")
+    parser.add_argument("--order", help="max or mean")
+    parser.add_argument("--seed", type=int, help="of the k-means' initial centres")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+
+def _budget(text: str) -> int | tuple[int, ...]:
+    try:
+        values = tuple(int(part.replace("_", "")) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number, nor one a scale like 80,320,600,2000") from None
+    return values if len(values) > 1 else values[0]
+
+
+def _view(args: argparse.Namespace):
+    from .engine import UHRBAT, Settings
+    from .imagery import open_image
+    from .pyramid import Pyramid
+    from .text import clean_question
+
+    info = open_image(args.image)
+    question = clean_question(args.question)
+    given = {n: getattr(args, n) for n in ("importance", "regions", "order", "seed") if getattr(args, n) is not None}
+    Settings(**given)
+    model = UHRBAT.from_pretrained(args.model, args.device)
+    model.split_budget(args.budget)
+    if getattr(args, "box", None):
+        Pyramid(info.width, info.height, model.scales).check_box(args.box)
+    scene = model.encode(args.image, info=info, progress=not args.json)
+    settings = Settings(**(asdict(model.settings) | given))
+    return scene, scene.ask(question, settings, progress=not args.json)
+
+
+def _ask(args: argparse.Namespace) -> int:
+    scene, view = _view(args)
+    selection = view.select(args.budget)
+    answer = selection.answer(progress=not args.json)
+    seconds = {name: round(value, 3) for name, value in (scene.seconds | view.seconds | answer.seconds).items()}
+    report = {
+        "answer": str(answer),
+        "caveat": answer.caveat,
+        "points": [[round(x, 1), round(y, 1)] for x, y in answer.points],
+        "tokens": answer.tokens,
+        "of": scene.pyramid.tokens,
+        "budgets": selection.budgets,
+        "ledger": {size: asdict(ledger) for size, ledger in selection.ledger.items()},
+        "settings": asdict(view.settings),
+        "notes": list(scene.info.notes),
+        "seconds": seconds,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    if args.json:
+        print(json.dumps(report, indent=1))
+        return 0
+    print(answer)
+    if answer.caveat:
+        print(f"note: {answer.caveat}")
+    print(f"{answer.tokens:,} of {scene.pyramid.tokens:,} tokens; seconds: {seconds}")
+    return 0
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    _, view = _view(args)
+    fate = view.fate(tuple(args.box), args.budget)
+    if args.json:
+        print(json.dumps(asdict(fate), indent=1, default=float))
+        return 0
+    print(fate.verdict)
+    for row in fate.rows:
+        print("  " + "  ".join(f"{name} {value}" for name, value in asdict(row).items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

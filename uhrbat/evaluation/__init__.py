@@ -1,0 +1,1 @@
+"""Measuring a model: generated scenes, public benchmarks."""

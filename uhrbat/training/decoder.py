@@ -1,0 +1,339 @@
+"""Stage two: nano's projector, residuals, token MLP and language model, on tokens of encoded scenes.
+
+A sample is a sparse scene drawn from the bank, the tokens that its questions would select, and a dozen questions at
+once: image tokens do not see one another or the text ("self" attention), so one pass over them serves every question
+(a block mask keeps the questions apart). Targets list the evidence as location tokens in reading order, then the
+answer (nano.md, "Point, then answer"). A second loss pulls the last layer's attention of the last prompt token to the
+evidence, so that `attention` importance has a meaning. Run it again with the same --out to resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoTokenizer, DynamicCache
+from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
+
+from ..model import UHRBATModel
+from ..pyramid import RELEASED_BUDGETS, SCALES
+from ..scenes import Question, Scene, questions
+from ..text import TextCodec
+from .bank import BankScene, draw_subset, oriented, sparse_scene
+from .nano_config import POINT_BINS, nano_config
+from .pretrain import encode_texts, load_weights
+from .state import load_state, save_state
+
+QUESTIONS = 12
+TRAINED = ("projector.", "token_mlp.", "residuals.", "language.")
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Sample:
+    """One sparse scene's tokens and questions. Tokens: features [n, width], level, xy, owner; merge group or -1."""
+
+    features: np.ndarray
+    level: np.ndarray
+    xy: np.ndarray
+    evidence: list[np.ndarray]
+    questions: list[Question]
+    scene: Scene
+
+
+def reading_order(scene: Scene, question: Question, codec: TextCodec) -> list[tuple[float, float]]:
+    """Centres (0..1) of the evidence as the target lists them: by row, then column; relative: subject, reference."""
+    centers = [tuple(v / scene.size for v in scene.objects[i].center) for i in question.evidence]
+    if question.type == "relative position":
+        return centers
+    return sorted(centers, key=lambda c: (codec.bin(c[1]), codec.bin(c[0])))
+
+
+class SampleDrawer:
+    """Draws samples from the bank; question vectors are cached by text."""
+
+    def __init__(self, folder: Path, model: UHRBATModel, codec: TextCodec, rng: np.random.Generator) -> None:
+        self.model, self.codec, self.rng = model, codec, rng
+        self.scenes = [BankScene.load(path) for path in sorted(folder.glob("*.safetensors"))]
+        self.vectors: dict[str, np.ndarray] = {}
+
+    @torch.no_grad()
+    def question_vectors(self, texts: list[str]) -> np.ndarray:
+        new = [text for text in dict.fromkeys(texts) if text not in self.vectors]
+        if new:
+            ids, mask = encode_texts(self.codec, new, self.model.similarity.max_text_tokens)
+            for text, vector in zip(new, self.model.similarity.text_vectors(ids, mask).numpy()):
+                self.vectors[text] = vector
+        return np.stack([self.vectors[text] for text in texts])
+
+    def draw(self, tokens: int, count: int = QUESTIONS) -> Sample:
+        """A sample with about `tokens` image tokens: all of the chosen objects', then the likeliest others."""
+        rng = self.rng
+        bank = self.scenes[rng.integers(len(self.scenes))]
+        subset = draw_subset(bank, rng)
+        way = int(rng.integers(8))
+        seed = int(rng.integers(2**31))
+        scene = sparse_scene(bank, subset, way, seed)
+        asked = questions(scene, seed, count)
+        position = np.full(len(bank.objects), -1)
+        position[subset] = np.arange(len(subset))
+        owner = np.where(bank.owner >= 0, position[bank.owner], -1)
+        mine = np.flatnonzero(owner >= 0)
+        mine = mine[bank.center[mine] | (rng.random(len(mine)) < rng.uniform(0.3, 1.0))]
+        background = np.flatnonzero(bank.owner < 0)
+        vectors = self.question_vectors([question.text for question in asked])
+        background = background[rng.random(len(background)) < rng.uniform(0.3, 1.0)]
+        best = (bank.visual[background].astype(np.float32) @ vectors.T).max(1)
+        best += rng.gumbel(size=len(best)).astype(np.float32) * rng.choice((0.01, 0.1, 1.0))
+        chosen = [mine]
+        left = max(8, tokens - len(mine))
+        total = sum(RELEASED_BUDGETS.values())
+        for level, size in enumerate(SCALES):
+            here = np.flatnonzero(bank.scale[background] == level)
+            share = min(len(here), max(1, round(left * RELEASED_BUDGETS[size] / total)))
+            chosen.append(background[here[np.argpartition(-best[here], share - 1)[:share]]])
+        kept = np.concatenate(chosen)
+        evidence = [np.flatnonzero(np.isin(owner[kept], question.evidence)) for question in asked]
+        return Sample(bank.features[kept], bank.scale[kept], oriented(bank.xy[kept], way), evidence, asked, scene)
+
+
+@dataclass
+class Batch:
+    """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2], real bool[B, n];
+    ids, labels, block, position int[B, T]; rows: (sample, text row of the last prompt token, evidence tokens)."""
+
+    features: Tensor
+    level: Tensor
+    xy: Tensor
+    real: Tensor
+    ids: Tensor
+    labels: Tensor
+    block: Tensor
+    position: Tensor
+    rows: list[tuple[int, int, np.ndarray]]
+
+
+def collate(samples: list[Sample], codec: TextCodec) -> Batch:
+    count, longest = len(samples), max(len(sample.level) for sample in samples)
+    width = samples[0].features.shape[1]
+    features = torch.zeros(count, longest, width)
+    level = torch.zeros(count, longest, dtype=torch.long)
+    xy = torch.zeros(count, longest, 2)
+    real = torch.zeros(count, longest, dtype=torch.bool)
+    texts, rows = [], []
+    for index, sample in enumerate(samples):
+        n = len(sample.level)
+        features[index, :n] = torch.from_numpy(sample.features.astype(np.float32))
+        level[index, :n] = torch.from_numpy(sample.level.astype(np.int64))
+        xy[index, :n] = torch.from_numpy(sample.xy)
+        real[index, :n] = True
+        ids, labels, block, position = [], [], [], []
+        for number, question in enumerate(sample.questions):
+            prompt = codec.prompt(question.text).after
+            target = codec.answer_ids(question.answer, reading_order(sample.scene, question, codec))
+            rows.append((index, len(ids) + len(prompt) - 1, sample.evidence[number]))
+            ids += prompt + target[:-1]
+            labels += [-100] * (len(prompt) - 1) + target
+            block += [number] * (len(prompt) + len(target) - 1)
+            position += range(len(prompt) + len(target) - 1)
+        texts.append((ids, labels, block, position))
+    length = max(len(text[0]) for text in texts)
+    padded = torch.zeros(4, count, length, dtype=torch.long)
+    padded[1], padded[2] = -100, -1
+    for index, columns in enumerate(texts):
+        for row, values in enumerate(columns):
+            padded[row, index, : len(values)] = torch.tensor(values)
+    return Batch(features, level, xy, real, *padded, rows)
+
+
+def residuals_at(model: UHRBATModel, level: Tensor, xy: Tensor) -> Tensor:
+    """The scene-laid residual maps sampled at xy (0..1) of each token's scale: float[B, n, hidden]."""
+    out = 0
+    for index, size in enumerate(SCALES):
+        table = model.residuals[str(size)]
+        side = math.isqrt(table.shape[1])
+        grid = table.reshape(side, side, -1).permute(2, 0, 1)[None].expand(len(xy), -1, -1, -1)
+        here = F.grid_sample(grid, xy[:, None] * 2 - 1, align_corners=False, padding_mode="border")
+        out = out + here[:, :, 0].transpose(1, 2) * (level == index)[..., None]
+    return out
+
+
+def merge_some(tokens: Tensor, real: Tensor, evidence: set, rng: np.random.Generator) -> Tensor:
+    """Replace a few background tokens by averages with others, as the pipeline's merged tokens are."""
+    count, longest, _ = tokens.shape
+    groups = max(1, longest // 20)
+    out = tokens
+    for index in range(count):
+        free = [i for i in range(int(real[index].sum())) if (index, i) not in evidence]
+        if len(free) < 4 * groups:
+            continue
+        picked = rng.choice(free, 4 * groups, replace=False).reshape(groups, 4)
+        mean = tokens[index, torch.from_numpy(picked)].mean(1)
+        out = out.index_put((torch.tensor(index), torch.from_numpy(picked[:, 0])), mean)
+    return out
+
+
+def losses(model: UHRBATModel, batch: Batch, before: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """-> (next-token loss on targets, attention loss, share of target tokens predicted)."""
+    count = len(batch.ids)
+    embeddings = model.project(batch.features) + residuals_at(model, batch.level, batch.xy)
+    evidence = {(sample, int(token)) for sample, _, tokens in batch.rows for token in tokens}
+    embeddings = merge_some(embeddings, batch.real, evidence, rng)
+    image = model.token_mlp(embeddings)
+    cache = DynamicCache(config=model.language.config)
+    embed = model.language.model.embed_tokens
+    model._run(embed(before[None]).expand(count, -1, -1), torch.arange(len(before))[None], cache)
+    keys = None
+    for index, (key, value) in enumerate(model.image_cache(image, len(before))):
+        keys = key
+        cache.update(key, value, index)
+    past, length = len(before) + image.shape[1], batch.ids.shape[1]
+    same = (batch.block[:, :, None] == batch.block[:, None, :]) & (batch.block[:, :, None] >= 0)
+    own = (same & torch.ones(length, length, dtype=torch.bool).tril()) | torch.eye(length, dtype=torch.bool)
+    seen = F.pad(batch.real, (len(before), 0), value=True)[:, None].expand(-1, length, -1)
+    mask = torch.cat([seen, own], -1)[:, None]
+    position = batch.position + len(before) + 1
+    last_input, output = model._run(embed(batch.ids), position, cache, mask)
+    assert cache.layers[0].keys.shape[2] == past + length
+    wanted = batch.labels >= 0
+    logits = model.language.lm_head(output[wanted])
+    labels = batch.labels[wanted]
+    answer = F.cross_entropy(logits, labels)
+    right = (logits.argmax(-1) == labels).float().mean()
+    return answer, attention_loss(model, batch, last_input, position, keys), right
+
+
+def attention_loss(model: UHRBATModel, batch: Batch, last_input: Tensor, position: Tensor, keys: Tensor) -> Tensor:
+    """-log of the last layer's attention (mean over heads, over image tokens) that falls on the evidence."""
+    rows = [(sample, row, tokens) for sample, row, tokens in batch.rows if len(tokens)]
+    if not rows:
+        return last_input.sum() * 0
+    sample = torch.tensor([r[0] for r in rows])
+    row = torch.tensor([r[1] for r in rows])
+    layer = model.language.model.layers[-1]
+    attention = layer.self_attn
+    hidden = layer.input_layernorm(last_input[sample, row])[:, None]
+    query = attention.q_proj(hidden).view(len(rows), 1, -1, attention.head_dim).transpose(1, 2)
+    cos, sin = model.language.model.rotary_emb(query, position[sample, row][:, None])
+    query, _ = apply_rotary_pos_emb(query, query, cos, sin)
+    scores = torch.einsum("rhqd,rhnd->rhqn", query, keys[sample])[:, :, 0] * attention.scaling
+    scores = scores.masked_fill(~batch.real[sample][:, None], -torch.inf)
+    weights = scores.softmax(-1).mean(1)
+    wanted = torch.zeros_like(weights)
+    for index, (_, _, tokens) in enumerate(rows):
+        wanted[index, torch.from_numpy(tokens)] = 1
+    return -(weights * wanted).sum(-1).clamp(min=1e-6).log().mean()
+
+
+def initialise(model: UHRBATModel, drawer: SampleDrawer, generator: torch.Generator) -> None:
+    """Whiten the features in the projector and lay low-frequency cosines over the scene as positions (nano.md)."""
+    some = np.concatenate([scene.features[::7] for scene in drawer.scenes]).astype(np.float32)
+    some = torch.from_numpy(some)
+    mean = some.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov((some - mean).T) + 1e-4 * torch.eye(some.shape[1]))
+    whiten = vectors / values.sqrt()
+    turn = torch.linalg.qr(torch.randn(whiten.shape, generator=generator))[0]
+    first, last = model.projector[0], model.projector[2]
+    with torch.no_grad():
+        first.weight.copy_((whiten @ turn).T)
+        first.bias.copy_(-(whiten @ turn).T @ mean)
+        nn.init.orthogonal_(last.weight, generator=generator)
+        last.weight.mul_(0.7)
+        last.bias.zero_()
+        hidden = first.out_features
+        frequency = torch.tensor([0.5, 0.5, 1, 1, 2, 3, 4, 6, 8, 12])[torch.randint(10, (hidden,), generator=generator)]
+        phase = torch.rand(hidden, generator=generator) * 2 * math.pi
+        along_x = torch.arange(hidden) % 2 == 0
+        for size in SCALES:
+            table = model.residuals[str(size)]
+            side = math.isqrt(table.shape[1])
+            places = (torch.arange(side) + 0.5) / side
+            y, x = torch.meshgrid(places, places, indexing="ij")
+            along = torch.where(along_x, x[..., None], y[..., None])
+            waves = 0.5 * torch.cos(2 * math.pi * frequency * along + phase)
+            offset = 0.1 * torch.randn(hidden, generator=generator)
+            table.copy_((waves + offset).reshape(1, side * side, hidden))
+        for name, value in model.language.named_parameters():
+            if value.ndim == 2:
+                out = name.endswith(("o_proj.weight", "down_proj.weight"))
+                nn.init.normal_(value, std=0.02 if out else 0.05, generator=generator)
+        nn.init.normal_(model.language.model.embed_tokens.weight, std=0.3, generator=generator)
+        for layer in (0, 2):
+            nn.init.orthogonal_(model.token_mlp[layer].weight, generator=generator)
+            model.token_mlp[layer].bias.zero_()
+
+
+def size_at(share: float, rng: np.random.Generator) -> int:
+    """Image tokens of a step: the largest grows as training goes on, small sizes stay in the mix."""
+    largest = 200 if share < 0.15 else 500 if share < 0.4 else 1000 if share < 0.7 else 2400
+    return int(np.exp(rng.uniform(np.log(64), np.log(largest))))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bank", type=Path, default=Path("runs/bank"))
+    parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
+    parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
+    parser.add_argument("--out", type=Path, default=Path("runs/decoder"))
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--text-tokens", type=int, default=2600, help="image and text tokens a step, about")
+    parser.add_argument("--attention", type=float, default=0.2, help="weight of the attention loss")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    rng = np.random.default_rng(args.seed)
+    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    codec = TextCodec(tokenizer, POINT_BINS)
+    model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
+    load_weights(model, None, args.weights)
+    drawer = SampleDrawer(args.bank, model, codec, rng)
+    initialise(model, drawer, torch.Generator().manual_seed(args.seed))
+    trained = {name: value for name, value in model.named_parameters() if name.startswith(TRAINED)}
+    for name, value in model.named_parameters():
+        value.requires_grad_(name in trained)
+    plain = [value for name, value in trained.items() if value.ndim != 2 or "embed" in name]
+    decayed = [value for name, value in trained.items() if not (value.ndim != 2 or "embed" in name)]
+    groups = [{"params": decayed, "weight_decay": 0.03}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.97), fused=True)
+    before = torch.tensor(codec.prompt("x").before)
+    args.out.mkdir(parents=True, exist_ok=True)
+    step = load_state(args.out, model, optimizer)
+    rng = drawer.rng = np.random.default_rng((args.seed, step))
+    begin, asked, average = time.time(), 0, {}
+    while step < args.steps:
+        share = step / args.steps
+        rate = args.rate * min(1.0, (step + 1) / 100) * min(1.0, max(0.02, (1 - share) / 0.4))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        size = size_at(share, rng)
+        samples = [drawer.draw(size) for _ in range(max(1, round(args.text_tokens / (size + 350))))]
+        answer, pulled, right = losses(model, collate(samples, codec), before, rng)
+        optimizer.zero_grad(set_to_none=True)
+        (answer + args.attention * pulled).backward()
+        nn.utils.clip_grad_norm_(list(trained.values()), 1.0)
+        optimizer.step()
+        step += 1
+        asked += sum(len(sample.questions) for sample in samples)
+        for name, value in (("answer", answer), ("attention", pulled), ("right", right)):
+            average[name] = 0.97 * average.get(name, float(value.detach())) + 0.03 * float(value.detach())
+        if step % 50 == 0:
+            shown = " ".join(f"{name} {value:.3f}" for name, value in average.items())
+            logger.info("%d %.0f s questions %d %s", step, time.time() - begin, asked, shown)
+        if step % 250 == 0 or step == args.steps:
+            save_state(args.out, model, optimizer, step)
+
+
+if __name__ == "__main__":
+    main()
