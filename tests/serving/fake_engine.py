@@ -1,6 +1,7 @@
 """A small, quick engine that obeys the real one's contract, for tests of what is around it. No torch.
 
-Questions steer it: "slow" waits at every stage, "oom" runs out of memory, "crash" raises, "exit" ends the process.
+Questions steer it: "slow" waits at every stage, "oom" runs out of memory, "crash" raises, "exit" ends the
+process.
 """
 
 import hashlib
@@ -137,7 +138,8 @@ class View:
     def fate(self, box, budget):
         row = SimpleNamespace(
             size=672, pixels=(3.0, 2.0), scored=True, tokens=4, budget=80, preserved=1, merged=1, dropped=2,
-            best_importance=0.9, percentile=99.0, best_rank=3, best_merged=False, members=1, smallest_budget=3,
+            best_importance=0.9, percentile=99.0, best_rank=3, best_merged=False, members=1,
+            smallest_budget=3,
         )  # fmt: skip
         step = SimpleNamespace(total=1, cause="cut by the budget", verdict="dropped", preserved=False)
         return SimpleNamespace(

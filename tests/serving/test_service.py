@@ -49,7 +49,11 @@ def test_asking_gives_all_a_page_draws(local, image):
     types_ = [str(a.dtype) for a in (fine.importance, fine.rank, fine.merged, fine.region, fine.members)]
     assert types_ == ["float16", "int32", "bool", "int32", "int32"]
     kind = fine.kind(asked.budgets[1])
-    assert [(kind == k).sum() for k in (PRESERVED, MERGED, DROPPED)] == [row.preserved, row.merged, row.dropped]
+    assert [(kind == k).sum() for k in (PRESERVED, MERGED, DROPPED)] == [
+        row.preserved,
+        row.merged,
+        row.dropped,
+    ]
     assert sum(asked.budgets) == asked.answer.tokens == 400
     assert asked.run.seed == 3
     assert asked.run.memory["host"] > 0

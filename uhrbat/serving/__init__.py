@@ -1,10 +1,10 @@
 """The model worker: one interface (`Worker`), wherever the model runs; `connect()` finds or starts one.
 
-    from uhrbat.serving import connect
-    with connect() as worker:
-        image = worker.store("harbour.tif")
-        job = worker.ask(image, "How many ships are in the harbour?", budget=3000)
-        print(job.result().answer.text)
+from uhrbat.serving import connect
+with connect() as worker:
+    image = worker.store("harbour.tif")
+    job = worker.ask(image, "How many ships are in the harbour?", budget=3000)
+    print(job.result().answer.text)
 """
 
 from uhrbat.serving.client import Worker

@@ -1,4 +1,4 @@
-"""`python -m uhrbat.serving`: run a worker here. The explorer starts it with --child; see --help for the rest."""
+"""`python -m uhrbat.serving`: run a worker here. The explorer starts it with --child."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str, str], Any]
     try:
         token = os.environ.get("UHRBAT_WORKER_TOKEN") or None
         if token is None and options.host not in (*LOOPBACK, "::1"):
-            raise UHRBATError(f"to bind to {options.host}, set UHRBAT_WORKER_TOKEN: others may reach it there")
+            raise UHRBATError(
+                f"to bind to {options.host}, set UHRBAT_WORKER_TOKEN: others may reach it there"
+            )
         if options.ray:
             from uhrbat.serving.cluster import serve
 

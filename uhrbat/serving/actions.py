@@ -138,7 +138,14 @@ def inspect(work: Work) -> Steps:
     )
 
 
-STEPS = {"encode": encode, "ask": ask, "answer": answer, "sweep": sweep, "compare": compare, "inspect": inspect}
+STEPS = {
+    "encode": encode,
+    "ask": ask,
+    "answer": answer,
+    "sweep": sweep,
+    "compare": compare,
+    "inspect": inspect,
+}
 
 
 def same_answer(said: str, truth: str) -> bool:
@@ -194,7 +201,9 @@ def _kinds(selection: Any) -> dict[int, np.ndarray]:
     return {size: _array(part.kind, np.uint8) for size, part in selection.selections.items()}
 
 
-def _evidence(pyramid: Any, kinds: dict[int, np.ndarray], boxes: Iterable[results.Box]) -> tuple[results.Kept, ...]:
+def _evidence(
+    pyramid: Any, kinds: dict[int, np.ndarray], boxes: Iterable[results.Box]
+) -> tuple[results.Kept, ...]:
     """What became of the boxes' tokens, scale by scale and all together; nothing where there are no boxes."""
     boxes = tuple(boxes)
     if not boxes:

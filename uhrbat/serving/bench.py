@@ -1,4 +1,4 @@
-"""Where the work is done: models, the scenes they have encoded, and the six actions as steps around the engine."""
+"""Where the work is done: a device with its models and the scenes that they have encoded."""
 
 from __future__ import annotations
 

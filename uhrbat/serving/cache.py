@@ -1,4 +1,4 @@
-"""Encoded scenes kept for the next question: least recently used first out, bounded in bytes on device and host."""
+"""Encoded scenes kept for the next question, the least recently used first out, bounded in bytes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 class SceneCache:
     """An LRU of encoded scenes, with all that hangs on them: features, regions, importances, rankings.
 
-    device_bytes: what may lie on a GPU; the longest unused scenes move to the host, and come back when they are asked
-    for. host_bytes: what may lie in main memory; the longest unused are forgotten. The scene in use always stays.
-    device: where scenes are made; "cpu" means that there is only the host. counted: told "hit" or "miss".
+    device_bytes: what may lie on a GPU; the longest unused scenes move to the host, and come back when they
+    are asked for. host_bytes: what may lie in main memory; the longest unused are forgotten. The scene in use
+    always stays. device: where scenes are made; "cpu" means that there is only the host. counted: told "hit"
+    or "miss".
     """
 
     def __init__(

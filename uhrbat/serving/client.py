@@ -23,14 +23,14 @@ from uhrbat.serving.schema import Box, Budget, Health, ModelInfo, Request, Setti
 class Worker(ABC):
     """A model worker: stores images, and does the explorer's heavy work on them as jobs.
 
-    `session` names whose turn a job uses: sessions are served in rotation. `settings` is a `schema.Settings`, its
-    fields as a dict, or None for the defaults. Boxes are (x0, y0, x1, y1) in pixels of the upright image.
+    `session` names whose turn a job uses: sessions are served in rotation. `settings` is a `schema.Settings`,
+    its fields as a dict, or None for the defaults. Boxes are (x0, y0, x1, y1) in pixels of the upright image.
     Wrong input raises InputError at once; what happens later is raised by the job's `result()`.
     """
 
     @abstractmethod
     def store(self, path: str | Path) -> str:
-        """Give the worker an image file unless it holds it already; returns the image's id (SHA-256 of its bytes)."""
+        """Give the worker an image file unless it holds it; returns the image's id (SHA-256 of its bytes)."""
 
     @abstractmethod
     def info(self, image: str) -> ImageInfo:
@@ -56,7 +56,9 @@ class Worker(ABC):
     def _submit(self, action: str, request: Request) -> Job[Any]:
         """Start an action."""
 
-    def encode(self, image: str, settings: Settings | dict | None = None, session: str = "") -> Job[EncodeResult]:
+    def encode(
+        self, image: str, settings: Settings | dict | None = None, session: str = ""
+    ) -> Job[EncodeResult]:
         """Read the image and encode its scales, ahead of a question."""
         return self._start("encode", image=image, settings=settings, session=session)
 
@@ -132,7 +134,13 @@ class Worker(ABC):
     ) -> Job[InspectResult]:
         """What became of a box's tokens at a budget, and why."""
         return self._start(
-            "inspect", image=image, question=question, settings=settings, box=box, budget=budget, session=session
+            "inspect",
+            image=image,
+            question=question,
+            settings=settings,
+            box=box,
+            budget=budget,
+            session=session,
         )
 
     def _start(self, action: str, settings: Settings | dict | None, **fields: Any) -> Job[Any]:

@@ -1,4 +1,4 @@
-"""Results to bytes and back: plain values as one line of JSON, arrays as safetensors after it. Never pickle."""
+"""Results to bytes and back: plain values as a line of JSON, arrays as safetensors after it. Never pickle."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def from_line(line: Line, blob: bytes, cls: type[T]) -> T:
     try:
         return _adapter(cls).validate_python(_filled(line.value, arrays))
     except (ValueError, KeyError):
-        raise WorkerError("the worker's reply does not fit this version: update page and worker alike") from None
+        raise WorkerError(
+            "the worker's reply does not fit this version: update page and worker alike"
+        ) from None
 
 
 def failure(error: UHRBATError) -> Failure:
@@ -81,11 +83,13 @@ def read_line(raw: bytes) -> Line:
     try:
         return Line.model_validate(json.loads(raw))
     except ValueError:
-        raise WorkerError("the worker's reply cannot be read: is it a UHR-BAT worker of this version?") from None
+        raise WorkerError(
+            "the worker's reply cannot be read: is it a UHR-BAT worker of this version?"
+        ) from None
 
 
 class Lines:
-    """Cuts a stream of bytes, in whatever pieces it comes, into lines and the arrays' bytes that follow them."""
+    """Cuts a stream, in whatever pieces it comes, into lines and the arrays' bytes that follow them."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

@@ -9,8 +9,10 @@ from uhrbat.serving.client import Worker
 
 
 def connect(environment: Mapping[str, str] | None = None) -> Worker:
-    """The worker at UHRBAT_WORKER_URL (with UHRBAT_WORKER_TOKEN) if that is set; on ZeroGPU hardware one in this
-    process; else a child process, started on its first use and stopped by `close()` or with this process.
+    """The worker at UHRBAT_WORKER_URL (with UHRBAT_WORKER_TOKEN), if that is set.
+
+    Else, on ZeroGPU hardware, one in this process; else a child process, started on its first use and stopped
+    by `close()` or with this process.
     """
     from uhrbat.serving import zerogpu
     from uhrbat.serving.http import HttpWorker, Remote

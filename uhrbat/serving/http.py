@@ -1,4 +1,4 @@
-"""A worker reached over HTTP: elsewhere (`Remote`), or this page's own child process (`supervisor.Supervisor`)."""
+"""A worker reached over HTTP: elsewhere (`Remote`) or this page's own child process (`Supervisor`)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT = httpx.Timeout(connect=10, read=60, write=60, pool=None)
 REMEMBERED_FILES = 256
 AFFINITY = ("serve_multiplexed_model_id", "ray_serve_multiplexed_model_id")
-"""Headers by which Ray Serve sends requests about one image to the replica that holds it (old and new name)."""
+"""Headers by which Ray Serve sends requests of one image to the replica that holds it (old and new name)."""
 
 
 class Endpoint(Protocol):
@@ -56,7 +56,9 @@ class Remote:
 
     def gone(self, error: Exception) -> WorkerError:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            return WorkerError("the model worker cannot be reached: check that it runs and UHRBAT_WORKER_URL is right")
+            return WorkerError(
+                "the model worker cannot be reached: check that it runs and UHRBAT_WORKER_URL is right"
+            )
         return WorkerError("the model worker stopped answering: ask again in a moment")
 
     def close(self) -> None:
@@ -70,7 +72,8 @@ class HttpWorker(Worker):
         self.endpoint = endpoint
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=8)
         self._clients = {
-            trusting: httpx.Client(timeout=TIMEOUT, limits=limits, trust_env=trusting) for trusting in (False, True)
+            trusting: httpx.Client(timeout=TIMEOUT, limits=limits, trust_env=trusting)
+            for trusting in (False, True)
         }
         self._files: OrderedDict[str, Path] = OrderedDict()
         self._schema_checked_at = ""
@@ -114,7 +117,9 @@ class HttpWorker(Worker):
     def _submit(self, action: str, request: Request) -> Job[Any]:
         job: Job[Any] = Job()
         job.emit(Progress("start", 0.0, "calling the model worker"))
-        threading.Thread(target=self._follow, args=(job, action, request), daemon=True, name=f"job {action}").start()
+        threading.Thread(
+            target=self._follow, args=(job, action, request), daemon=True, name=f"job {action}"
+        ).start()
         return job
 
     def _follow(self, job: Job[Any], action: str, request: Request) -> None:
@@ -123,7 +128,9 @@ class HttpWorker(Worker):
             try:
                 self._read(job, action, request)
             except codec.UnknownImage:
-                job.emit(Progress("upload", 0.0, "the worker does not hold the image any more; sending it again"))
+                job.emit(
+                    Progress("upload", 0.0, "the worker does not hold the image any more; sending it again")
+                )
                 if not self._upload(request.image):
                     raise
                 self._read(job, action, request)
@@ -172,12 +179,16 @@ class HttpWorker(Worker):
         size = path.stat().st_size
         if self._upload_bytes is not None and size > self._upload_bytes:
             raise ImageError(
-                f"{path.name} has {size / 2**20:,.0f} MiB, and the worker accepts {self._upload_bytes / 2**20:,.0f}: "
-                "compress it or cut it into parts"
+                f"{path.name} has {size / 2**20:,.0f} MiB, and the worker accepts "
+                f"{self._upload_bytes / 2**20:,.0f}: compress it or cut it into parts"
             )
         with open(path, "rb") as file:
             self._call(
-                "PUT", f"/v1/images/{image}", image, {"Content-Length": str(size)}, iter(lambda: file.read(CHUNK), b"")
+                "PUT",
+                f"/v1/images/{image}",
+                image,
+                {"Content-Length": str(size)},
+                iter(lambda: file.read(CHUNK), b""),
             )
         return True
 
@@ -215,10 +226,13 @@ class HttpWorker(Worker):
         except httpx.HTTPError as error:
             raise self.endpoint.gone(error) from error
         except (ValueError, ValidationError):
-            raise WorkerError(f"what answers at {url} is no UHR-BAT worker: check UHRBAT_WORKER_URL") from None
+            raise WorkerError(
+                f"what answers at {url} is no UHR-BAT worker: check UHRBAT_WORKER_URL"
+            ) from None
         if health.schema_version != schema.SCHEMA:
             raise WorkerError(
-                f"the worker speaks version {health.schema_version} and this page {schema.SCHEMA}: update the older one"
+                f"the worker speaks version {health.schema_version} and this page {schema.SCHEMA}: "
+                "update the older one"
             )
         self._upload_bytes = health.upload_bytes
 

@@ -22,9 +22,10 @@ def _nothing() -> None:
 class Job(Generic[T]):
     """One piece of work under way in a worker.
 
-    Iterate over it for its events: `Progress`, and the `SweepPoint`s or `MethodResult`s as they are ready. While
-    nothing new happens the last progress is repeated five times a second, so that a caller can stop in between.
-    Leaving the loop before its end cancels the job. `result()` waits for the end; it raises what went wrong.
+    Iterate over it for its events: `Progress`, and the `SweepPoint`s or `MethodResult`s as they are ready.
+    While nothing new happens the last progress is repeated five times a second, so that a caller can stop in
+    between. Leaving the loop before its end cancels the job. `result()` waits for the end; it raises what
+    went wrong.
 
         for event in (job := worker.ask(image, "How many ships?", budget=3000)):
             if isinstance(event, Progress):

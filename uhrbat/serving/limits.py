@@ -17,24 +17,24 @@ MB, GB = 2**20, 2**30
 class Limits:
     """A worker's limits. Set one by UHRBAT_ and its name in capitals: UHRBAT_JOB_SECONDS=60.
 
-    | field          | default | meaning                                                                        |
-    | -------------- | ------- | ------------------------------------------------------------------------------ |
-    | upload_bytes   | 2 GiB   | size of one image file                                                         |
-    | upload_seconds | 900     | how long one upload may take                                                   |
-    | store_bytes    | 20 GiB  | all stored images together; the longest unused go first                        |
-    | store_hours    | 24      | an image not used for so long is deleted                                       |
-    | store_folder   | (temp)  | where images are stored; by default a private folder in the temporary one      |
-    | question_chars | 2,000   | length of a question                                                           |
-    | boxes          | 64      | boxes in one request                                                           |
-    | budgets        | 64      | budgets in one sweep                                                           |
-    | methods        | 16      | methods in one comparison                                                      |
-    | answer_tokens  | 64      | length of an answer                                                            |
-    | sessions       | 256     | sessions with work waiting or running                                          |
-    | queue_jobs     | 64      | jobs waiting, all sessions together; more are answered "busy"                  |
-    | session_jobs   | 8       | jobs waiting, one session                                                      |
-    | job_seconds    | 600     | time that one job may use the device; its waits do not count                   |
-    | host_bytes     | 4 GiB   | encoded scenes (features, regions, importances) in main memory                 |
-    | device_bytes   | 8 GiB   | encoded scenes on a GPU; the longest unused move to main memory                |
+    | field          | default | meaning                                                                     |
+    | -------------- | ------- | --------------------------------------------------------------------------- |
+    | upload_bytes   | 2 GiB   | size of one image file                                                      |
+    | upload_seconds | 900     | how long one upload may take                                                |
+    | store_bytes    | 20 GiB  | all stored images together; the longest unused go first                     |
+    | store_hours    | 24      | an image not used for so long is deleted                                    |
+    | store_folder   | (temp)  | where images are stored; by default a private folder in the temporary one   |
+    | question_chars | 2,000   | length of a question                                                        |
+    | boxes          | 64      | boxes in one request                                                        |
+    | budgets        | 64      | budgets in one sweep                                                        |
+    | methods        | 16      | methods in one comparison                                                   |
+    | answer_tokens  | 64      | length of an answer                                                         |
+    | sessions       | 256     | sessions with work waiting or running                                       |
+    | queue_jobs     | 64      | jobs waiting, all sessions together; more are answered "busy"               |
+    | session_jobs   | 8       | jobs waiting, one session                                                   |
+    | job_seconds    | 600     | time that one job may use the device; its waits do not count                |
+    | host_bytes     | 4 GiB   | encoded scenes (features, regions, importances) in main memory              |
+    | device_bytes   | 8 GiB   | encoded scenes on a GPU; the longest unused move to main memory             |
 
     The number of pixels is limited where files are read: `uhrbat.imagery.Limits`.
     """
@@ -82,7 +82,9 @@ class Limits:
         if self.store_folder:
             folder = Path(self.store_folder)
         else:
-            folder = Path(tempfile.gettempdir()) / f"uhrbat-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+            folder = (
+                Path(tempfile.gettempdir()) / f"uhrbat-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+            )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
             raise InputError(f"the folder {folder} belongs to another user; set UHRBAT_STORE_FOLDER")

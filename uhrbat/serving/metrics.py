@@ -12,7 +12,7 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
 
 def memory(device: str) -> dict[str, int]:
-    """Bytes in use: "host" (resident set of this process) and, on a GPU, "device" (highest allocated so far)."""
+    """Bytes in use: "host" (resident set of this process) and, on a GPU, "device" (most allocated so far)."""
     used = {"host": psutil.Process(os.getpid()).memory_info().rss}
     if device.startswith("cuda"):
         import torch
@@ -22,7 +22,7 @@ def memory(device: str) -> dict[str, int]:
 
 
 class Metrics:
-    """Counters and gauges of one worker. Names start with uhrbat_; nothing of a question or an image is in them."""
+    """Counters and gauges of one worker, named uhrbat_...; nothing of a question or an image is in them."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

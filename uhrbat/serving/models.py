@@ -16,10 +16,10 @@ from uhrbat.serving.schema import DEFAULT_MODEL, ModelInfo, Settings
 class Offer:
     """What a worker offers and where it runs it.
 
-    | field  | variable      | default | meaning                                                              |
-    | ------ | ------------- | ------- | -------------------------------------------------------------------- |
-    | models | UHRBAT_MODELS | nano    | names, comma-separated; `name=folder or Hub id` where they differ    |
-    | device | UHRBAT_DEVICE | auto    | "auto" takes cuda, then mps, then cpu                                |
+    | field  | variable      | default | meaning                                                             |
+    | ------ | ------------- | ------- | ------------------------------------------------------------------- |
+    | models | UHRBAT_MODELS | nano    | names, comma-separated; `name=folder or Hub id` where they differ   |
+    | device | UHRBAT_DEVICE | auto    | "auto" takes cuda, then mps, then cpu                               |
 
     The first model is loaded at the start. A request can name only what is offered here.
     """
@@ -65,9 +65,11 @@ class Models:
         return name in self._loaded
 
     def get(self, name: str) -> Any:
-        """A model, loaded now if need be. InputError if it is not offered, CheckpointError if it cannot be loaded."""
+        """A model, loaded if need be. InputError if it is not offered, CheckpointError if it fails."""
         if name not in self.offer.models:
-            raise InputError(f"model '{name}' is not offered here; choose one of {', '.join(self.offer.models)}")
+            raise InputError(
+                f"model '{name}' is not offered here; choose one of {', '.join(self.offer.models)}"
+            )
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = self._load(self.offer.models[name], self.offer.device)
@@ -93,7 +95,11 @@ class Models:
             knows_photographs=model.knows_photographs,
             scales=tuple(model.scales),
             default_settings=Settings(
-                model=name, importance=chosen.importance, regions=chosen.regions, order=chosen.order, seed=chosen.seed
+                model=name,
+                importance=chosen.importance,
+                regions=chosen.regions,
+                order=chosen.order,
+                seed=chosen.seed,
             ),
             parameters=model.parameters,
             bytes_per_token=model.bytes_per_token,

@@ -1,6 +1,7 @@
 """What a worker's jobs give back: frozen dataclasses of numpy arrays and plain values.
 
-Arrays have one element a token, in the scale's tile-major token order (`uhrbat.pyramid` converts to the grid).
+Arrays have one element a token, in the scale's tile-major token order (`uhrbat.pyramid` converts to the
+grid).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class GeoReference:
-    """Where an image lies on Earth: a coordinate reference system and the six numbers of the affine transform."""
+    """Where an image lies on Earth: its coordinate reference system and the affine map from its pixels."""
 
     crs: str
     transform: tuple[float, float, float, float, float, float]
@@ -37,7 +38,7 @@ class GeoReference:
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What is known of a stored image without decoding it: upright size in pixels, and remarks for the user."""
+    """What is known of a stored image without decoding it; its size is that of the upright picture."""
 
     image: str
     width: int
@@ -88,7 +89,9 @@ class ScaleMap:
 
     def kind(self, budget: int) -> np.ndarray:
         """Each token's fate at this scale's budget: uint8[N] of DROPPED, PRESERVED and MERGED."""
-        return np.where(self.rank <= budget, np.where(self.merged, MERGED, PRESERVED), DROPPED).astype(np.uint8)
+        return np.where(self.rank <= budget, np.where(self.merged, MERGED, PRESERVED), DROPPED).astype(
+            np.uint8
+        )
 
 
 @dataclass(frozen=True)

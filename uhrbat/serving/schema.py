@@ -1,8 +1,9 @@
 """What crosses the wire between the explorer and a model worker, version 1.
 
-A request is one of the models below, sent as JSON to `/v1/<action>`. The reply is a stream of lines, each one JSON
-object with a `type`: `progress`, `partial`, `result` or `error`. A line whose `bytes` is N > 0 is followed by exactly
-N bytes of safetensors that hold the arrays the line refers to. `results.py` holds what the lines become.
+A request is one of the models below, sent as JSON to `/v1/<action>`. The reply is a stream of lines, each one
+JSON object with a `type`: `progress`, `partial`, `result` or `error`. A line whose `bytes` is N > 0 is
+followed by exactly N bytes of safetensors that hold the arrays the line refers to. `results.py` holds what
+the lines become.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ ABSOLUTE_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][\w.@+-]+)*[/\\](?=
 class Service:
     """What every way of starting a worker has in common.
 
-    load: how a model is loaded from its source on a device. lanes: see `Scheduler`. bench: made of the models unless
-    given (ZeroGPU has one of its own).
+    load: how a model is loaded from its source on a device. lanes: see `Scheduler`. bench: made of the models
+    unless given (ZeroGPU has one of its own).
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Service:
             return self._infos[image]
 
     def accept(self, image: str) -> ImageInfo:
-        """Look at a file that has just been stored; one that is no image is deleted, and ImageError raised."""
+        """Look at a file just stored; one that is no image is deleted, and ImageError raised."""
         try:
             return self.info(image)
         except ImageError:

@@ -21,7 +21,7 @@ NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class Incoming:
-    """A file on its way in: written under a name of its own, kept only if its bytes are what was announced."""
+    """A file on its way in: written under a name of its own, kept if its bytes are what was announced."""
 
     def __init__(self, store: Store, name: str) -> None:
         self.store, self.name, self.size = store, name, 0
@@ -33,7 +33,9 @@ class Incoming:
         """More of the file's bytes; ImageError if that is more than one file may have."""
         self.size += len(chunk)
         if self.size > self.store.file_bytes:
-            raise ImageError(f"the file has more than {self.store.file_bytes // 2**20:,} MiB, the most accepted here")
+            raise ImageError(
+                f"the file has more than {self.store.file_bytes // 2**20:,} MiB, the most accepted here"
+            )
         self._digest.update(chunk)
         self._file.write(chunk)
 
@@ -57,8 +59,8 @@ class Incoming:
 class Store:
     """Files in one folder, named by the SHA-256 of their bytes. Safe for several threads and processes.
 
-    quota_bytes: all files together; the longest unused are deleted first. file_bytes: one file. hours: a file not
-    used for so long is deleted. Files in use are never deleted.
+    quota_bytes: all files together; the longest unused are deleted first. file_bytes: one file. hours: a file
+    not used for so long is deleted. Files in use are never deleted.
     """
 
     def __init__(self, folder: Path, quota_bytes: int, file_bytes: int, hours: float) -> None:
@@ -93,7 +95,7 @@ class Store:
                     del self._in_use[name]
 
     def add(self, path: str | Path) -> str:
-        """Copy a file in unless it is here; returns its name. ImageError if it is too large or cannot be read."""
+        """Copy a file in, unless it is here; returns its name. ImageError if too large or unreadable."""
         from uhrbat.imagery import sha256_file
 
         name = sha256_file(path)

@@ -1,4 +1,4 @@
-"""The worker as this page's child process: started, watched, started anew when it dies, and never left behind."""
+"""The worker as this page's child process: watched, started anew when it dies, and never left behind."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ COMMAND = (sys.executable, "-m", "uhrbat.serving", "--child")
 START_SECONDS = 120
 WATCH_SECONDS = 5
 HUNG_SECONDS = 60
-EARLY_SECONDS = 5
-"""A worker that dies sooner than this after its start is not started again at once."""
+STARTING_SECONDS = 0.5
+"""How often a worker that is not ready yet is asked for its health."""
 DIED = "the model worker stopped (out of memory or killed); it is being started again, ask again"
 
 
@@ -42,7 +42,7 @@ class Supervisor:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._url = ""
-        self._early_deaths = 0
+        self._failures = 0
         self._not_before = 0.0
         self._closed = False
         self.starts = 0
@@ -85,7 +85,9 @@ class Supervisor:
 
     def _start(self) -> None:
         if time.monotonic() < self._not_before:
-            raise WorkerError("the model worker does not start: its log says why; it is tried again in a moment")
+            raise WorkerError(
+                "the model worker does not start: its log says why; it is tried again in a moment"
+            )
         root = str(Path(__file__).resolve().parents[2])
         paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         environment = os.environ | {"UHRBAT_WORKER_TOKEN": self._token, "PYTHONPATH": paths}
@@ -99,51 +101,54 @@ class Supervisor:
         if port is None:
             process.kill()
             process.wait()
-            self._died_early(began)
-            raise WorkerError(f"the model worker does not start (exit code {process.returncode}): its log says why")
+            self._pause_after(ready=False)
+            raise WorkerError(
+                f"the model worker does not start (exit code {process.returncode}): its log says why"
+            )
         self._url = f"http://127.0.0.1:{port}"
         logger.info("model worker %d started in %.2f s", process.pid, time.monotonic() - began)
-        threading.Thread(target=self._watch, args=(process, began), daemon=True, name="worker watch").start()
+        threading.Thread(target=self._watch, args=(process,), daemon=True, name="worker watch").start()
 
-    def _watch(self, process: subprocess.Popen[bytes], began: float) -> None:
-        """Until the process ends: kill it if it hangs. Then start the next one."""
-        answered = time.monotonic()
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the process ends: kill it if it hangs. Then start the next one, after a pause if need be."""
+        answered, ready = time.monotonic(), False
         while process.poll() is None:
             try:
-                process.wait(timeout=WATCH_SECONDS)
+                process.wait(timeout=WATCH_SECONDS if ready else STARTING_SECONDS)
             except subprocess.TimeoutExpired:
-                if self._answers():
+                health = self._health()
+                ready = ready or (health is not None and health.status == "ready")
+                if health is not None:
                     answered = time.monotonic()
                 elif time.monotonic() - answered > HUNG_SECONDS:
-                    logger.error("model worker %d has not answered for %d s; ending it", process.pid, HUNG_SECONDS)
+                    logger.error("model worker %d has hung for %d s; ending it", process.pid, HUNG_SECONDS)
                     process.kill()
         if self._closed:
             return
         logger.error("model worker %d ended with code %s; starting another", process.pid, process.returncode)
-        with self._lock:
-            if self._died_early(began):
-                return
+        pause = self._pause_after(ready)
+        time.sleep(pause)
         try:
             self.address()
         except WorkerError as error:
             logger.error("%s", error)
 
-    def _answers(self) -> bool:
+    def _health(self) -> Health | None:
         try:
             reply = httpx.get(f"{self._url}/health", timeout=WATCH_SECONDS, trust_env=False)
-            return bool(Health.model_validate(reply.json()).status)
+            return Health.model_validate(reply.json())
         except (httpx.HTTPError, ValueError):
-            return False
+            return None
 
-    def _died_early(self, began: float) -> bool:
-        """Whether it lived too short to be started again at once; each time in a row makes the pause longer."""
-        if time.monotonic() - began > EARLY_SECONDS:
-            self._early_deaths = 0
-            return False
-        self._early_deaths += 1
-        if self._early_deaths > 2:
-            self._not_before = time.monotonic() + min(30, 2 ** (self._early_deaths - 2))
-        return self._early_deaths > 2
+    def _pause_after(self, ready: bool) -> float:
+        """Seconds until the next start, when a worker has ended that was, or never was, ready.
+
+        Workers that end before they are ready, several in a row, are started after ever longer pauses.
+        """
+        self._failures = 0 if ready else self._failures + 1
+        pause = 0.0 if self._failures <= 2 else min(30.0, 2.0 ** (self._failures - 2))
+        self._not_before = time.monotonic() + pause
+        return pause
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> int | None:

@@ -44,7 +44,8 @@ STREAM = "application/x-ndjson"
 def make_app(service: Service, token: str | None = None, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
     """The app. token: what every request must bear; None only where nobody else can reach the app.
 
-    hosts: the names by which it may be called ("*" for any), so that a web page cannot reach it under its own.
+    hosts: the names by which it may be called ("*" for any), so that a web page cannot reach it under its
+    own.
     """
     app = FastAPI(title="UHR-BAT worker", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
@@ -57,7 +58,9 @@ def make_app(service: Service, token: str | None = None, hosts: tuple[str, ...] 
 
     def guard(request: Request) -> None:
         if not allowed(request):
-            raise HTTPException(401, "this worker wants its token: set UHRBAT_WORKER_TOKEN to the worker's own")
+            raise HTTPException(
+                401, "this worker wants its token: set UHRBAT_WORKER_TOKEN to the worker's own"
+            )
 
     guarded = [Depends(guard)]
 

@@ -1,9 +1,9 @@
-"""The worker inside the explorer's own process, for ZeroGPU hardware, where a GPU is lent to one function call.
+"""The worker inside the explorer's process, for ZeroGPU hardware, where a GPU is lent to a function call.
 
-On a ZeroGPU Space (SPACES_ZERO_GPU is set) `spaces.GPU` runs the decorated function in a forked process that holds
-the GPU; what it yields comes back through a pipe. Models are loaded here, before the fork; encoded scenes stay in the
-forked process, which serves further calls while the GPU is lent, and are encoded anew in the next one. Elsewhere the
-decorator does nothing and the same code runs in place.
+On a ZeroGPU Space (SPACES_ZERO_GPU is set) `spaces.GPU` runs the decorated function in a forked process that
+holds the GPU; what it yields comes back through a pipe. Models are loaded here, before the fork; encoded
+scenes stay in the forked process, which serves further calls while the GPU is lent, and are encoded anew in
+the next one. Elsewhere the decorator does nothing and the same code runs in place.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def gpu(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def connect() -> InProcessWorker:
-    """A worker in this process whose steps run where the GPU is. Its models are loaded before the first call."""
+    """A worker in this process whose work is done where the GPU is; its models are loaded before."""
     service = Service(lanes=LANES, bench=LentBench)
     service.models.get(service.models.first)
     return InProcessWorker(service)
@@ -60,7 +60,9 @@ def with_gpu(action: str, request: Request, path: str, seconds: float) -> Iterat
     def work() -> None:
         try:
             with token:
-                steps = _benches[-1].run(action, request, Path(path), lambda event: told.put(("event", event)), token)
+                steps = _benches[-1].run(
+                    action, request, Path(path), lambda event: told.put(("event", event)), token
+                )
                 told.put(("result", _exhausted(steps)))
         except Exception as error:  # noqa: BLE001 (it is raised again on the other side)
             told.put(("error", error))

@@ -1,0 +1,268 @@
+"""The worker as a child process, around the fake engine: its answers, and what dies."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.serving import fake_engine
+from tests.serving.conftest import FAKE_CHILD
+from tests.serving.test_codec import same
+from uhrbat.errors import Cancelled, ImageError, InputError, WorkerError
+from uhrbat.serving.http import HttpWorker, Remote
+from uhrbat.serving.limits import Limits
+from uhrbat.serving.local import InProcessWorker
+from uhrbat.serving.models import Offer
+from uhrbat.serving.results import Progress, SweepPoint
+from uhrbat.serving.service import Service
+from uhrbat.serving.supervisor import DIED, Supervisor
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT = 60
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("child")
+    before = os.environ.get("UHRBAT_STORE_FOLDER")
+    os.environ["UHRBAT_STORE_FOLDER"] = str(folder)
+    try:
+        with HttpWorker(Supervisor(FAKE_CHILD)) as worker:
+            worker.folder = folder
+            yield worker
+    finally:
+        os.environ.pop("UHRBAT_STORE_FOLDER")
+        if before is not None:
+            os.environ["UHRBAT_STORE_FOLDER"] = before
+
+
+@pytest.fixture
+def image(child, picture):
+    return child.store(picture)
+
+
+def without_costs(result):
+    """A result without what differs from run to run: seconds and memory."""
+    import dataclasses
+
+    changed = {}
+    for field in dataclasses.fields(result):
+        value = getattr(result, field.name)
+        if field.name in ("seconds", "memory", "reused"):
+            changed[field.name] = type(value)()
+        elif dataclasses.is_dataclass(value):
+            changed[field.name] = without_costs(value)
+        elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+            changed[field.name] = tuple(map(without_costs, value))
+    return dataclasses.replace(result, **changed)
+
+
+def at_stage(job, stage):
+    """Read the job's events up to a stage, without leaving the loop."""
+    events = iter(job)
+    for event in events:
+        if isinstance(event, Progress) and event.stage == stage:
+            return events
+    raise AssertionError(f"never at {stage}")
+
+
+def test_answers_as_a_worker_in_this_process_does(child, image, picture, tmp_path):
+    questions = (
+        lambda worker: worker.encode(image),
+        lambda worker: worker.ask(image, "how many?", {"seed": 5}, budget=700),
+        lambda worker: worker.answer(image, "how many?", budget=(100, 300), without=((1, 2, 3, 4),)),
+        lambda worker: worker.sweep(image, "how many?", budgets=(10, 100), truth="7", boxes=((1, 2, 3, 4),)),
+        lambda worker: worker.inspect(image, "how many?", box=(1, 2, 3, 4), budget=100),
+    )
+    service = Service(Limits(store_folder=str(tmp_path)), Offer(), fake_engine.load)
+    with InProcessWorker(service) as local:
+        local.store(picture)
+        for ask in questions:
+            far, near = ask(child).result(TIMEOUT), ask(local).result(TIMEOUT)
+            assert same(without_costs(far), without_costs(near))
+        assert child.info(image) == local.info(image)
+
+
+def test_streams_partial_results_and_heartbeats(child, image):
+    began = time.monotonic()
+    events = list(child.sweep(image, "slow answer", budgets=(10,)))
+    seconds = time.monotonic() - began
+    assert sum(isinstance(event, SweepPoint) for event in events) == 1
+    assert len(events) >= 4 * seconds * 0.8
+
+
+def test_errors_arrive_with_their_meaning(child, image):
+    with pytest.raises(InputError, match="not offered here"):
+        child.ask(image, "how many?", {"model": "other"}).result(TIMEOUT)
+    with pytest.raises(WorkerError, match="out of memory"):
+        child.ask(image, "oom").result(TIMEOUT)
+    with pytest.raises(WorkerError, match="the model worker failed") as told:
+        child.ask(image, "crash").result(TIMEOUT)
+    assert "secret" not in str(told.value)
+
+
+def test_cancel_frees_the_device_within_a_second(child, image):
+    job = child.ask(image, "slow ask 1")
+    events = at_stage(job, "score")
+    began = time.monotonic()
+    events.close()
+    with pytest.raises(Cancelled):
+        job.result()
+    while child.health().running:
+        assert time.monotonic() - began < 1.5
+    assert child.ask(image, "how many?").result(TIMEOUT)
+
+
+def test_another_sessions_question_does_not_wait_for_a_sweep(child, image):
+    sweep = child.sweep(image, "how many?", budgets=tuple(range(10, 70)), session="a")
+    events = at_stage(sweep, "decode")
+    child.ask(image, "which?", session="b", budget=9).result(TIMEOUT)
+    assert not sweep.done
+    events.close()
+
+
+def test_sends_an_image_again_that_the_worker_has_lost(child, image):
+    for file in child.folder.iterdir():
+        file.unlink()
+    assert child.ask(image, "how many?").result(TIMEOUT)
+    for file in child.folder.iterdir():
+        file.unlink()
+    assert child.info(image).width == 72
+    with pytest.raises(ImageError, match="no longer stored"):
+        child.info("0" * 64)
+
+
+def test_too_large_a_file_is_refused_before_it_is_sent(child, tmp_path, monkeypatch):
+    child.health()
+    monkeypatch.setattr(child, "_upload_bytes", 10)
+    large = tmp_path / "large.png"
+    large.write_bytes(b"x" * 100)
+    with pytest.raises(ImageError, match=r"large\.png has"):
+        child.store(large)
+
+
+def test_only_the_supervisor_can_use_its_worker(child, image):
+    url, _ = child.endpoint.address()
+    with HttpWorker(Remote(url, "guess")) as stranger, pytest.raises(WorkerError, match="wants its token"):
+        stranger.ask(image, "how many?").result(TIMEOUT)
+
+
+@pytest.mark.parametrize("stage", ["encode", "score", "decode"])
+def test_a_killed_worker_fails_the_job_and_the_next_one_is_answered(child, picture, tmp_path, stage):
+    from PIL import Image
+
+    path = tmp_path / "slow.png"
+    Image.effect_noise((77, 40), 60).save(path)
+    slow = child.store(path if stage == "encode" else picture)
+    question = {"encode": "how many?", "score": "slow ask 2", "decode": "slow answer 2"}[stage]
+    job = child.ask(slow, question, budget=100)
+    events = at_stage(job, stage)
+    killed = time.monotonic()
+    os.kill(child.endpoint.pid, signal.SIGKILL)
+    list(events)
+    with pytest.raises(WorkerError) as told:
+        job.result(TIMEOUT)
+    assert str(told.value) == DIED
+    assert time.monotonic() - killed < 5
+    assert child.ask(child.store(picture), "how many?", budget=100).result(TIMEOUT).answer
+
+
+def test_a_worker_that_ends_itself_is_started_again_unasked(child, image):
+    starts = child.endpoint.starts
+    with pytest.raises(WorkerError, match="being started again"):
+        child.ask(image, "exit").result(TIMEOUT)
+    until = time.monotonic() + TIMEOUT
+    while child.endpoint.starts == starts:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert child.health().status in ("starting", "ready")
+
+
+def test_many_jobs_at_once_all_end(child, image):
+    jobs = [child.ask(image, f"number {n}?", budget=100, session=str(n)) for n in range(20)]
+    assert len({job.result(TIMEOUT).question for job in jobs}) == 20
+
+
+def test_closing_stops_the_worker(tmp_path, monkeypatch):
+    monkeypatch.setenv("UHRBAT_STORE_FOLDER", str(tmp_path))
+    worker = HttpWorker(Supervisor(FAKE_CHILD))
+    worker.health()
+    process = psutil.Process(worker.endpoint.pid)
+    worker.close()
+    assert not process.is_running()
+    with pytest.raises(WorkerError, match="was stopped"):
+        worker.health()
+
+
+def test_a_worker_that_cannot_start_is_told():
+    worker = HttpWorker(Supervisor([sys.executable, "-c", "raise SystemExit(3)"]))
+    with pytest.raises(WorkerError, match=r"does not start \(exit code 3\)"):
+        worker.health()
+
+
+def test_a_worker_elsewhere_that_is_not_there_is_told():
+    with (
+        HttpWorker(Remote("http://127.0.0.1:9")) as worker,
+        pytest.raises(WorkerError, match="cannot be reached"),
+    ):
+        worker.health()
+    with pytest.raises(InputError, match="is no address"):
+        Remote("worker.example")
+
+
+PARENT = """
+import sys, threading, time
+from tests.serving.conftest import FAKE_CHILD
+from uhrbat.serving.http import HttpWorker
+from uhrbat.serving.supervisor import Supervisor
+worker = HttpWorker(Supervisor(FAKE_CHILD))
+worker.health()
+print(worker.endpoint.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_no_orphan_is_left_when_the_page_is_killed(tmp_path):
+    environment = os.environ | {"UHRBAT_STORE_FOLDER": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env=environment)
+    try:
+        worker = psutil.Process(int(parent.stdout.readline()))
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        worker.wait(timeout=4)
+    finally:
+        parent.kill()
+
+
+def test_a_worker_for_others_wants_a_token():
+    environment = {key: value for key, value in os.environ.items() if key != "UHRBAT_WORKER_TOKEN"}
+    command = [sys.executable, "-m", "tests.serving.fake_worker", "--host", "0.0.0.0", "--port", "0"]
+    told = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60, check=False
+    )
+    assert told.returncode == 2
+    assert "UHRBAT_WORKER_TOKEN" in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_worker_with_a_token_serves_others(tmp_path, picture):
+    environment = os.environ | {"UHRBAT_WORKER_TOKEN": "t", "UHRBAT_STORE_FOLDER": str(tmp_path)}
+    command = [sys.executable, "-m", "tests.serving.fake_worker", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=ROOT)
+    try:
+        port = json.loads(process.stdout.readline())["port"]
+        with HttpWorker(Remote(f"http://127.0.0.1:{port}/", "t")) as worker:
+            assert worker.ask(worker.store(picture), "how many?").result(TIMEOUT)
+            threading.Timer(0.3, process.kill).start()
+            with pytest.raises(WorkerError, match="stopped answering|cannot be reached"):
+                worker.ask(worker.store(picture), "slow ask").result(TIMEOUT)
+    finally:
+        process.kill()
+        process.wait()
