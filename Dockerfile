@@ -1,0 +1,13 @@
+# Page and worker in one image; compose.yaml starts both. Not built or tested where it was written.
+FROM python:3.11-slim
+
+RUN useradd --create-home --uid 1000 user
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install --no-cache-dir -r requirements.txt
+COPY --chown=user . .
+
+USER user
+ENV GRADIO_SERVER_NAME=0.0.0.0 PYTHONUNBUFFERED=1
+EXPOSE 7860 8000
+CMD ["python", "app.py"]
