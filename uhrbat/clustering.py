@@ -26,6 +26,7 @@ _GPU_SCORES = 2**25
 # nothing.
 _GROUPS = 64
 _SHORTLIST_FROM = 512
+_LISTED = 20
 
 
 def kmeans(
@@ -102,8 +103,8 @@ def _fit(features: Tensor, centres: Tensor, iterations: int, exact: bool) -> tup
         else:
             if shortlist is None:
                 shortlist = _shortlist(features, weights)
-            labels = _nearest_listed(features, weights, shortlist)
-        moved = _means(features[:, :-1], labels, centres)
+            labels, shortlist = _nearest_listed(features, weights, shortlist)
+        moved = _means(features, labels, centres)
         settled = torch.allclose(moved, centres)
         centres = moved
         if settled:
@@ -155,6 +156,11 @@ class _Shortlist:
     tokens: Tensor  # int64[m]
     centres: Tensor  # int64[m]
 
+    def only(self, keep: Tensor) -> "_Shortlist":
+        """The pairs that `keep` bool[m] keeps, at least one a token."""
+        kept = torch.cat([torch.zeros(1, dtype=torch.int64), keep.cumsum(0)])
+        return _Shortlist(kept[self.starts], self.tokens[keep], self.centres[keep])
+
 
 def _shortlist(features: Tensor, weights: Tensor) -> _Shortlist:
     """The centres that score at least as well as the mean winner of 64 groups of centres; never none."""
@@ -179,7 +185,8 @@ def _shortlist(features: Tensor, weights: Tensor) -> _Shortlist:
     )
 
 
-def _nearest_listed(features: Tensor, weights: Tensor, shortlist: _Shortlist) -> Tensor:
+def _nearest_listed(features: Tensor, weights: Tensor, shortlist: _Shortlist) -> tuple[Tensor, _Shortlist]:
+    """Labels, and the shortlist without each token's worse half while it is longer than `_LISTED` on average."""
     pattern = torch.sparse_csr_tensor(
         shortlist.starts,
         shortlist.centres,
@@ -188,23 +195,29 @@ def _nearest_listed(features: Tensor, weights: Tensor, shortlist: _Shortlist) ->
         check_invariants=False,
     )
     scores = torch.sparse.sampled_addmm(pattern, features, weights.T, beta=0.0).values()
-    best = torch.from_numpy(np.maximum.reduceat(scores.numpy(), shortlist.starts[:-1].numpy()))
-    winning = torch.nonzero(scores == best[shortlist.tokens]).flatten()
+    starts = shortlist.starts[:-1].numpy()
+    best = torch.from_numpy(np.maximum.reduceat(scores.numpy(), starts))
+    winning = scores == best[shortlist.tokens]
     # Of equal scores the lowest label stays.
     labels = torch.full((len(features),), len(weights), dtype=torch.int64)
-    return labels.scatter_reduce_(0, shortlist.tokens[winning], shortlist.centres[winning], "amin")
+    labels.scatter_reduce_(0, shortlist.tokens[winning], shortlist.centres[winning], "amin")
+    if len(scores) > _LISTED * len(features):
+        mean = torch.from_numpy(np.add.reduceat(scores.numpy(), starts)) / shortlist.starts.diff()
+        shortlist = shortlist.only(winning | (scores >= mean[shortlist.tokens]))
+    return labels, shortlist
 
 
 def _means(features: Tensor, labels: Tensor, centres: Tensor) -> Tensor:
-    """The mean of each cluster's features; an emptied cluster keeps its centre."""
-    sizes = torch.bincount(labels, minlength=len(centres))
+    """The mean of each cluster's features (the last column is one); an emptied cluster keeps its centre."""
     if features.device.type == "cpu":
-        total = torch.zeros_like(centres).index_add_(0, labels, features)
+        total = features.new_zeros(len(centres), features.shape[1]).index_add_(0, labels, features)
     else:
         # index_add_ adds in any order on a GPU, so that two runs could differ; a sorted reduction does not.
+        sizes = torch.bincount(labels, minlength=len(centres))
         by_label = features[torch.argsort(labels, stable=True)]
         total = torch.segment_reduce(by_label, "sum", lengths=sizes, axis=0)
-    return torch.where(sizes[:, None] > 0, total / sizes.clamp(min=1)[:, None], centres)
+    sizes = total[:, -1:]
+    return torch.where(sizes > 0, total[:, :-1] / sizes.clamp(min=1), centres)
 
 
 def _checked(features, clusters, iterations, init, sample) -> int:

@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from uhrbat import evidence
+from uhrbat.errors import InputError
+from uhrbat.evidence import AVERAGED, CUT, DILUTED, PRESERVED, TOO_SMALL, evidence_preserved, fate
+from uhrbat.pyramid import Pyramid, Scale, split_budget
+from uhrbat.ranking import rank_tokens
+
+PYRAMID = Pyramid(1344, 1000, (672, 1344))
+BOX = (100.0, 200.0, 110.0, 210.0)
+
+
+def tokens(size, box=BOX):
+    return torch.from_numpy(PYRAMID.tokens_in_box(size, box))
+
+
+def ranked(importance, regions=lambda scale: torch.arange(scale.tokens) // 16, order="mean"):
+    return {size: rank_tokens(values, regions(Scale(size)), order) for size, values in importance.items()}
+
+
+def noise(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return {scale.size: torch.rand(scale.tokens, generator=generator) for scale in PYRAMID.scales}
+
+
+def budgets(coarse, fine):
+    return {672: coarse, 1344: fine}
+
+
+def alone(scale):
+    return torch.arange(scale.tokens)
+
+
+def test_a_box_whose_token_scores_best_is_preserved():
+    importance = noise()
+    importance[1344][tokens(1344)] = 9.0
+    found = fate(PYRAMID, BOX, importance, ranked(importance), budgets(0, 50))
+    assert found.cause == PRESERVED
+    assert found.verdict == "Preserved at scale 1344."
+    row = found.rows[1]
+    assert (row.size, row.scored, row.budget) == (1344, True, 50)
+    assert row.pixels == pytest.approx((10, 10))
+    assert row.tokens == row.preserved + row.merged + row.dropped == len(tokens(1344))
+    assert row.best_importance == 9.0
+    assert row.percentile == pytest.approx(100 * (1 - len(tokens(1344)) / 9216))
+    assert found.rows[0].pixels == pytest.approx((5, 5))
+
+
+def test_a_box_under_a_pixel_at_every_scored_scale_is_too_small():
+    importance = noise()
+    importance[672][tokens(672)] = 9.0
+    importance[1344][tokens(1344, (100, 200, 102, 202))] = 9.0
+    small = fate(PYRAMID, (100, 200, 102, 202), importance, ranked(importance), budgets(0, 0), (672,))
+    assert small.cause == TOO_SMALL
+    assert small.verdict.startswith("Too small at every scale that was scored: at most 1.0 x 1.0 px, at 672.")
+    assert [row.scored for row in small.rows] == [True, False]
+    assert fate(PYRAMID, (100, 200, 102, 202), importance, ranked(importance), budgets(0, 0)).cause == CUT
+
+
+def test_a_preserved_token_in_which_the_box_cannot_be_seen_is_said():
+    importance = noise()
+    box = (100, 200, 102, 202)
+    importance[672][tokens(672, box)] = 9.0
+    importance[1344][tokens(1344, box)] = 0.0
+    found = fate(PYRAMID, box, importance, ranked(importance), budgets(30, 0))
+    assert found.cause == PRESERVED and "only 1.0 x 1.0 px" in found.verdict
+
+
+def test_low_scores_are_diluted_importance():
+    importance = noise()
+    for size in importance:
+        importance[size][tokens(size)] = 0.5
+    found = fate(PYRAMID, BOX, importance, ranked(importance, alone), budgets(100, 100))
+    assert found.cause == DILUTED
+    assert "outscores only" in found.verdict
+    assert found.smallest_budget is not None
+
+
+def test_a_high_score_inside_an_average_is_averaged_away():
+    importance = {scale.size: torch.full((scale.tokens,), 0.1) for scale in PYRAMID.scales}
+    importance[1344][tokens(1344)] = 0.8
+    one_brighter = tokens(1344)[0] + 1
+    importance[1344][one_brighter] = 0.9
+    regions = {scale.size: torch.zeros(scale.tokens, dtype=torch.int64) for scale in PYRAMID.scales}
+    regions[1344][tokens(1344)] = 1
+    regions[1344][one_brighter] = 1
+    found = fate(
+        PYRAMID, BOX, importance, ranked(importance, lambda scale: regions[scale.size]), budgets(0, 9)
+    )
+    assert found.cause == AVERAGED
+    assert found.verdict.endswith("No budget preserves it; only forcing its tokens in does.")
+    assert found.smallest_budget is None
+    assert found.rows[1].best_merged and found.rows[1].members == len(tokens(1344).unique())
+    assert found.rows[1].smallest_budget is None
+
+
+def test_a_high_score_behind_others_is_cut_by_the_budget():
+    importance = noise()
+    importance[1344][tokens(1344)] = 0.97
+    rankings = ranked(importance, alone)
+    found = fate(PYRAMID, BOX, importance, rankings, budgets(10, 10))
+    assert found.cause == CUT
+    total = found.smallest_budget
+    assert f"{total:,}" in found.verdict
+    enough = dict(zip(PYRAMID.sizes, split_budget(total, PYRAMID.scales), strict=True))
+    assert fate(PYRAMID, BOX, importance, rankings, enough).cause == PRESERVED
+
+
+def test_forced_in_is_preserved_and_taken_out_is_not():
+    importance = noise(3)
+    rankings = ranked(importance)
+    forced = {size: ranking.with_tokens(tokens(size)) for size, ranking in rankings.items()}
+    assert fate(PYRAMID, BOX, importance, forced, budgets(1, 1)).cause == PRESERVED
+    out = fate(
+        PYRAMID,
+        BOX,
+        importance,
+        {size: ranking.without(tokens(size)) for size, ranking in rankings.items()},
+        budgets(2304, 9216),
+    )
+    assert out.cause != PRESERVED and out.smallest_budget is None
+    assert [row.best_rank for row in out.rows] == [2305, 9217]
+
+
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([(0, 0, 20, 20), (300, 310, 330, 330), (5, 650, 9, 655), (0, 0, 672, 672)]),
+    st.sampled_from([(336, 672), (672,), (336, 672, 1008)]),
+    st.sampled_from(["mean", "max"]),
+)
+@settings(max_examples=6, deadline=None)
+def test_smallest_budget_and_steps_equal_a_search_over_every_total(seed, box, sizes, order):
+    generator = torch.Generator().manual_seed(seed)
+    pyramid = Pyramid(672, 672, sizes)
+    importance = {scale.size: torch.rand(scale.tokens, generator=generator) for scale in pyramid.scales}
+    rankings = {
+        scale.size: rank_tokens(
+            importance[scale.size], torch.randint(40, (scale.tokens,), generator=generator), order
+        )
+        for scale in pyramid.scales
+    }
+    totals = np.arange(1, pyramid.tokens + 1)
+    splits = np.array([split_budget(int(total), pyramid.scales) for total in totals])
+    kept = evidence_preserved(pyramid, [box], rankings, splits)[:, 0]
+    first = fate(pyramid, box, importance, rankings, dict(zip(sizes, splits[0], strict=True)))
+    assert first.smallest_budget == (int(totals[kept][0]) if kept.any() else None)
+    starts = [step.total for step in first.steps]
+    assert starts[0] == 1 and starts == sorted(set(starts))
+    by_total = np.searchsorted(starts, totals, side="right") - 1
+    assert [first.steps[i].preserved for i in by_total] == kept.tolist()
+    for total in generator_sample(generator, totals, starts):
+        found = fate(pyramid, box, importance, rankings, dict(zip(sizes, splits[total - 1], strict=True)))
+        step = first.steps[by_total[total - 1]]
+        assert (found.cause, found.verdict) == (step.cause, step.verdict)
+
+
+def generator_sample(generator, totals, starts):
+    drawn = torch.randint(len(totals), (20,), generator=generator) + 1
+    return sorted({*drawn.tolist(), *starts, *(start - 1 for start in starts[1:])})
+
+
+def test_preserved_evidence_of_many_boxes_and_budgets():
+    importance = noise(5)
+    rankings = ranked(importance)
+    boxes = [BOX, (600, 600, 640, 620), (1000, 30, 1003, 33)]
+    sweep = np.array([split_budget(total, PYRAMID.scales) for total in (1, 64, 500, 3000, 11520)])
+    kept = evidence_preserved(PYRAMID, boxes, rankings, sweep)
+    assert kept.shape == (5, 3)
+    for row, (coarse, fine) in zip(kept, sweep, strict=True):
+        chosen = budgets(int(coarse), int(fine))
+        causes = [fate(PYRAMID, box, importance, rankings, chosen).cause for box in boxes]
+        assert row.tolist() == [cause == PRESERVED for cause in causes]
+        assert evidence_preserved(PYRAMID, boxes, rankings, chosen).tolist() == row.tolist()
+    assert evidence_preserved(PYRAMID, [], rankings, sweep).shape == (5, 0)
+
+
+def test_every_cause_is_explained():
+    assert set(evidence.CAUSES) == {PRESERVED, TOO_SMALL, DILUTED, AVERAGED, CUT}
+
+
+def test_a_box_outside_the_image_is_refused():
+    importance = noise()
+    with pytest.raises(InputError):
+        fate(PYRAMID, (2000, 0, 2010, 10), importance, ranked(importance), budgets(1, 1))
