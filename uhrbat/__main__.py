@@ -23,14 +23,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = _Parser(prog="python -m uhrbat", description="UHR-BAT: budget-aware token compression, inspected.")
+    parser = _Parser(
+        prog="python -m uhrbat", description="UHR-BAT: budget-aware token compression, inspected."
+    )
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     ask = commands.add_parser("ask", help="answer a question about an image within a token budget")
     inspect = commands.add_parser("inspect", help="what became of the tokens of a box, and why")
     for command in (ask, inspect):
         _common(command)
     inspect.add_argument(
-        "--box", nargs=4, type=float, required=True, metavar=("X0", "Y0", "X1", "Y1"), help="box in image pixels"
+        "--box",
+        nargs=4,
+        type=float,
+        required=True,
+        metavar=("X0", "Y0", "X1", "Y1"),
+        help="box in image pixels",
     )
     evaluate = commands.add_parser("evaluate", help="score a model")
     measures = evaluate.add_subparsers(dest="measure", required=True, parser_class=_Parser)
@@ -57,7 +64,9 @@ def main(argv: list[str] | None = None) -> int:
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", help="an image file")
     parser.add_argument("question")
-    parser.add_argument("--budget", type=_budget, default=3000, help="total tokens, or one number a scale: 80,320,600,2000")
+    parser.add_argument(
+        "--budget", type=_budget, default=3000, help="total tokens, or one number a scale: 80,320,600,2000"
+    )
     parser.add_argument("--model", default="nano", help="nano, a checkpoint folder or a Hub id")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--importance", help="similarity, attention or fused")
@@ -71,7 +80,9 @@ def _budget(text: str) -> int | tuple[int, ...]:
     try:
         values = tuple(int(part.replace("_", "")) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number, nor one a scale like 80,320,600,2000") from None
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a whole number, nor one a scale like 80,320,600,2000"
+        ) from None
     return values if len(values) > 1 else values[0]
 
 
@@ -83,7 +94,11 @@ def _view(args: argparse.Namespace):
 
     info = open_image(args.image)
     question = clean_question(args.question)
-    given = {n: getattr(args, n) for n in ("importance", "regions", "order", "seed") if getattr(args, n) is not None}
+    given = {
+        n: getattr(args, n)
+        for n in ("importance", "regions", "order", "seed")
+        if getattr(args, n) is not None
+    }
     Settings(**given)
     model = UHRBAT.from_pretrained(args.model, args.device)
     model.split_budget(args.budget)
@@ -98,7 +113,9 @@ def _ask(args: argparse.Namespace) -> int:
     scene, view = _view(args)
     selection = view.select(args.budget)
     answer = selection.answer(progress=not args.json)
-    seconds = {name: round(value, 3) for name, value in (scene.seconds | view.seconds | answer.seconds).items()}
+    seconds = {
+        name: round(value, 3) for name, value in (scene.seconds | view.seconds | answer.seconds).items()
+    }
     report = {
         "answer": str(answer),
         "caveat": answer.caveat,

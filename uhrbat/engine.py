@@ -26,22 +26,18 @@ from .errors import Cancelled, InputError
 from .model import UHRBATModel
 from .pyramid import Pyramid, Scale, split_budget
 from .ranking import Ranking, Selection, rank_tokens
-from .regions import RegionSettings, partition
+from .regions import partition
+from .released import unseeded_kmeans
+from .settings import SETTINGS_CHOICES as SETTINGS_CHOICES
+from .settings import Settings, default_settings
 from .text import TextCodec, clean_question
 
 Budget = int | tuple[int, ...]
 Progress = Callable[[str, float, str], None]
 Box = tuple[float, float, float, float]
-PHOTOGRAPH_CAVEAT = (
-    "nano was trained on generated scenes only; this image is not one of them, so take its answer as a demonstration."
-)
+PHOTOGRAPH_CAVEAT = "nano was trained on generated scenes only; this image is not one of them, so take its answer as a demonstration."
 VIEWS_A_SCENE = 8
 TILE_BATCH = {"cpu": 8, "mps": 8, "cuda": 64}
-SETTINGS_CHOICES = {
-    "importance": importance.METHODS,
-    "regions": ("kmeans", "grid", "none"),
-    "order": ("max", "mean"),
-}
 logger = logging.getLogger(__name__)
 
 
@@ -49,27 +45,6 @@ class Flag(Protocol):
     """Anything with `is_set`, such as threading.Event: set it to cancel."""
 
     def is_set(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How tokens are scored, partitioned and ordered.
-
-    importance: "similarity", "attention" or "fused"; regions: "kmeans", "grid" or "none"; order of regions:
-    "max" or "mean" (paper); seed of the k-means' initial centres. InputError for any other value.
-    """
-
-    importance: str = "similarity"
-    regions: str = "kmeans"
-    order: str = "max"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, choices in SETTINGS_CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} is '{getattr(self, name)}'; choose one of {', '.join(choices)}")
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
-            raise InputError(f"the seed is {self.seed!r}; give a whole number from 0")
 
 
 class Answer(str):
@@ -109,7 +84,9 @@ class _Reporter:
             self.callback(stage, fraction, message)
         if self.show:
             if self.bar is None:
-                self.bar = tqdm(total=100, bar_format="{desc:<10}{bar}{percentage:4.0f}% {elapsed}", leave=False)
+                self.bar = tqdm(
+                    total=100, bar_format="{desc:<10}{bar}{percentage:4.0f}% {elapsed}", leave=False
+                )
             self.bar.set_description_str(stage)
             self.bar.n = round(fraction * 100)
             self.bar.refresh()
@@ -130,22 +107,47 @@ class _Reporter:
 class UHRBAT:
     """A loaded model. `UHRBAT.from_pretrained("nano").encode("harbour.tif").ask("...").select(3000).answer()`"""
 
-    def __init__(self, name: str, model: UHRBATModel, codec: TextCodec, settings: Settings | None = None) -> None:
+    def __init__(
+        self, name: str, model: UHRBATModel, codec: TextCodec, settings: Settings | None = None
+    ) -> None:
         self.name, self.model, self.codec = name, model, codec
-        self.settings = settings or Settings()
+        self.settings = settings or default_settings(model)
 
     @classmethod
     def from_pretrained(
-        cls, name: str = "nano", device: str = "auto", dtype: torch.dtype | None = None
+        cls,
+        name: str = "nano",
+        device: str = "auto",
+        dtype: torch.dtype | None = None,
+        *,
+        progress: Progress | bool | None = None,
+        cancel: Flag | None = None,
+        **options,
     ) -> UHRBAT:
-        """Load "nano" or a checkpoint folder.
+        """Load "nano", a checkpoint folder, or a Hub id (`RL-MIND/UHR-BAT`, `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`).
 
-        device: "auto" takes cuda, then mps, then cpu; dtype: bfloat16 on cuda, else float32. CheckpointError.
+        device: "auto" takes cuda, then mps, then cpu; dtype: bfloat16 on cuda, else float32. options: device_map,
+        bits, similarity, ignore_unexpected (`checkpoints.load`). CheckpointError.
         """
         where = torch.device(choose_device(device))
         kind = dtype or (torch.bfloat16 if where.type == "cuda" else torch.float32)
-        model, tokenizer = checkpoints.load(name, where, kind)
-        return cls(name, model, TextCodec(tokenizer, model.config.point_bins))
+        report = _Reporter(progress, cancel)
+        loaded = checkpoints.load(
+            name, where, kind, progress=lambda share, message: report("load", share, message), **options
+        )
+        report.close()
+        codec = TextCodec(loaded.tokenizer, loaded.model.config.point_bins, loaded.text_tokenizer)
+        return cls(name, loaded.model, codec)
+
+    def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
+        """Write the model to a folder that `from_pretrained` reads; dtype: its own by default."""
+        codec = self.codec
+        checkpoints.save(self.model, codec.tokenizer, Path(folder), dtype or self.dtype, codec.text_tokenizer)
+
+    def push_to_hub(self, repository: str, private: bool = True, token: str | None = None) -> str:
+        """Upload the model with a card to the Hub as owner/name. Returns its address."""
+        loaded = checkpoints.Loaded(self.model, self.codec.tokenizer, self.codec.text_tokenizer)
+        return checkpoints.push(loaded, repository, self.dtype, private, token)
 
     @property
     def device(self) -> torch.device:
@@ -204,7 +206,7 @@ class UHRBAT:
 
     @torch.inference_mode()
     def _encode(self, canvas: imagery.Canvas, generated: bool, report: _Reporter) -> EncodedScene:
-        pyramid = canvas.pyramid
+        pyramid = Pyramid(*canvas.full_size, self.scales)
         batches = sum(scale.tiles**2 for scale in pyramid.scales)
         embeddings, visual, excluded, done = {}, {}, {}, 0
         for scale, (_, picture) in zip(pyramid.scales, imagery.scale_images(canvas, self.scales)):
@@ -220,9 +222,11 @@ class UHRBAT:
             if seen:
                 visual[scale.size] = torch.cat(seen)
             valid = torch.as_tensor(imagery.valid_tokens(canvas, scale), device=self.device)
-            excluded[scale.size] = ~valid
+            excluded[scale.size] = torch.zeros_like(valid) if self.model.profile.released else ~valid
         report("encode", 1.0)
-        return EncodedScene(self, canvas.info, pyramid, embeddings, visual, excluded, generated, report.close())
+        return EncodedScene(
+            self, canvas.info, pyramid, embeddings, visual, excluded, generated, report.close()
+        )
 
     def _tile_batches(self, picture, scale: Scale) -> Iterable[Tensor]:
         size = TILE_BATCH.get(self.device.type, 8)
@@ -253,13 +257,17 @@ class UHRBAT:
             raise InputError(f"budgets a scale are {list(budget)}; give {len(scales)} whole numbers from 0")
         for scale, count in zip(scales, budget):
             if count > scale.tokens:
-                raise InputError(f"the budget of scale {scale.size} is {count:,}; it has {scale.tokens:,} tokens")
+                raise InputError(
+                    f"the budget of scale {scale.size} is {count:,}; it has {scale.tokens:,} tokens"
+                )
         return dict(zip(self.scales, budget))
 
     @torch.inference_mode()
     def question_vector(self, question: str) -> Tensor:
-        """The question's unit vector float[p] from the text tower."""
+        """The question's unit vector float[p] from the text tower. InputError where the model has none."""
         tower = self.model.similarity
+        if tower is None:
+            raise InputError(f"model '{self.name}' has no text tower: choose the importance 'attention'")
         ids = torch.tensor([self.codec.similarity_ids(question, tower.max_text_tokens)], device=self.device)
         return tower.text_vectors(ids, torch.ones_like(ids))[0]
 
@@ -269,7 +277,7 @@ class EncodedScene:
     """An image as tokens: embeddings and similarity vectors of every scale, tile-major. Serves every question.
 
     embeddings: {size: float[N, hidden]} without residuals; visual: {size: float[N, p]}; excluded: {size: bool[N]}
-    tokens of padding or nodata, never evidence.
+    tokens of padding or nodata, never evidence; none where the model was trained with them (Profile.released).
     """
 
     model: UHRBAT
@@ -281,7 +289,7 @@ class EncodedScene:
     made_by_generator: bool
     seconds: dict[str, float]
     _views: OrderedDict[tuple[str, Settings], View] = field(default_factory=OrderedDict)
-    _regions: dict[tuple[str, int], dict[int, Tensor]] = field(default_factory=dict)
+    _regions: dict[tuple, dict[int, Tensor]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     @property
@@ -326,9 +334,13 @@ class EncodedScene:
         settings: Settings | None = None,
         progress: Progress | bool | None = None,
         cancel: Flag | None = None,
+        lines: bool = False,
     ) -> View:
-        """Score, partition and rank all tokens for a question. InputError for an empty or unreadable question."""
-        question = clean_question(question)
+        """Score, partition and rank all tokens for a question. InputError for an empty or unreadable question.
+
+        lines: keep the question's line breaks (benchmarks).
+        """
+        question = clean_question(question, lines)
         settings = settings or self.model.settings
         key = (question, settings)
         if self.device != self.model.device:
@@ -339,7 +351,7 @@ class EncodedScene:
                 return self._views[key]
         report = _Reporter(progress, cancel)
         report("score", 0.0)
-        scores = self._score(question, settings.importance)
+        scores = self._score(question, settings)
         regions = self._partition(settings, report)
         report("rank", 0.0)
         rankings = {}
@@ -356,27 +368,29 @@ class EncodedScene:
                 self._views.popitem(last=False)
         return view
 
-    def _score(self, question: str, method: str) -> dict[int, Tensor]:
-        engine = self.model
+    def _score(self, question: str, settings: Settings) -> dict[int, Tensor]:
+        engine, method = self.model, settings.importance
         sizes = self.pyramid.sizes
         if method in ("similarity", "fused"):
             similar = importance.similarity(engine.model, self.visual, engine.question_vector(question))
         if method in ("attention", "fused"):
-            coarse = self.coarse(importance.ATTENTION_SCALE)
-            attended = importance.attention(engine.model, coarse, engine.codec.prompt(question), sizes)
+            coarse = self.coarse(engine.model.config.attention_scale)
+            prompt = engine.codec.prompt(question, settings.release)
+            attended = importance.attention(engine.model, coarse, prompt, sizes)
         if method == "similarity":
             return similar
         return attended if method == "attention" else importance.fused(similar, attended)
 
     def _partition(self, settings: Settings, report: _Reporter) -> dict[int, Tensor]:
-        key = (settings.regions, settings.seed)
+        key = (settings.regions, settings.seed, settings.clusters, settings.iterations, settings.release)
         if key not in self._regions:
             out = {}
             coordinates = self.model.model.profile.coordinates
             for index, scale in enumerate(self.pyramid.scales):
                 report("partition", index / len(self.pyramid.scales))
-                chosen = RegionSettings(method=settings.regions, seed=settings.seed, coordinates=coordinates)
-                out[scale.size] = partition(self.embeddings[scale.size], scale, chosen)
+                chosen = settings.regions_of(scale, self.pyramid.sizes, coordinates)
+                parted = unseeded_kmeans if settings.release and settings.regions == "kmeans" else partition
+                out[scale.size] = parted(self.embeddings[scale.size], scale, chosen)
             self._regions[key] = out
         return self._regions[key]
 
@@ -400,7 +414,7 @@ class View:
     def scored_scales(self) -> tuple[int, ...]:
         """Scales on which importance was computed; on the others it is interpolated."""
         if self.settings.importance == "attention":
-            return (importance.ATTENTION_SCALE,)
+            return (self.scene.model.model.config.attention_scale,)
         return self.scene.pyramid.sizes
 
     def to(self, device: str | torch.device) -> None:
@@ -470,7 +484,8 @@ class SceneSelection:
         network = scene.model.model
         times = network.profile.selection_residual
         parts = [
-            selection.pool(scene._with_residual(size, times)) for size, selection in sorted(self.selections.items())
+            selection.pool(scene._with_residual(size, times))
+            for size, selection in sorted(self.selections.items())
         ]
         return network.token_mlp(torch.cat(parts))
 
@@ -486,7 +501,7 @@ class SceneSelection:
         engine = scene.model
         report = _Reporter(progress, cancel)
         report("prefill", 0.0)
-        prompt = engine.codec.prompt(self.view.question)
+        prompt = engine.codec.prompt(self.view.question, self.view.settings.release)
 
         def on_token(count: int) -> None:
             report("decode", count / max_new_tokens)
@@ -499,6 +514,7 @@ class SceneSelection:
             engine.codec.stop,
             max_new_tokens,
             on_token,
+            engine.codec.ends if engine.model.profile.released else None,
         )
         text, points = engine.codec.parse(ids)
         answer = Answer(text)
@@ -512,7 +528,7 @@ class SceneSelection:
 
 
 def choose_device(name: str) -> str:
-    """"auto" -> "cuda", "mps" or "cpu"; InputError for a device that is not there."""
+    """ "auto" -> "cuda", "mps" or "cpu"; InputError for a device that is not there."""
     if name == "auto":
         if torch.cuda.is_available():
             return "cuda"

@@ -62,7 +62,12 @@ def evidence_preserved(view: View, boxes, selections) -> bool:
 
 @torch.inference_mode()
 def answer_scene(
-    model: UHRBAT, encoded: EncodedScene, scene: Scene, asked: list[Question], budgets: list[int], settings: Settings
+    model: UHRBAT,
+    encoded: EncodedScene,
+    scene: Scene,
+    asked: list[Question],
+    budgets: list[int],
+    settings: Settings,
 ) -> list[Outcome]:
     """Every question at every budget; image tokens pass the model once, at the largest budget (a budget is a prefix)."""
     network, codec = model.model, model.codec
@@ -125,7 +130,12 @@ def summarise(outcomes: list[Outcome], blind: list[Outcome], budgets: list[int])
     """Accuracy by budget and type, evidence preserved by size of the smallest object, baselines."""
     first = [outcome for outcome in outcomes if outcome.budget == budgets[0]]
     types = sorted({outcome.type for outcome in first})
-    report: dict = {"questions": len(first), "scenes": len({o.scene for o in first}), "accuracy": {}, "by_type": {}}
+    report: dict = {
+        "questions": len(first),
+        "scenes": len({o.scene for o in first}),
+        "accuracy": {},
+        "by_type": {},
+    }
     report["evidence_preserved"] = {}
     for budget in budgets:
         here = [outcome for outcome in outcomes if outcome.budget == budget]
@@ -154,7 +164,9 @@ def run_scenes(
 ) -> dict:
     """Score a model on `count` generated scenes from seed `first`. Returns the report as plain values."""
     if model.model.config.image_attention != "self":
-        raise InputError("evaluate scenes reads nano-like models (image_attention 'self'); use ask for others")
+        raise InputError(
+            "evaluate scenes reads nano-like models (image_attention 'self'); use ask for others"
+        )
     settings = settings or model.settings
     budgets = sorted(budgets)
     done: dict[int, dict] = {}
@@ -225,7 +237,14 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings(**(vars(model.settings) | chosen))
     seeds = DEVELOPMENT_SEEDS if args.development else EVALUATION_SEEDS
     report = run_scenes(
-        model, args.scenes, budgets, args.questions, settings, seeds.start + args.skip, args.resume, not args.json
+        model,
+        args.scenes,
+        budgets,
+        args.questions,
+        settings,
+        seeds.start + args.skip,
+        args.resume,
+        not args.json,
     )
     print(json.dumps(report, indent=1) if args.json else table(report))
     return 0
@@ -237,5 +256,10 @@ def table(report: dict) -> str:
     rows = [["question type", *budgets, "majority", "no image"]]
     for kind in [*report["by_type"][budgets[0]], "all"]:
         values = [report["by_type"][b][kind] if kind != "all" else report["accuracy"][b] for b in budgets]
-        rows.append([kind, *(f"{v:.3f}" for v in values)] + [f"{report[n][kind]:.3f}" for n in ("majority", "no_image")])
-    return "\n".join("  ".join(f"{cell:>17}" if i == 0 else f"{cell:>9}" for i, cell in enumerate(row)) for row in rows)
+        rows.append(
+            [kind, *(f"{v:.3f}" for v in values)]
+            + [f"{report[n][kind]:.3f}" for n in ("majority", "no_image")]
+        )
+    return "\n".join(
+        "  ".join(f"{cell:>17}" if i == 0 else f"{cell:>9}" for i, cell in enumerate(row)) for row in rows
+    )

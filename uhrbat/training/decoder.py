@@ -102,7 +102,9 @@ class SampleDrawer:
             chosen.append(background[here[np.argpartition(-best[here], share - 1)[:share]]])
         kept = np.concatenate(chosen)
         evidence = [np.flatnonzero(np.isin(owner[kept], question.evidence)) for question in asked]
-        return Sample(bank.features[kept], bank.scale[kept], oriented(bank.xy[kept], way), evidence, asked, scene)
+        return Sample(
+            bank.features[kept], bank.scale[kept], oriented(bank.xy[kept], way), evidence, asked, scene
+        )
 
 
 @dataclass
@@ -181,7 +183,9 @@ def merge_some(tokens: Tensor, real: Tensor, evidence: set, rng: np.random.Gener
     return out
 
 
-def losses(model: UHRBATModel, batch: Batch, before: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def losses(
+    model: UHRBATModel, batch: Batch, before: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """-> (next-token loss on targets, attention loss, share of target tokens predicted)."""
     count = len(batch.ids)
     embeddings = model.project(batch.features) + residuals_at(model, batch.level, batch.xy)
@@ -211,7 +215,9 @@ def losses(model: UHRBATModel, batch: Batch, before: Tensor, rng: np.random.Gene
     return answer, attention_loss(model, batch, last_input, position, keys), right
 
 
-def attention_loss(model: UHRBATModel, batch: Batch, last_input: Tensor, position: Tensor, keys: Tensor) -> Tensor:
+def attention_loss(
+    model: UHRBATModel, batch: Batch, last_input: Tensor, position: Tensor, keys: Tensor
+) -> Tensor:
     """-log of the last layer's attention (mean over heads, over image tokens) that falls on the evidence."""
     rows = [(sample, row, tokens) for sample, row, tokens in batch.rows if len(tokens)]
     if not rows:
@@ -249,7 +255,9 @@ def initialise(model: UHRBATModel, drawer: SampleDrawer, generator: torch.Genera
         last.weight.mul_(0.7)
         last.bias.zero_()
         hidden = first.out_features
-        frequency = torch.tensor([0.5, 0.5, 1, 1, 2, 3, 4, 6, 8, 12])[torch.randint(10, (hidden,), generator=generator)]
+        frequency = torch.tensor([0.5, 0.5, 1, 1, 2, 3, 4, 6, 8, 12])[
+            torch.randint(10, (hidden,), generator=generator)
+        ]
         phase = torch.rand(hidden, generator=generator) * 2 * math.pi
         along_x = torch.arange(hidden) % 2 == 0
         for size in SCALES:

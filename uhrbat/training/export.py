@@ -26,7 +26,13 @@ def main() -> None:
     config = nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)
     config.extra = {"generated_scenes_only": True}
     model = UHRBATModel(config)
-    model.load_state_dict({n.removeprefix("model."): v for n, v in load_file(args.weights).items() if not n.startswith("heads.")})
+    model.load_state_dict(
+        {
+            n.removeprefix("model."): v
+            for n, v in load_file(args.weights).items()
+            if not n.startswith("heads.")
+        }
+    )
     checkpoints.save(model, tokenizer, args.out, torch.float16)
 
 

@@ -56,7 +56,10 @@ def label_tokens(objects: list[dict], land_map: np.ndarray, size: int, scene_siz
     to_tokens = size / scene_size / PATCH
     for index, item in enumerate(objects):
         x0, y0, x1, y1 = (value * to_tokens for value in item["box"])
-        rows, cols = np.arange(int(y0), min(grid, int(np.ceil(y1)))), np.arange(int(x0), min(grid, int(np.ceil(x1))))
+        rows, cols = (
+            np.arange(int(y0), min(grid, int(np.ceil(y1)))),
+            np.arange(int(x0), min(grid, int(np.ceil(x1)))),
+        )
         tall = np.minimum(y1, rows + 1) - np.maximum(y0, rows)
         wide = np.minimum(x1, cols + 1) - np.maximum(x0, cols)
         touched = np.outer(tall, wide) >= 0.18 * min(1.0, (x1 - x0) * (y1 - y0))
@@ -108,7 +111,8 @@ def write_scene(folder: Path, seed: int, dense: bool, count: int = 30) -> None:
         "objects": object_records(scene),
         "land_cover": scene.land_cover,
         "questions": [
-            {"text": q.text, "type": q.type, "targets": target_records(q)} for q in questions(scene, seed, count)
+            {"text": q.text, "type": q.type, "targets": target_records(q)}
+            for q in questions(scene, seed, count)
         ],
     }
     np.save(folder / f"{seed}.land.npy", scene.land_map)
@@ -148,7 +152,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--scenes", type=int, default=200)
-    parser.add_argument("--sparse-every", type=int, default=4, help="every n-th scene is a sparse one; 0: none")
+    parser.add_argument(
+        "--sparse-every", type=int, default=4, help="every n-th scene is a sparse one; 0: none"
+    )
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     done = set(available(args.folder))

@@ -1,0 +1,169 @@
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tiny import engine
+from uhrbat.engine import Settings, choose_device
+from uhrbat.errors import Cancelled, ImageError, InputError
+from uhrbat.imagery import canvas_of
+
+QUESTION = "How many ships are there?"
+
+
+@pytest.fixture(scope="module")
+def scene():
+    pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
+    return engine().encode_canvas(canvas_of(pixels))
+
+
+def test_every_token_of_every_scale_is_encoded(scene):
+    assert {size: len(values) for size, values in scene.embeddings.items()} == {672: 2304, 1344: 9216}
+
+
+def test_padding_is_never_ranked(scene):
+    view = scene.ask(QUESTION)
+    for size, ranking in view.rankings.items():
+        padding = torch.as_tensor(scene.pyramid.padding(size))
+        assert padding.any()
+        assert (ranking.rank[padding] == ranking.never).all()
+        assert not (ranking.rank[~padding] == ranking.never).any()
+
+
+@pytest.mark.parametrize("importance", ["similarity", "attention", "fused"])
+def test_each_importance_scores_every_token(scene, importance):
+    view = scene.ask(QUESTION, Settings(importance=importance))
+    for size, values in view.importance.items():
+        assert values.shape == (scene.embeddings[size].shape[0],)
+        assert torch.isfinite(values).all() and values.std() > 0
+
+
+def test_attention_is_computed_on_one_scale_and_enlarged(scene):
+    view = scene.ask(QUESTION, Settings(importance="attention"))
+    assert view.scored_scales == (672,)
+    assert scene.ask(QUESTION).scored_scales == (672, 1344)
+    assert view.importance[1344].max() <= view.importance[672].max() + 1e-7
+
+
+def test_the_same_question_again_costs_nothing_and_is_the_same_view(scene):
+    assert scene.ask(QUESTION) is scene.ask(f"  {QUESTION}\n")
+
+
+def test_regions_do_not_depend_on_the_question(scene):
+    one, two = scene.ask(QUESTION), scene.ask("Is there a car?")
+    assert all(torch.equal(one.regions[size], two.regions[size]) for size in one.regions)
+
+
+def test_a_budget_is_a_prefix_of_a_larger_one(scene):
+    view = scene.ask(QUESTION)
+    small, large = view.select(40), view.select(400)
+    for size, selection in small.selections.items():
+        longer = large.selections[size].groups
+        assert all(torch.equal(a, b) for a, b in zip(selection.groups, longer))
+
+
+def test_an_answer_is_a_string_with_its_tokens_and_seconds(scene):
+    answer = scene.ask(QUESTION).select(100).answer(max_new_tokens=5)
+    assert isinstance(answer, str)
+    assert answer.tokens == 100
+    assert set(answer.seconds) >= {"prefill", "decode"}
+    assert "generated scenes only" in answer.caveat
+
+
+def test_the_same_question_gives_the_same_answer(scene):
+    pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
+    again = engine().encode_canvas(canvas_of(pixels)).ask(QUESTION)
+    view = scene.ask(QUESTION)
+    for size in view.rankings:
+        assert torch.equal(view.rankings[size].rank, again.rankings[size].rank)
+    assert view.select(64).answer(max_new_tokens=8) == again.select(64).answer(max_new_tokens=8)
+
+
+def test_points_are_in_image_pixels(scene):
+    codec = engine().codec
+    assert scene.pyramid.offset == (0, 150)
+    ids = [codec.y_ids[4], codec.x_ids[4], *codec.plain_ids("yes"), codec.end]
+    network = engine().model
+    original, network.generate = network.generate, lambda *args, **kwargs: (ids[:-1], False)
+    try:
+        answer = scene.ask(QUESTION).select(10).answer()
+    finally:
+        network.generate = original
+    assert answer == "yes"
+    assert answer.points == ((562.5, 412.5),)
+
+
+def test_tokens_of_a_box_can_be_forced_in_and_taken_out(scene):
+    view = scene.ask(QUESTION)
+    box = (500, 350, 520, 370)
+    inside = torch.as_tensor(scene.pyramid.tokens_in_box(1344, box))
+    assert (view.select(64, force=[box]).selections[1344].kind[inside] == 1).all()
+    without = view.select(sum(len(v) for v in scene.embeddings.values()), without=[box])
+    assert (without.selections[1344].kind[inside] == 0).all()
+
+
+@pytest.mark.parametrize("budget", [0, -5, 11521, 3.5, "many", True, (10,), (1, -1), (0, 0), (3000, 1)])
+def test_an_impossible_budget_is_refused(scene, budget):
+    with pytest.raises(InputError):
+        scene.ask(QUESTION).select(budget)
+
+
+@pytest.mark.parametrize("field", [{"importance": "luck"}, {"regions": "x"}, {"order": "min"}, {"seed": -1}])
+def test_an_unknown_setting_is_refused(field):
+    with pytest.raises(InputError):
+        Settings(**field)
+
+
+def test_an_empty_question_is_refused(scene):
+    with pytest.raises(InputError, match="empty"):
+        scene.ask("  ")
+
+
+def test_a_file_that_is_no_image_is_refused(tmp_path):
+    path = tmp_path / "notes.png"
+    path.write_text("not an image")
+    with pytest.raises(ImageError, match="notes.png"):
+        engine().encode(path, progress=None)
+
+
+def test_encoding_can_be_cancelled(tmp_path):
+    cancel = threading.Event()
+    seen = []
+
+    def progress(stage, fraction, message=""):
+        seen.append(stage)
+        if stage == "encode":
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        engine().encode_canvas(canvas_of(np.zeros((64, 64, 3), np.uint8)), progress=progress, cancel=cancel)
+    assert seen.count("encode") == 1
+
+
+def test_tile_batches_halve_when_memory_runs_out(scene, monkeypatch):
+    model = engine()
+    original = model.model.features
+
+    def features(pixels, positions=None):
+        if len(pixels) > 2:
+            raise torch.OutOfMemoryError("simulated")
+        return original(pixels, positions)
+
+    monkeypatch.setattr(model.model, "features", features)
+    monkeypatch.setattr("uhrbat.engine.TILE_BATCH", {"cpu": 8})
+    pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
+    again = model.encode_canvas(canvas_of(pixels))
+    torch.testing.assert_close(again.embeddings[1344], scene.embeddings[1344], rtol=1e-4, atol=1e-5)
+
+
+def test_a_scene_moves_between_devices_and_still_answers(scene):
+    before = scene.ask(QUESTION).select(50).answer(max_new_tokens=3)
+    scene.to("cpu")
+    assert scene.ask(QUESTION).select(50).answer(max_new_tokens=3) == before
+    assert scene.nbytes > 0
+
+
+def test_a_missing_device_is_refused():
+    with pytest.raises(InputError, match="not available"):
+        choose_device("cuda:7" if not torch.cuda.is_available() else "xpu")

@@ -1,0 +1,36 @@
+import torch
+
+from tests.tiny import engine, network
+from uhrbat import importance
+from uhrbat.pyramid import Scale
+
+
+def test_raster_and_tile_major_are_inverse():
+    scale = Scale(1344)
+    values = torch.arange(scale.tokens)
+    assert torch.equal(importance.tile_major(importance.raster(values, scale), scale), values)
+    assert importance.raster(values, scale)[0, 24] == 576
+
+
+def test_similarity_is_a_probability_that_grows_with_the_cosine():
+    model = network()
+    text = torch.nn.functional.normalize(torch.randn(12), dim=0)
+    visual = torch.stack([text, -text, torch.zeros(12)])
+    scores = importance.similarity(model, {672: visual}, text)[672]
+    assert scores[0] > scores[2] > scores[1]
+    assert (scores > 0).all() and (scores < 1).all()
+
+
+def test_attention_is_a_share_of_one_softmax():
+    model = engine()
+    coarse = torch.randn(2304, 32)
+    scores = importance.attention(model.model, coarse, model.codec.prompt("Is there a ship?"), (672, 1344))
+    assert (scores[672] >= 0).all()
+    assert 0 < scores[672].sum() < 1
+    assert scores[1344].shape == (9216,)
+
+
+def test_fused_keeps_the_order_of_similarity_where_attention_is_flat():
+    similar = {672: torch.tensor([0.1, 0.9, 0.5])}
+    out = importance.fused(similar, {672: torch.ones(3)})[672]
+    assert out.argsort().tolist() == [0, 2, 1]

@@ -1,0 +1,104 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.tiny import config, network, tokenizer
+from uhrbat import checkpoints
+from uhrbat.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    import torch
+
+    folder = tmp_path_factory.mktemp("model")
+    checkpoints.save(network(), tokenizer(), folder, torch.float32)
+    assert config().point_bins
+    return str(folder)
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "scene 1.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)).save(path)
+    return str(path)
+
+
+def test_ask_prints_everything_as_json(model, image, capsys):
+    assert main(["ask", image, "Is there a ship?", "--budget", "100", "--model", model, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["tokens"] == 100
+    assert sum(report["budgets"].values()) == 100
+    assert set(report["seconds"]) >= {"read", "encode", "score", "rank", "prefill"}
+    assert "generated scenes only" in report["caveat"]
+
+
+def test_ask_says_the_caveat_beside_the_answer(model, image, capsys):
+    assert main(["ask", image, "Is there a ship?", "--budget", "20,30", "--model", model]) == 0
+    assert "note: nano was trained on generated scenes only" in capsys.readouterr().out
+
+
+def test_inspect_prints_a_verdict(model, image, capsys):
+    box = ["--box", "10", "10", "20", "20"]
+    assert main(["inspect", image, "Is there a ship?", *box, "--budget", "100", "--model", model]) == 0
+    assert len(capsys.readouterr().out.splitlines()) >= 3
+
+
+def bad_files(tmp_path):
+    (tmp_path / "notes.jpg").write_text("not an image")
+    (tmp_path / "empty.png").write_bytes(b"")
+    whole = tmp_path / "whole.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)).save(whole)
+    (tmp_path / "truncated.jpg").write_bytes(whole.read_bytes()[:9000])
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["notes.jpg", "empty.png", "truncated.jpg", "missing.png"])
+def test_a_bad_file_is_one_line_and_code_2(name, tmp_path, model, capsys):
+    path = str(bad_files(tmp_path) / name)
+    assert main(["ask", path, "Is there a ship?", "--model", model, "--json"]) == 2
+    error = capsys.readouterr().err
+    assert name in error and error.startswith("error: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ["", "--budget", "100"],
+        ["a ship?", "--budget", "0"],
+        ["a ship?", "--budget", "131329"],
+        ["a ship?", "--budget", "lots"],
+        ["a ship?", "--importance", "luck"],
+        ["a ship?", "--nonsense"],
+    ],
+)
+def test_bad_arguments_are_one_line_and_code_2(extra, image, model, capsys):
+    assert main(["ask", image, *extra, "--model", model]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_a_box_outside_the_image_is_refused(image, model, capsys):
+    box = ["--box", "900", "900", "950", "950"]
+    assert main(["inspect", image, "a ship?", *box, "--model", model]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_one_pixel_image_is_answered_or_refused_plainly(tmp_path, model, capsys):
+    path = tmp_path / "one.png"
+    Image.new("RGB", (1, 1)).save(path)
+    code = main(["ask", str(path), "a ship?", "--budget", "50", "--model", model, "--json"])
+    out = capsys.readouterr()
+    assert (code == 0 and json.loads(out.out)["tokens"] <= 50) or (code == 2 and "one.png" in out.err)
+
+
+def test_two_processes_give_equal_tokens_and_answers(model, image):
+    command = [sys.executable, "-m", "uhrbat", "ask", image, "How many cars?", "--budget", "200", "--json"]
+    reports = [json.loads(subprocess.check_output([*command, "--model", model])) for _ in range(2)]
+    for report in reports:
+        del report["seconds"], report["peak_memory_bytes"]
+    assert reports[0] == reports[1]

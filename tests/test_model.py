@@ -1,0 +1,99 @@
+import pytest
+import torch
+
+from tests.tiny import network
+from uhrbat.decoding import generate_many
+from uhrbat.model import Profile
+from uhrbat.pyramid import Scale
+
+BEFORE, AFTER = torch.tensor([3, 4, 5]), torch.tensor([9, 8, 7, 6])
+
+
+@pytest.fixture(scope="module")
+def model():
+    return network()
+
+
+@pytest.fixture(scope="module")
+def image():
+    return torch.randn(50, 32, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def test_self_attention_equals_a_masked_pass(model, image):
+    (_, hidden), _, _ = model.prefill(BEFORE, image, AFTER)
+    embed = model.language.model.embed_tokens
+    p, n, t = len(BEFORE), len(image), len(AFTER)
+    total = p + n + t
+    mask = torch.ones(total, total, dtype=torch.bool).tril()
+    mask[p : p + n] = torch.eye(total, dtype=torch.bool)[p : p + n]
+    positions = torch.tensor([*range(p), *[p] * n, *range(p + 1, p + 1 + t)])[None]
+    whole = model.language.model(
+        inputs_embeds=torch.cat([embed(BEFORE), image, embed(AFTER)])[None],
+        position_ids=positions,
+        attention_mask={"full_attention": mask[None, None]},
+    ).last_hidden_state
+    torch.testing.assert_close(hidden, whole[:, -t:], rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_order_of_image_tokens_does_not_matter_in_self_attention(model, image):
+    (_, hidden), _, _ = model.prefill(BEFORE, image, AFTER)
+    (_, turned), _, _ = model.prefill(BEFORE, image.flip(0), AFTER)
+    torch.testing.assert_close(hidden, turned, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_causal_attention_equals_transformers_own_generation(image):
+    model = network("causal")
+    ids, _ = model.generate(BEFORE, image, AFTER, stop=(), max_new_tokens=6)
+    embed = model.language.model.embed_tokens
+    embeds = torch.cat([embed(BEFORE), image, embed(AFTER)])[None]
+    theirs = model.language.generate(
+        inputs_embeds=embeds, max_new_tokens=6, do_sample=False, pad_token_id=0, eos_token_id=None
+    )
+    assert ids == theirs[0].tolist()
+
+
+@torch.no_grad()
+def test_last_attention_equals_the_attention_of_an_eager_pass(image):
+    model = network("causal")
+    (last_input, _), cache, position = model.prefill(BEFORE, image, AFTER)
+    ours = model.last_attention(last_input[0, -1], position - 1, cache.layers[-1].keys[0])
+    model.language.set_attn_implementation("eager")
+    embed = model.language.model.embed_tokens
+    embeds = torch.cat([embed(BEFORE), image, embed(AFTER)])[None]
+    eager = model.language.model(inputs_embeds=embeds, output_attentions=True).attentions[-1]
+    torch.testing.assert_close(ours, eager[0, :, -1].mean(0), rtol=1e-4, atol=1e-6)
+
+
+@torch.no_grad()
+def test_many_prompts_at_once_answer_as_one_by_one(model, image):
+    afters = [[9, 8, 7, 6], [5, 6], [1, 2, 3, 4, 5, 6, 7]]
+    images = [image, image[:20], image[10:]]
+    alone = [
+        model.generate(BEFORE, i, torch.tensor(a), stop=(2,), max_new_tokens=12)[0]
+        for i, a in zip(images, afters)
+    ]
+    caches = [model.image_cache(i, len(BEFORE)) for i in images]
+    assert generate_many(model, BEFORE.tolist(), caches, afters, stop=(2,), max_new_tokens=12) == alone
+
+
+def test_a_scene_residual_differs_between_tiles_and_a_tile_residual_does_not(model):
+    scale = Scale(1344)
+    scene = model.residual(1344).reshape(scale.tiles**2, 576, -1)
+    assert not torch.allclose(scene[0], scene[1])
+    kept, model.profile = model.profile, Profile("r", "tile", 1, 2, "tile")
+    tile = model.residual(1344).reshape(scale.tiles**2, 576, -1)
+    model.profile = kept
+    torch.testing.assert_close(tile[0], tile[-1])
+
+
+def test_a_scene_residual_follows_the_grid(model):
+    scale = Scale(672)
+    laid = model.residual(672)
+    table = model.residuals["672"].detach()
+    side = int(table.shape[1] ** 0.5)
+    corner = table.reshape(side, side, -1)[0, 0]
+    torch.testing.assert_close(laid[scale.index(0, 0)].detach(), corner)
+    torch.testing.assert_close(laid[scale.index(47, 47)].detach(), table.reshape(side, side, -1)[-1, -1])

@@ -1,0 +1,162 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from tests.tiny import BINS, config, tokenizer
+from uhrbat.model import UHRBATModel
+from uhrbat.pyramid import SCALES, Scale
+from uhrbat.scenes import COLORS, KINDS, Question
+from uhrbat.text import TextCodec
+from uhrbat.training import decoder
+from uhrbat.training.bank import BankScene, oriented
+
+OBJECTS = [("ship", "red"), ("ship", "blue"), ("car", "white"), ("island", None), ("storage tank", "green")]
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    """A bank of one scene whose five objects have two tokens each, among 400 of background."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("bank")
+    records = [
+        {
+            "kind": KINDS.index(k),
+            "color": COLORS.index(c) if c else len(COLORS),
+            "box": [700 * i + 90, 600, 700 * i + 120, 630],
+        }
+        for i, (k, c) in enumerate(OBJECTS)
+    ]
+    owner = np.concatenate([np.repeat(np.arange(5), 2), np.full(400, -1)]).astype(np.int32)
+    count = len(owner)
+    arrays = {
+        "features": rng.normal(size=(count, 24)).astype(np.float16),
+        "visual": rng.normal(size=(count, 12)).astype(np.float16),
+        "scale": rng.integers(0, 4, count).astype(np.uint8),
+        "xy": rng.random((count, 2)).astype(np.float32),
+        "owner": owner,
+        "center": np.arange(count) % 2 == 0,
+    }
+    save_file(arrays, folder / "7.safetensors")
+    (folder / "7.json").write_text(json.dumps({"objects": records, "land_cover": "water"}))
+    return folder
+
+
+def four_scales():
+    torch.manual_seed(0)
+    return UHRBATModel(config(scales=SCALES)).eval()
+
+
+@pytest.fixture
+def model():
+    return four_scales()
+
+
+def drawer(bank, model):
+    return decoder.SampleDrawer(bank, model, TextCodec(tokenizer(), BINS), np.random.default_rng(3))
+
+
+def test_a_sample_holds_the_centres_of_its_objects_and_their_questions(bank, model):
+    sample = drawer(bank, model).draw(60, 6)
+    assert sample.scene.objects
+    assert len(sample.evidence) == len(sample.questions)
+    for question, tokens in zip(sample.questions, sample.evidence):
+        assert (len(tokens) > 0) == bool(question.evidence)
+
+
+def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
+    draw = drawer(bank, model)
+    sample = draw.draw(60, 4)
+    before = torch.tensor(draw.codec.prompt("x").before)
+    decoder.merge_some, kept = (lambda tokens, *rest: tokens), decoder.merge_some
+    try:
+        together, _, _ = decoder.losses(model, decoder.collate([sample], draw.codec), before, draw.rng)
+        parts, weights = [], []
+        for number, question in enumerate(sample.questions):
+            alone = decoder.Sample(
+                sample.features, sample.level, sample.xy, [sample.evidence[number]], [question], sample.scene
+            )
+            batch = decoder.collate([alone], draw.codec)
+            parts.append(decoder.losses(model, batch, before, draw.rng)[0])
+            weights.append((batch.labels >= 0).sum())
+    finally:
+        decoder.merge_some = kept
+    weights = torch.stack(weights).float()
+    torch.testing.assert_close(
+        together, (torch.stack(parts) * weights).sum() / weights.sum(), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_padding_does_not_change_a_sample(bank, model):
+    draw = drawer(bank, model)
+    small, large = draw.draw(30, 2), draw.draw(90, 5)
+    before = torch.tensor(draw.codec.prompt("x").before)
+    both = decoder.collate([small, large], draw.codec)
+    alone = decoder.collate([small], draw.codec)
+    assert both.features.shape[1] > alone.features.shape[1]
+    rows = [row for row in both.rows if row[0] == 0]
+    both.labels[1] = -100
+    both.rows = rows
+    generator = np.random.default_rng(0)
+    kept, decoder.merge_some = decoder.merge_some, lambda tokens, *rest: tokens
+    try:
+        one = decoder.losses(model, both, before, generator)
+        two = decoder.losses(model, alone, before, generator)
+    finally:
+        decoder.merge_some = kept
+    torch.testing.assert_close(one[0], two[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(one[1], two[1], rtol=1e-4, atol=1e-5)
+
+
+def test_residuals_sampled_in_training_are_those_of_inference(model):
+    for level, size in enumerate(SCALES):
+        scale = Scale(size)
+        xy = torch.from_numpy(np.ascontiguousarray(scale.centers))[None]
+        sampled = decoder.residuals_at(model, torch.full(xy.shape[:2], level), xy)
+        torch.testing.assert_close(sampled[0], model.residual(size), rtol=1e-4, atol=1e-5)
+
+
+def test_reading_order_is_by_row_and_relative_questions_keep_theirs(bank, model):
+    scene = drawer(bank, model).draw(60, 4).scene
+    codec = TextCodec(tokenizer(), BINS)
+    indices = tuple(range(len(scene.objects)))
+    listed = decoder.reading_order(scene, Question("count", "?", "two", (), indices, ()), codec)
+    bins = [(codec.bin(y), codec.bin(x)) for x, y in listed]
+    assert bins == sorted(bins)
+    pair = (indices[-1], indices[0])
+    told = decoder.reading_order(scene, Question("relative position", "?", "left", (), pair, ()), codec)
+    assert told[0] == tuple(value / scene.size for value in scene.objects[pair[0]].center)
+
+
+def test_the_eight_orientations_are_distinct_and_stay_in_the_square():
+    xy = np.array([[0.1, 0.3]])
+    seen = {tuple(oriented(xy, way)[0].round(6)) for way in range(8)}
+    assert len(seen) == 8
+    assert all(0 <= value <= 1 for place in seen for value in place)
+
+
+def test_bank_scenes_round_trip(bank):
+    scene = BankScene.load(bank / "7.safetensors")
+    assert [(item.kind, item.color) for item in scene.objects] == OBJECTS
+    assert scene.features.dtype == np.float16
+
+
+def test_training_lowers_the_loss(bank):
+    model = four_scales()
+    draw = drawer(bank, model)
+    before = torch.tensor(draw.codec.prompt("x").before)
+    batch = decoder.collate([draw.draw(40, 4)], draw.codec)
+    optimizer = torch.optim.AdamW(
+        [p for n, p in model.named_parameters() if n.startswith(decoder.TRAINED)], lr=3e-3
+    )
+    first = None
+    for _ in range(25):
+        answer, pulled, _ = decoder.losses(model, batch, before, draw.rng)
+        first = first or (float(answer.detach()), float(pulled.detach()))
+        optimizer.zero_grad()
+        (answer + pulled).backward()
+        optimizer.step()
+    assert float(answer.detach()) < first[0] / 2
+    assert float(pulled.detach()) < first[1]
