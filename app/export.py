@@ -1,0 +1,176 @@
+"""A run to keep: JSON with every number, CSV ledger, GeoJSON of the marks, and figures as a paper prints them."""
+
+import csv
+import io
+import json
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from app import overlays, theme
+from app.runs import KeptRun
+from uhrbat import imagery
+from uhrbat.pyramid import Pyramid
+from uhrbat.serving.results import MERGED, PRESERVED
+
+matplotlib.use("Agg")
+
+TYPES = {".json": "application/json", ".csv": "text/csv", ".geojson": "application/geo+json"}
+
+
+def run_json(run: KeptRun) -> str:
+    """Every number of a run except the token arrays themselves."""
+    info = run.picture.info
+    content = {
+        "image": {
+            "name": run.picture.name,
+            "sha256": run.picture.image,
+            "width": info.width,
+            "height": info.height,
+            "example": run.picture.example.name if run.picture.example else None,
+        },
+        "question": run.question,
+        "truth": {"answer": run.known.answer, "boxes": run.picture.example.boxes(run.known)} if run.known else None,
+        "settings": run.settings,
+        "run": run.asked.run,
+        "answer": run.answer,
+        "ledger": run.asked.ledger,
+        "points": run.points,
+        "object": run.inspected,
+        "counterfactuals": run.counterfactuals,
+        "budgets": run.swept,
+        "compare": run.compared,
+    }
+    return json.dumps(plain(content), indent=1, ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """Results as JSON can hold them; token arrays are left out."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items() if key != "kinds"}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def ledger_csv(run: KeptRun) -> str:
+    """The ledger, one row a scale."""
+    out = io.StringIO()
+    rows = [plain(row) for row in (run.answer or {}).get("ledger") or run.asked.ledger]
+    writer = csv.DictWriter(out, fieldnames=list(rows[0]) if rows else ["size"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def marks_geojson(run: KeptRun) -> str:
+    """Known objects, the inspected box and the model's points; in map coordinates where the image has them.
+
+    Without a georeference the coordinates are image pixels, y counted upwards from the top (so negative), as
+    GIS programs draw plain images.
+    """
+    place = imagery.GeoReference.of(run.picture.info)
+    to_map = place.to_map if place else lambda x, y: (float(x), -float(y))
+
+    def box(name: str, corners, **properties: Any) -> dict:
+        x0, y0, x1, y1 = corners
+        ring = [list(to_map(x, y)) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))]
+        return _feature("Polygon", [ring], role=name, **properties)
+
+    features = []
+    for index, item in enumerate(run.picture.example.objects if run.picture.example else ()):
+        evidence = bool(run.known and index in run.known.evidence)
+        features.append(box("evidence" if evidence else "object", item.box, kind=item.kind, color=item.color))
+    if run.inspected:
+        features.append(box("inspected", run.inspected.box, verdict=run.inspected.verdict, cause=run.inspected.cause))
+    for point in run.points:
+        if point["status"] != "missed":
+            features.append(_feature("Point", list(to_map(point["x"], point["y"])), role=point["status"]))
+    content: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+    if place:
+        content["crs"] = {"type": "name", "properties": {"name": place.crs}}
+    return json.dumps(content, indent=1)
+
+
+def _feature(kind: str, coordinates: list, **properties: Any) -> dict:
+    return {
+        "type": "Feature",
+        "geometry": {"type": kind, "coordinates": coordinates},
+        "properties": properties,
+    }
+
+
+def figure(run: KeptRun, size: int) -> bytes:
+    """PNG of one scale as a paper would print it: image, importance, regions and fate, side by side."""
+    from matplotlib.figure import Figure
+
+    scale = run.scale(size)
+    position = [other.size for other in run.asked.scales].index(size)
+    budget = (run.answer or {}).get("budgets", run.asked.budgets or (0,) * 4)[position]
+    picture = np.asarray(Image.open(io.BytesIO(overlays.thumbnail(run.picture, 576))))
+    importance = overlays.grid(scale.importance.astype(np.float32), size)
+    kinds = overlays.grid(scale.kind(budget), size)
+    regions = overlays.grid(scale.region, size)
+    low, high = run.stretch(size)
+
+    made = Figure(figsize=(11.2, 3.3), dpi=200, layout="constrained")
+    axes = made.subplots(1, 4)
+    extent = (0, picture.shape[1], picture.shape[0], 0)
+    for axis, title in zip(axes, ("Image", "Importance", "Regions", f"Fate at {budget:,} tokens"), strict=True):
+        axis.imshow(picture, extent=extent)
+        axis.set_title(title, fontsize=9)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    heat = axes[1].imshow(importance, cmap=theme.HEAT, vmin=low, vmax=high, extent=extent, interpolation="nearest")
+    made.colorbar(heat, ax=axes[1], fraction=0.046, pad=0.02).ax.tick_params(labelsize=7)
+    axes[2].imshow((regions * 7919) % 20, cmap="tab20", alpha=0.75, extent=extent, interpolation="nearest")
+    axes[3].imshow(_fate_colors(kinds), extent=extent, interpolation="nearest")
+    _mark_box(axes, run)
+    pyramid = Pyramid(run.picture.info.width, run.picture.info.height)
+    counts = " · ".join(
+        f"{name} {int((kinds == kind).sum()):,}" for name, kind in (("preserved", PRESERVED), ("merged", MERGED))
+    )
+    answer = (run.answer or {}).get("text")
+    caption = f"{run.question}" + (f"  Answer: {answer}" if answer else "")
+    made.suptitle(caption, fontsize=10, x=0.01, ha="left")
+    made.supxlabel(
+        f"scale {size} · {scale.rank.size:,} tokens · {counts} · {pyramid.width:,} x {pyramid.height:,} px"
+        f" · {run.asked.run.model}, importance {run.asked.run.importance}, regions {run.asked.run.regions}",
+        fontsize=7,
+        x=0.01,
+        ha="left",
+        color="#555",
+    )
+    out = io.BytesIO()
+    made.savefig(out, format="png")
+    return out.getvalue()
+
+
+def _mark_box(axes, run: KeptRun) -> None:
+    """Draw the inspected box on every panel."""
+    if not run.inspected:
+        return
+    from matplotlib.patches import Rectangle
+
+    pyramid = Pyramid(run.picture.info.width, run.picture.info.height)
+    x0, y0, x1, y1 = pyramid.to_square(run.inspected.box) * (576 / pyramid.side)
+    for axis in axes:
+        axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="white", linewidth=1.2))
+
+
+def _fate_colors(kinds: np.ndarray) -> np.ndarray:
+    """Fates uint8[G, G] -> float[G, G, 4] in the page's colours."""
+    colors = np.zeros((3, 4))
+    for kind, (color, alpha) in enumerate(((theme.DROPPED, 0.65), (theme.PRESERVED, 0.85), (theme.MERGED, 0.7))):
+        colors[kind] = (*matplotlib.colors.to_rgb(color), alpha)
+    return colors[kinds]
+
+
+FILES = {"run.json": run_json, "ledger.csv": ledger_csv, "objects.geojson": marks_geojson}

@@ -1,0 +1,179 @@
+"""From a file to a picture that can be shown: checked, tiled, known to the worker, and let go in time."""
+
+import atexit
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.examples import Example
+from uhrbat import imagery
+from uhrbat.errors import Cancelled, ImageError
+from uhrbat.imagery import ImageInfo, TileReader, open_image, write_pyramid
+from uhrbat.serving.client import Worker
+
+logger = logging.getLogger(__name__)
+KEEP_SECONDS = 2 * 3600
+_TICK = 0.12
+BACKDROP = (16, 22, 30)
+"""Beyond the image's edge: the viewer's own background."""
+
+
+@dataclass
+class Picture:
+    """An image that pages may show, under a random id."""
+
+    id: str
+    name: str
+    path: Path
+    image: str
+    """The worker's id of the file: the SHA-256 of its bytes."""
+    info: ImageInfo
+    tiles: Path
+    reader: TileReader
+    example: Example | None = None
+    used: float = field(default_factory=time.monotonic)
+
+    @property
+    def metres_per_pixel(self) -> float | None:
+        """Ground length of one pixel at the image's centre, where the file says."""
+        place = imagery.GeoReference.of(self.info)
+        if place is None:
+            return None
+        lengths = place.metres_per_pixel(self.info.width / 2, self.info.height / 2)
+        return sum(lengths) / 2 if lengths else None
+
+
+class Shelf:
+    """All pictures that pages show now. Uploaded ones are let go when nobody has used them for a while."""
+
+    def __init__(self, worker: Callable[[], Worker], folder: Path | None = None, keep_seconds: float = KEEP_SECONDS):
+        self.worker = worker
+        self.folder = Path(folder or _default_folder())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._keep = keep_seconds
+        self._pictures: dict[str, Picture] = {}
+        self._lock = threading.Lock()
+
+    def get(self, id: str) -> Picture | None:
+        """The picture with this id, or None where there is none (any more)."""
+        with self._lock:
+            picture = self._pictures.get(id)
+            if picture:
+                picture.used = time.monotonic()
+            return picture
+
+    def example(self, example: Example) -> Iterator[float | Picture]:
+        """Show an example: as `ingest`; its tiles are written once and kept."""
+        with self._lock:
+            known = next((picture for picture in self._pictures.values() if picture.example == example), None)
+        if known:
+            yield known
+        else:
+            yield from self.ingest(example.path, example.title, example)
+
+    def ingest(self, path: str | Path, name: str | None = None, example: Example | None = None):
+        """Make a file showable: yields how far it is (0..1), several times a second, and last the `Picture`.
+
+        Leaving the loop early stops the work. Raises ImageError where the file is not a usable image,
+        WorkerError where the worker cannot take it.
+        """
+        self.expire()
+        path = Path(path)
+        info = open_image(path)
+        id = secrets.token_urlsafe(12)
+        tiles = self.folder / (f"example-{example.sha256[:24]}.tif" if example else f"{id}.tif")
+        work = _Work(lambda report, stopped: self._prepare(path, tiles, info, report, stopped))
+        yield from work
+        picture = Picture(
+            id=id,
+            name=name or info.name,
+            path=path,
+            image=work.outcome,
+            info=info,
+            tiles=tiles,
+            reader=TileReader(tiles, background=BACKDROP),
+            example=example,
+        )
+        with self._lock:
+            self._pictures[id] = picture
+        yield picture
+
+    def _prepare(self, path: Path, tiles: Path, info: ImageInfo, report, stopped) -> str:
+        if not tiles.exists():
+            write_pyramid(path, tiles, info=info, progress=lambda fraction: report(0.9 * fraction), cancel=stopped)
+        return self.worker().store(path)
+
+    def expire(self) -> None:
+        """Let go of uploaded pictures that nobody has used for a while, and of their tiles."""
+        now = time.monotonic()
+        with self._lock:
+            old = [p for p in self._pictures.values() if not p.example and now - p.used > self._keep]
+            for picture in old:
+                del self._pictures[picture.id]
+        for picture in old:
+            logger.info("letting go of picture %s", picture.id)
+            picture.reader.close()
+            picture.tiles.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of every picture."""
+        with self._lock:
+            pictures, self._pictures = list(self._pictures.values()), {}
+        for picture in pictures:
+            picture.reader.close()
+            if not picture.example:
+                picture.tiles.unlink(missing_ok=True)
+
+
+class _Work:
+    """A function run in a thread; iterating over it yields its progress and stops it when left early."""
+
+    def __init__(self, run: Callable):
+        self.outcome = None
+        self._error: BaseException | None = None
+        self._fraction = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._go, args=(run,), daemon=True)
+
+    def _go(self, run: Callable) -> None:
+        try:
+            self.outcome = run(self._report, self._stop.is_set)
+        except BaseException as error:  # noqa: BLE001 - raised again where the caller waits
+            self._error = error
+
+    def _report(self, fraction: float) -> None:
+        self._fraction = fraction
+
+    def __iter__(self) -> Iterator[float]:
+        self._thread.start()
+        try:
+            while self._thread.is_alive():
+                yield self._fraction
+                self._thread.join(_TICK)
+        finally:
+            self._stop.set()
+        if isinstance(self._error, Cancelled):
+            raise self._error
+        if isinstance(self._error, OSError):
+            raise ImageError(
+                f"The image could not be prepared: {self._error.strerror or self._error}."
+            ) from self._error
+        if self._error:
+            raise self._error
+
+
+def _default_folder() -> Path:
+    """Where the viewer's tiles are kept: $UHRBAT_CACHE, else a temporary folder of this process's own."""
+    chosen = os.environ.get("UHRBAT_CACHE")
+    if chosen:
+        return Path(chosen) / "tiles"
+    folder = Path(tempfile.mkdtemp(prefix="uhrbat-tiles-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

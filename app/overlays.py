@@ -1,0 +1,68 @@
+"""Token maps as small pictures that the browser reads back as numbers, one pixel a token."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from app.ingest import Picture
+from uhrbat.pyramid import Pyramid, Scale
+from uhrbat.serving.results import ScaleMap
+
+MERGED_BIT = 1 << 23
+HEADROOM = 65535
+
+
+def rank_png(scale: ScaleMap) -> bytes:
+    """Opaque PNG of a scale's ranks, 23 bits a token; bit 23 is set where the token is part of an average."""
+    return numbers_png(scale.rank.astype(np.int64) | np.where(scale.merged, MERGED_BIT, 0), scale.size)
+
+
+def importance_png(scale: ScaleMap) -> bytes:
+    """Opaque PNG of a scale's importances as 0..65535 between its lowest and its highest."""
+    values = scale.importance.astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    return numbers_png(np.rint((values - low) * (HEADROOM / ((high - low) or 1.0))).astype(np.int64), scale.size)
+
+
+def region_png(scale: ScaleMap) -> bytes:
+    """Opaque PNG of a scale's region ids; 2^24 - 1 where a token belongs to no region."""
+    return numbers_png(np.where(scale.region < 0, (1 << 24) - 1, scale.region).astype(np.int64), scale.size)
+
+
+def kind_png(kinds: np.ndarray, size: int) -> bytes:
+    """PNG of the fates of one selection (uint8[N], tile-major), the code itself in every channel."""
+    return _png(grid(kinds.astype(np.uint8), size))
+
+
+def thumbnail(picture: Picture, side: int = 288) -> bytes:
+    """The scene square, small, as JPEG: the picture centred on black."""
+    pyramid = Pyramid(picture.info.width, picture.info.height)
+    tile = Image.open(io.BytesIO(picture.reader.tile(0, 0, 0)))
+    step = 1 << picture.reader.max_zoom()
+    whole = tile.crop((0, 0, max(1, pyramid.width // step), max(1, pyramid.height // step)))
+    factor = side / pyramid.side
+    square = Image.new("RGB", (side, side))
+    shown = whole.resize((max(1, round(pyramid.width * factor)), max(1, round(pyramid.height * factor))))
+    square.paste(shown, (round(pyramid.offset[0] * factor), round(pyramid.offset[1] * factor)))
+    out = io.BytesIO()
+    square.save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
+def numbers_png(values: np.ndarray, size: int) -> bytes:
+    """Opaque PNG of one number below 2^24 a token (int64[N], tile-major): its bytes are red, green and blue."""
+    numbers = grid(values, size)
+    return _png(np.stack([numbers >> 16, (numbers >> 8) & 255, numbers & 255], axis=-1).astype(np.uint8))
+
+
+def grid(values: np.ndarray, size: int) -> np.ndarray:
+    """Values of a scale from token order (tile-major) to rows and columns."""
+    scale = Scale(size)
+    return values[scale.permutation].reshape(scale.grid, scale.grid)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG", compress_level=6)
+    return out.getvalue()

@@ -1,0 +1,200 @@
+"""The page: what stands where, and which action each event leads to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from app import api, theme
+from app.actions import Actions
+from app.explorer import DEFAULT, Explorer
+from app.routes import routes
+from app.viewer import ASSETS, Panel
+
+TITLE = "UHR-BAT Explorer"
+SUFFIXES = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k", ".webp", ".gif"]
+HEAD = f"""
+<link rel="stylesheet" href="gradio_api/uhr/leaflet/leaflet.css">
+<link rel="stylesheet" href="{ASSETS}/explorer.css">
+<link rel="stylesheet" href="{ASSETS}/tabs.css">
+<script src="gradio_api/uhr/leaflet/leaflet.js"></script>
+<link rel="modulepreload" href="{ASSETS}/viewer.js">
+"""
+_LINK = "async () => [(await import(new URL('{assets}/link.js', document.baseURI).href)).linked()]"
+_QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+_AT_ONCE = 16
+
+
+@dataclass
+class Parts:
+    """The components that events read and write."""
+
+    link: gr.Textbox
+    header: Panel
+    gallery: Panel
+    file: gr.File
+    question: gr.Textbox
+    suggestions: Panel
+    budget: Panel
+    model: gr.Dropdown
+    importance: gr.Dropdown
+    regions: gr.Dropdown
+    order: gr.Dropdown
+    seed: gr.Number
+    ask: Panel
+    viewer: Panel
+    answer: Panel
+    object: Panel
+    sweep: Panel
+    compare: Panel
+    run: Panel
+
+
+def build(explorer: Explorer) -> gr.Blocks:
+    """The whole page; start it with `launch(**launch_options(explorer))`."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(1800, 7200), fill_width=True) as page:
+        parts = _lay_out()
+        _wire(page, Actions(explorer, parts), parts)
+        api.add(explorer)
+    page.queue(default_concurrency_limit=_AT_ONCE)
+    return page
+
+
+def launch_options(explorer: Explorer) -> dict[str, Any]:
+    """What `launch` needs besides the port: our routes, look, and limits."""
+    return {
+        "app_kwargs": {"routes": routes(explorer.shelf, explorer.runs)},
+        "ssr_mode": False,
+        "theme": theme.theme(),
+        "head": HEAD,
+        "footer_links": [],
+    }
+
+
+def _lay_out() -> Parts:
+    link = gr.Textbox(visible="hidden", label="link", elem_id="link")
+    header = Panel("link", elem_id="header")
+    with gr.Row(elem_id="explorer"):
+        with gr.Column(elem_id="left"):
+            with gr.Column(elem_id="image-card"):
+                gallery = Panel("gallery", "pick", elem_id="gallery")
+                file = gr.File(
+                    label="Upload an image",
+                    file_types=SUFFIXES,
+                    elem_id="upload",
+                    height=64,
+                    show_label=False,
+                )
+            with gr.Column(elem_id="question-card"):
+                question = gr.Textbox(
+                    label="Question",
+                    lines=2,
+                    max_lines=4,
+                    elem_id="question",
+                    placeholder="What do you want to know of the image?",
+                    submit_btn=False,
+                )
+                suggestions = Panel("gallery", "suggest", mount="mountSuggestions", elem_id="suggestions")
+            with gr.Column(elem_id="budget-card"):
+                budget = Panel("budget", "settled", elem_id="budget", value={"total": 3000, "per_scale": None})
+                with gr.Accordion("Model and method", open=False, elem_id="method"):
+                    model, importance, regions, order, seed = _method()
+                ask = Panel("ask", "ask cancel", elem_id="ask")
+        with gr.Column(elem_id="middle"):
+            viewer = Panel("viewer", "box", elem_id="viewer")
+            answer = Panel("answer", "again", elem_id="answer")
+        with gr.Column(elem_id="right"), gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Object", id="object", render_children=True):
+                object_ = Panel("object", "box force without", elem_id="object")
+            with gr.Tab("Budgets", id="budgets", render_children=True):
+                sweep = Panel("sweep", "sweep", elem_id="sweep")
+            with gr.Tab("Compare", id="compare", render_children=True):
+                compare = Panel("compare", "compare", elem_id="compare")
+            with gr.Tab("Run", id="run", render_children=True):
+                run = Panel("run", elem_id="run")
+    return Parts(
+        link,
+        header,
+        gallery,
+        file,
+        question,
+        suggestions,
+        budget,
+        model,
+        importance,
+        regions,
+        order,
+        seed,
+        ask,
+        viewer,
+        answer,
+        object_,
+        sweep,
+        compare,
+        run,
+    )
+
+
+def _method() -> tuple:
+    """Choices that most people leave alone."""
+    model = gr.Dropdown(
+        ["nano"],
+        value="nano",
+        label="Model",
+        allow_custom_value=True,
+        elem_id="model",
+        info="nano ships with the explorer; a folder or Hub id works where the worker can load it",
+    )
+    importance = gr.Dropdown(
+        [DEFAULT, "similarity", "attention", "fused"],
+        value=DEFAULT,
+        label="Importance",
+        elem_id="importance",
+        info="How much the question needs a token: by likeness, by the language model's attention, or both",
+    )
+    regions = gr.Dropdown(
+        [DEFAULT, "kmeans", "grid", "none"],
+        value=DEFAULT,
+        label="Regions",
+        elem_id="regions",
+        info="The partition inside which tokens are merged",
+    )
+    order = gr.Dropdown(
+        [DEFAULT, "max", "mean"],
+        value=DEFAULT,
+        label="Order of regions",
+        elem_id="order",
+        info="By a region's most important token, or by its mean as in the paper",
+    )
+    seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed", info="Fixes the k-means partition")
+    return model, importance, regions, order, seed
+
+
+def _wire(page: gr.Blocks, do: Actions, p: Parts) -> None:
+    """Join events to actions. Long work may overlap: the worker itself queues, and says who is ahead."""
+    long = {**_QUIET, "concurrency_limit": _AT_ONCE, "concurrency_id": "model"}
+    quick = {**_QUIET, "concurrency_limit": _AT_ONCE, "concurrency_id": "page"}
+    shown = [p.viewer, p.answer, p.object, p.sweep, p.compare, p.run, p.ask]
+    method = [p.model, p.importance, p.regions, p.order, p.seed]
+
+    work = [
+        p.ask.ask(do.ask, [p.question, p.budget, *method], shown, **long),
+        p.answer.again(
+            do.answer_again, p.budget, [p.viewer, p.answer, p.run, p.ask], trigger_mode="always_last", **long
+        ),
+        p.object.force(do.force, p.budget, [p.object, p.ask], **long),
+        p.object.without(do.without, p.budget, [p.object, p.ask], **long),
+        p.sweep.sweep(do.sweep, None, [p.sweep, p.ask], **long),
+        p.compare.compare(do.compare, p.budget, [p.compare, p.ask], **long),
+    ]
+    openings = [p.question, p.budget, p.gallery, p.file, *shown]
+    page.load(do.start, p.link, openings, js=_LINK.format(assets=ASSETS), **quick)
+    opening = p.gallery.pick(do.pick, None, openings, cancels=work, **quick)
+    uploading = p.file.upload(do.upload, p.file, openings, cancels=work, **quick)
+    p.ask.cancel(do.cancelled, None, p.ask, cancels=[*work, opening, uploading], **quick)
+    for panel in (p.viewer, p.object):
+        panel.box(do.inspect, p.budget, p.object, trigger_mode="always_last", **quick)
+    p.suggestions.suggest(None, None, p.question, js="() => window.UHRBAT.suggested()")
+    p.question.change(None, p.question, None, js="(text) => window.UHRBAT.set({question: text ?? ''})")
+    p.question.submit(None, None, None, js="() => window.UHRBAT.ask()")
+    page.unload(do.closed)

@@ -1,0 +1,70 @@
+"""Progress of long work as the page draws it: one bar over all stages, which only ever moves forward."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from uhrbat.serving.job import Job
+from uhrbat.serving.results import Progress
+
+_SHARES = {"read": 4, "encode": 60, "score": 6, "partition": 14, "rank": 4, "prefill": 6, "decode": 6}
+_WORDS = {
+    "queue": "waiting for the worker",
+    "read": "reading the image",
+    "encode": "encoding its tiles",
+    "score": "scoring the tokens",
+    "partition": "finding the regions",
+    "rank": "ranking the tokens",
+    "prefill": "the language model reads",
+    "decode": "the language model answers",
+}
+
+
+class Bar:
+    """Turns a job's stages into one fraction; stages that the worker skips are jumped over."""
+
+    def __init__(self, title: str = ""):
+        self._title = title
+        self._furthest = 0.0
+
+    def value(self, progress: Progress) -> dict[str, Any]:
+        """What the progress panel is sent."""
+        names = list(_SHARES)
+        if progress.stage in _SHARES:
+            before = sum(_SHARES[name] for name in names[: names.index(progress.stage)])
+            fraction = (before + _SHARES[progress.stage] * progress.fraction) / sum(_SHARES.values())
+            self._furthest = max(self._furthest, fraction)
+        words = _WORDS.get(progress.stage, progress.stage)
+        if progress.queue_position:
+            words = f"{progress.queue_position} ahead in the queue"
+        text = " · ".join(part for part in (self._title, words, progress.message) if part)
+        return running(text, self._furthest)
+
+
+def running(text: str, fraction: float) -> dict[str, Any]:
+    """Work is under way."""
+    return {"state": "running", "text": text, "fraction": round(fraction, 4)}
+
+
+def idle(text: str = "") -> dict[str, Any]:
+    """Nothing is under way; the text says how the last work ended."""
+    return {"state": "idle", "text": text, "fraction": 0}
+
+
+def failed(text: str) -> dict[str, Any]:
+    """The last work failed."""
+    return {"state": "failed", "text": text, "fraction": 0}
+
+
+def follow(job: Job, title: str = "") -> Iterator[tuple[dict[str, Any], Any]]:
+    """Yield (bar, news) for a job, several times a second; news is a partial result, or None.
+
+    Leaving the loop cancels the job. When it ends, the caller asks for `job.result()`.
+    """
+    bar = Bar(title)
+    last = running(title or "starting", 0.0)
+    for event in job:
+        if isinstance(event, Progress):
+            last = bar.value(event)
+            yield last, None
+        else:
+            yield last, event

@@ -1,0 +1,119 @@
+"""Everything the browser fetches besides Gradio's own: tiles, token maps, thumbnails, downloads, scripts.
+
+All routes lie under `/gradio_api/uhr`, so they work behind a proxy's sub-path too. Ids are random, never paths.
+"""
+
+import gzip
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import xstatic.pkg.leaflet
+from fastapi import APIRouter, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Mount
+
+from app import examples, export, overlays
+from app.ingest import Shelf
+from app.runs import KeptRun, Runs
+from uhrbat.errors import InputError
+from uhrbat.pyramid import SCALES, Scale
+from uhrbat.pyramid import _order_of_shares as order_of_shares
+
+PREFIX = "/gradio_api/uhr"
+SCRIPTS = Path(__file__).resolve().parent.parent / "assets" / "viewer"
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+def routes(shelf: Shelf, runs: Runs) -> list[BaseRoute]:
+    """The routes to hand to `launch(app_kwargs={"routes": ...})`."""
+    router = APIRouter(prefix=PREFIX)
+
+    # Plain functions, so that they run in threads and never hold up the event loop.
+    @router.get("/tile/{id}/{z}/{x}/{y}.jpg")
+    def tile(id: str, z: int, x: int, y: int) -> Response:
+        picture = shelf.get(id)
+        if picture is None:
+            return _gone()
+        try:
+            return Response(picture.reader.tile(z, x, y), media_type="image/jpeg", headers=_FOREVER)
+        except InputError:
+            return _gone()
+
+    @router.get("/thumbnail/{id}.jpg")
+    def thumbnail(id: str) -> Response:
+        picture = shelf.get(id)
+        return _gone() if picture is None else _image(overlays.thumbnail(picture), "jpeg")
+
+    @router.get("/example/{name}.jpg")
+    def example(name: str) -> Response:
+        found = examples.find(name)
+        return _gone() if found is None else _image(found.thumbnail, "jpeg")
+
+    @router.get("/run/{id}/{size}/{kind}.png")
+    def token_map(id: str, size: int, kind: str) -> Response:
+        encode = {
+            "rank": overlays.rank_png,
+            "importance": overlays.importance_png,
+            "region": overlays.region_png,
+        }
+        return _picture(runs.get(id), (size, kind), lambda run: encode[kind](run.scale(size)))
+
+    @router.get("/run/{id}/kinds/{key}/{size}.png")
+    def kinds(id: str, key: str, size: int) -> Response:
+        run = runs.get(id)
+        found = run.kinds.get(key, {}).get(size) if run else None
+        return _gone() if found is None else _image(overlays.kind_png(found, size), "png")
+
+    @router.get("/run/{id}/figure-{size}.png")
+    def figure(id: str, size: int) -> Response:
+        run = runs.get(id)
+        return _gone() if run is None else _download(export.figure(run, size), "image/png")
+
+    @router.get("/run/{id}/{file}")
+    def download(id: str, file: str) -> Response:
+        run, make = runs.get(id), export.FILES.get(file)
+        return _gone() if run is None or make is None else _download(make(run), export.TYPES[Path(file).suffix])
+
+    @router.get("/shares.bin")
+    def shares() -> Response:
+        headers = {"Cache-Control": "public, max-age=3600", "Content-Encoding": "gzip"}
+        return Response(_shares(), media_type="application/octet-stream", headers=headers)
+
+    return [
+        *router.routes,
+        Mount(f"{PREFIX}/assets", StaticFiles(directory=SCRIPTS)),
+        Mount(f"{PREFIX}/leaflet", StaticFiles(directory=xstatic.pkg.leaflet.BASE_DIR)),
+    ]
+
+
+def _gone() -> Response:
+    return Response(status_code=404)
+
+
+def _picture(run: KeptRun | None, key: tuple, encode: Callable[[KeptRun], bytes]) -> Response:
+    """A map of a run, encoded when first asked for."""
+    if run is None:
+        return _gone()
+    if key not in run.pictures:
+        try:
+            run.pictures[key] = encode(run)
+        except (InputError, KeyError):
+            return _gone()
+    return _image(run.pictures[key], "png")
+
+
+def _image(content: bytes, kind: str) -> Response:
+    return Response(content, media_type=f"image/{kind}", headers=_FOREVER)
+
+
+def _download(content: bytes | str, media_type: str) -> Response:
+    return Response(content, media_type=media_type, headers={"Content-Disposition": "attachment"})
+
+
+@lru_cache(maxsize=1)
+def _shares() -> bytes:
+    """One byte a token of a growing total budget, gzipped: the scale (0, 1, ...) that `split_budget` gives it to."""
+    owners = order_of_shares(tuple(Scale(size) for size in SCALES)).astype(np.uint8)
+    return gzip.compress(owners.tobytes(), 9, mtime=0)

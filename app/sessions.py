@@ -1,0 +1,47 @@
+"""What each open page is looking at, kept on the server and forgotten when the page closes."""
+
+import threading
+from dataclasses import dataclass
+
+from app.ingest import Picture
+from app.runs import KeptRun
+from uhrbat.errors import InputError
+
+
+@dataclass
+class Session:
+    """One open page: its picture and the question shown on it."""
+
+    id: str
+    picture: Picture | None = None
+    run: KeptRun | None = None
+
+    def needs_picture(self) -> Picture:
+        """The page's picture; InputError where it has none yet."""
+        if self.picture is None:
+            raise InputError("There is no image yet: choose an example or upload one.")
+        return self.picture
+
+    def needs_run(self) -> KeptRun:
+        """The question shown; InputError where none has been asked of this picture."""
+        if self.run is None or self.run.picture is not self.needs_picture():
+            raise InputError("Ask a question first: what is kept of the image depends on it.")
+        return self.run
+
+
+class Sessions:
+    """The sessions of all open pages, by the hash that Gradio gives each."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, Session] = {}
+        self._lock = threading.Lock()
+
+    def of(self, id: str) -> Session:
+        """The session of a page, made when first asked for."""
+        with self._lock:
+            return self._sessions.setdefault(id, Session(id))
+
+    def forget(self, id: str) -> None:
+        """The page is closed."""
+        with self._lock:
+            self._sessions.pop(id, None)

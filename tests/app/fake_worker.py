@@ -1,0 +1,307 @@
+"""A worker that knows nothing and answers at once: the explorer's test double. Its made-up numbers fit together."""
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uhrbat.errors import Cancelled, InputError
+from uhrbat.imagery import open_image
+from uhrbat.pyramid import SCALES, Pyramid, Scale, split_budget
+from uhrbat.serving import results
+from uhrbat.serving.client import Worker
+from uhrbat.serving.job import Job
+from uhrbat.serving.schema import Health, ModelInfo, Request, Settings
+
+BLOCK = 6
+CAVEAT = "nano was trained on generated scenes only; its answers on other images mean little."
+
+
+class FakeWorker(Worker):
+    """Scores by a hash of the question, merges in blocks, says "four" below 1,000 tokens and "five" above."""
+
+    def __init__(self, step_seconds: float = 0.0, steps: int = 5):
+        self.step_seconds = step_seconds
+        self.steps = steps
+        self.files: dict[str, Path] = {}
+        self.requests: list[tuple[str, Request]] = []
+        self.cancelled = 0
+        self.closed = False
+
+    def store(self, path: str | Path) -> str:
+        image = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        self.files[image] = Path(path)
+        return image
+
+    def info(self, image: str) -> results.ImageInfo:
+        info = open_image(self.files[image])
+        return results.ImageInfo(image, info.width, info.height, info.format, info.bands)
+
+    def health(self) -> Health:
+        return Health(status="ready", device="cpu")
+
+    def metrics(self) -> str:
+        return ""
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        return (
+            ModelInfo(
+                name="nano",
+                loaded=True,
+                knows_photographs=False,
+                scales=SCALES,
+                default_settings=Settings(),
+                parameters=9_000_000,
+                bytes_per_token=6144,
+                prefill_tokens_per_second=9000.0,
+            ),
+        )
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _submit(self, action: str, request: Request) -> Job[Any]:
+        if request.image not in self.files:
+            raise InputError("The worker does not hold this image.")
+        self.requests.append((action, request))
+        job: Job[Any] = Job()
+        stop = threading.Event()
+        job.on_cancel(stop.set)
+        threading.Thread(target=self._work, args=(action, request, job, stop), daemon=True).start()
+        return job
+
+    def _work(self, action: str, request: Request, job: Job, stop: threading.Event) -> None:
+        try:
+            for stage in ("read", "encode", "score", "partition", "rank", "prefill", "decode"):
+                if action != "ask" and stage not in ("prefill", "decode"):
+                    continue
+                for step in range(self.steps):
+                    job.emit(results.Progress(stage, (step + 1) / self.steps))
+                    if stop.wait(self.step_seconds):
+                        self.cancelled += 1
+                        raise Cancelled("cancelled")
+            job.finish(getattr(self, f"_{action}")(request, job, stop))
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the job
+            job.fail(error)
+
+    def _ask(self, request, job, stop) -> results.AskResult:
+        budgets = None if request.budget is None else split(request.budget)
+        answer = None if budgets is None else self._said(request, budgets)
+        maps = self._maps(request)
+        return results.AskResult(
+            request.image,
+            request.question,
+            tuple(maps.values()),
+            budgets,
+            ledger(maps, budgets or ()),
+            answer,
+            self._caveat(request),
+            run(),
+        )
+
+    def _answer(self, request, job, stop) -> results.AnswerResult:
+        budgets, maps = split(request.budget), self._maps(request)
+        kinds = {size: scale.kind(k) for (size, scale), k in zip(maps.items(), budgets, strict=True)}
+        text = "none" if request.without else "five" if request.force else None
+        return results.AnswerResult(
+            request.question,
+            budgets,
+            self._said(request, budgets, text),
+            ledger(maps, budgets),
+            kinds,
+            self._caveat(request),
+            run(),
+        )
+
+    def _sweep(self, request, job, stop) -> results.SweepResult:
+        points = []
+        for budget in request.budgets:
+            budgets = split(budget)
+            answer = self._said(request, budgets)
+            right = None if request.truth is None else answer.text == request.truth
+            points.append(results.SweepPoint(budgets, answer, right, ()))
+            job.emit(points[-1])
+            if stop.wait(self.step_seconds):
+                raise Cancelled("cancelled")
+        return results.SweepResult(request.question, tuple(points), self._caveat(request), run())
+
+    def _compare(self, request, job, stop) -> results.CompareResult:
+        budgets, maps, methods = split(request.budget), self._maps(request), []
+        for number, method in enumerate(request.methods):
+            kinds = {size: np.roll(s.kind(k), 97 * number) for (size, s), k in zip(maps.items(), budgets, strict=True)}
+            methods.append(results.MethodResult(method, self._said(request, budgets), 0.2, (), kinds))
+            job.emit(methods[-1])
+        return results.CompareResult(request.question, budgets, tuple(methods), self._caveat(request), run())
+
+    def _inspect(self, request, job, stop) -> results.InspectResult:
+        budgets, maps = split(request.budget), self._maps(request)
+        info = self.info(request.image)
+        pyramid = Pyramid(info.width, info.height)
+        rows, alone = [], []
+        for (size, scale), budget in zip(maps.items(), budgets, strict=True):
+            inside = pyramid.tokens_in_box(size, request.box)
+            ranks, merged = scale.rank[inside], scale.merged[inside]
+            kind = scale.kind(budget)[inside]
+            best = int(ranks.argmin())
+            singles = ranks[~merged]
+            if singles.size:
+                alone.append((SCALES.index(size), int(singles.min())))
+            x0, y0, x1, y1 = request.box
+            rows.append(
+                results.FateRow(
+                    size=size,
+                    pixels=((x1 - x0) * size / pyramid.side, (y1 - y0) * size / pyramid.side),
+                    scored=True,
+                    tokens=len(inside),
+                    budget=budget,
+                    preserved=int((kind == 1).sum()),
+                    merged=int((kind == 2).sum()),
+                    dropped=int((kind == 0).sum()),
+                    best_importance=float(scale.importance[inside].max()),
+                    percentile=float((scale.importance < scale.importance[inside].max()).mean() * 100),
+                    best_rank=int(ranks.min()),
+                    best_merged=bool(merged[best]),
+                    members=int(scale.members[inside][best]),
+                    smallest_budget=int(singles.min()) if singles.size else None,
+                )
+            )
+        least = smallest(alone)
+        steps = [
+            results.VerdictStep(1, "cut by the budget", f"It would enter at {least:,} tokens.", False),
+            results.VerdictStep(least, "preserved", "A token of it reaches the model.", True),
+        ]
+        now = steps[sum(budgets) >= least]
+        return results.InspectResult(
+            request.question,
+            request.box,
+            budgets,
+            tuple(rows),
+            now.verdict,
+            now.cause,
+            least,
+            tuple(steps),
+            self._caveat(request),
+            run(),
+        )
+
+    def _encode(self, request, job, stop) -> results.EncodeResult:
+        tokens = {size: Scale(size).tokens for size in SCALES}
+        return results.EncodeResult(request.image, tokens, self._caveat(request), run())
+
+    def _said(self, request, budgets, text: str | None = None) -> results.Answer:
+        total = sum(budgets)
+        text = text or ("four" if total < 1000 else "five")
+        return results.Answer(text, ((120.0, 90.0), (300.0, 200.0)), total, {"prefill": total / 9000, "decode": 0.1})
+
+    def _caveat(self, request) -> str | None:
+        return None if "examples" in self.files[request.image].parts else CAVEAT
+
+    def _maps(self, request) -> dict[int, results.ScaleMap]:
+        seed = int(hashlib.sha256((request.image + request.question).encode()).hexdigest()[:8], 16)
+        return {size: scale_map(size, seed) for size in SCALES}
+
+
+def scale_map(size: int, seed: int) -> results.ScaleMap:
+    """Smooth importance with a few peaks; blocks as regions; ranks as in `rank_tokens` with order "max"."""
+    scale, random = Scale(size), np.random.default_rng(seed)
+    at = (np.arange(scale.grid) + 0.5) / scale.grid
+    y, x = np.meshgrid(at, at, indexing="ij")
+    field = np.zeros((scale.grid, scale.grid))
+    for px, py, width in zip(random.random(9), random.random(9), random.uniform(0.01, 0.09, 9), strict=True):
+        field += np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * width**2))
+    field += 0.02 * np.random.default_rng(size).random(field.shape)
+    side = -(-scale.grid // BLOCK)
+    cells = np.arange(scale.grid) // BLOCK
+    region = (cells[:, None] * side + cells[None, :]).astype(np.int32)
+    flat, of = field.ravel(), region.ravel()
+    total = np.bincount(of, flat)
+    mean = total / np.bincount(of)
+    best = np.full(side * side, -np.inf)
+    np.maximum.at(best, of, flat)
+    single = flat > mean[of]
+    rank, members, place = np.zeros(flat.size, np.int32), np.ones(flat.size, np.int32), 0
+    for chosen in np.argsort(-best, kind="stable"):
+        inside = np.flatnonzero(of == chosen) if flat.size < 10_000 else block(chosen, side, scale.grid)
+        ones = inside[single[inside]]
+        ones = ones[np.argsort(-flat[ones], kind="stable")]
+        rank[ones] = place + 1 + np.arange(ones.size)
+        rest = inside[~single[inside]]
+        place += ones.size + 1
+        rank[rest], members[rest] = place, rest.size
+    order = scale.inverse
+    return results.ScaleMap(
+        size, flat[order].astype(np.float16), rank[order], ~single[order], of[order], members[order]
+    )
+
+
+def block(number: int, side: int, grid: int) -> np.ndarray:
+    """Raster positions of a block's tokens."""
+    row, col = divmod(int(number), side)
+    rows = np.arange(row * BLOCK, min(row * BLOCK + BLOCK, grid))
+    cols = np.arange(col * BLOCK, min(col * BLOCK + BLOCK, grid))
+    return (rows[:, None] * grid + cols[None, :]).ravel()
+
+
+def ledger(maps: dict[int, results.ScaleMap], budgets) -> tuple[results.LedgerRow, ...]:
+    rows = []
+    for (size, scale), k in zip(maps.items(), budgets, strict=False):
+        kind = scale.kind(k)
+        used, regions = min(k, int(scale.rank.max())), len(np.unique(scale.region[kind > 0]))
+        rows.append(
+            results.LedgerRow(
+                size,
+                kind.size,
+                k,
+                used,
+                int((kind == 1).sum()),
+                int((kind == 2).sum()),
+                int((kind == 0).sum()),
+                regions,
+            )
+        )
+    return tuple(rows)
+
+
+def split(budget) -> tuple[int, ...]:
+    return tuple(budget) if isinstance(budget, tuple) else split_budget(budget, SCALES)
+
+
+def smallest(alone: list[tuple[int, int]]) -> int:
+    """The smallest total whose share reaches one of (scale, rank)."""
+    low, high = 1, sum(Scale(size).tokens for size in SCALES)
+    while low < high:
+        middle = (low + high) // 2
+        shares = split_budget(middle, SCALES)
+        if any(shares[scale] >= rank for scale, rank in alone):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def run() -> results.Run:
+    seconds = {"read": 0.3, "encode": 4.2, "score": 0.1, "partition": 0.9, "rank": 0.05}
+    return results.Run(
+        "nano", "cpu", "float32", "similarity", "kmeans", "max", 0, seconds, ("read",), {"host": 812_000_000}
+    )
+
+
+def serve(port: int, step_seconds: float) -> None:
+    """Start the explorer on a fake worker, for looking at the page: `python -m tests.app.fake_worker`."""
+    from app.explorer import Explorer
+    from app.page import build, launch_options
+
+    explorer = Explorer(lambda: FakeWorker(step_seconds))
+    build(explorer).launch(server_name="127.0.0.1", server_port=port, **launch_options(explorer))
+
+
+if __name__ == "__main__":
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=7950)
+    parser.add_argument("--step-seconds", type=float, default=0.05)
+    chosen = parser.parse_args()
+    serve(chosen.port, chosen.step_seconds)
