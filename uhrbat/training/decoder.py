@@ -230,6 +230,7 @@ def attention_loss(
     query = attention.q_proj(hidden).view(len(rows), 1, -1, attention.head_dim).transpose(1, 2)
     cos, sin = model.language.model.rotary_emb(query, position[sample, row][:, None])
     query, _ = apply_rotary_pos_emb(query, query, cos, sin)
+    keys = keys.repeat_interleave(attention.num_key_value_groups, dim=1)
     scores = torch.einsum("rhqd,rhnd->rhqn", query, keys[sample])[:, :, 0] * attention.scaling
     scores = scores.masked_fill(~batch.real[sample][:, None], -torch.inf)
     weights = scores.softmax(-1).mean(1)
