@@ -73,7 +73,7 @@ class Engine:
     def encode(self, path, *, info=None, progress=None, cancel=None, bands=None):
         info = info or open_image(path, bands=bands)
         began = time.perf_counter()
-        spend(SLOW_SECONDS if info.width == 77 else 0.02, "encode", progress, cancel)
+        spend(SLOW_SECONDS if info.width == 77 or bands else 0.02, "encode", progress, cancel)
         self.encoded += 1
         seed = int(hashlib.sha256(open(path, "rb").read()).hexdigest()[:8], 16)
         pyramid = Pyramid(info.width, info.height, SIZES)

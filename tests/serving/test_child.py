@@ -244,9 +244,7 @@ def test_no_orphan_is_left_when_the_page_is_killed(tmp_path):
 def test_a_worker_for_others_wants_a_token():
     environment = {key: value for key, value in os.environ.items() if key != "UHRBAT_WORKER_TOKEN"}
     command = [sys.executable, "-m", "tests.serving.fake_worker", "--host", "0.0.0.0", "--port", "0"]
-    told = subprocess.run(
-        command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60, check=False
-    )
+    told = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60, check=False)
     assert told.returncode == 2
     assert "UHRBAT_WORKER_TOKEN" in told.stderr
     assert len(told.stderr.splitlines()) == 1

@@ -38,9 +38,7 @@ def asked():
         )
         for size, n in ((672, 2304), (1344, 9216))
     )
-    run = Run(
-        "nano", "cpu", "float32", "similarity", "kmeans", "max", 0, {"encode": 1.5}, ("encode",), {"host": 9}
-    )
+    run = Run("nano", "cpu", "float32", "similarity", "kmeans", "max", 0, {"encode": 1.5}, ("encode",), {"host": 9})
     answer = Answer("vier Schiffe \n ✓", ((1.5, 2.0),), 400, {"prefill": 0.1})
     return AskResult("a" * 64, "how many?", scales, (80, 320), (), answer, None, run)
 
@@ -73,9 +71,7 @@ def test_a_line_of_json_stays_one_line(asked):
     assert codec.read_line(head).value["answer"]["text"] == "vier Schiffe \n ✓"
 
 
-@pytest.mark.parametrize(
-    "error", [InputError, ImageError, BusyError, Cancelled, WorkerError, codec.UnknownImage]
-)
+@pytest.mark.parametrize("error", [InputError, ImageError, BusyError, Cancelled, WorkerError, codec.UnknownImage])
 def test_errors_keep_their_meaning(error):
     line, _ = codec.Lines().feed(codec.failure_line(error("why")))[0]
     told = codec.error_of(Failure.model_validate(line.value))

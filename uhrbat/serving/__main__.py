@@ -40,9 +40,7 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str, str], Any]
     try:
         token = os.environ.get("UHRBAT_WORKER_TOKEN") or None
         if token is None and options.host not in (*LOOPBACK, "::1"):
-            raise UHRBATError(
-                f"to bind to {options.host}, set UHRBAT_WORKER_TOKEN: others may reach it there"
-            )
+            raise UHRBATError(f"to bind to {options.host}, set UHRBAT_WORKER_TOKEN: others may reach it there")
         if options.ray:
             from uhrbat.serving.cluster import serve
 
@@ -67,9 +65,7 @@ def _serve(load: Callable[[str, str], Any], token: str | None, host: str, port: 
         print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
         service = Service(load=load)
         app = make_app(service, token, LOOPBACK if token is None else ("*",))
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
-        )
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
         uvicorn.Server(config).run(sockets=[listener])
         service.close()
 

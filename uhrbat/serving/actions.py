@@ -158,9 +158,7 @@ def _plain(text: str) -> str:
 
 
 def _answer(work: Work, selection: Any) -> results.Answer:
-    said = selection.answer(
-        progress=work.progress, cancel=work.token, max_new_tokens=work.bench.limits.answer_tokens
-    )
+    said = selection.answer(progress=work.progress, cancel=work.token, max_new_tokens=work.bench.limits.answer_tokens)
     work.took(said.seconds)
     if "prefill" in said.seconds:
         work.bench.models.prefilled(work.request.settings.model, said.tokens, said.seconds["prefill"])
@@ -201,9 +199,7 @@ def _kinds(selection: Any) -> dict[int, np.ndarray]:
     return {size: _array(part.kind, np.uint8) for size, part in selection.selections.items()}
 
 
-def _evidence(
-    pyramid: Any, kinds: dict[int, np.ndarray], boxes: Iterable[results.Box]
-) -> tuple[results.Kept, ...]:
+def _evidence(pyramid: Any, kinds: dict[int, np.ndarray], boxes: Iterable[results.Box]) -> tuple[results.Kept, ...]:
     """What became of the boxes' tokens, scale by scale and all together; nothing where there are no boxes."""
     boxes = tuple(boxes)
     if not boxes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +36,13 @@ class Bench:
     def cache(self, device: str) -> SceneCache:
         """The cache of scenes made on a device."""
         limits = self.limits
-        return self._caches.setdefault(
-            device, SceneCache(limits.device_bytes, limits.host_bytes, device, self._lookup)
-        )
+        return self._caches.setdefault(device, SceneCache(limits.device_bytes, limits.host_bytes, device, self._lookup))
 
     def bytes(self, place: str) -> int:
         """Bytes of encoded scenes on the "device" or the "host"."""
         return sum(cache.bytes(place) for cache in list(self._caches.values()))
 
-    def run(
-        self, action: str, request: Request, path: Path, emit: Emit, token: Token
-    ) -> Generator[None, None, Any]:
+    def run(self, action: str, request: Request, path: Path, emit: Emit, token: Token) -> Generator[None, None, Any]:
         """The steps of an action on the image file at `path`; returns its result."""
         from uhrbat.serving.actions import STEPS
 
@@ -121,9 +117,7 @@ class Work:
     def view(self) -> Generator[None, None, Any]:
         """The request's question, asked of its image."""
         scene = yield from self.scene()
-        view = scene.ask(
-            self.request.question, self._engine_settings(), progress=self.progress, cancel=self.token
-        )
+        view = scene.ask(self.request.question, self._engine_settings(), progress=self.progress, cancel=self.token)
         cache = self.bench.cache(str(self.model().device))
         cache.measure((self.request.settings.model, self.request.image, self.request.settings.bands))
         self.took(view.seconds)
@@ -132,13 +126,8 @@ class Work:
 
     def _engine_settings(self) -> Any:
         """The model's own settings, with what the request chose in their place."""
-        default, chosen = self.model().settings, self.request.settings
-        return type(default)(
-            importance=chosen.importance or default.importance,
-            regions=chosen.regions or default.regions,
-            order=chosen.order or default.order,
-            seed=chosen.seed,
-        )
+        chosen = self.request.settings.model_dump(include={"importance", "regions", "order", "seed"}, exclude_none=True)
+        return replace(self.model().settings, **chosen)
 
     def account(self) -> Run:
         """How the result came about."""

@@ -56,9 +56,7 @@ class Worker(ABC):
     def _submit(self, action: str, request: Request) -> Job[Any]:
         """Start an action."""
 
-    def encode(
-        self, image: str, settings: Settings | dict | None = None, session: str = ""
-    ) -> Job[EncodeResult]:
+    def encode(self, image: str, settings: Settings | dict | None = None, session: str = "") -> Job[EncodeResult]:
         """Read the image and encode its scales, ahead of a question."""
         return self._start("encode", image=image, settings=settings, session=session)
 
@@ -71,9 +69,7 @@ class Worker(ABC):
         session: str = "",
     ) -> Job[AskResult]:
         """Importance, regions and ranking of every scale and, with a budget, the ledger and the answer."""
-        return self._start(
-            "ask", image=image, question=question, settings=settings, budget=budget, session=session
-        )
+        return self._start("ask", image=image, question=question, settings=settings, budget=budget, session=session)
 
     def answer(
         self,

@@ -62,9 +62,7 @@ def from_line(line: Line, blob: bytes, cls: type[T]) -> T:
     try:
         return _adapter(cls).validate_python(_filled(line.value, arrays))
     except (ValueError, KeyError):
-        raise WorkerError(
-            "the worker's reply does not fit this version: update page and worker alike"
-        ) from None
+        raise WorkerError("the worker's reply does not fit this version: update page and worker alike") from None
 
 
 def failure(error: UHRBATError) -> Failure:
@@ -83,9 +81,7 @@ def read_line(raw: bytes) -> Line:
     try:
         return Line.model_validate(json.loads(raw))
     except ValueError:
-        raise WorkerError(
-            "the worker's reply cannot be read: is it a UHR-BAT worker of this version?"
-        ) from None
+        raise WorkerError("the worker's reply cannot be read: is it a UHR-BAT worker of this version?") from None
 
 
 class Lines:

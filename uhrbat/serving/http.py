@@ -56,9 +56,7 @@ class Remote:
 
     def gone(self, error: Exception) -> WorkerError:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            return WorkerError(
-                "the model worker cannot be reached: check that it runs and UHRBAT_WORKER_URL is right"
-            )
+            return WorkerError("the model worker cannot be reached: check that it runs and UHRBAT_WORKER_URL is right")
         return WorkerError("the model worker stopped answering: ask again in a moment")
 
     def close(self) -> None:
@@ -72,8 +70,7 @@ class HttpWorker(Worker):
         self.endpoint = endpoint
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=8)
         self._clients = {
-            trusting: httpx.Client(timeout=TIMEOUT, limits=limits, trust_env=trusting)
-            for trusting in (False, True)
+            trusting: httpx.Client(timeout=TIMEOUT, limits=limits, trust_env=trusting) for trusting in (False, True)
         }
         self._files: OrderedDict[str, Path] = OrderedDict()
         self._schema_checked_at = ""
@@ -117,9 +114,7 @@ class HttpWorker(Worker):
     def _submit(self, action: str, request: Request) -> Job[Any]:
         job: Job[Any] = Job()
         job.emit(Progress("start", 0.0, "calling the model worker"))
-        threading.Thread(
-            target=self._follow, args=(job, action, request), daemon=True, name=f"job {action}"
-        ).start()
+        threading.Thread(target=self._follow, args=(job, action, request), daemon=True, name=f"job {action}").start()
         return job
 
     def _follow(self, job: Job[Any], action: str, request: Request) -> None:
@@ -128,9 +123,7 @@ class HttpWorker(Worker):
             try:
                 self._read(job, action, request)
             except codec.UnknownImage:
-                job.emit(
-                    Progress("upload", 0.0, "the worker does not hold the image any more; sending it again")
-                )
+                job.emit(Progress("upload", 0.0, "the worker does not hold the image any more; sending it again"))
                 if not self._upload(request.image):
                     raise
                 self._read(job, action, request)
@@ -226,13 +219,10 @@ class HttpWorker(Worker):
         except httpx.HTTPError as error:
             raise self.endpoint.gone(error) from error
         except (ValueError, ValidationError):
-            raise WorkerError(
-                f"what answers at {url} is no UHR-BAT worker: check UHRBAT_WORKER_URL"
-            ) from None
+            raise WorkerError(f"what answers at {url} is no UHR-BAT worker: check UHRBAT_WORKER_URL") from None
         if health.schema_version != schema.SCHEMA:
             raise WorkerError(
-                f"the worker speaks version {health.schema_version} and this page {schema.SCHEMA}: "
-                "update the older one"
+                f"the worker speaks version {health.schema_version} and this page {schema.SCHEMA}: update the older one"
             )
         self._upload_bytes = health.upload_bytes
 

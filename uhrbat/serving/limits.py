@@ -82,9 +82,7 @@ class Limits:
         if self.store_folder:
             folder = Path(self.store_folder)
         else:
-            folder = (
-                Path(tempfile.gettempdir()) / f"uhrbat-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-            )
+            folder = Path(tempfile.gettempdir()) / f"uhrbat-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
             raise InputError(f"the folder {folder} belongs to another user; set UHRBAT_STORE_FOLDER")

@@ -67,9 +67,7 @@ class Models:
     def get(self, name: str) -> Any:
         """A model, loaded if need be. InputError if it is not offered, CheckpointError if it fails."""
         if name not in self.offer.models:
-            raise InputError(
-                f"model '{name}' is not offered here; choose one of {', '.join(self.offer.models)}"
-            )
+            raise InputError(f"model '{name}' is not offered here; choose one of {', '.join(self.offer.models)}")
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = self._load(self.offer.models[name], self.offer.device)

@@ -89,9 +89,7 @@ class ScaleMap:
 
     def kind(self, budget: int) -> np.ndarray:
         """Each token's fate at this scale's budget: uint8[N] of DROPPED, PRESERVED and MERGED."""
-        return np.where(self.rank <= budget, np.where(self.merged, MERGED, PRESERVED), DROPPED).astype(
-            np.uint8
-        )
+        return np.where(self.rank <= budget, np.where(self.merged, MERGED, PRESERVED), DROPPED).astype(np.uint8)
 
 
 @dataclass(frozen=True)

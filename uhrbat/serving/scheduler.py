@@ -52,9 +52,7 @@ class Scheduler:
         self._sessions: OrderedDict[str, deque[_Task]] = OrderedDict()
         self._running: list[_Task] = []
         self._closed = False
-        self._lanes = [
-            threading.Thread(target=self._lane, daemon=True, name=f"lane {n}") for n in range(lanes)
-        ]
+        self._lanes = [threading.Thread(target=self._lane, daemon=True, name=f"lane {n}") for n in range(lanes)]
         for lane in self._lanes:
             lane.start()
 
@@ -100,13 +98,9 @@ class Scheduler:
         if self._closed:
             return BusyError("the model worker is stopping: ask again in a moment")
         if own >= self.limits.session_jobs:
-            return BusyError(
-                f"{own} of your own questions are still waiting: wait for one of them, or cancel it"
-            )
+            return BusyError(f"{own} of your own questions are still waiting: wait for one of them, or cancel it")
         if self.queued >= self.limits.queue_jobs or (not own and len(self._sessions) >= self.limits.sessions):
-            return BusyError(
-                f"the model is busy, with {self.queued} questions waiting: ask again in a minute"
-            )
+            return BusyError(f"the model is busy, with {self.queued} questions waiting: ask again in a minute")
         return None
 
     def _lane(self) -> None:

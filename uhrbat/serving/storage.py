@@ -33,9 +33,7 @@ class Incoming:
         """More of the file's bytes; ImageError if that is more than one file may have."""
         self.size += len(chunk)
         if self.size > self.store.file_bytes:
-            raise ImageError(
-                f"the file has more than {self.store.file_bytes // 2**20:,} MiB, the most accepted here"
-            )
+            raise ImageError(f"the file has more than {self.store.file_bytes // 2**20:,} MiB, the most accepted here")
         self._digest.update(chunk)
         self._file.write(chunk)
 

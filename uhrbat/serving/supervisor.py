@@ -85,16 +85,12 @@ class Supervisor:
 
     def _start(self) -> None:
         if time.monotonic() < self._not_before:
-            raise WorkerError(
-                "the model worker does not start: its log says why; it is tried again in a moment"
-            )
+            raise WorkerError("the model worker does not start: its log says why; it is tried again in a moment")
         root = str(Path(__file__).resolve().parents[2])
         paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         environment = os.environ | {"UHRBAT_WORKER_TOKEN": self._token, "PYTHONPATH": paths}
         began = time.monotonic()
-        process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-        )
+        process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         port = _first_line(process)
         self._process = process
         self.starts += 1
@@ -102,9 +98,7 @@ class Supervisor:
             process.kill()
             process.wait()
             self._pause_after(ready=False)
-            raise WorkerError(
-                f"the model worker does not start (exit code {process.returncode}): its log says why"
-            )
+            raise WorkerError(f"the model worker does not start (exit code {process.returncode}): its log says why")
         self._url = f"http://127.0.0.1:{port}"
         logger.info("model worker %d started in %.2f s", process.pid, time.monotonic() - began)
         threading.Thread(target=self._watch, args=(process,), daemon=True, name="worker watch").start()
@@ -126,12 +120,12 @@ class Supervisor:
         if self._closed:
             return
         logger.error("model worker %d ended with code %s; starting another", process.pid, process.returncode)
-        pause = self._pause_after(ready)
-        time.sleep(pause)
+        time.sleep(self._pause_after(ready))
         try:
             self.address()
         except WorkerError as error:
-            logger.error("%s", error)
+            if not self._closed:
+                logger.error("%s", error)
 
     def _health(self) -> Health | None:
         try:

@@ -58,9 +58,7 @@ def make_app(service: Service, token: str | None = None, hosts: tuple[str, ...] 
 
     def guard(request: Request) -> None:
         if not allowed(request):
-            raise HTTPException(
-                401, "this worker wants its token: set UHRBAT_WORKER_TOKEN to the worker's own"
-            )
+            raise HTTPException(401, "this worker wants its token: set UHRBAT_WORKER_TOKEN to the worker's own")
 
     guarded = [Depends(guard)]
 
@@ -147,9 +145,7 @@ async def _receive(service: Service, image: str, request: Request) -> None:
     """Store a body of image bytes, chunk by chunk."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > service.store.file_bytes:
-        raise ImageError(
-            f"the file has more than {service.store.file_bytes // 2**20:,} MiB, the most accepted here"
-        )
+        raise ImageError(f"the file has more than {service.store.file_bytes // 2**20:,} MiB, the most accepted here")
     until = time.monotonic() + service.limits.upload_seconds
     incoming = await run_in_threadpool(service.store.incoming, image)
     try:

@@ -60,9 +60,7 @@ def with_gpu(action: str, request: Request, path: str, seconds: float) -> Iterat
     def work() -> None:
         try:
             with token:
-                steps = _benches[-1].run(
-                    action, request, Path(path), lambda event: told.put(("event", event)), token
-                )
+                steps = _benches[-1].run(action, request, Path(path), lambda event: told.put(("event", event)), token)
                 told.put(("result", _exhausted(steps)))
         except Exception as error:  # noqa: BLE001 (it is raised again on the other side)
             told.put(("error", error))
@@ -90,9 +88,7 @@ class LentBench:
         self.bytes, self.forget = bench.bytes, bench.forget
         _benches.append(bench)
 
-    def run(
-        self, action: str, request: Request, path: Path, emit: Emit, token: Token
-    ) -> Generator[None, None, Any]:
+    def run(self, action: str, request: Request, path: Path, emit: Emit, token: Token) -> Generator[None, None, Any]:
         """The whole action as one step."""
         yield from ()
         calls = with_gpu(action, request, str(path), token.seconds_left)

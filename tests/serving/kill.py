@@ -1,0 +1,170 @@
+"""Kills the worker, then the page, with SIGKILL at each stage and times what a user sees. Run by hand:
+
+    python -m tests.serving.kill [--fake] [--image FILE] [--rounds 3]
+
+For every stage: seconds until the running job tells that the worker stopped, and until the next question is answered
+(encoding included, since a new worker has nothing encoded). Then: seconds until the worker is gone when its page is
+killed. Loopback only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.serving.conftest import FAKE_CHILD
+from uhrbat.errors import WorkerError
+from uhrbat.serving.http import HttpWorker
+from uhrbat.serving.results import Progress
+from uhrbat.serving.supervisor import COMMAND, DIED, Supervisor
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "assets" / "examples" / "harbour.jpg"
+QUESTION = "How many ships are there?"
+STAGES = ("upload", "encode", "ask", "answer", "sweep")
+MOST_SECONDS = 300
+
+PARENT = """
+import sys, time
+from tests.serving.kill import command
+from uhrbat.serving.http import HttpWorker
+from uhrbat.serving.supervisor import Supervisor
+worker = HttpWorker(Supervisor(command("--fake" in sys.argv)))
+worker.health()
+print(worker.endpoint.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def command(fake: bool) -> tuple[str, ...]:
+    """What starts the worker."""
+    return FAKE_CHILD if fake else COMMAND
+
+
+def start(worker: HttpWorker, stage: str, image: str, fake: bool):
+    """A job, and the progress stages at which it is where it is to be killed."""
+    slow = {"ask": "slow ask", "answer": "slow answer", "sweep": "slow answer"}.get(stage, "") if fake else ""
+    question = f"{QUESTION} {slow} {time.time()}"
+    if stage == "encode":
+        return worker.encode(image, {"bands": (1, 2, 3)}), ("encode", "read")
+    if stage == "ask":
+        return worker.ask(image, question), ("score", "partition")
+    if stage == "answer":
+        return worker.answer(image, question, budget=8000), ("prefill", "decode")
+    return worker.sweep(image, question, budgets=(8000, 3000, 1000)), ("prefill", "decode")
+
+
+def kill_during_upload(worker: HttpWorker, folder: Path) -> float:
+    """Seconds from the kill until the page's upload tells of it."""
+    path = folder / "upload.bin"
+    with open(path, "wb") as file:
+        for _ in range(600):
+            file.write(os.urandom(2**20))
+    told: list[float] = []
+
+    def upload() -> None:
+        try:
+            worker.store(path)
+        except WorkerError:
+            told.append(time.monotonic())
+
+    before = {file.name for file in folder.iterdir()}
+    thread = threading.Thread(target=upload)
+    thread.start()
+    while not any(name.startswith("incoming-") for name in {f.name for f in folder.iterdir()} - before):
+        time.sleep(0.005)
+    killed = time.monotonic()
+    os.kill(worker.endpoint.pid, signal.SIGKILL)
+    thread.join(MOST_SECONDS)
+    path.unlink()
+    return told[0] - killed
+
+
+def kill_during_job(worker: HttpWorker, stage: str, image: str, fake: bool) -> float:
+    """Seconds from the kill until the job tells of it."""
+    job, stages = start(worker, stage, image, fake)
+    events = iter(job)
+    while not (isinstance(event := next(events), Progress) and event.stage in stages):
+        pass
+    killed = time.monotonic()
+    os.kill(worker.endpoint.pid, signal.SIGKILL)
+    list(events)
+    seconds = time.monotonic() - killed
+    try:
+        job.result(0)
+    except WorkerError as error:
+        assert str(error) == DIED, error
+    return seconds
+
+
+def worker_rounds(fake: bool, picture: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """The times of every stage, several rounds."""
+    found: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["UHRBAT_STORE_FOLDER"] = folder
+        with HttpWorker(Supervisor(command(fake))) as worker:
+            image = worker.store(picture)
+            for stage in STAGES * rounds:
+                worker.ask(image, QUESTION, budget=3000).result(MOST_SECONDS)
+                old = psutil.Process(worker.endpoint.pid)
+                began = time.monotonic()
+                if stage == "upload":
+                    message = kill_during_upload(worker, Path(folder))
+                else:
+                    message = kill_during_job(worker, stage, image, fake)
+                told = time.monotonic()
+                worker.health()
+                up = time.monotonic() - told
+                worker.ask(image, QUESTION, budget=3000).result(MOST_SECONDS)
+                times = found.setdefault(stage, {"message": [], "worker up": [], "answered": [], "orphans": []})
+                times["message"].append(message)
+                times["worker up"].append(up)
+                times["answered"].append(time.monotonic() - told)
+                times["orphans"].append(float(old.is_running() and old.status() != psutil.STATUS_ZOMBIE))
+                print(f"{stage}: message {message:.2f} s, then {up:.2f} s until a worker is up, "
+                      f"{time.monotonic() - told:.2f} s until the next answer", file=sys.stderr)  # fmt: skip
+                assert time.monotonic() - began < MOST_SECONDS
+    return found
+
+
+def page_kill(fake: bool) -> float:
+    """Seconds from the page's death until its worker is gone."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "UHRBAT_STORE_FOLDER": tempfile.mkdtemp()}
+    arguments = ["--fake"] if fake else []
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, *arguments], stdout=subprocess.PIPE, env=environment)
+    worker = psutil.Process(int(parent.stdout.readline()))
+    killed = time.monotonic()
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    worker.wait(timeout=30)
+    return time.monotonic() - killed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fake", action="store_true", help="with the fake engine of the tests")
+    parser.add_argument("--image", type=Path, default=EXAMPLE)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    found = worker_rounds(options.fake, options.image, options.rounds)
+    summary = {
+        stage: {name: round(statistics.median(values), 2) for name, values in times.items()}
+        for stage, times in found.items()
+    }
+    summary["page killed, worker gone"] = round(page_kill(options.fake), 2)
+    print(json.dumps(summary, indent=2))
+
+
+if __name__ == "__main__":
+    main()
