@@ -58,7 +58,7 @@ def kmeans(
     count = features.shape[0]
     if clusters <= 1:
         return torch.zeros(count, dtype=torch.int64, device=features.device)
-    features = features.to(torch.float32)
+    features = _with_one(features.to(torch.float32))
     generator = torch.Generator().manual_seed(seed)
     fitted = features
     if sample is not None and sample < count:
@@ -68,8 +68,8 @@ def kmeans(
         centres = fitted[torch.randperm(len(fitted), generator=generator)[:clusters].to(features.device)]
     else:
         centres = features[torch.as_tensor(init).to(features.device)]
-    labels, centres = _fit(_with_one(fitted), centres, iterations, exact or features.device.type != "cpu")
-    return labels if fitted is features else _nearest(_with_one(features), _weights(centres))
+    labels, centres = _fit(fitted, centres[:, :-1], iterations, exact or features.device.type != "cpu")
+    return labels if fitted is features else _nearest(features, _weights(centres))
 
 
 def principal(values: Tensor, dims: int, seed: int = 0, sample: int = 4096) -> tuple[Tensor, Tensor]:
@@ -186,7 +186,7 @@ def _shortlist(features: Tensor, weights: Tensor) -> _Shortlist:
 
 
 def _nearest_listed(features: Tensor, weights: Tensor, shortlist: _Shortlist) -> tuple[Tensor, _Shortlist]:
-    """Labels, and the shortlist without each token's worse half while it is longer than `_LISTED` on average."""
+    """Labels, and the shortlist: without each token's worse half while it is longer than `_LISTED`."""
     pattern = torch.sparse_csr_tensor(
         shortlist.starts,
         shortlist.centres,
@@ -227,7 +227,5 @@ def _checked(features, clusters, iterations, init, sample) -> int:
         raise InputError("Clusters, iterations and sample of a k-means must be at least 1.")
     clusters = min(int(clusters), len(features))
     if init is not None and len(init) != clusters:
-        raise InputError(
-            f"{len(init)} starting tokens were given for {clusters} clusters: give one a cluster."
-        )
+        raise InputError(f"{len(init)} starting tokens were given for {clusters} clusters: give one a cluster.")
     return clusters

@@ -107,9 +107,7 @@ class Ranking:
         merged = self.merged.clone()
         merged[force] = False
         key = self.rank + self.tokens
-        key[force[torch.argsort(self.rank[force], stable=True)]] = torch.arange(
-            force.numel(), device=key.device
-        )
+        key[force[torch.argsort(self.rank[force], stable=True)]] = torch.arange(force.numel(), device=key.device)
         enters = self.rank < self.never
         enters[force] = True
         return self._reordered(key, enters, merged)
@@ -206,9 +204,7 @@ class Selection:
         Averages are made in float32 (float64 for float64). Raises InputError where N does not fit.
         """
         if embeddings.ndim != 2 or embeddings.shape[0] != self.ranking.tokens:
-            raise InputError(
-                f"Embeddings of shape {tuple(embeddings.shape)} do not fit {self.ranking.tokens} tokens."
-            )
+            raise InputError(f"Embeddings of shape {tuple(embeddings.shape)} do not fit {self.ranking.tokens} tokens.")
         device, lengths = embeddings.device, self._lengths.to(embeddings.device)
         first = self.ranking.starts[: self.used].to(device)
         tokens = self.tokens.to(device)
@@ -306,12 +302,10 @@ def _checked(importance, regions, order, excluded) -> tuple[Tensor, Tensor, Tens
     importance, regions = torch.as_tensor(importance), torch.as_tensor(regions)
     if importance.ndim != 1 or regions.shape != importance.shape:
         raise InputError(
-            f"Importance {tuple(importance.shape)} and regions {tuple(regions.shape)} must have one value a token."
+            f"Importance {tuple(importance.shape)} and regions {tuple(regions.shape)} must be one per token."
         )
     if not importance.dtype.is_floating_point or regions.dtype.is_floating_point or regions.dtype.is_complex:
-        raise InputError(
-            f"Importance must be floats and regions integers, not {importance.dtype}, {regions.dtype}."
-        )
+        raise InputError(f"Importance must be floats and regions integers, not {importance.dtype}, {regions.dtype}.")
     if not torch.isfinite(importance).all():
         raise InputError("Importance holds values that are not finite numbers.")
     importance = importance.to(torch.promote_types(importance.dtype, torch.float32))
