@@ -107,8 +107,10 @@ def answer_scene(
 def blind_answers(model: UHRBAT, asked: list[Question]) -> list[str]:
     """Answers of the language model without any image token."""
     network, codec = model.model, model.codec
-    empty = [(torch.zeros(1, 0, network.language.config.hidden_size, device=model.device), None)]
-    pairs = network.image_cache(empty[0][0], 0)
+    config = network.language.config
+    width = config.hidden_size // config.num_attention_heads
+    empty = torch.zeros(1, config.num_key_value_heads, 0, width, device=model.device, dtype=model.dtype)
+    pairs = [(empty, empty)] * config.num_hidden_layers
     afters = [codec.prompt(question.text).after for question in asked]
     before = codec.prompt(asked[0].text).before
     ids = generate_many(network, before, [pairs] * len(asked), afters, codec.stop)
