@@ -174,7 +174,7 @@ def test_cancel_frees_the_device(local, image):
 
 
 def test_is_ready_once_the_first_model_is_loaded(local):
-    local.service._preload.result(TIMEOUT)
+    local.service._first.result(TIMEOUT)
     health = local.health()
     assert (health.status, health.device, health.dtype) == ("ready", "cpu", "float32")
     assert local.models()[0].default_settings.importance == "similarity"
@@ -189,6 +189,7 @@ def test_says_why_a_model_cannot_be_loaded(limits, picture):
         with pytest.raises(CheckpointError, match="in nano is incomplete"):
             worker.ask(worker.store(picture), "how many?").result(TIMEOUT)
         assert worker.health().status == "failed"
+        assert "/models" not in worker.health().message
 
 
 def test_a_full_queue_is_busy(tmp_path, picture):

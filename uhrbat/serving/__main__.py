@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str, str], Any]
     parser.add_argument("--ray", action="store_true", help="as a Ray Serve application, with replicas")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s worker %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uhrbat").setLevel(os.environ.get("UHRBAT_LOG_LEVEL", "INFO").upper())
     try:
         token = os.environ.get("UHRBAT_WORKER_TOKEN") or None
         if token is None and options.host not in (*LOOPBACK, "::1"):

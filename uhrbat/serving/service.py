@@ -54,9 +54,10 @@ class Service:
         self._began = time.monotonic()
         self._infos: dict[str, ImageInfo] = {}
         self._add_gauges()
-        self._preload = self.scheduler.submit("load", "", self._load_first)
+        self._first: Job[None] = Job()
         self._closed = threading.Event()
-        threading.Thread(target=self._keep_tidy, daemon=True, name="tidy").start()
+        for work in (self._load_first, self._keep_tidy):
+            threading.Thread(target=work, daemon=True, name=work.__name__).start()
 
     def submit(self, action: str, request: Request) -> Job[Any]:
         """Queue an action. What is wrong with it, or that there is no room for it, is told by the job."""
@@ -98,9 +99,9 @@ class Service:
     def health(self) -> Health:
         """How this worker is."""
         status, message = "starting", "the model is being loaded"
-        if self._preload.done:
+        if self._first.done:
             try:
-                self._preload.result(0)
+                self._first.result(0)
                 status, message = "ready", ""
             except UHRBATError as error:
                 status, message = "failed", str(error)
@@ -142,9 +143,12 @@ class Service:
                 f"the question has {len(question):,} characters; ask one of at most {limits.question_chars:,}"
             )
 
-    def _load_first(self, job: Job[Any], token: Token) -> Generator[None, None, None]:
-        self.models.get(self.models.first)
-        yield
+    def _load_first(self) -> None:
+        try:
+            self.models.get(self.models.first)
+            self._first.finish(None)
+        except Exception as error:
+            self._first.fail(self._presentable(error))
 
     def _add_gauges(self) -> None:
         gauge, scheduler = self.counted.gauge, self.scheduler
