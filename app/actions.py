@@ -114,15 +114,15 @@ class Actions:
 
     def _ask(self, session: Session, question: str, budget: dict, settings: dict) -> Updates:
         picture = session.needs_picture()
-        yield {self.parts.ask: progress.running("starting", 0.0)}
         started = time.monotonic()
-        job = self.explorer.ask(picture, question, settings, budget_of(budget), session.id)
+        query = self.explorer.query(picture, question, settings)
+        job = self.explorer.ask(query, budget_of(budget), session.id)
         for bar, _ in progress.follow(job):
             yield {self.parts.ask: bar}
         result = job.result()
         if session.picture is not picture:
             return
-        run = self.explorer.keep(picture, question, settings, result)
+        run = self.explorer.runs.add(KeptRun(picture, question, settings, result))
         session.run = run
         p = self.parts
         yield {

@@ -1,7 +1,205 @@
-"""The same actions as named endpoints, for `gradio_client` and MCP."""
+"""The page's actions as named endpoints, for `gradio_client` and MCP: ingest, ask, inspect, sweep, compare."""
 
-from app.explorer import Explorer
+from typing import Any
+
+import gradio as gr
+
+from app import examples
+from app.explorer import DEFAULT, SWEEP, Explorer
+from app.export import plain
+from app.ingest import Picture
+from app.runs import Query
+from app.values import METHODS
+from uhrbat.errors import InputError, UHRBATError
+from uhrbat.pyramid import Pyramid
+from uhrbat.serving.schema import Budget
+
+_SESSION = "api"
 
 
 def add(explorer: Explorer) -> None:
-    """Add the endpoints to the page being built."""
+    """Add the endpoints to the page being built. Images are named by what `ingest` returns, or as an example."""
+    endpoints = _Endpoints(explorer)
+
+    def ingest(file: str) -> dict:
+        """Make an image file known to the explorer.
+
+        Args:
+            file: the image: JPEG, PNG, TIFF or GeoTIFF, JPEG 2000, WebP or GIF.
+        Returns:
+            image: the id to give to the other endpoints; name, width, height, tokens, notes.
+        """
+        return endpoints.run(lambda: endpoints.ingest(file))
+
+    def ask(
+        image: str,
+        question: str,
+        budget: int = 3000,
+        per_scale: list[int] | None = None,
+        importance: str = DEFAULT,
+        regions: str = DEFAULT,
+        order: str = DEFAULT,
+        seed: int = 0,
+        model: str = "nano",
+    ) -> dict:
+        """Answer a question about an image from at most `budget` visual tokens.
+
+        Args:
+            image: an id that ingest returned, or the name of an example such as "airfield".
+            question: what to ask.
+            budget: how many tokens the language model may be handed, over all four scales.
+            per_scale: instead of budget, one number for each of the scales 672, 1344, 2688, 4032.
+            importance: how tokens are scored: default, similarity, attention or fused.
+            regions: the partition in which tokens are merged: default, kmeans, grid or none.
+            order: how regions are ordered: default, max or mean.
+            seed: fixes the partition.
+            model: which model answers.
+        Returns:
+            answer, points (x, y in image pixels), tokens, budgets, ledger (one row a scale), caveat, run.
+        """
+        return endpoints.run(
+            lambda: endpoints.ask(
+                endpoints.query(image, question, model, importance, regions, order, seed), per_scale or budget
+            )
+        )
+
+    def inspect(
+        image: str, question: str, box: list[float], budget: int = 3000, per_scale: list[int] | None = None
+    ) -> dict:
+        """Tell what became of an object's tokens under a question and a budget, and why.
+
+        Args:
+            image: an id that ingest returned, or the name of an example.
+            question: the question; what is kept of the image depends on it.
+            box: x0, y0, x1, y1 in image pixels.
+            budget: tokens over all four scales.
+            per_scale: instead of budget, one number for each scale.
+        Returns:
+            verdict, cause, smallest_budget, rows (one a scale), steps (the verdict at every total budget).
+        """
+        return endpoints.run(
+            lambda: endpoints.finish(
+                explorer.inspect(endpoints.query(image, question), box, _budget(per_scale or budget), _SESSION)
+            )
+        )
+
+    def sweep(
+        image: str,
+        question: str,
+        budgets: list[int] = list(SWEEP),  # noqa: B006 - never changed; the API's documentation shows it
+        truth: str | None = None,
+        boxes: list[list[float]] | None = None,
+    ) -> dict:
+        """Answer a question at several budgets.
+
+        Args:
+            image: an id that ingest returned, or the name of an example.
+            question: what to ask.
+            budgets: total budgets.
+            truth: the true answer, if known, to tell which answers are correct.
+            boxes: evidence boxes, to tell how much of them is preserved.
+        Returns:
+            points: for each budget the answer, whether it is correct, evidence, tokens and seconds.
+        """
+        return endpoints.run(
+            lambda: endpoints.finish(explorer.sweep(endpoints.query(image, question), budgets, _SESSION, truth, boxes))
+        )
+
+    def compare(
+        image: str,
+        question: str,
+        budget: int = 3000,
+        methods: list[str] = list(METHODS),  # noqa: B006 - never changed; the API's documentation shows it
+        boxes: list[list[float]] | None = None,
+    ) -> dict:
+        """Answer a question through several token compressors at one budget.
+
+        Args:
+            image: an id that ingest returned, or the name of an example.
+            question: what to ask.
+            budget: tokens over all four scales.
+            methods: which compressors.
+            boxes: evidence boxes, to tell how much of them each keeps.
+        Returns:
+            methods: for each the answer, evidence kept, tokens and seconds.
+        """
+        return endpoints.run(
+            lambda: endpoints.finish(
+                explorer.compare(endpoints.query(image, question), budget, _SESSION, methods, boxes)
+            )
+        )
+
+    # A real File component, so that Gradio itself checks that the file was uploaded to it.
+    file = gr.File(visible=False)
+    file.upload(ingest, file, gr.JSON(visible=False), api_name="ingest", show_progress="hidden")
+    for endpoint in (ask, inspect, sweep, compare):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="model", concurrency_limit=None)
+
+
+class _Endpoints:
+    """What the endpoints share."""
+
+    def __init__(self, explorer: Explorer):
+        self.explorer = explorer
+
+    @staticmethod
+    def run(action) -> dict[str, Any]:
+        """Do it; what goes wrong reaches the client as one sentence."""
+        try:
+            return action()
+        except UHRBATError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    @staticmethod
+    def finish(job) -> dict[str, Any]:
+        """Wait for a job; its result as JSON, token arrays left out."""
+        return plain(job.result())
+
+    def ingest(self, file: str) -> dict[str, Any]:
+        """Check, tile and store a file."""
+        for step in self.explorer.shelf.ingest(file):
+            if isinstance(step, Picture):
+                info = step.info
+                return {
+                    "image": step.id,
+                    "name": step.name,
+                    "width": info.width,
+                    "height": info.height,
+                    "tokens": Pyramid(info.width, info.height).tokens,
+                    "notes": list(info.notes),
+                }
+        raise InputError("The file could not be prepared.")
+
+    def ask(self, query: Query, budget: Budget) -> dict[str, Any]:
+        """Ask, and leave out the token maps."""
+        result = self.explorer.ask(query, _budget(budget), _SESSION).result()
+        answer = plain(result.answer)
+        return {
+            "answer": answer.pop("text"),
+            **answer,
+            "budgets": plain(result.budgets),
+            "ledger": plain(result.ledger),
+            "caveat": result.caveat,
+            "run": plain(result.run),
+        }
+
+    def query(
+        self, image: str, question: str, model="nano", importance=DEFAULT, regions=DEFAULT, order=DEFAULT, seed=0
+    ) -> Query:
+        """A question about an ingested image or an example."""
+        settings = self.explorer.settings(model, importance, regions, order, seed)
+        return self.explorer.query(self._picture(image), question, settings)
+
+    def _picture(self, image: str) -> Picture:
+        picture = self.explorer.shelf.get(image)
+        example = examples.find(image)
+        if picture is None and example:
+            picture = list(self.explorer.shelf.example(example))[-1]
+        if picture is None:
+            names = ", ".join(example.name for example in examples.load())
+            raise InputError(f"There is no image {image!r}: ingest a file, or use an example: {names}.")
+        return picture
+
+
+def _budget(budget: Budget | list[int]) -> Budget:
+    return tuple(budget) if isinstance(budget, list) else budget

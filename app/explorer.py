@@ -1,16 +1,16 @@
 """The explorer's one way to the worker: pictures and questions in, jobs and kept runs out, for page and API."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from app.ingest import Picture, Shelf
-from app.runs import KeptRun, Runs
+from app.runs import Query, Runs
 from app.sessions import Sessions
 from app.values import METHODS
 from uhrbat.errors import InputError, UHRBATError
-from uhrbat.pyramid import SCALES, Pyramid, split_budget
+from uhrbat.pyramid import SCALES, Pyramid, Scale, split_budget
 from uhrbat.serving.client import Worker
 from uhrbat.serving.job import Job
 from uhrbat.serving.results import AnswerResult, AskResult, CompareResult, InspectResult, SweepResult
@@ -70,54 +70,66 @@ class Explorer:
             **{name: value for name, value in chosen.items() if value and value != DEFAULT},
         }
 
-    def ask(self, picture: Picture, question: str, settings: dict, budget: Budget, session: str) -> Job[AskResult]:
-        """Ask a question of a picture at a budget."""
+    def query(self, picture: Picture, question: str, settings: dict[str, Any]) -> Query:
+        """A question to be asked; InputError where it is empty."""
         if not (question or "").strip():
             raise InputError("The question is empty: type one, or choose a suggestion.")
-        check_budget(picture, budget)
-        return self.worker().ask(picture.image, question, settings, budget, session)
+        return Query(picture, question, settings)
 
-    def keep(self, picture: Picture, question: str, settings: dict, result: AskResult) -> KeptRun:
-        """Keep an asked question, so that its maps and downloads can be fetched."""
-        known = picture.example.question(question) if picture.example else None
-        return self.runs.add(KeptRun(picture, question, settings, result, known))
+    def ask(self, query: Query, budget: Budget, session: str) -> Job[AskResult]:
+        """Token maps of every scale, and the answer at a budget."""
+        return self.worker().ask(**self._asking(query, session), budget=check_budget(budget))
 
     def answer(
-        self, run: KeptRun, budget: Budget, session: str, force: tuple = (), without: tuple = ()
+        self, query: Query, budget: Budget, session: str, force: tuple = (), without: tuple = ()
     ) -> Job[AnswerResult]:
         """The answer at another budget, or with some boxes forced in or taken out."""
-        check_budget(run.picture, budget)
         return self.worker().answer(
-            run.picture.image,
-            run.question,
-            run.settings,
-            budget,
-            force=force,
-            without=without,
-            session=session,
+            **self._asking(query, session), budget=check_budget(budget), force=force, without=without
         )
 
-    def inspect(self, run: KeptRun, box: tuple, budget: Budget, session: str) -> Job[InspectResult]:
+    def inspect(self, query: Query, box: Sequence[float], budget: Budget, session: str) -> Job[InspectResult]:
         """What became of a box's tokens."""
-        check_budget(run.picture, budget)
-        box = tuple(float(value) for value in Pyramid(run.picture.info.width, run.picture.info.height).check_box(box))
-        return self.worker().inspect(run.picture.image, run.question, run.settings, box, budget, session)
+        info = query.picture.info
+        checked = tuple(Pyramid(info.width, info.height).check_box(box).tolist())
+        return self.worker().inspect(**self._asking(query, session), box=checked, budget=check_budget(budget))
 
-    def sweep(self, run: KeptRun, budgets: tuple[Budget, ...], session: str) -> Job[SweepResult]:
-        """The question at several budgets, with truth and evidence where they are known."""
-        for budget in budgets:
-            check_budget(run.picture, budget)
-        truth = run.known.answer if run.known else None
-        return self.worker().sweep(run.picture.image, run.question, run.settings, budgets, truth, _boxes(run), session)
+    def sweep(
+        self,
+        query: Query,
+        budgets: Sequence[Budget],
+        session: str,
+        truth: str | None = None,
+        boxes: Sequence[Sequence[float]] | None = None,
+    ) -> Job[SweepResult]:
+        """The question at several budgets; truth and evidence are those of the example unless given."""
+        truth = truth or (query.known.answer if query.known else None)
+        boxes = query.evidence if boxes is None else boxes
+        budgets = tuple(check_budget(budget) for budget in budgets)
+        return self.worker().sweep(**self._asking(query, session), budgets=budgets, truth=truth, boxes=boxes)
 
     def compare(
-        self, run: KeptRun, budget: Budget, session: str, methods: tuple[str, ...] = tuple(METHODS)
+        self,
+        query: Query,
+        budget: Budget,
+        session: str,
+        methods: Sequence[str] = tuple(METHODS),
+        boxes: Sequence[Sequence[float]] | None = None,
     ) -> Job[CompareResult]:
         """The question through several compressors at one budget."""
-        check_budget(run.picture, budget)
+        boxes = query.evidence if boxes is None else boxes
         return self.worker().compare(
-            run.picture.image, run.question, run.settings, budget, methods, _boxes(run), session
+            **self._asking(query, session), budget=check_budget(budget), methods=tuple(methods), boxes=boxes
         )
+
+    @staticmethod
+    def _asking(query: Query, session: str) -> dict[str, Any]:
+        return {
+            "image": query.picture.image,
+            "question": query.question,
+            "settings": query.settings,
+            "session": session,
+        }
 
 
 def budget_of(value: dict | None) -> Budget:
@@ -128,20 +140,16 @@ def budget_of(value: dict | None) -> Budget:
     return tuple(int(number) for number in per_scale) if per_scale else int(value["total"])
 
 
-def check_budget(picture: Picture, budget: Budget) -> None:
-    """InputError unless the budget is one to 131,328 tokens, and no scale gets more than it has."""
-    pyramid = Pyramid(picture.info.width, picture.info.height)
+def check_budget(budget: Budget) -> Budget:
+    """The budget, if it is one to 131,328 tokens and no scale gets more than it has; else InputError."""
     if isinstance(budget, int):
-        split_budget(budget, pyramid.sizes)
-        return
+        split_budget(budget, SCALES)
+        return budget
     if len(budget) != len(SCALES) or sum(budget) < 1:
-        raise InputError(f"A budget of {budget} is not usable: give a total, or four numbers of which one is above 0.")
-    for scale, number in zip(pyramid.scales, budget, strict=True):
+        raise InputError(f"A budget of {budget} is not usable: give a total, or four numbers, not all 0.")
+    for scale, number in zip(map(Scale, SCALES), budget, strict=True):
         if not 0 <= number <= scale.tokens:
             raise InputError(
                 f"A budget of {number:,} tokens for scale {scale.size} is not usable: it has {scale.tokens:,}."
             )
-
-
-def _boxes(run: KeptRun) -> tuple:
-    return run.picture.example.boxes(run.known) if run.picture.example else ()
+    return tuple(budget)

@@ -33,7 +33,7 @@ def run_json(run: KeptRun) -> str:
             "example": run.picture.example.name if run.picture.example else None,
         },
         "question": run.question,
-        "truth": {"answer": run.known.answer, "boxes": run.picture.example.boxes(run.known)} if run.known else None,
+        "truth": {"answer": run.known.answer, "boxes": run.evidence} if run.known else None,
         "settings": run.settings,
         "run": run.asked.run,
         "answer": run.answer,

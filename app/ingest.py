@@ -93,7 +93,7 @@ class Shelf:
         yield from work
         picture = Picture(
             id=id,
-            name=name or info.name,
+            name=name or path.name,
             path=path,
             image=work.outcome,
             info=info,

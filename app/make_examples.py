@@ -1,6 +1,7 @@
 """Makes the examples that ship with the explorer: `python -m app.make_examples`.
 
-The same seeds give the same scenes. Each is a generated scene as JPEG, with everything that is true of it in `assets/examples/examples.json`.
+The same seeds give the same scenes. Each is a generated scene as JPEG, with everything that is true of it in
+`assets/examples/examples.json`.
 """
 
 import argparse

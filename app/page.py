@@ -54,8 +54,8 @@ def build(explorer: Explorer) -> gr.Blocks:
     """The whole page; start it with `launch(**launch_options(explorer))`."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(1800, 7200), fill_width=True) as page:
         parts = _lay_out()
+        api.add(explorer)  # first, so that its endpoints get the plain names
         _wire(page, Actions(explorer, parts), parts)
-        api.add(explorer)
     page.queue(default_concurrency_limit=_AT_ONCE)
     return page
 
@@ -96,7 +96,7 @@ def _lay_out() -> Parts:
                 )
                 suggestions = Panel("gallery", "suggest", mount="mountSuggestions", elem_id="suggestions")
             with gr.Column(elem_id="budget-card"):
-                budget = Panel("budget", "settled", elem_id="budget", value={"total": 3000, "per_scale": None})
+                budget = Panel("budget", elem_id="budget", value={"total": 3000, "per_scale": None})
                 with gr.Accordion("Model and method", open=False, elem_id="method"):
                     model, importance, regions, order, seed = _method()
                 ask = Panel("ask", "ask cancel", elem_id="ask")

@@ -19,15 +19,29 @@ _STRETCH = (1.0, 99.9)
 
 
 @dataclass
-class KeptRun:
-    """One question on one picture, and all that was found out about it since."""
+class Query:
+    """A question on a picture, with the settings it is asked under."""
 
     picture: Picture
     question: str
     settings: dict[str, Any]
+
+    @property
+    def known(self) -> KnownQuestion | None:
+        """The true answer and evidence, where the picture is an example and the question one of its own."""
+        return self.picture.example.question(self.question) if self.picture.example else None
+
+    @property
+    def evidence(self) -> tuple:
+        """The boxes that the true answer depends on, where they are known."""
+        return self.picture.example.boxes(self.known) if self.picture.example else ()
+
+
+@dataclass
+class KeptRun(Query):
+    """One question on one picture, and all that was found out about it since."""
+
     asked: AskResult
-    known: KnownQuestion | None = None
-    """The true answer and evidence, where the picture is an example and the question one of its own."""
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     answer: dict[str, Any] | None = None
     points: list[dict[str, Any]] = field(default_factory=list)

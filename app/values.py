@@ -22,14 +22,14 @@ from uhrbat.serving.results import (
 from uhrbat.serving.schema import ModelInfo
 
 METHODS = {
-    "uhrbat": (
-        "UHR-BAT",
-        "Regions by importance: the tokens that stand out one by one, the others averaged.",
+    "uhrbat": ("UHR-BAT", "Regions by importance: tokens that stand out one by one, the others averaged."),
+    "downsampling": (
+        "Downsampling",
+        "Whole scales from the coarsest on while they fit, then an even grid of the next.",
     ),
-    "downsample": ("Downsampling", "The whole image, small: every token of the coarsest scale that fits."),
-    "dense": ("Dense tiling", "The finest scale, tile after tile, until the budget is used up."),
-    "topk": ("Top-k", "The most important tokens one by one; no regions, nothing averaged."),
-    "random": ("Random", "Tokens drawn by lot."),
+    "dense_tiling": ("Dense tiling", "The finest scale alone, thinned evenly, whatever the question."),
+    "global_topk": ("Global top-k", "The most important tokens one by one; no regions, nothing merged."),
+    "random_tokens": ("Random", "Tokens drawn at random, whatever the question."),
 }
 """Compressors by the worker's name: what the page calls them, and one line on what they do."""
 
@@ -52,6 +52,7 @@ def answer_value(
         "tokens": answer.tokens,
         "truncated": answer.truncated,
         "seconds": seconds,
+        "decode_seconds": answer.seconds.get("decode", 0.0),
         "model": how.model,
         "caveat": caveat,
         "correct": marks.correct(answer.text, run.known),
@@ -173,12 +174,11 @@ def compare_value(
 
 def evidence_kept(run: KeptRun, kinds: dict[int, np.ndarray]) -> float | None:
     """Share of the evidence objects with a preserved token at some scale; None where no evidence is known."""
-    boxes = run.picture.example.boxes(run.known) if run.picture.example else ()
-    if not boxes:
+    if not run.evidence:
         return None
     pyramid = Pyramid(run.picture.info.width, run.picture.info.height)
     kept = [
         any((fates[pyramid.tokens_in_box(size, box)] == PRESERVED).any() for size, fates in kinds.items())
-        for box in boxes
+        for box in run.evidence
     ]
     return sum(kept) / len(kept)

@@ -1,8 +1,10 @@
 // The answer, large, and under it the ledger: where every scale's tokens went at the slider's budget.
 
 import { FATE } from './colors.js';
-import { budgets, count, follow, get, h, on, onFrame, percent, plural, sameBudgets, seconds, set, sum, truth } from './store.js';
+import { begin, budgets, count, follow, get, h, on, onFrame, percent, plural, sameBudgets, seconds, set, sum, truth } from './store.js';
 
+const QUICK = 0.7;   // seconds: below this the answer follows when the budget is let go of
+const STALE = 'stale: the budget has changed';
 const NEVER_ASKED = 'Ask a question to see what the model answers from the tokens it keeps.';
 
 export async function mount(context) {
@@ -20,6 +22,15 @@ export async function mount(context) {
     caveat.textContent = answer?.caveat ?? '';
   });
   onFrame('tokens budget ready', ledger.draw);
+  on('settled', (state) => {
+    if (state.answer?.text != null && !state.busy && staleness(state) === STALE && isQuick(state)) begin(context.trigger, 'again');
+  });
+}
+
+/** Whether an answer at the slider's budget is expected at once, from the speed last measured. */
+function isQuick({ answer, cost }) {
+  if (!cost?.tokens_per_second) return false;
+  return sum(budgets()) / cost.tokens_per_second + answer.decode_seconds < QUICK;
 }
 
 function headline(state) {
@@ -52,7 +63,7 @@ function headline(state) {
 /** Why the answer no longer belongs to what is set; '' while it does. */
 function staleness({ answer, question }) {
   if (answer.question.trim() !== question.trim()) return 'for another question';
-  return sameBudgets(answer.budgets, budgets()) ? '' : 'stale: the budget has changed';
+  return sameBudgets(answer.budgets, budgets()) ? '' : STALE;
 }
 
 /** How many of the evidence objects have a preserved token at the slider's budget, at any scale. */

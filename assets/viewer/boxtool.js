@@ -37,6 +37,13 @@ export function boxTool(root, host, view, trigger) {
     set({ rubber: null, drawing: false });
     chooseBox(result, trigger);
   });
+  // The same box again: another question, or budgets for each scale, for which no verdict has been sent along.
+  const again = () => {
+    const { box, maps, image } = get();
+    if (box && maps) trigger('box', { box, image: image.id });
+  };
+  on('maps', again);
+  on('settled', ({ settled }) => settled?.perScale && again());
   on('askBox', ({ askBox }) => askBox && chooseBox(askBox, trigger));
   on('drawing', ({ drawing }) => {
     veil.hidden = !drawing;

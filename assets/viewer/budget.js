@@ -18,14 +18,14 @@ const rounded = (total) => {
 };
 
 export async function mount(context) {
-  const { element, props, trigger } = context;
+  const { element, props } = context;
   const root = element.querySelector('.uhr-panel');
 
   /** The budget stands: let Python know it, and answer anew where that is quick. */
   const commit = () => {
     const { total, perScale } = get().budget;
     props.value = { total, per_scale: perScale };
-    trigger('settled', {});
+    set({ settled: get().budget });
   };
   const choose = (total, perScale = null) => { setBudget(total, perScale); commit(); };
   window.UHRBAT.chooseBudget = choose;
@@ -98,7 +98,6 @@ export async function mount(context) {
     cost.title = 'What handing over this many tokens costs, from the speed last measured';
   });
   follow(context, (value) => value && !same(value) && setBudget(value.total, value.per_scale ?? null));
-  set({ budgetReady: true });
 }
 
 const same = (value) => value.total === get().budget.total

@@ -65,7 +65,7 @@ function verdictNow(object, rows) {
   const same = object.budgets.every((budget, i) => budget === budgets()[i]);
   if (same || get().budget.perScale) {
     const preserved = rows.some((row) => row.now?.preserved);
-    return same ? { ...object, preserved } : { cause: '', preserved, verdict: 'Set the budget to read why.' };
+    return same ? { ...object, preserved } : { cause: '', preserved, verdict: '…' };
   }
   const total = sum(budgets());
   return object.steps.findLast((step) => step.total <= total) ?? object.steps[0];
