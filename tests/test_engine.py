@@ -3,6 +3,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.tiny import engine
 from uhrbat.engine import Settings, choose_device
@@ -167,3 +168,16 @@ def test_a_scene_moves_between_devices_and_still_answers(scene):
 def test_a_missing_device_is_refused():
     with pytest.raises(InputError, match="not available"):
         choose_device("cuda:7" if not torch.cuda.is_available() else "xpu")
+
+
+def test_reading_a_file_can_be_cancelled(tmp_path):
+    path = tmp_path / "large.png"
+    Image.new("RGB", (3000, 3000)).save(path)
+    cancel = threading.Event()
+
+    def progress(stage, fraction, message=""):
+        if stage == "read":
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        engine().encode(path, progress=progress, cancel=cancel)

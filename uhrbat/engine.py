@@ -195,7 +195,8 @@ class UHRBAT:
         report = _Reporter(progress, cancel)
         report("read", 0.0)
         info = info or imagery.open_image(path, bands=bands)
-        canvas = imagery.read_canvas(path, info, lambda share: report("read", share), cancel)
+        stop = cancel.is_set if cancel is not None else None
+        canvas = imagery.read_canvas(path, info, lambda share: report("read", share), stop)
         return self._encode(canvas, is_example(path), report)
 
     def encode_canvas(
@@ -385,12 +386,12 @@ class EncodedScene:
         key = (settings.regions, settings.seed, settings.clusters, settings.iterations, settings.release)
         if key not in self._regions:
             out = {}
-            coordinates = self.model.model.profile.coordinates
+            profile = self.model.model.profile
             for index, scale in enumerate(self.pyramid.scales):
                 report("partition", index / len(self.pyramid.scales))
-                chosen = settings.regions_of(scale, self.pyramid.sizes, coordinates)
+                chosen = settings.regions_of(scale, self.pyramid.sizes, profile.coordinates)
                 parted = unseeded_kmeans if settings.release and settings.regions == "kmeans" else partition
-                out[scale.size] = parted(self.embeddings[scale.size], scale, chosen)
+                out[scale.size] = parted(self._with_residual(scale.size, profile.region_residual), scale, chosen)
             self._regions[key] = out
         return self._regions[key]
 
@@ -514,7 +515,7 @@ class SceneSelection:
             engine.codec.stop,
             max_new_tokens,
             on_token,
-            engine.codec.ends if engine.model.profile.released else None,
+            *((engine.codec.ends, engine.codec.end) if engine.model.profile.released else ()),
         )
         text, points = engine.codec.parse(ids)
         answer = Answer(text)
