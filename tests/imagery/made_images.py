@@ -371,9 +371,7 @@ def make_odd_tiffs(folder: Path) -> list[Made]:
     made.append(Made(folder / "cmyk.tif", "TIFF, CMYK", by_pillow(folder / "cmyk.tif"), tolerance=1))
     bilevel = rgb[..., 1] > 100
     Image.fromarray(bilevel).save(folder / "fax.tif", compression="group4")
-    made.append(
-        Made(folder / "fax.tif", "TIFF, 1 bit, fax", grey(np.where(bilevel, 255, 0).astype(np.uint8)))
-    )
+    made.append(Made(folder / "fax.tif", "TIFF, 1 bit, fax", grey(np.where(bilevel, 255, 0).astype(np.uint8))))
     add("white", "TIFF, white is zero", grey(255 - rgb[..., 1]), rgb[..., 1], photometric="MINISWHITE")
     return made
 
@@ -383,13 +381,9 @@ def make_jp2s(folder: Path) -> list[Made]:
     lossless = {"driver": "JP2OpenJPEG", "QUALITY": "100", "REVERSIBLE": "YES"}
     made.append(Made(write_tiff(folder / "rgb.jp2", rgb, **lossless), "JPEG 2000, lossless", rgb))
     made.append(
-        Made(
-            write_tiff(folder / "grey.jp2", rgb[..., 0], **lossless), "JPEG 2000, one band", grey(rgb[..., 0])
-        )
+        Made(write_tiff(folder / "grey.jp2", rgb[..., 0], **lossless), "JPEG 2000, one band", grey(rgb[..., 0]))
     )
-    made.append(
-        Made(write_tiff(folder / "deep.jp2", values, **lossless), "JPEG 2000, 16-bit", stretched(values))
-    )
+    made.append(Made(write_tiff(folder / "deep.jp2", values, **lossless), "JPEG 2000, 16-bit", stretched(values)))
     path = write_tiff(folder / "code.j2k", rgb, **lossless, CODEC="J2K")
     made.append(Made(path, "JPEG 2000, bare code stream", rgb))
     Image.fromarray(rgb).save(folder / "lossy.jp2", quality_mode="dB", quality_layers=[40], irreversible=True)
@@ -467,9 +461,7 @@ def claiming_png(path: Path, width: int, height: int) -> Path:
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = zlib.compress(bytes(10_000))
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b""))
     return path
 
 

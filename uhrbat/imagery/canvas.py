@@ -14,6 +14,8 @@ from .pixels import FILL, Cancel, Progress, evaluate, open_picture, part, with_s
 
 MAX_SIDE = 2 * SCALES[-1]
 _ROWS = 1024
+# Token edges fall on pixel edges up to rounding; this much of a pixel beyond one is not looked at.
+_EDGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,7 @@ def canvas_of(pixels) -> Canvas:
     """A canvas of an image made in memory: PIL, or uint8[height, width, 3], at most 8,064 pixels a side."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.asarray(pixels))
     if max(image.size) > MAX_SIDE:
-        raise InputError(
-            f"An image of {image.width} x {image.height} pixels is too large here: save it to a file."
-        )
+        raise InputError(f"An image of {image.width} x {image.height} pixels is too large here: save it to a file.")
     return Canvas(image.convert("RGB"))
 
 
@@ -77,51 +77,56 @@ def read_canvas(
         image.paste(Image.fromarray(np.ascontiguousarray(array[row : row + _ROWS, :, :3])), (0, row))
     valid = array[..., 3] > 0 if array.shape[2] == 4 else None
     if valid is not None and not valid.any():
-        raise ImageError(
-            f"{info.name} has no valid pixel, all are transparent or without data: choose another image."
-        )
+        raise ImageError(f"{info.name} has no valid pixel, all are transparent or without data: choose another image.")
     return Canvas(image, None if valid is None or valid.all() else valid, info, shrink)
 
 
 def scale_image(canvas: Canvas, size: int) -> np.ndarray:
     """uint8[size, size, 3]: the scene square, padded centred with FILL, resized bicubic with antialiasing."""
-    return np.asarray(_square(canvas).resize((size, size), Image.Resampling.BICUBIC))
+    (_, pixels), *_ = scale_images(canvas, (size,))
+    return pixels
 
 
 def scale_images(canvas: Canvas, sizes: Sequence[int] = SCALES) -> Iterator[tuple[int, np.ndarray]]:
     """Each size with its `scale_image`, one after another; the square is padded only once."""
-    square = _square(canvas)
+    square, box = _square(canvas)
     for size in sizes:
-        yield size, np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+        yield size, np.asarray(square.resize((size, size), Image.Resampling.BICUBIC, box))
 
 
-def _square(canvas: Canvas) -> Image.Image:
-    width, height = canvas.image.size
-    if width == height:
-        return canvas.image
-    pyramid = Pyramid(width, height)
-    square = Image.new("RGB", (pyramid.side, pyramid.side), FILL)
-    square.paste(canvas.image, pyramid.offset)
-    return square
+def _square(canvas: Canvas) -> tuple[Image.Image, tuple[float, float, float, float]]:
+    """The padded canvas, and in it the box of the scene square, which is fractional where boxes were partial."""
+    pyramid, shrink = canvas.pyramid, canvas.shrink
+    side = pyramid.side / shrink
+    left, top = (offset / shrink for offset in pyramid.offset)
+    place = math.ceil(left), math.ceil(top)
+    x, y = place[0] - left, place[1] - top
+    box = (x, y, x + side, y + side)
+    size = math.ceil(box[2]), math.ceil(box[3])
+    if size == canvas.image.size:
+        return canvas.image, box
+    square = Image.new("RGB", size, FILL)
+    square.paste(canvas.image, place)
+    return square, box
 
 
 def valid_tokens(canvas: Canvas, scale: Scale | int) -> np.ndarray:
     """bool[N], tile-major: tokens that show any valid pixel; the others are never scored as evidence."""
     scale = scale if isinstance(scale, Scale) else Scale(scale)
-    inside = ~canvas.pyramid.padding(scale)
+    pyramid = canvas.pyramid
+    inside = ~pyramid.padding(scale)
     if canvas.valid is None:
         return inside
-    height, width = canvas.valid.shape
-    pyramid = Pyramid(width, height)
-    x0, y0 = pyramid.offset
     edges = np.arange(scale.grid + 1) * (pyramid.side / scale.grid)
-    rows = np.stack([_any(canvas.valid, edges[i] - y0, edges[i + 1] - y0) for i in range(scale.grid)])
-    grid = np.stack([_any(rows.T, edges[i] - x0, edges[i + 1] - x0) for i in range(scale.grid)], axis=1)
+    columns, rows = ((edges - offset) / canvas.shrink for offset in pyramid.offset)
+    grid = _any(_any(canvas.valid, rows).T, columns).T
     return inside & grid.ravel()[scale.inverse]
 
 
-def _any(valid: np.ndarray, start: float, stop: float) -> np.ndarray:
-    return valid[max(0, math.floor(start)) : max(0, math.ceil(stop))].any(axis=0)
+def _any(valid: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Whether anything is valid in the rows between each edge and the next, column by column."""
+    starts, stops = np.floor(edges[:-1] + _EDGE).astype(int), np.ceil(edges[1:] - _EDGE).astype(int)
+    return np.stack([valid[max(0, a) : max(0, b)].any(axis=0) for a, b in zip(starts, stops, strict=True)])
 
 
 def tiles(scale_array: np.ndarray, mean, std, indices) -> np.ndarray:

@@ -40,9 +40,7 @@ def _open(path: Path, format: str, stack: ExitStack):
 def read_header(path: Path, format: str) -> Header:
     """The header of a file of one of this module's formats."""
     pages = (
-        [page for page in headers.tiff_pages(path) if not page.reduced and not page.mask]
-        if format == "TIFF"
-        else []
+        [page for page in headers.tiff_pages(path) if not page.reduced and not page.mask] if format == "TIFF" else []
     )
     with ExitStack() as stack:
         file = _open(path, format, stack)
@@ -218,9 +216,7 @@ def _tiff_header(width: int, height: int, bands: int, dtype: np.dtype) -> bytes:
     tables_at = 16 + 8 + 20 * len(tags) + 8
     length = tables_at + sum(
         n
-        for n in (
-            struct.calcsize(code) * (strips if values is None else len(values)) for _, code, values in tags
-        )
+        for n in (struct.calcsize(code) * (strips if values is None else len(values)) for _, code, values in tags)
         if n > 8
     )
     starts = np.uint64(length) + np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.uint64)

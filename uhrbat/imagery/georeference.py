@@ -46,9 +46,7 @@ class GeoReference:
         east, north = self.to_map(x, y)
         try:
             with rasterio.Env():
-                (lon,), (lat,) = reproject(
-                    CRS.from_user_input(self.crs), CRS.from_epsg(4326), [east], [north]
-                )
+                (lon,), (lat,) = reproject(CRS.from_user_input(self.crs), CRS.from_epsg(4326), [east], [north])
         except Exception:
             return None
         return (lon, lat) if math.isfinite(lon) and math.isfinite(lat) else None

@@ -165,9 +165,7 @@ def tiff_pages(path) -> list[TiffPage]:
         except (struct.error, KeyError, IndexError, OverflowError, OSError):
             pass
     if not pages:
-        raise ImageError(
-            f"{shown_name(path)} is damaged: its TIFF directory cannot be read; copy or export it again."
-        )
+        raise ImageError(f"{shown_name(path)} is damaged: its TIFF directory cannot be read; copy or export it again.")
     return pages
 
 

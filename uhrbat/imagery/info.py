@@ -95,9 +95,7 @@ def image_errors(path):
     except UHRBATError:
         raise
     except MemoryError:
-        raise ImageError(
-            f"{shown_name(path)} needs more memory than there is: make it smaller first."
-        ) from None
+        raise ImageError(f"{shown_name(path)} needs more memory than there is: make it smaller first.") from None
     except Exception as error:
         raise ImageError(_explain(path, error)) from error
 
@@ -105,7 +103,7 @@ def image_errors(path):
 def _explain(path, error: Exception) -> str:
     text = str(error).lower()
     name = shown_name(path)
-    if "no space left" in text or getattr(error, "errno", None) == 28:
+    if any(words in text for words in ("no space left", "file too large", "write error", "quota")):
         return f"The disk is full: {name} could not be prepared; free some space and try again."
     if "support" in text or "not available" in text:
         return f"{name} uses a feature that is not read here: export it as PNG, JPEG or plain TIFF."
@@ -147,23 +145,17 @@ def _check(header, size: int, limits: Limits) -> None:
     if short < max(1, limits.min_side):
         raise ImageError(f"{shape}: at least {max(1, limits.min_side)} on each side are needed.")
     if long > limits.max_side:
-        raise ImageError(
-            f"{shape}, and at most {limits.max_side:,} a side are accepted: make it smaller or cut it."
-        )
+        raise ImageError(f"{shape}, and at most {limits.max_side:,} a side are accepted: make it smaller or cut it.")
     if width * height > limits.max_pixels:
         raise ImageError(f"{shape}, more than the {limits.max_pixels:,} accepted: make it smaller or cut it.")
     if long / short > limits.max_aspect:
-        raise ImageError(
-            f"{shape}: more than {limits.max_aspect:g} times as long as wide; cut it into shorter parts."
-        )
+        raise ImageError(f"{shape}: more than {limits.max_aspect:g} times as long as wide; cut it into shorter parts.")
     if header.bands > limits.max_bands:
         raise ImageError(
             f"{name} has {header.bands:,} bands, and at most {limits.max_bands} are accepted: export fewer."
         )
     if header.dtype not in _DTYPES:
-        raise ImageError(
-            f"{name} holds {header.dtype} values, which are no picture: export it as 8 or 16 bits a band."
-        )
+        raise ImageError(f"{name} holds {header.dtype} values, which are no picture: export it as 8 or 16 bits a band.")
     if header.whole and width * height > limits.max_whole_pixels:
         raise ImageError(
             f"{shape} and is {header.whole}, which can only be decoded at once and is accepted up to "
@@ -236,9 +228,7 @@ def _choose_bands(header: Header, bands) -> tuple[str, tuple[int, ...]]:
 def _check_bands(header: Header, bands) -> tuple[int, ...]:
     name = shown_name(header.path)
     shown = tuple(bands) if isinstance(bands, (list, tuple, np.ndarray)) else (bands,)
-    if len(shown) not in (1, 3) or not all(
-        isinstance(b, (int, np.integer)) and 1 <= b <= header.bands for b in shown
-    ):
+    if len(shown) not in (1, 3) or not all(isinstance(b, (int, np.integer)) and 1 <= b <= header.bands for b in shown):
         raise InputError(f"{name} has bands 1 to {header.bands}, not {bands!r}: choose one or three of them.")
     return tuple(int(band) for band in shown)
 

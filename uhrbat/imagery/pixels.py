@@ -63,9 +63,7 @@ def open_picture(info: ImageInfo, cancel: Cancel | None = None) -> Iterator[Pict
         yield Picture(rgb.copy(interpretation="srgb"), valid)
 
 
-def with_stretch(
-    info: ImageInfo, progress: Progress | None = None, cancel: Cancel | None = None
-) -> ImageInfo:
+def with_stretch(info: ImageInfo, progress: Progress | None = None, cancel: Cancel | None = None) -> ImageInfo:
     """The info with its stretch decided, from the 2nd to the 98th percentile of the shown bands together.
 
     At most about four million pixels, evenly spaced, are looked at. Nothing is read where no stretch is
@@ -91,9 +89,7 @@ def with_stretch(
     return info.stretched(low, high)
 
 
-def evaluate(
-    image: pyvips.Image, info: ImageInfo, progress: Progress | None, cancel: Cancel | None
-) -> np.ndarray:
+def evaluate(image: pyvips.Image, info: ImageInfo, progress: Progress | None, cancel: Cancel | None) -> np.ndarray:
     """Compute a libvips image into an array [height, width, bands], with progress 0..1 and cancel."""
     with watched(image, info, progress, cancel):
         data = image.write_to_memory()

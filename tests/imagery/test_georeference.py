@@ -1,0 +1,121 @@
+"""Pixels, map coordinates, metres and GeoJSON, upright however the file is stored."""
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_images import picture, write_tiff
+from rasterio.transform import from_origin
+
+from uhrbat.imagery import GeoReference, open_image
+from uhrbat.imagery.headers import Header
+from uhrbat.imagery.info import _upright_transform
+from uhrbat.pyramid import SCALES, Pyramid
+
+
+def test_a_utm_file(tmp_path):
+    transform = from_origin(500_000, 5_000_000, 0.5, 0.5)
+    path = write_tiff(tmp_path / "utm.tif", picture(), crs="EPSG:32633", transform=transform)
+    reference = GeoReference.of(open_image(path))
+    assert reference.crs == "EPSG:32633"
+    assert reference.to_map(10, 20) == (500_005, 4_999_990)
+    assert reference.to_pixel(500_005, 4_999_990) == pytest.approx((10, 20))
+    assert reference.to_lonlat(0, 0) == pytest.approx((15.0, 45.15), abs=0.01)
+    assert reference.metres_per_pixel(100, 70) == pytest.approx((0.5002, 0.5002), abs=1e-4)
+    feature = reference.feature((10, 20, 30, 40), {"fate": "preserved"})
+    assert feature["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
+    ring = feature["features"][0]["geometry"]["coordinates"][0]
+    assert ring[0] == ring[-1] == [500_005, 4_999_990] and ring[2] == [500_015, 4_999_980]
+    assert feature["features"][0]["properties"] == {"fate": "preserved"}
+
+
+def test_degrees_and_web_mercator_give_metres_on_the_ground(tmp_path):
+    degrees = from_origin(12, 60, 0.0001, 0.0001)
+    path = write_tiff(tmp_path / "degrees.tif", picture(), crs="EPSG:4326", transform=degrees)
+    across, down = GeoReference.of(open_image(path)).metres_per_pixel(0, 0)
+    assert (across, down) == pytest.approx((5.58, 11.14), abs=0.01)
+    mercator = from_origin(1_335_833, 8_399_737, 1, 1)
+    path = write_tiff(tmp_path / "mercator.tif", picture(), crs="EPSG:3857", transform=mercator)
+    across, down = GeoReference.of(open_image(path)).metres_per_pixel(0, 0)
+    assert (across, down) == pytest.approx((0.5, 0.5), abs=0.003)
+
+
+def test_files_without_a_place_have_none(made):
+    for name in ("rgb.jpg", "striped.tif"):
+        assert GeoReference.of(open_image(made[name].path)) is None
+
+
+def test_a_coordinate_system_without_a_place_on_earth():
+    local = 'LOCAL_CS["site",UNIT["metre",1]]'
+    reference = GeoReference(local, (1, 0, 0, 0, -1, 0))
+    assert reference.to_map(3, 4) == (3, -4) and reference.to_lonlat(3, 4) is None
+    assert reference.metres_per_pixel(3, 4) is None
+    assert reference.feature((0, 0, 1, 1))["crs"]["properties"]["name"] == local
+
+
+def test_real_files(data):
+    folder = data / "real" / "rasters"
+    info = open_image(folder / "cog_int16.tif")
+    with rasterio.open(folder / "cog_int16.tif") as file:
+        assert GeoReference.of(info).to_map(17.5, 30.5) == pytest.approx(file.xy(30, 17))
+    info = open_image(folder / "cog_gcps.tif")
+    assert any("ground control points" in note for note in info.notes)
+    with rasterio.open(folder / "cog_gcps.tif") as file:
+        points = file.gcps[0]
+    reference = GeoReference.of(info)
+    off = [np.subtract(reference.to_map(p.col, p.row), (p.x, p.y)) for p in points]
+    assert np.abs(off).max() < 0.05
+    assert GeoReference.of(open_image(folder / "no_geo.jpg")) is None
+
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+orientations = st.integers(1, 8)
+stored_sides = st.integers(1, 5000)
+sides = st.integers(1, 200_000)
+
+
+def stored_position(x, y, orientation, width, height):
+    """Where an upright position lies in the stored picture, after EXIF's own table."""
+    column = {1: x, 2: width - x, 3: width - x, 4: x, 5: y, 6: y, 7: width - y, 8: width - y}[orientation]
+    row = {1: y, 2: y, 3: height - y, 4: height - y, 5: x, 6: height - x, 7: height - x, 8: x}[orientation]
+    return column, row
+
+
+@given(orientations, stored_sides, stored_sides, st.floats(0, 1), st.floats(0, 1))
+def test_a_turned_file_keeps_its_place(orientation, width, height, u, v):
+    header = Header(
+        path=None,
+        format="TIFF",
+        reader="rasterio",
+        width=width,
+        height=height,
+        bands=1,
+        dtype="uint8",
+        colors=("gray",),
+        orientation=orientation,
+        crs="EPSG:32633",
+        transform=(0.5, 0.1, 1000.0, 0.2, -0.5, 2000.0),
+    )
+    upright = (height, width) if orientation >= 5 else (width, height)
+    x, y = u * upright[0], v * upright[1]
+    column, row = stored_position(x, y, orientation, width, height)
+    expected = (0.5 * column + 0.1 * row + 1000, 0.2 * column - 0.5 * row + 2000)
+    reference = GeoReference(header.crs, _upright_transform(header))
+    assert reference.to_map(x, y) == pytest.approx(expected)
+    assert reference.to_pixel(*expected) == pytest.approx((x, y), abs=1e-6)
+
+
+@given(sides, sides, st.floats(0, 1), st.floats(0, 1), st.sampled_from(SCALES))
+def test_pointer_to_viewer_to_tokens_and_back(width, height, u, v, size):
+    """Image -> viewer (CRS.Simple at the deepest zoom) -> image -> token -> image, within a pixel."""
+    x, y = u * width, v * height
+    zoom = max(0, int(np.ceil(np.log2(max(width, height) / 256))))
+    latitude, longitude = -y / 2**zoom, x / 2**zoom
+    back = longitude * 2**zoom, -latitude * 2**zoom
+    assert abs(back[0] - x) < 1 and abs(back[1] - y) < 1
+    pyramid = Pyramid(width, height)
+    x0, y0, x1, y1 = pyramid.token_box(size, pyramid.token_at(size, *back))
+    assert x0 - 1 <= x <= x1 + 1 and y0 - 1 <= y <= y1 + 1
