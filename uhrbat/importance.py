@@ -16,13 +16,12 @@ from .pyramid import Scale
 from .text import Prompt
 
 METHODS = ("similarity", "attention", "fused")
-ATTENTION_SCALE = 672
 FUSED_WEIGHT = 0.2
 
 
 def raster(values: Tensor, scale: Scale) -> Tensor:
     """Tile-major float[N, ...] -> raster float[grid, grid, ...]."""
-    order = torch.as_tensor(scale.permutation, device=values.device)
+    order = torch.tensor(scale.permutation, device=values.device)
     return values[order].reshape(scale.grid, scale.grid, *values.shape[1:])
 
 
@@ -30,7 +29,7 @@ def tile_major(grid: Tensor, scale: Scale) -> Tensor:
     """Raster [grid, grid, ...] -> tile-major [N, ...]."""
     flat = grid.reshape(scale.tokens, *grid.shape[2:])
     out = torch.empty_like(flat)
-    out[torch.as_tensor(scale.permutation, device=grid.device)] = flat
+    out[torch.tensor(scale.permutation, device=grid.device)] = flat
     return out
 
 
@@ -44,9 +43,9 @@ def similarity(model: UHRBATModel, visual: dict[int, Tensor], text: Tensor) -> d
 
 @torch.inference_mode()
 def attention(model: UHRBATModel, coarse: Tensor, prompt: Prompt, sizes: tuple[int, ...]) -> dict[int, Tensor]:
-    """Last-layer attention of the last prompt token over the coarsest scale, laid bilinearly on every scale.
+    """Last-layer attention of the last prompt token over one coarse scale, laid bilinearly on every scale.
 
-    coarse: embeddings float[N, hidden] of ATTENTION_SCALE with their residual, not through the token MLP.
+    coarse: embeddings float[N, hidden] of the config's attention_scale with their residual, not through the token MLP.
     Returns float32[N] by scale; a fine scale is never scored itself (method.md, From image to answer, 3).
     """
     device = model.device
@@ -56,12 +55,13 @@ def attention(model: UHRBATModel, coarse: Tensor, prompt: Prompt, sizes: tuple[i
     start = len(before)
     weights = model.last_attention(last_input[0, -1], position - 1, cache.layers[-1].keys[0])
     weights = weights[start : start + len(coarse)]
-    base = raster(weights, Scale(ATTENTION_SCALE))
+    scored = model.config.attention_scale
+    base = raster(weights, Scale(scored))
     out = {}
     for size in sizes:
         scale = Scale(size)
         laid = base
-        if size != ATTENTION_SCALE:
+        if size != scored:
             grid = (scale.grid, scale.grid)
             laid = F.interpolate(base[None, None], size=grid, mode="bilinear", align_corners=False)[0, 0]
         out[size] = tile_major(laid, scale)

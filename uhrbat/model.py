@@ -1,6 +1,6 @@
 """The network of UHR-BAT: vision tower, projector, scale residuals, token MLP and language model.
 
-One class serves the released 7B checkpoint and nano; what differs between them is configuration
+One class serves the released 7B checkpoint, nano and LLaVA-OneVision; what differs between them is configuration
 (`ModelConfig`), never code. The layout follows the data: pixels, features, embeddings, image tokens,
 language model. Nothing here selects tokens.
 """
@@ -14,18 +14,12 @@ from dataclasses import asdict, dataclass, field
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPVisionConfig,
-    CLIPVisionModel,
-    DynamicCache,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-)
+from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
+from .errors import InputError
 from .pyramid import SCALES, TILE_GRID, Scale
+from .towers import DenseSimilarity, build_tower, patch_features, value_features
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -36,9 +30,10 @@ class Profile:
     """How a checkpoint was trained to use positions (method.md, "Where the release differs").
 
     residual: "scene" lays a scale's map over the scene, "tile" squeezes it into every tile (as released).
-    attention_residual, selection_residual: how often it is added before the attention pass and on
-        selected tokens.
+    attention_residual, selection_residual, region_residual: how often it is added before the attention pass, on
+        selected tokens, and on the tokens that are partitioned.
     coordinates: positions of the k-means features, over the "scene" or inside the "tile".
+    released: trained with the released code, in which the padding's tokens take part like any other.
     """
 
     name: str
@@ -46,12 +41,15 @@ class Profile:
     attention_residual: int
     selection_residual: int
     coordinates: str
+    region_residual: int = 0
+    released: bool = False
 
 
 PROFILES = {
     "scene": Profile("scene", "scene", 1, 1, "scene"),
-    "reference": Profile("reference", "tile", 1, 2, "tile"),
-    "reference-no-residual": Profile("reference-no-residual", "tile", 1, 0, "tile"),
+    "reference": Profile("reference", "tile", 1, 2, "tile", region_residual=2, released=True),
+    "reference-no-residual": Profile("reference-no-residual", "tile", 1, 0, "tile", released=True),
+    "training-free": Profile("training-free", "scene", 0, 0, "scene"),
 }
 
 
@@ -63,6 +61,11 @@ class ModelConfig:
         layers attending to itself alone and all of them share one position, so that the tokens are a set:
         their cost is linear in the budget and their order does not matter (nano).
     point_bins: location tokens an axis with which the model points before it answers; 0 if it does not.
+    tower: "clip" or "siglip". token_mlp: whether selected tokens pass one. residual_sizes: the scales that have a
+        residual; None means all.
+    attention_scale: the scale on which the attention importance is computed.
+    dense: what is compared with text, the tower's "output" (nano) or the "value" path of its last layer, for
+        pretrained CLIP with select_layer -2. contrast: texts that stand for nothing in particular (DenseSimilarity).
     """
 
     vision: dict
@@ -75,44 +78,22 @@ class ModelConfig:
     profile: str = "scene"
     image_attention: str = "causal"
     point_bins: int = 0
+    tower: str = "clip"
+    token_mlp: bool = True
+    residual_sizes: tuple[int, ...] | None = None
+    attention_scale: int = 672
+    dense: str = "output"
+    contrast: int = 0
     image_mean: tuple[float, ...] = CLIP_MEAN
     image_std: tuple[float, ...] = CLIP_STD
     extra: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.scales = tuple(self.scales)
+        self.residual_sizes = self.scales if self.residual_sizes is None else tuple(self.residual_sizes)
 
     def to_dict(self) -> dict:
         return asdict(self)
-
-
-class DenseSimilarity(nn.Module):
-    """Text tower and projections that compare a text with every image token (dense CLIP).
-
-    `logit(cosine) = exp(scale) * cosine + bias`; its sigmoid is the probability, as trained, that the token
-    shows what the text names.
-    """
-
-    def __init__(self, text: dict, vision_width: int, projection_dim: int) -> None:
-        super().__init__()
-        self.text_model = CLIPTextModel(CLIPTextConfig(**text))
-        self.text_projection = nn.Linear(text["hidden_size"], projection_dim, bias=False)
-        self.visual_projection = nn.Linear(vision_width, projection_dim, bias=False)
-        self.logit_scale = nn.Parameter(torch.tensor(math.log(10.0)))
-        self.logit_bias = nn.Parameter(torch.tensor(-4.0))
-
-    @property
-    def max_text_tokens(self) -> int:
-        return self.text_model.config.max_position_embeddings
-
-    def text_vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Token ids int[n, L] (each row holds an end token) -> unit vectors float[n, projection_dim]."""
-        pooled = self.text_model(input_ids=ids, attention_mask=mask).pooler_output
-        return F.normalize(self.text_projection(pooled), dim=-1)
-
-    def logits(self, visual: Tensor, text: Tensor) -> Tensor:
-        """Unit vectors float[N, p] and float[n, p] -> float[N, n]."""
-        return (visual @ text.T) * self.logit_scale.exp() + self.logit_bias
 
 
 class UHRBATModel(nn.Module):
@@ -122,18 +103,22 @@ class UHRBATModel(nn.Module):
         super().__init__()
         self.config = config
         self.profile = PROFILES[config.profile]
-        self.vision = CLIPVisionModel(CLIPVisionConfig(**config.vision))
+        self.vision = build_tower(config.tower, config.vision)
         width = self.vision.config.hidden_size
         self.language = Qwen2ForCausalLM(Qwen2Config(**config.language))
         hidden = self.language.config.hidden_size
         self.projector = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, hidden))
-        self.token_mlp = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self.token_mlp = nn.Identity()
+        if config.token_mlp:
+            self.token_mlp = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
         self.residuals = nn.ParameterDict()
-        for size in config.scales:
+        for size in config.residual_sizes:
             side = min(size // 14, config.residual_base)
             self.residuals[str(size)] = nn.Parameter(torch.randn(1, side * side, hidden) / math.sqrt(hidden))
         self.similarity = (
-            DenseSimilarity(config.text, width, config.projection_dim) if config.text is not None else None
+            DenseSimilarity(config.text, width, config.projection_dim, config.contrast)
+            if config.text is not None
+            else None
         )
 
     @property
@@ -149,28 +134,17 @@ class UHRBATModel(nn.Module):
     def features(self, pixels: Tensor, positions: Tensor | None = None) -> Tensor:
         """Normalised tiles float[n, 3, 336, 336] -> patch features float[n, 576, vision width].
 
-        The hidden state after `select_layer`, class token dropped (released: the layer before the last).
+        The hidden state `select_layer`, class token dropped (released: the one before the last layer).
         `positions` int[n, 1 + patches] picks position embeddings for windows smaller than a tile (training).
         """
-        tower = self.vision
-        embeddings = tower.embeddings
-        pixels = pixels.to(embeddings.patch_embedding.weight.dtype)
-        patches = embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)
-        hidden = torch.cat([embeddings.class_embedding.expand(len(patches), 1, -1), patches], 1)
-        hidden = hidden + embeddings.position_embedding(
-            embeddings.position_ids if positions is None else positions
-        )
-        hidden = tower.pre_layrnorm(hidden)
-        layers = tower.encoder.layers
-        for layer in layers[: len(layers) + 1 + self.config.select_layer]:
-            hidden = layer(hidden, attention_mask=None)
-        return hidden[:, 1:]
+        return patch_features(self.vision, pixels, self.config.select_layer, positions)
 
     def similarity_vectors(self, features: Tensor) -> Tensor:
         """Features float[..., width] -> unit vectors float[..., projection_dim] to compare with text."""
         if self.similarity is None:
             raise ValueError("this model has no text tower for similarity importance")
-        return F.normalize(self.similarity.visual_projection(self.vision.post_layernorm(features)), dim=-1)
+        dense = value_features if self.config.dense == "value" else _output
+        return F.normalize(self.similarity.visual_projection(dense(self.vision, features)), dim=-1)
 
     def project(self, features: Tensor) -> Tensor:
         """Features float[..., width] -> embeddings float[..., hidden] in the language model's space."""
@@ -188,7 +162,7 @@ class UHRBATModel(nn.Module):
             tile = F.interpolate(grid, size=(TILE_GRID, TILE_GRID), mode="bilinear", align_corners=False)
             return tile[0].flatten(1).T.repeat(scale.tiles**2, 1)
         laid = F.interpolate(grid, size=(scale.grid, scale.grid), mode="bilinear", align_corners=False)
-        order = torch.as_tensor(scale.permutation, device=table.device)
+        order = torch.tensor(scale.permutation, device=table.device)
         raster = laid[0].flatten(1).T
         tile_major = torch.empty_like(raster)
         tile_major[order] = raster
@@ -219,12 +193,21 @@ class UHRBATModel(nn.Module):
         else:
             text = torch.cat([embed(before), image, embed(after)])[None]
             start = 0
+            self._check_length(text.shape[1])
         positions = torch.arange(start, start + text.shape[1], device=text.device)[None]
         last_input, output = self._run(text, positions, cache)
         if progress:
             progress(1.0)
         rows = len(after)
         return (last_input[:, -rows:], output[:, -rows:]), cache, start + text.shape[1]
+
+    def _check_length(self, tokens: int) -> None:
+        most = self.language.config.max_position_embeddings
+        if tokens > most:
+            raise InputError(
+                f"the prompt has {tokens:,} tokens, most of them the image's; this language model reads at most "
+                f"{most:,}: choose a smaller budget"
+            )
 
     def image_cache(self, image: Tensor, position: int, chunk: int = 8192) -> list[tuple[Tensor, Tensor]]:
         """Keys and values of image tokens that attend to themselves alone, all at one position.
@@ -284,7 +267,7 @@ class UHRBATModel(nn.Module):
         """
         layer = self.language.model.layers[-1]
         attention = layer.self_attn
-        query = attention.q_proj(layer.input_layernorm(last_input[None, None]))
+        query = attention.q_proj(layer.input_layernorm(last_input[None, None].to(keys.device)))
         query = query.view(1, 1, -1, attention.head_dim).transpose(1, 2)
         where = torch.tensor([[position]], device=query.device)
         cos, sin = self.language.model.rotary_emb(query, where)
@@ -302,9 +285,12 @@ class UHRBATModel(nn.Module):
         stop: Sequence[int],
         max_new_tokens: int,
         on_token: Callable[[int], None] | None = None,
+        ends: Callable[[list[int]], bool] | None = None,
+        not_first: int | None = None,
     ) -> tuple[list[int], bool]:
         """Greedy decoding. Returns (new ids without the stop id, whether the limit cut the answer).
 
+        `ends(ids)` may end the answer after any id, which then stays in it; the id `not_first` cannot begin it.
         `on_token(count)` is called after the prompt (count 0) and after each new id; it may raise to cancel.
         """
         (_, hidden), cache, position = self.prefill(before, image, after)
@@ -312,7 +298,10 @@ class UHRBATModel(nn.Module):
         if on_token:
             on_token(0)
         while True:
-            best = int(self.language.lm_head(hidden[:, -1]).float().argmax(-1))
+            logits = self.language.lm_head(hidden[:, -1]).float()
+            if not ids and not_first is not None:
+                logits[:, not_first] = -torch.inf
+            best = int(logits.argmax(-1))
             if best in stop:
                 return ids, False
             if len(ids) >= max_new_tokens:
@@ -320,6 +309,12 @@ class UHRBATModel(nn.Module):
             ids.append(best)
             if on_token:
                 on_token(len(ids))
+            if ends is not None and ends(ids):
+                return ids, False
             embeds = self.language.model.embed_tokens(torch.tensor([[best]], device=self.device))
             _, hidden = self._run(embeds, torch.tensor([[position]], device=self.device), cache)
             position += 1
+
+
+def _output(tower: nn.Module, features: Tensor) -> Tensor:
+    return tower.post_layernorm(features)

@@ -8,26 +8,30 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from .errors import InputError
+from .released import without_markers
 
 SYSTEM = "You are a helpful assistant."
 BEFORE = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n"
 AFTER = "\n{question}<|im_end|>\n<|im_start|>assistant\n"
 MAX_QUESTION = 2000
+STOP_WORDS = ("<|im_end|>", "<|im_start|>", "###")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 
 
-def clean_question(question: str) -> str:
-    """The question as one stripped line, control characters removed; InputError if none is left or it is long."""
+def clean_question(question: str, lines: bool = False) -> str:
+    """The question as one stripped line, control characters removed; InputError if none is left or it is long.
+
+    With `lines` its lines stay as they are, as a benchmark's prompt needs, and it may be four times as long.
+    """
     if not isinstance(question, str):
         raise InputError(f"the question must be text, not {type(question).__name__}")
-    text = " ".join(_UNSEEN.sub(" ", question).encode("utf-8", "ignore").decode("utf-8").split())
-    text = text.replace("<image>", " ").strip()
+    text = _UNSEEN.sub(" ", question).encode("utf-8", "ignore").decode("utf-8").replace("<image>", " ")
+    text = text.strip() if lines else " ".join(text.split())
+    most = MAX_QUESTION * 4 if lines else MAX_QUESTION
     if not text:
         raise InputError("the question is empty: type what you want to know about the image")
-    if len(text) > MAX_QUESTION:
-        raise InputError(
-            f"the question has {len(text):,} characters; at most {MAX_QUESTION:,} are read: shorten it"
-        )
+    if len(text) > most:
+        raise InputError(f"the question has {len(text):,} characters; at most {most:,} are read: shorten it")
     return text
 
 
@@ -42,8 +46,14 @@ class Prompt:
 class TextCodec:
     """Turns questions into token ids and token ids into answers, for one tokenizer."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, point_bins: int = 0) -> None:
-        self.tokenizer = tokenizer
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        point_bins: int = 0,
+        text_tokenizer: PreTrainedTokenizerBase | None = None,
+    ) -> None:
+        """text_tokenizer: the text tower's, where it has its own (CLIP)."""
+        self.tokenizer, self.text_tokenizer = tokenizer, text_tokenizer
         self.point_bins = point_bins
         self.x_ids = tokenizer.convert_tokens_to_ids([f"<x{i}>" for i in range(point_bins)])
         self.y_ids = tokenizer.convert_tokens_to_ids([f"<y{i}>" for i in range(point_bins)])
@@ -61,14 +71,26 @@ class TextCodec:
     def _template_ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def prompt(self, question: str) -> Prompt:
-        """ChatML prompt of the released template, the question's text inert."""
+    def prompt(self, question: str, release: bool = False) -> Prompt:
+        """ChatML prompt of the released template, the question's text inert; `release` as `Settings` tells."""
         head, tail = AFTER.split("{question}")
+        before = self._template_ids(BEFORE)
         after = self._template_ids(head) + self.plain_ids(question) + self._template_ids(tail)
-        return Prompt(self._template_ids(BEFORE), after)
+        if release:
+            before, after = (without_markers(ids, self.tokenizer) for ids in (before, after))
+        return Prompt(before, after)
+
+    def ends(self, ids: list[int]) -> bool:
+        """Whether an answer's ids end in a text at which the released code stops."""
+        tail = self.tokenizer.decode(ids[-6:])
+        return any(word in tail for word in STOP_WORDS)
 
     def similarity_ids(self, question: str, limit: int) -> list[int]:
         """Ids for the text tower: the plain question, cut to `limit` tokens, ended by the end token."""
+        if self.text_tokenizer is not None:
+            return self.text_tokenizer(question, truncation=True, max_length=limit, split_special_tokens=True)[
+                "input_ids"
+            ]
         return self.plain_ids(question)[: limit - 1] + [self.end]
 
     def answer_ids(self, answer: str, points: list[tuple[float, float]]) -> list[int]:
@@ -97,5 +119,7 @@ class TextCodec:
             else:
                 rest.append(id_)
         text = self.tokenizer.decode(rest, skip_special_tokens=True)
+        if not self.point_bins:
+            text = text.split("###")[0]
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return (lines[0] if lines else ""), points

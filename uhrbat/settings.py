@@ -1,0 +1,81 @@
+"""How a question's tokens are scored, partitioned and ordered: the choices, and each model's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import importance
+from .errors import InputError
+from .model import UHRBATModel
+from .pyramid import Scale
+from .regions import RegionSettings
+
+SETTINGS_CHOICES = {
+    "importance": importance.METHODS,
+    "regions": ("kmeans", "grid", "sam", "none"),
+    "order": ("max", "mean"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How tokens are scored, partitioned and ordered. InputError for any other value.
+
+    importance: "similarity", "attention" or "fused"; regions: "kmeans", "grid", "sam" or "none"; order of regions:
+    "max" or "mean" (paper); seed of the k-means' initial centres.
+    clusters: k-means as the released code does it, on every token's whole embedding, with so many clusters (one number,
+    or one a scale); None is our quicker one (RegionSettings). iterations: of that k-means.
+    release: do what the released code does only when it infers: the chat markers replaced by the end token, the
+    initial centres drawn from PyTorch's global generator (released-code.md, sections 1 and 6).
+    """
+
+    importance: str = "similarity"
+    regions: str = "kmeans"
+    order: str = "max"
+    seed: int = 0
+    clusters: int | tuple[int, ...] | None = None
+    iterations: int = 10
+    release: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in SETTINGS_CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} is '{getattr(self, name)}'; choose one of {', '.join(choices)}")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
+            raise InputError(f"the seed is {self.seed!r}; give a whole number from 0")
+        if isinstance(self.clusters, list):
+            object.__setattr__(self, "clusters", tuple(self.clusters))
+        counts = self.clusters if isinstance(self.clusters, tuple) else (self.clusters or 1,)
+        for name, value in [("clusters", count) for count in counts] + [("iterations", self.iterations)]:
+            if type(value) is not int or value < 1:
+                raise InputError(f"{name} is {value!r}; give a whole number from 1")
+
+    def regions_of(self, scale: Scale, sizes: tuple[int, ...], coordinates: str) -> RegionSettings:
+        """What these settings mean for the partition of one of a model's scales."""
+        if self.clusters is None:
+            return RegionSettings(method=self.regions, seed=self.seed, coordinates=coordinates)
+        if isinstance(self.clusters, tuple) and len(self.clusters) != len(sizes):
+            raise InputError(f"clusters has {len(self.clusters)} numbers; this model has {len(sizes)} scales")
+        count = self.clusters[sizes.index(scale.size)] if isinstance(self.clusters, tuple) else self.clusters
+        return RegionSettings(
+            method=self.regions,
+            clusters=count,
+            tokens_per_cluster=1,
+            iterations=self.iterations,
+            seed=self.seed,
+            coordinates=coordinates,
+            dims=None,
+            sample=None,
+            exact=True,
+        )
+
+
+def default_settings(model: UHRBATModel) -> Settings:
+    """What a model is used with unless told otherwise.
+
+    One trained with the released code: attention importance, regions by their mean. One without a text tower:
+    attention importance. Else the defaults of Settings.
+    """
+    if model.profile.released:
+        return Settings(importance="attention", order="mean")
+    return Settings() if model.similarity is not None else Settings(importance="attention")
