@@ -79,10 +79,10 @@ def marks_geojson(run: KeptRun) -> str:
     place = imagery.GeoReference.of(run.picture.info)
     to_map = place.to_map if place else lambda x, y: (float(x), -float(y))
 
-    def box(name: str, corners, **properties: Any) -> dict:
+    def box(role: str, corners, **properties: Any) -> dict:
         x0, y0, x1, y1 = corners
         ring = [list(to_map(x, y)) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))]
-        return _feature("Polygon", [ring], role=name, **properties)
+        return _feature("Polygon", [ring], role=role, **properties)
 
     features = []
     for index, item in enumerate(run.picture.example.objects if run.picture.example else ()):
@@ -99,10 +99,10 @@ def marks_geojson(run: KeptRun) -> str:
     return json.dumps(content, indent=1)
 
 
-def _feature(kind: str, coordinates: list, **properties: Any) -> dict:
+def _feature(shape: str, coordinates: list, **properties: Any) -> dict:
     return {
         "type": "Feature",
-        "geometry": {"type": kind, "coordinates": coordinates},
+        "geometry": {"type": shape, "coordinates": coordinates},
         "properties": properties,
     }
 

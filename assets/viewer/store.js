@@ -12,7 +12,7 @@ const state = {
   run: null,
   progress: null,    // {state: idle | running | failed, text, fraction}
   question: '',
-  layer: 'image',     // image | importance | fate | regions
+  layer: 'fate',      // image | importance | fate | regions
   scale: 4032,
   opacity: 0.7,
   outlines: false,

@@ -27,8 +27,7 @@ export function toolbar(root, host, view) {
     button(icon('M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4'), 'Full screen', () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen())));
   const bar = h('div', { class: 'uhr-scalebar', hidden: true });
   const empty = h('div', { class: 'uhr-empty' });
-  const hint = h('div', { class: 'uhr-hint', role: 'status', hidden: true });
-  host.append(empty, hint);
+  host.append(empty);
   for (const part of [top, zoom]) {
     window.L.DomEvent.disableClickPropagation(part);
     host.append(part);
@@ -41,11 +40,6 @@ export function toolbar(root, host, view) {
     empty.hidden = Boolean(image);
     empty.textContent = 'Choose an example, or upload an image.';
     root.classList.toggle('no-objects', !image?.objects?.length);
-  });
-  on('maps tokens layer', ({ maps, tokens, layer }) => {
-    const waits = layer !== 'image' && !tokens;
-    hint.hidden = !waits;
-    hint.textContent = maps ? 'Loading the token maps …' : 'Ask a question to see this layer.';
   });
   keys(root, view);
 }
@@ -89,16 +83,17 @@ function legend(host, view) {
   const outlines = h('input', { type: 'checkbox', onchange: (event) => set({ outlines: event.target.checked }) });
   on('opacity', (state) => { opacity.value = state.opacity; });
   on('outlines', (state) => { outlines.checked = state.outlines; });
-  on('layer tokens scale', ({ layer, tokens, scale }) => {
+  on('layer tokens scale maps', ({ layer, tokens, scale, maps }) => {
     const own = tokens?.get(scale);
     const parts = {
-      image: [tokens ? 'Image only: choose a layer above' : ''],
+      image: [],
       fate: ['preserved', 'merged', 'dropped'].map(swatch),
       importance: own ? [own.source.stretch[0].toFixed(2), h('i', { class: 'uhr-ramp', style: `background:${HEAT_CSS}` }),
         own.source.stretch[1].toFixed(2), own.scored ? '' : h('em', {}, 'enlarged from 672')] : [],
       regions: ['Each colour patch is one region'],
     };
-    meaning.replaceChildren(...parts[layer]);
+    const waits = maps ? 'loading the token maps …' : 'ask a question to see its tokens';
+    meaning.replaceChildren(...(tokens || layer === 'image' ? parts[layer] : [waits]));
   });
   host.append(readout);
   followPointer(host, view, readout);

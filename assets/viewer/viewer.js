@@ -10,6 +10,14 @@ const TILE = 256;
 const DEEPER = 3;   // zoom levels beyond one image pixel a screen pixel
 const L = window.L;
 
+/** Tiles one pixel larger than their place: at fractional zooms no seam shows between them. */
+const Tiles = L.TileLayer.extend({
+  _initTile(tile) {
+    L.TileLayer.prototype._initTile.call(this, tile);
+    tile.style.width = tile.style.height = `${TILE + 1}px`;
+  },
+});
+
 export async function mount(context) {
   const root = context.element.querySelector('.uhr-panel');
   root.classList.add('uhr-viewer');
@@ -77,7 +85,7 @@ function makeView(map) {
       if (!image) return;
       map.setMinZoom(-6).setMaxZoom(image.max_zoom + DEEPER);
       const all = bounds(0, 0, image.width, image.height);
-      tiles = L.tileLayer(url(image.tiles), { tileSize: TILE, minZoom: -6, maxZoom: image.max_zoom + DEEPER,
+      tiles = new Tiles(url(image.tiles), { tileSize: TILE, minZoom: -6, maxZoom: image.max_zoom + DEEPER,
         minNativeZoom: 0, maxNativeZoom: image.max_zoom, noWrap: true, bounds: all, keepBuffer: 2, updateWhenZooming: false });
       const started = performance.now();
       tiles.once('load', () => window.UHRBAT.marks.push({ what: 'tiles', took: performance.now() - started }));

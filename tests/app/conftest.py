@@ -1,0 +1,57 @@
+"""An explorer on a fake worker, without a browser and without a model."""
+
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.explorer import Explorer
+from app.page import _lay_out
+from tests.app.fake_worker import FakeWorker
+
+
+@pytest.fixture
+def worker():
+    return FakeWorker()
+
+
+@pytest.fixture(scope="session")
+def tiles(tmp_path_factory):
+    """Where viewer tiles are kept, so that an example's are written once."""
+    return tmp_path_factory.mktemp("tiles")
+
+
+@pytest.fixture
+def explorer(worker, tiles):
+    made = Explorer(lambda: worker, tiles)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def wide_photo(tmp_path_factory):
+    """A 900 x 500 JPEG of noise: not square, not a scene."""
+    path = tmp_path_factory.mktemp("images") / "wide.jpg"
+    noise = np.random.default_rng(0).integers(0, 255, (50, 90, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((900, 500)).save(path, quality=85)
+    return path
+
+
+@pytest.fixture
+def picture(explorer, wide_photo):
+    return list(explorer.shelf.ingest(wide_photo))[-1]
+
+
+@pytest.fixture(scope="session")
+def parts():
+    """The page's components."""
+    with gr.Blocks():
+        return _lay_out()
+
+
+@pytest.fixture
+def request_of():
+    """Requests as Gradio hands them to events: `request_of("page")`."""
+    return lambda id="page": SimpleNamespace(session_hash=id)

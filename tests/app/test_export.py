@@ -1,0 +1,51 @@
+import csv
+import io
+import json
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import examples, export
+from app.actions import Actions
+
+BUDGET = {"total": 3000, "per_scale": None}
+
+
+@pytest.fixture
+def run(explorer, parts, request_of):
+    """A run with everything in it."""
+    do, example = Actions(explorer, parts), examples.load()[2]
+    list(do.pick(gr.EventData(None, {"name": example.name}), request_of()))
+    list(do.ask(example.questions[0].text, BUDGET, "nano", "default", "default", "default", 0, request_of()))
+    list(do.inspect(BUDGET, gr.EventData(None, {"box": list(example.objects[0].box)}), request_of()))
+    list(do.sweep(request_of()))
+    list(do.compare(BUDGET, request_of()))
+    return explorer.sessions.of("page").run
+
+
+def test_json_has_every_number_and_no_token_arrays(run):
+    text = export.run_json(run)
+    told = json.loads(text)
+    assert len(text) < 100_000 and told["settings"]["seed"] == 0
+    assert told["answer"]["text"] == "five" and told["object"]["smallest_budget"] > 0
+    assert len(told["budgets"]["points"]) == 10 and len(told["compare"]["methods"]) == 5
+    assert "kinds" not in told["compare"]["methods"][0]
+
+
+def test_the_ledger_adds_up(run):
+    rows = list(csv.DictReader(io.StringIO(export.ledger_csv(run))))
+    assert [row["size"] for row in rows] == ["672", "1344", "2688", "4032"]
+    for row in rows:
+        assert int(row["preserved"]) + int(row["merged"]) + int(row["dropped"]) == int(row["tokens"])
+
+
+def test_geojson_holds_objects_box_and_points(run):
+    roles = [feature["properties"]["role"] for feature in json.loads(export.marks_geojson(run))["features"]]
+    assert "inspected" in roles and ("object" in roles or "evidence" in roles)
+
+
+def test_the_figure_has_four_pictures(run):
+    image = np.asarray(Image.open(io.BytesIO(export.figure(run, 4032))).convert("L"))
+    assert image.shape[1] == 2240 and image.std() > 20

@@ -1,0 +1,93 @@
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import examples
+from app.ingest import Picture, Shelf
+from uhrbat.errors import Cancelled, ImageError
+
+
+def tiles_in(explorer):
+    """Uploaded pictures' tiles, finished or not."""
+    return [path.name for path in explorer.shelf.folder.iterdir() if not path.name.startswith("example-")]
+
+
+def test_a_file_becomes_a_picture(explorer, worker, wide_photo):
+    *progress, picture = explorer.shelf.ingest(wide_photo)
+    assert isinstance(picture, Picture) and (picture.info.width, picture.info.height) == (900, 500)
+    assert all(0 <= step <= 1 for step in progress) and progress == sorted(progress)
+    assert picture.image in worker.files and explorer.shelf.get(picture.id) is picture
+
+
+def test_ids_are_long_and_never_the_same(explorer, wide_photo):
+    ids = {list(explorer.shelf.ingest(wide_photo))[-1].id for _ in range(3)}
+    assert len(ids) == 3 and all(len(id) >= 16 for id in ids)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, I am a text", b"\xff\xd8\xff\xe0" + bytes(64)])
+def test_a_wrong_file_is_refused_in_one_sentence_and_leaves_nothing(explorer, tmp_path, content):
+    path = tmp_path / "wrong.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match="wrong.jpg"):
+        list(explorer.shelf.ingest(path))
+    assert tiles_in(explorer) == []
+
+
+def test_a_truncated_jpeg_is_refused(explorer, wide_photo, tmp_path):
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(wide_photo.read_bytes()[:9000])
+    with pytest.raises(ImageError, match="cut"):
+        list(explorer.shelf.ingest(path))
+    assert tiles_in(explorer) == []
+
+
+def test_a_single_pixel_is_an_image(explorer, tmp_path):
+    path = tmp_path / "one.png"
+    Image.new("RGB", (1, 1), "red").save(path)
+    picture = list(explorer.shelf.ingest(path))[-1]
+    assert picture.reader.tile(0, 0, 0)[:2] == b"\xff\xd8"
+
+
+def test_leaving_early_stops_the_work(explorer, tmp_path, monkeypatch):
+    stopped = []
+
+    def slow(path, out, info=None, progress=None, cancel=None):
+        for _ in range(200):
+            time.sleep(0.01)
+            if cancel():
+                stopped.append(True)
+                raise Cancelled("stopped")
+
+    monkeypatch.setattr("app.ingest.write_pyramid", slow)
+    path = tmp_path / "slow.png"
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(path)
+    work = explorer.shelf.ingest(path)
+    next(work)
+    work.close()
+    deadline = time.monotonic() + 2
+    while not stopped and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert stopped
+
+
+def test_old_uploads_are_let_go_and_examples_stay(worker, wide_photo, tmp_path):
+    shelf = Shelf(lambda: worker, tmp_path / "t", keep_seconds=0)
+    upload = list(shelf.ingest(wide_photo))[-1]
+    example = list(shelf.example(examples.load()[2]))[-1]
+    time.sleep(0.01)
+    shelf.expire()
+    assert shelf.get(upload.id) is None and not upload.tiles.exists()
+    assert shelf.get(example.id) is example and example.tiles.exists()
+    assert list(shelf.example(examples.load()[2])) == [example]  # its tiles are written once
+    shelf.close()
+
+
+def test_a_full_disk_is_told(explorer, wide_photo, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.ingest.write_pyramid", full)
+    with pytest.raises(ImageError, match="No space left"):
+        list(explorer.shelf.ingest(wide_photo))

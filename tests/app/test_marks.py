@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from app.examples import Example, KnownObject, KnownQuestion
+from app.marks import correct, points
+
+KNOWN = KnownQuestion("Where is the ship?", "absolute position", "top left", (0,))
+SCENE = Example(
+    "scene", "Scene", "", Path("scene.jpg"), "0", 3000,
+    (KnownObject("ship", "red", (100, 100, 110, 108)), KnownObject("car", None, (600, 600, 604, 604))), (KNOWN,),
+)  # fmt: skip
+
+
+def statuses(*pointed):
+    return [mark["status"] for mark in points(pointed, SCENE, KNOWN, 960)]
+
+
+def test_a_point_within_one_cell_finds_its_object():
+    assert statuses((105, 104)) == ["found"]
+    assert statuses((135, 104)) == ["found"]  # 25 px beside a box, a cell is 30 px
+    assert statuses((145, 104)) == ["imagined", "missed"]
+
+
+def test_an_object_is_found_once():
+    assert statuses((105, 104), (106, 105)) == ["found", "imagined"]
+
+
+def test_nothing_pointed_at_is_missed():
+    (mark,) = points((), SCENE, KNOWN, 960)
+    assert mark["status"] == "missed" and mark["label"] == "missed: red ship" and mark["box"] == [100, 100, 110, 108]
+
+
+def test_without_truth_points_are_only_shown():
+    assert [mark["status"] for mark in points(((1, 2),), None, None, 960)] == ["pointed"]
+
+
+@pytest.mark.parametrize("said, right", [("top left", True), ("Top  left.", True), ("left", False), ("", False)])
+def test_correct_by_words(said, right):
+    assert correct(said, KNOWN) is right
+    assert correct(said, None) is None

@@ -1,0 +1,75 @@
+import io
+import json
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from app import examples
+from app.routes import PREFIX, routes
+from app.runs import KeptRun
+from uhrbat.pyramid import SCALES, split_budget
+
+
+@pytest.fixture
+def client(explorer):
+    return TestClient(FastAPI(routes=routes(explorer.shelf, explorer.runs)))
+
+
+@pytest.fixture
+def run(explorer, picture):
+    query = explorer.query(picture, "How many ships?", explorer.settings("nano", "default", "", "", 0))
+    asked = explorer.ask(query, 3000, "").result()
+    return explorer.runs.add(KeptRun(picture, query.question, query.settings, asked))
+
+
+def test_tiles_never_change_and_end_at_the_edge(client, picture):
+    reply = client.get(f"{PREFIX}/tile/{picture.id}/0/0/0.jpg")
+    assert reply.status_code == 200 and "immutable" in reply.headers["cache-control"]
+    assert Image.open(io.BytesIO(reply.content)).size == (256, 256)
+    deepest = picture.reader.max_zoom()
+    assert client.get(f"{PREFIX}/tile/{picture.id}/{deepest}/3/1.jpg").status_code == 200
+    for outside in (f"{deepest}/4/0", f"{deepest}/0/2", f"{deepest + 1}/0/0", "0/-1/0"):
+        assert client.get(f"{PREFIX}/tile/{picture.id}/{outside}.jpg").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["tile/nobody/0/0/0.jpg", "run/nobody/672/rank.png", "thumbnail/nobody.jpg", "example/nobody.jpg",
+     "run/nobody/run.json", "tile/..%2f..%2fetc/0/0/0.jpg", "assets/..%2f..%2fapp.py", "run/nobody/figure-672.png"],
+)  # fmt: skip
+def test_what_is_not_there_is_404(client, path):
+    assert client.get(f"{PREFIX}/{path}").status_code == 404
+
+
+def test_every_token_map_of_a_run(client, run):
+    for size in SCALES:
+        for kind in ("rank", "importance", "region"):
+            reply = client.get(f"{PREFIX}/run/{run.id}/{size}/{kind}.png")
+            assert reply.status_code == 200 and Image.open(io.BytesIO(reply.content)).size == (size // 14,) * 2
+    assert client.get(f"{PREFIX}/run/{run.id}/999/rank.png").status_code == 404
+    assert client.get(f"{PREFIX}/run/{run.id}/672/secret.png").status_code == 404
+
+
+def test_downloads(client, run):
+    told = client.get(f"{PREFIX}/run/{run.id}/run.json")
+    assert told.headers["content-disposition"] == "attachment"
+    assert json.loads(told.text)["question"] == "How many ships?"
+    assert client.get(f"{PREFIX}/run/{run.id}/ledger.csv").text.startswith("size,tokens,budget,used,")
+    figure = client.get(f"{PREFIX}/run/{run.id}/figure-1344.png")
+    assert Image.open(io.BytesIO(figure.content)).width > 1500
+
+
+def test_the_browser_shares_a_budget_exactly_as_the_library(client):
+    owners = np.frombuffer(client.get(f"{PREFIX}/shares.bin").content, np.uint8)
+    assert owners.size == 131_328
+    for total in (1, 2, 64, 999, 3000, 16_000, 131_328):
+        assert tuple(np.bincount(owners[:total], minlength=4)) == split_budget(total, SCALES)
+
+
+def test_scripts_and_leaflet_are_our_own(client):
+    for path in ("assets/viewer.js", "assets/explorer.css", "leaflet/leaflet.js", "leaflet/leaflet.css"):
+        assert client.get(f"{PREFIX}/{path}").status_code == 200
+    assert client.get(f"{PREFIX}/example/{examples.load()[0].name}.jpg").headers["content-type"] == "image/jpeg"
