@@ -42,9 +42,11 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str, str], Any]
         if token is None and options.host not in (*LOOPBACK, "::1"):
             raise UHRBATError(f"to bind to {options.host}, set UHRBAT_WORKER_TOKEN: others may reach it there")
         if options.ray:
-            from uhrbat.serving.cluster import serve
-
-            serve(options.host, options.port)
+            try:
+                from uhrbat.serving import cluster
+            except ModuleNotFoundError:
+                raise UHRBATError("Ray is not installed: pip install -r requirements-cluster.txt") from None
+            cluster.run(options.host, options.port, token)
         elif options.child:
             _serve_parent(load, token)
         else:

@@ -25,8 +25,8 @@ from uhrbat.serving.storage import CHUNK
 logger = logging.getLogger(__name__)
 TIMEOUT = httpx.Timeout(connect=10, read=60, write=60, pool=None)
 REMEMBERED_FILES = 256
-AFFINITY = ("serve_multiplexed_model_id", "ray_serve_multiplexed_model_id")
-"""Headers by which Ray Serve sends requests of one image to the replica that holds it (old and new name)."""
+AFFINITY = "serve-multiplexed-model-id"
+"""The header by which Ray Serve sends requests about one image to the replica that holds it."""
 
 
 class Endpoint(Protocol):
@@ -211,7 +211,7 @@ class HttpWorker(Worker):
         if self._schema_checked_at != url:
             self._check_schema(client, url, headers)
             self._schema_checked_at = url
-        return client, url, headers | (dict.fromkeys(AFFINITY, image) if image else {})
+        return client, url, headers | ({AFFINITY: image} if image else {})
 
     def _check_schema(self, client: httpx.Client, url: str, headers: dict[str, str]) -> None:
         try:

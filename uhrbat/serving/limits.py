@@ -7,10 +7,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 from uhrbat.errors import InputError
 
-MB, GB = 2**20, 2**30
+GB = 2**30
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,7 @@ class Limits:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Limits:
         """The defaults, overridden by UHRBAT_<FIELD>; InputError for a value that is not a number."""
-        environment = os.environ if environment is None else environment
-        given = {}
-        for field in fields(cls):
-            name = f"UHRBAT_{field.name.upper()}"
-            if name in environment:
-                kind = type(field.default)
-                try:
-                    given[field.name] = kind(environment[name])
-                except ValueError:
-                    raise InputError(f"{name} is '{environment[name]}'; give a number") from None
-        return cls(**given)
+        return from_environment(cls, "UHRBAT_", environment)
 
     def folder(self) -> Path:
         """The folder for stored images, made if it is missing, for this user alone."""
@@ -87,3 +79,17 @@ class Limits:
         if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
             raise InputError(f"the folder {folder} belongs to another user; set UHRBAT_STORE_FOLDER")
         return folder
+
+
+def from_environment(cls: type[T], prefix: str, environment: Mapping[str, str] | None = None) -> T:
+    """A dataclass with its defaults overridden by the variables <prefix><FIELD>; InputError for no number."""
+    environment = os.environ if environment is None else environment
+    given = {}
+    for field in fields(cls):
+        name = f"{prefix}{field.name.upper()}"
+        if name in environment:
+            try:
+                given[field.name] = type(field.default)(environment[name])
+            except ValueError:
+                raise InputError(f"{name} is '{environment[name]}'; give a number") from None
+    return cls(**given)
