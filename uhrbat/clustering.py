@@ -22,11 +22,11 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta"
 _CPU_SCORES = 2**20
 _GPU_SCORES = 2**25
 
-# Groups of centres whose winners set a token's shortlist; with fewer than `_SHORTLIST_FROM` centres it gains
-# nothing.
+# A token's shortlist is set by the winners of this many groups of centres, and halved until it holds `_LISTED` of
+# them on average. With few centres, or fewer pairs of tokens and centres than this, it gains nothing.
 _GROUPS = 64
-_SHORTLIST_FROM = 512
 _LISTED = 20
+_SHORTLIST_FROM = 2**25
 
 
 def kmeans(
@@ -47,10 +47,10 @@ def kmeans(
         start from.
     sample: fit the centres on this many tokens, drawn with the same generator, then assign every token once
         to the final centres; None fits on all.
-    exact: compare every token with every centre in every iteration. Otherwise, on a CPU and from 512 clusters
-        on, a token is compared from the third iteration on only with the 40 or so centres that were nearest
-        in the second: 3 to 5 times quicker, with under 1 % other labels
-            (tests/benchmarks/bench_selection.py).
+    exact: compare every token with every centre in every iteration. Otherwise, on a CPU and where there is
+        much to compare, a token is compared from the third iteration on only with the 40 or so centres that
+        were nearest in the second, then with the better of those: about 3 times quicker, with about 1 % other
+        labels and the same spread to a thousandth (tests/benchmarks/bench_selection.py).
 
     Raises InputError where shapes or numbers do not fit.
     """
@@ -96,9 +96,10 @@ def principal(values: Tensor, dims: int, seed: int = 0, sample: int = 4096) -> t
 
 def _fit(features: Tensor, centres: Tensor, iterations: int, exact: bool) -> tuple[Tensor, Tensor]:
     shortlist = None
+    exact = exact or len(centres) < 8 * _GROUPS or len(features) * len(centres) < _SHORTLIST_FROM
     for iteration in range(iterations):
         weights = _weights(centres)
-        if exact or len(centres) < _SHORTLIST_FROM or iteration == 0:
+        if exact or iteration == 0:
             labels = _nearest(features, weights)
         else:
             if shortlist is None:

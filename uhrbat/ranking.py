@@ -211,16 +211,12 @@ class Selection:
         pooled = embeddings.index_select(0, tokens[first])
         several = torch.nonzero(lengths > 1).flatten()
         if several.numel():
-            slot = torch.full_like(lengths, -1)
-            slot[several] = torch.arange(several.numel(), device=device)
-            slot = slot.repeat_interleave(lengths)
-            tokens, slot = tokens[slot >= 0], slot[slot >= 0]
+            tokens, sizes = tokens[(lengths > 1).repeat_interleave(lengths)], lengths[several]
             for columns in range(0, embeddings.shape[1], _POOL_COLUMNS):
                 part = embeddings[:, columns : columns + _POOL_COLUMNS].index_select(0, tokens)
                 part = part.to(torch.promote_types(part.dtype, torch.float32))
-                total = part.new_zeros(several.numel(), part.shape[1]).index_add_(0, slot, part)
-                mean = (total / lengths[several, None]).to(pooled.dtype)
-                pooled[several, columns : columns + _POOL_COLUMNS] = mean
+                mean = torch.segment_reduce(part, "mean", lengths=sizes, axis=0)
+                pooled[several, columns : columns + _POOL_COLUMNS] = mean.to(pooled.dtype)
         return pooled
 
     @cached_property
