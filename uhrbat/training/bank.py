@@ -55,9 +55,7 @@ def encode_scene(model: UHRBATModel, scene: PoolScene) -> tuple[list[np.ndarray]
 
 def keep_tokens(scene: PoolScene, features, visual, phrases: np.ndarray, rng: np.random.Generator) -> dict:
     """Choose what the bank keeps of one scene; arrays over the kept tokens."""
-    parts: dict[str, list[np.ndarray]] = {
-        name: [] for name in ("features", "visual", "scale", "xy", "owner", "center")
-    }
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "visual", "scale", "xy", "owner", "center")}
     for level, size in enumerate(SCALES):
         labels = scene.labels[size]
         grid = labels.kind.shape[0]
@@ -96,9 +94,7 @@ class BankScene:
         arrays = load_file(path)
         record = json.loads(path.with_suffix(".json").read_text())
         objects = [
-            SceneObject(
-                KINDS[o["kind"]], None if o["color"] == NO_COLOR else COLORS[o["color"]], tuple(o["box"])
-            )
+            SceneObject(KINDS[o["kind"]], None if o["color"] == NO_COLOR else COLORS[o["color"]], tuple(o["box"]))
             for o in record["objects"]
         ]
         return cls(int(path.stem), objects, record["land_cover"], **arrays)
@@ -148,9 +144,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/bank"))
     parser.add_argument("--scenes", type=int, default=100)
-    parser.add_argument(
-        "--part", default="0/1", help="i/n: every n-th scene from the i-th, to share the work out"
-    )
+    parser.add_argument("--part", default="0/1", help="i/n: every n-th scene from the i-th, to share the work out")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -161,9 +155,7 @@ def main() -> None:
     load_weights(model, None, args.weights)
     names = [*KINDS, *(f"{color} {kind}" for kind in KINDS for color in COLORS), *LAND_COVERS]
     with torch.inference_mode():
-        phrases = model.similarity.text_vectors(
-            *encode_texts(codec, names, model.similarity.max_text_tokens)
-        ).numpy()
+        phrases = model.similarity.text_vectors(*encode_texts(codec, names, model.similarity.max_text_tokens)).numpy()
     part, parts = map(int, args.part.split("/"))
     for seed in tqdm(available(args.pool)[-args.scenes :][part::parts], desc="bank"):
         path = args.out / f"{seed}.safetensors"
@@ -173,9 +165,7 @@ def main() -> None:
         kept = keep_tokens(scene, *encode_scene(model, scene), phrases, np.random.default_rng(seed))
         record = {"objects": scene.objects, "land_cover": scene.land_cover}
         path.with_suffix(".json").write_text(json.dumps(record))
-        save_file(
-            {name: np.ascontiguousarray(value) for name, value in kept.items()}, path.with_suffix(".part")
-        )
+        save_file({name: np.ascontiguousarray(value) for name, value in kept.items()}, path.with_suffix(".part"))
         os.replace(path.with_suffix(".part"), path)
 
 

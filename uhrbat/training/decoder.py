@@ -37,24 +37,33 @@ TRAINED = ("projector.", "token_mlp.", "residuals.", "language.")
 logger = logging.getLogger(__name__)
 
 
+Row = tuple[int, int, np.ndarray]
+
+
 @dataclass
 class Sample:
-    """One sparse scene's tokens and questions. Tokens: features [n, width], level, xy, owner; merge group or -1."""
+    """One sparse scene's tokens and questions. Tokens: features [n, width], level, xy, owner (object or -1)."""
 
     features: np.ndarray
     level: np.ndarray
     xy: np.ndarray
-    evidence: list[np.ndarray]
+    owner: np.ndarray
     questions: list[Question]
     scene: Scene
 
 
-def reading_order(scene: Scene, question: Question, codec: TextCodec) -> list[tuple[float, float]]:
-    """Centres (0..1) of the evidence as the target lists them: by row, then column; relative: subject, reference."""
-    centers = [tuple(v / scene.size for v in scene.objects[i].center) for i in question.evidence]
+def reading_order(scene: Scene, question: Question, codec: TextCodec) -> list[int]:
+    """Evidence objects as the target lists them: by row, then column; relative position: subject, reference."""
     if question.type == "relative position":
-        return centers
-    return sorted(centers, key=lambda c: (codec.bin(c[1]), codec.bin(c[0])))
+        return list(question.evidence)
+    places = {i: center(scene, i) for i in question.evidence}
+    return sorted(places, key=lambda i: (codec.bin(places[i][1]), codec.bin(places[i][0])))
+
+
+def center(scene: Scene, index: int) -> tuple[float, float]:
+    """Centre (x, y) of an object in 0..1 of the scene."""
+    x, y = scene.objects[index].center
+    return x / scene.size, y / scene.size
 
 
 class SampleDrawer:
@@ -101,16 +110,14 @@ class SampleDrawer:
             share = min(len(here), max(1, round(left * RELEASED_BUDGETS[size] / total)))
             chosen.append(background[here[np.argpartition(-best[here], share - 1)[:share]]])
         kept = np.concatenate(chosen)
-        evidence = [np.flatnonzero(np.isin(owner[kept], question.evidence)) for question in asked]
-        return Sample(
-            bank.features[kept], bank.scale[kept], oriented(bank.xy[kept], way), evidence, asked, scene
-        )
+        return Sample(bank.features[kept], bank.scale[kept], oriented(bank.xy[kept], way), owner[kept], asked, scene)
 
 
 @dataclass
 class Batch:
     """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2], real bool[B, n];
-    ids, labels, block, position int[B, T]; rows: (sample, text row of the last prompt token, evidence tokens)."""
+    ids, labels, block, position int[B, T]. Rows of text whose attention is taught, as (sample, row, image tokens):
+    asked: the last prompt token and all evidence; pointing: what predicts a location token and that object's tokens."""
 
     features: Tensor
     level: Tensor
@@ -120,7 +127,8 @@ class Batch:
     labels: Tensor
     block: Tensor
     position: Tensor
-    rows: list[tuple[int, int, np.ndarray]]
+    asked: list[Row]
+    pointing: list[Row]
 
 
 def collate(samples: list[Sample], codec: TextCodec) -> Batch:
@@ -130,7 +138,7 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
     level = torch.zeros(count, longest, dtype=torch.long)
     xy = torch.zeros(count, longest, 2)
     real = torch.zeros(count, longest, dtype=torch.bool)
-    texts, rows = [], []
+    texts, asked, pointing = [], [], []
     for index, sample in enumerate(samples):
         n = len(sample.level)
         features[index, :n] = torch.from_numpy(sample.features.astype(np.float32))
@@ -140,8 +148,13 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
         ids, labels, block, position = [], [], [], []
         for number, question in enumerate(sample.questions):
             prompt = codec.prompt(question.text).after
-            target = codec.answer_ids(question.answer, reading_order(sample.scene, question, codec))
-            rows.append((index, len(ids) + len(prompt) - 1, sample.evidence[number]))
+            listed = reading_order(sample.scene, question, codec)
+            target = codec.answer_ids(question.answer, [center(sample.scene, i) for i in listed])
+            last = len(ids) + len(prompt) - 1
+            asked.append((index, last, np.flatnonzero(np.isin(sample.owner, listed))))
+            for place, item in enumerate(listed):
+                tokens = np.flatnonzero(sample.owner == item)
+                pointing += [(index, last + 2 * place, tokens), (index, last + 2 * place + 1, tokens)]
             ids += prompt + target[:-1]
             labels += [-100] * (len(prompt) - 1) + target
             block += [number] * (len(prompt) + len(target) - 1)
@@ -153,7 +166,7 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
     for index, columns in enumerate(texts):
         for row, values in enumerate(columns):
             padded[row, index, : len(values)] = torch.tensor(values)
-    return Batch(features, level, xy, real, *padded, rows)
+    return Batch(features, level, xy, real, *padded, asked, pointing)
 
 
 def residuals_at(model: UHRBATModel, level: Tensor, xy: Tensor) -> Tensor:
@@ -183,50 +196,57 @@ def merge_some(tokens: Tensor, real: Tensor, evidence: set, rng: np.random.Gener
     return out
 
 
-def losses(
-    model: UHRBATModel, batch: Batch, before: Tensor, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
+def losses(model: UHRBATModel, batch: Batch, before: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """-> (next-token loss on targets, attention loss, share of target tokens predicted)."""
     count = len(batch.ids)
     embeddings = model.project(batch.features) + residuals_at(model, batch.level, batch.xy)
-    evidence = {(sample, int(token)) for sample, _, tokens in batch.rows for token in tokens}
+    evidence = {(sample, int(token)) for sample, _, tokens in batch.asked for token in tokens}
     embeddings = merge_some(embeddings, batch.real, evidence, rng)
     image = model.token_mlp(embeddings)
     cache = DynamicCache(config=model.language.config)
     embed = model.language.model.embed_tokens
     model._run(embed(before[None]).expand(count, -1, -1), torch.arange(len(before))[None], cache)
-    keys = None
-    for index, (key, value) in enumerate(model.image_cache(image, len(before))):
-        keys = key
+    keys_values = model.image_cache(image, len(before))
+    for index, (key, value) in enumerate(keys_values):
         cache.update(key, value, index)
-    past, length = len(before) + image.shape[1], batch.ids.shape[1]
+    length = batch.ids.shape[1]
     same = (batch.block[:, :, None] == batch.block[:, None, :]) & (batch.block[:, :, None] >= 0)
     own = (same & torch.ones(length, length, dtype=torch.bool).tril()) | torch.eye(length, dtype=torch.bool)
     seen = F.pad(batch.real, (len(before), 0), value=True)[:, None].expand(-1, length, -1)
     mask = torch.cat([seen, own], -1)[:, None]
     position = batch.position + len(before) + 1
-    last_input, output = model._run(embed(batch.ids), position, cache, mask)
-    assert cache.layers[0].keys.shape[2] == past + length
+    out = model.language.model(
+        inputs_embeds=embed(batch.ids),
+        position_ids=position,
+        past_key_values=cache,
+        attention_mask={"full_attention": mask},
+        output_hidden_states=True,
+    )
+    inputs, output = out.hidden_states, out.last_hidden_state
     wanted = batch.labels >= 0
     logits = model.language.lm_head(output[wanted])
     labels = batch.labels[wanted]
     answer = F.cross_entropy(logits, labels)
     right = (logits.argmax(-1) == labels).float().mean()
-    return answer, attention_loss(model, batch, last_input, position, keys), right
+    pulled = 0
+    for layer, rows in ((-1, batch.asked), (-2, batch.pointing)):
+        keys = keys_values[layer][0]
+        pulled = pulled + attention_loss(model, batch, layer, inputs[layer - 1], position, keys, rows)
+    return answer, pulled, right
 
 
 def attention_loss(
-    model: UHRBATModel, batch: Batch, last_input: Tensor, position: Tensor, keys: Tensor
+    model: UHRBATModel, batch: Batch, layer: int, inputs: Tensor, position: Tensor, keys: Tensor, rows: list[Row]
 ) -> Tensor:
-    """-log of the last layer's attention (mean over heads, over image tokens) that falls on the evidence."""
-    rows = [(sample, row, tokens) for sample, row, tokens in batch.rows if len(tokens)]
+    """-log of the share of a layer's attention (mean over heads, over image tokens) that falls on each row's tokens."""
+    rows = [row for row in rows if len(row[2])]
     if not rows:
-        return last_input.sum() * 0
+        return inputs.sum() * 0
     sample = torch.tensor([r[0] for r in rows])
     row = torch.tensor([r[1] for r in rows])
-    layer = model.language.model.layers[-1]
-    attention = layer.self_attn
-    hidden = layer.input_layernorm(last_input[sample, row])[:, None]
+    block = model.language.model.layers[layer]
+    attention = block.self_attn
+    hidden = block.input_layernorm(inputs[sample, row])[:, None]
     query = attention.q_proj(hidden).view(len(rows), 1, -1, attention.head_dim).transpose(1, 2)
     cos, sin = model.language.model.rotary_emb(query, position[sample, row][:, None])
     query, _ = apply_rotary_pos_emb(query, query, cos, sin)
@@ -256,9 +276,7 @@ def initialise(model: UHRBATModel, drawer: SampleDrawer, generator: torch.Genera
         last.weight.mul_(0.7)
         last.bias.zero_()
         hidden = first.out_features
-        frequency = torch.tensor([0.5, 0.5, 1, 1, 2, 3, 4, 6, 8, 12])[
-            torch.randint(10, (hidden,), generator=generator)
-        ]
+        frequency = torch.tensor([0.5, 0.5, 1, 1, 2, 3, 4, 6, 8, 12])[torch.randint(10, (hidden,), generator=generator)]
         phase = torch.rand(hidden, generator=generator) * 2 * math.pi
         along_x = torch.arange(hidden) % 2 == 0
         for size in SCALES:

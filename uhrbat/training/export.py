@@ -27,11 +27,7 @@ def main() -> None:
     config.extra = {"generated_scenes_only": True}
     model = UHRBATModel(config)
     model.load_state_dict(
-        {
-            n.removeprefix("model."): v
-            for n, v in load_file(args.weights).items()
-            if not n.startswith("heads.")
-        }
+        {n.removeprefix("model."): v for n, v in load_file(args.weights).items() if not n.startswith("heads.")}
     )
     checkpoints.save(model, tokenizer, args.out, torch.float16)
 

@@ -44,16 +44,12 @@ def measure(model: UHRBATModel, codec: TextCodec, count: int) -> dict:
         vectors = model.similarity.text_vectors(*encode_texts(codec, texts, model.similarity.max_text_tokens))
         scores = [v.reshape(-1, v.shape[-1]).astype(np.float32) @ vectors.numpy().T for v in visual]
         for index, question in enumerate(asked):
-            fine = [
-                (scores[level][:, index].max(), level, scores[level][:, index].argmax()) for level in (2, 3)
-            ]
+            fine = [(scores[level][:, index].max(), level, scores[level][:, index].argmax()) for level in (2, 3)]
             _, level, token = max(fine)
             kind = KINDS[pooled.objects[question.evidence[0]]["kind"]]
             best_on[kind].append(owners[level][token] in question.evidence)
             for level, size in enumerate(SCALES):
-                top = np.argpartition(-scores[level][:, index], RELEASED_BUDGETS[size])[
-                    : RELEASED_BUDGETS[size]
-                ]
+                top = np.argpartition(-scores[level][:, index], RELEASED_BUDGETS[size])[: RELEASED_BUDGETS[size]]
                 for item in question.evidence:
                     bin_ = next(f"{a}-{b}" for a, b in SIZES if a < scene.objects[item].size <= b)
                     recall[f"{size}/{bin_}"].append(bool((owners[level][top] == item).any()))

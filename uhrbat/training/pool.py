@@ -111,8 +111,7 @@ def write_scene(folder: Path, seed: int, dense: bool, count: int = 30) -> None:
         "objects": object_records(scene),
         "land_cover": scene.land_cover,
         "questions": [
-            {"text": q.text, "type": q.type, "targets": target_records(q)}
-            for q in questions(scene, seed, count)
+            {"text": q.text, "type": q.type, "targets": target_records(q)} for q in questions(scene, seed, count)
         ],
     }
     np.save(folder / f"{seed}.land.npy", scene.land_map)
@@ -152,9 +151,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--scenes", type=int, default=200)
-    parser.add_argument(
-        "--sparse-every", type=int, default=4, help="every n-th scene is a sparse one; 0: none"
-    )
+    parser.add_argument("--sparse-every", type=int, default=4, help="every n-th scene is a sparse one; 0: none")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     done = set(available(args.folder))

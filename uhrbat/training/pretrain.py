@@ -142,9 +142,7 @@ class PhraseSampler:
         """-> ids int64[n, L], mask int64[n, L], match bool[kinds + 1, colours + 1, n]."""
         plain = self.rng.choice(len(self.plain), count // 3, replace=False)
         chosen = [self.plain[i] for i in plain]
-        chosen += [
-            self.texts[i] for i in self.rng.choice(len(self.texts), count - len(chosen), replace=False)
-        ]
+        chosen += [self.texts[i] for i in self.rng.choice(len(self.texts), count - len(chosen), replace=False)]
         match = np.zeros((NO_KIND + 1, NO_COLOR + 1, count), bool)
         for index, text in enumerate(chosen):
             for kind, color in self.bank[text]:
@@ -164,9 +162,7 @@ def encode_texts(codec: TextCodec, texts: list[str], limit: int) -> tuple[Tensor
     return ids, mask
 
 
-def dense_loss(
-    model: UHRBATModel, heads: nn.Linear, features: Tensor, labels: dict, text: Tensor, match: Tensor
-):
+def dense_loss(model: UHRBATModel, heads: nn.Linear, features: Tensor, labels: dict, text: Tensor, match: Tensor):
     """Focal loss of every token with every text, plus the readable heads. -> (loss, numbers to log, logits)."""
     visual = model.similarity_vectors(features)
     logits = model.similarity.logits(visual.flatten(0, 1), text).view(*features.shape[:2], -1)
@@ -186,9 +182,7 @@ def dense_loss(
     zero = read.sum() * 0
     colors = F.cross_entropy(read[known][:, COLOR_HEAD], color.flatten()[known]) if known.any() else zero
     centers = (
-        F.binary_cross_entropy_with_logits(
-            read[known][:, CENTER_HEAD], labels["center"].flatten()[known].float()
-        )
+        F.binary_cross_entropy_with_logits(read[known][:, CENTER_HEAD], labels["center"].flatten()[known].float())
         if known.any()
         else zero
     )
@@ -196,14 +190,8 @@ def dense_loss(
     loss = similar + 0.5 * kinds + 0.3 * colors + 0.3 * centers + 0.1 * land
     with torch.no_grad():
         right = (read[:, KIND_HEAD].argmax(-1) == flat_kind)[known].float().mean() if known.any() else zero
-        hue = (
-            (read[known][:, COLOR_HEAD].argmax(-1) == color.flatten()[known]).float().mean()
-            if known.any()
-            else zero
-        )
-    numbers = dict(
-        similar=similar, kinds=kinds, colors=colors, centers=centers, land=land, kind_ok=right, color_ok=hue
-    )
+        hue = (read[known][:, COLOR_HEAD].argmax(-1) == color.flatten()[known]).float().mean() if known.any() else zero
+    numbers = dict(similar=similar, kinds=kinds, colors=colors, centers=centers, land=land, kind_ok=right, color_ok=hue)
     return loss, {name: float(value.detach()) for name, value in numbers.items()}, logits
 
 
@@ -219,9 +207,7 @@ def mine(model: UHRBATModel, sampler: WindowSampler, text: Tensor, match: Tensor
         edge = TILE_GRID * PATCH
         pixels = np.stack([scene.images[size][r * PATCH :][:edge, c * PATCH :][:, :edge] for r, c in corners])
         visual = model.similarity_vectors(model.features(normalise(pixels)))
-        scores = (
-            model.similarity.logits(visual.flatten(0, 1), text).sigmoid().view(4, TILE_GRID, TILE_GRID, -1)
-        )
+        scores = model.similarity.logits(visual.flatten(0, 1), text).sigmoid().view(4, TILE_GRID, TILE_GRID, -1)
         for (r, c), score in zip(corners, scores):
             view = np.s_[r : r + TILE_GRID, c : c + TILE_GRID]
             labels = scene.labels[size]
@@ -240,9 +226,7 @@ def mine(model: UHRBATModel, sampler: WindowSampler, text: Tensor, match: Tensor
 
 def parameter_groups(model: nn.Module, heads: nn.Linear) -> list[dict]:
     named = [
-        (name, value)
-        for name, value in model.named_parameters()
-        if name.startswith(("vision.", "similarity."))
+        (name, value) for name, value in model.named_parameters() if name.startswith(("vision.", "similarity."))
     ] + [(f"heads.{name}", value) for name, value in heads.named_parameters()]
     plain = [value for name, value in named if value.ndim < 2 or "embedding" in name]
     decayed = [value for name, value in named if not (value.ndim < 2 or "embedding" in name)]
@@ -336,9 +320,7 @@ def load_weights(model: UHRBATModel, heads: nn.Linear | None, path: Path) -> Non
     tensors = load_file(path)
     model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
     if heads is not None:
-        heads.load_state_dict(
-            {name[6:]: value for name, value in tensors.items() if name.startswith("heads.")}
-        )
+        heads.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("heads.")})
 
 
 if __name__ == "__main__":

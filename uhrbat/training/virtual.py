@@ -40,9 +40,7 @@ def virtual_scene(rng: np.random.Generator, seed: int) -> Scene:
     for (kind, color), (x, y) in zip(specs, draw_places(rng, len(specs))):
         low, high = KIND_SIZES[kind]
         half = np.exp(rng.uniform(np.log(low), np.log(high))) / 2
-        objects.append(
-            SceneObject(kind, color, (int(x - half), int(y - half), int(x + half) + 1, int(y + half) + 1))
-        )
+        objects.append(SceneObject(kind, color, (int(x - half), int(y - half), int(x + half) + 1, int(y + half) + 1)))
     return bare_scene(objects, LAND_COVERS[rng.integers(len(LAND_COVERS))], seed)
 
 
