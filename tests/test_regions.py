@@ -143,6 +143,7 @@ def test_more_clusters_than_tokens_and_one_cluster():
         (torch.ones(4, 2), 2, 0),
         (torch.ones(4, 2), 2, 1, 0, torch.tensor([1])),
         (torch.ones(4, 2), 2, 1, 0, None, 0),
+        (torch.full((4, 2), torch.nan), 2),
     ],
 )
 def test_what_cannot_be_clustered_is_refused(arguments):

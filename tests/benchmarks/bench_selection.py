@@ -25,7 +25,9 @@ from uhrbat.regions import RegionSettings, partition, tile_coordinates, token_fe
 
 # Issue F, item 3: the released code's selection on this kind of machine, one thread, size 256, idle otherwise.
 RELEASED_SECONDS = {672: 0.07, 1344: 0.84, 2688: 4.5, 4032: 20.3}
-VARIANTS = ("plain", "exact", "released", "reduced", "default")
+# plain: the released algorithm as described, below; exact, released: `RegionSettings.released` with and without the
+# shortlist; reduced: released in 64 principal directions; whole: our default's regions without reduction or sample.
+VARIANTS = ("plain", "exact", "released", "reduced", "whole", "default")
 
 
 def noise(scale: Scale, dims: int) -> torch.Tensor:
@@ -80,6 +82,7 @@ def regions(variant: str, embeddings: torch.Tensor, scale: Scale) -> torch.Tenso
         "exact": RegionSettings(**{**vars(released), "exact": True}),
         "released": released,
         "reduced": RegionSettings(**{**vars(released), "dims": 64}),
+        "whole": RegionSettings(dims=None, sample=None, exact=True),
         "default": RegionSettings(),
     }
     return partition(embeddings, scale, settings[variant])
