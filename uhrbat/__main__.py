@@ -42,9 +42,14 @@ def main(argv: list[str] | None = None) -> int:
     evaluate = commands.add_parser("evaluate", help="score a model")
     measures = evaluate.add_subparsers(dest="measure", required=True, parser_class=_Parser)
     scenes = measures.add_parser("scenes", help="held-out generated scenes")
+    commands.add_parser("serve", help="run the model worker (see python -m uhrbat serve --help)", add_help=False)
     rest = list(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
+        if rest[:1] == ["serve"]:
+            from .serving.__main__ import main as serve
+
+            return serve(rest[1:])
         from .evaluation import scenes as scenes_room
 
         scenes_room.add_arguments(scenes)

@@ -58,6 +58,20 @@ def drawer(bank, model):
     return decoder.SampleDrawer(bank, model, TextCodec(tokenizer(), BINS), np.random.default_rng(3))
 
 
+def table(draw):
+    return decoder.Neighbours(draw.codec, len(tokenizer()))
+
+
+def test_a_place_counts_a_little_as_its_neighbours_and_a_word_only_as_itself():
+    codec = TextCodec(tokenizer(), BINS)
+    found = decoder.Neighbours(codec, len(tokenizer()))
+    assert found.ids[codec.x_ids[3]].tolist() == codec.x_ids[1:6]
+    assert found.ids[codec.y_ids[0]].tolist() == [codec.y_ids[0]] * 3 + codec.y_ids[1:3]
+    word = codec.plain_ids("yes")[0]
+    assert found.ids[word, 2] == word and found.weights[word].tolist() == [0, 0, 1, 0, 0]
+    torch.testing.assert_close(found.weights.sum(1), torch.ones(len(tokenizer())))
+
+
 def test_a_sample_holds_the_centres_of_its_objects_and_their_questions(bank, model):
     sample = drawer(bank, model).draw(60, 6)
     assert sample.scene.objects
@@ -71,12 +85,12 @@ def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
     before = torch.tensor(draw.codec.prompt("x").before)
     decoder.merge_some, kept = (lambda tokens, *rest: tokens), decoder.merge_some
     try:
-        together, _, _ = decoder.losses(model, decoder.collate([sample], draw.codec), before, draw.rng)
+        together, _, _ = decoder.losses(model, decoder.collate([sample], draw.codec), before, table(draw), draw.rng)
         parts, weights = [], []
         for question in sample.questions:
             alone = decoder.Sample(sample.features, sample.level, sample.xy, sample.owner, [question], sample.scene)
             batch = decoder.collate([alone], draw.codec)
-            parts.append(decoder.losses(model, batch, before, draw.rng)[0])
+            parts.append(decoder.losses(model, batch, before, table(draw), draw.rng)[0])
             weights.append((batch.labels >= 0).sum())
     finally:
         decoder.merge_some = kept
@@ -97,8 +111,8 @@ def test_padding_does_not_change_a_sample(bank, model):
     generator = np.random.default_rng(0)
     kept, decoder.merge_some = decoder.merge_some, lambda tokens, *rest: tokens
     try:
-        one = decoder.losses(model, both, before, generator)
-        two = decoder.losses(model, alone, before, generator)
+        one = decoder.losses(model, both, before, table(draw), generator)
+        two = decoder.losses(model, alone, before, table(draw), generator)
     finally:
         decoder.merge_some = kept
     torch.testing.assert_close(one[0], two[0], rtol=1e-4, atol=1e-5)
@@ -147,7 +161,7 @@ def test_training_lowers_the_loss(bank):
     optimizer = torch.optim.AdamW([p for n, p in model.named_parameters() if n.startswith(decoder.TRAINED)], lr=3e-3)
     first = None
     for _ in range(25):
-        answer, pulled, _ = decoder.losses(model, batch, before, draw.rng)
+        answer, pulled, _ = decoder.losses(model, batch, before, table(draw), draw.rng)
         first = first or (float(answer.detach()), float(pulled.detach()))
         optimizer.zero_grad()
         (answer + pulled).backward()

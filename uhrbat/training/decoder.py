@@ -196,7 +196,27 @@ def merge_some(tokens: Tensor, real: Tensor, evidence: set, rng: np.random.Gener
     return out
 
 
-def losses(model: UHRBATModel, batch: Batch, before: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+class Neighbours:
+    """Soft targets: a word counts as itself, a place also a little as the places beside it.
+
+    ids int[vocabulary, 5] and weights float[vocabulary, 5] of what each label counts as.
+    """
+
+    spread = (0.05, 0.2, 0.5, 0.2, 0.05)
+
+    def __init__(self, codec: TextCodec, vocabulary: int) -> None:
+        self.ids = torch.arange(vocabulary)[:, None].repeat(1, 5)
+        self.weights = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]).repeat(vocabulary, 1)
+        for axis in (codec.x_ids, codec.y_ids):
+            for place, id_ in enumerate(axis):
+                near = [min(max(place + step, 0), codec.point_bins - 1) for step in range(-2, 3)]
+                self.ids[id_] = torch.tensor([axis[i] for i in near])
+                self.weights[id_] = torch.tensor(self.spread)
+
+
+def losses(
+    model: UHRBATModel, batch: Batch, before: Tensor, neighbours: Neighbours, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """-> (next-token loss on targets, attention loss, share of target tokens predicted)."""
     count = len(batch.ids)
     embeddings = model.project(batch.features) + residuals_at(model, batch.level, batch.xy)
@@ -226,7 +246,7 @@ def losses(model: UHRBATModel, batch: Batch, before: Tensor, rng: np.random.Gene
     wanted = batch.labels >= 0
     logits = model.language.lm_head(output[wanted])
     labels = batch.labels[wanted]
-    answer = F.cross_entropy(logits, labels)
+    answer = -(logits.log_softmax(-1).gather(1, neighbours.ids[labels]) * neighbours.weights[labels]).sum(-1).mean()
     right = (logits.argmax(-1) == labels).float().mean()
     pulled = 0
     for layer, rows in ((-1, batch.asked), (-2, batch.pointing)):
@@ -260,48 +280,65 @@ def attention_loss(
     return -(weights * wanted).sum(-1).clamp(min=1e-6).log().mean()
 
 
-def initialise(model: UHRBATModel, drawer: SampleDrawer, generator: torch.Generator) -> None:
-    """Whiten the features in the projector and lay low-frequency cosines over the scene as positions (nano.md)."""
-    some = np.concatenate([scene.features[::7] for scene in drawer.scenes]).astype(np.float32)
-    some = torch.from_numpy(some)
-    mean = some.mean(0)
-    values, vectors = torch.linalg.eigh(torch.cov((some - mean).T) + 1e-4 * torch.eye(some.shape[1]))
-    whiten = vectors / values.sqrt()
-    turn = torch.linalg.qr(torch.randn(whiten.shape, generator=generator))[0]
-    first, last = model.projector[0], model.projector[2]
+def initialise(model: UHRBATModel, drawer: SampleDrawer, codec: TextCodec, generator: torch.Generator) -> None:
+    """Start from what is known: the projector from the directions that text was matched with and the features' main
+    ones, each of unit variance; low-frequency cosines laid over the scene as positions (nano.md), and the same cosines
+    as the words for places, so that a place is said as it is seen."""
+    language = model.language
+    hidden = language.config.hidden_size
+    features = torch.from_numpy(np.concatenate([scene.features[::7] for scene in drawer.scenes]).astype(np.float32))
+    frequency = torch.tensor([0.5, 0.5, 1, 1, 2, 3, 4, 6, 8, 12])[torch.randint(10, (hidden,), generator=generator)]
+    phase = torch.rand(hidden, generator=generator) * 2 * math.pi
+    along_x = torch.arange(hidden) % 2 == 0
+
+    def waves(x: Tensor, y: Tensor) -> Tensor:
+        along = torch.where(along_x, x[..., None], y[..., None])
+        return 0.5 * torch.cos(2 * math.pi * frequency * along + phase)
+
     with torch.no_grad():
-        first.weight.copy_((whiten @ turn).T)
-        first.bias.copy_(-(whiten @ turn).T @ mean)
-        nn.init.orthogonal_(last.weight, generator=generator)
-        last.weight.mul_(0.7)
-        last.bias.zero_()
-        hidden = first.out_features
-        frequency = torch.tensor([0.5, 0.5, 1, 1, 2, 3, 4, 6, 8, 12])[torch.randint(10, (hidden,), generator=generator)]
-        phase = torch.rand(hidden, generator=generator) * 2 * math.pi
-        along_x = torch.arange(hidden) % 2 == 0
+        start_projector(model, features, generator)
         for size in SCALES:
             table = model.residuals[str(size)]
             side = math.isqrt(table.shape[1])
             places = (torch.arange(side) + 0.5) / side
             y, x = torch.meshgrid(places, places, indexing="ij")
-            along = torch.where(along_x, x[..., None], y[..., None])
-            waves = 0.5 * torch.cos(2 * math.pi * frequency * along + phase)
             offset = 0.1 * torch.randn(hidden, generator=generator)
-            table.copy_((waves + offset).reshape(1, side * side, hidden))
-        for name, value in model.language.named_parameters():
+            table.copy_((waves(x, y) + offset).reshape(1, side * side, hidden))
+        for name, value in language.named_parameters():
             if value.ndim == 2:
                 out = name.endswith(("o_proj.weight", "down_proj.weight"))
                 nn.init.normal_(value, std=0.02 if out else 0.05, generator=generator)
-        nn.init.normal_(model.language.model.embed_tokens.weight, std=0.3, generator=generator)
+        words = language.model.embed_tokens.weight
+        nn.init.normal_(words, std=0.3, generator=generator)
+        bins = (torch.arange(codec.point_bins) + 0.5) / codec.point_bins
+        for ids, own in ((codec.x_ids, along_x), (codec.y_ids, ~along_x)):
+            words[ids] = waves(bins, bins) * own + 0.1 * torch.randn(hidden, generator=generator)
+            language.lm_head.weight[ids] = 0.5 * waves(bins, bins) * own
         for layer in (0, 2):
             nn.init.orthogonal_(model.token_mlp[layer].weight, generator=generator)
             model.token_mlp[layer].bias.zero_()
 
 
+def start_projector(model: UHRBATModel, features: Tensor, generator: torch.Generator) -> None:
+    """First layer: as many of the text-matched directions as there are, then principal ones; second: orthogonal."""
+    first, last = model.projector[0], model.projector[2]
+    mean = features.mean(0)
+    matched = model.similarity.visual_projection.weight * model.vision.post_layernorm.weight
+    matched = matched - matched.mean(1, keepdim=True)
+    _, vectors = torch.linalg.eigh(torch.cov((features - mean).T))
+    rows = torch.cat([matched, vectors.flip(1).T])[: first.out_features]
+    rows = rows / ((features - mean) @ rows.T).std(0)[:, None].clamp(min=1e-3)
+    first.weight.copy_(rows)
+    first.bias.copy_(-rows @ mean)
+    nn.init.orthogonal_(last.weight, generator=generator)
+    last.weight.mul_(0.7)
+    last.bias.zero_()
+
+
 def size_at(share: float, rng: np.random.Generator) -> int:
     """Image tokens of a step: the largest grows as training goes on, small sizes stay in the mix."""
-    largest = 200 if share < 0.15 else 500 if share < 0.4 else 1000 if share < 0.7 else 2400
-    return int(np.exp(rng.uniform(np.log(64), np.log(largest))))
+    largest = 128 if share < 0.4 else 400 if share < 0.65 else 1000 if share < 0.8 else 2400
+    return int(np.exp(rng.uniform(np.log(48), np.log(largest))))
 
 
 def main() -> None:
@@ -311,9 +348,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/decoder"))
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--text-tokens", type=int, default=2600, help="image and text tokens a step, about")
-    parser.add_argument("--attention", type=float, default=0.2, help="weight of the attention loss")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--text-tokens", type=int, default=900, help="image and text tokens a step, about")
+    parser.add_argument("--attention", type=float, default=0.3, help="weight of the attention loss")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -326,7 +363,7 @@ def main() -> None:
     model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
     load_weights(model, None, args.weights)
     drawer = SampleDrawer(args.bank, model, codec, rng)
-    initialise(model, drawer, torch.Generator().manual_seed(args.seed))
+    initialise(model, drawer, codec, torch.Generator().manual_seed(args.seed))
     trained = {name: value for name, value in model.named_parameters() if name.startswith(TRAINED)}
     for name, value in model.named_parameters():
         value.requires_grad_(name in trained)
@@ -335,6 +372,7 @@ def main() -> None:
     groups = [{"params": decayed, "weight_decay": 0.03}, {"params": plain, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.97), fused=True)
     before = torch.tensor(codec.prompt("x").before)
+    neighbours = Neighbours(codec, len(tokenizer))
     args.out.mkdir(parents=True, exist_ok=True)
     step = load_state(args.out, model, optimizer)
     rng = drawer.rng = np.random.default_rng((args.seed, step))
@@ -346,7 +384,7 @@ def main() -> None:
             group["lr"] = rate
         size = size_at(share, rng)
         samples = [drawer.draw(size) for _ in range(max(1, round(args.text_tokens / (size + 350))))]
-        answer, pulled, right = losses(model, collate(samples, codec), before, rng)
+        answer, pulled, right = losses(model, collate(samples, codec), before, neighbours, rng)
         optimizer.zero_grad(set_to_none=True)
         (answer + args.attention * pulled).backward()
         nn.utils.clip_grad_norm_(list(trained.values()), 1.0)
@@ -355,10 +393,10 @@ def main() -> None:
         asked += sum(len(sample.questions) for sample in samples)
         for name, value in (("answer", answer), ("attention", pulled), ("right", right)):
             average[name] = 0.97 * average.get(name, float(value.detach())) + 0.03 * float(value.detach())
-        if step % 50 == 0:
+        if step % 100 == 0:
             shown = " ".join(f"{name} {value:.3f}" for name, value in average.items())
             logger.info("%d %.0f s questions %d %s", step, time.time() - begin, asked, shown)
-        if step % 250 == 0 or step == args.steps:
+        if step % 500 == 0 or step == args.steps:
             save_state(args.out, model, optimizer, step)
 
 
