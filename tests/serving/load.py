@@ -1,9 +1,10 @@
 """Many sessions at once against one worker, and what each of them had to wait. Run by hand:
 
-    python -m tests.serving.load [--fake] [--sessions 32] [--seconds 300] [--images DIR] [--json FILE]
+    python -m tests.serving.load [--page | --fake] [--sessions 32] [--seconds 300] [--images DIR] [--json FILE]
 
-Every session repeats: choose one of the images, ask one of the questions, then answer at other budgets, inspect a
-box, sometimes sweep or compare, with pauses of a reader. Counts what was completed, busy and failed, the times of each
+With --page the sessions are `gradio_client`s of an explorer started for this; else they use the worker's interface.
+Every session repeats: choose one of the images, ask one of the questions, answer at another budget, inspect a box and
+sometimes sweep, with the pauses of a reader. Counts what was completed, busy and failed, the times of each
 action, and the memory of this process (which stands for the page's) and of the worker over time. Loopback only.
 """
 
@@ -13,7 +14,9 @@ import argparse
 import json
 import os
 import random
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -21,7 +24,10 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import httpx
 import psutil
+from gradio_client import Client
+from gradio_client.exceptions import AppError
 
 from tests.serving.kill import ROOT, command
 from uhrbat.errors import BusyError, UHRBATError
@@ -50,31 +56,52 @@ class Tally:
         self.failures: Counter[str] = Counter()
         self.memory: list[tuple[float, int, int]] = []
 
-    def timed(self, worker: HttpWorker, action: str, asked: dict) -> None:
+    def timed(self, visitor, action: str, asked: dict) -> None:
         """Do one action and note how it went."""
         began = time.monotonic()
         try:
-            for _ in (job := getattr(worker, action)(**asked)):
-                pass
-            job.result()
+            visitor.do(action, asked)
             outcome = "completed"
-        except BusyError:
-            outcome = "busy"
-        except UHRBATError as error:
-            outcome = "failed"
-            with self.lock:
-                self.failures[f"{action}: {error}"] += 1
+        except (UHRBATError, AppError) as error:
+            busy = isinstance(error, BusyError) or "busy" in str(error) or "still waiting" in str(error)
+            outcome = "busy" if busy else "failed"
+            if not busy:
+                with self.lock:
+                    self.failures[f"{action}: {error}"] += 1
         with self.lock:
             self.outcomes[outcome] += 1
             if outcome == "completed":
                 self.times[action].append(time.monotonic() - began)
 
 
-def session(worker: HttpWorker, images: list[str], name: str, until: float, tally: Tally) -> None:
+class AtWorker:
+    """A session that uses the worker's own interface."""
+
+    def __init__(self, worker: HttpWorker, name: str) -> None:
+        self.worker, self.name = worker, name
+
+    def do(self, action: str, asked: dict) -> None:
+        for _ in (job := getattr(self.worker, action)(**asked, session=self.name)):
+            pass
+        job.result()
+
+
+class AtPage:
+    """A session that uses the explorer's named endpoints; another budget is another `ask` there."""
+
+    def __init__(self, url: str) -> None:
+        self.client = Client(url, verbose=False)
+
+    def do(self, action: str, asked: dict) -> None:
+        listed = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
+        self.client.predict(**listed, api_name="/ask" if action == "answer" else f"/{action}")
+
+
+def session(visitor, images: list[str], name: str, until: float, tally: Tally) -> None:
     """One user, until the time is up."""
     choose = random.Random(name)
     while time.monotonic() < until:
-        asked = {"image": choose.choice(images), "question": choose.choice(QUESTIONS), "session": name}
+        asked = {"image": choose.choice(images), "question": choose.choice(QUESTIONS)}
         steps = [
             ("ask", asked | {"budget": choose.choice(BUDGETS)}),
             ("answer", asked | {"budget": choose.choice(BUDGETS)}),
@@ -83,17 +110,65 @@ def session(worker: HttpWorker, images: list[str], name: str, until: float, tall
         ]
         for action, what in steps[: 4 if choose.random() < 0.15 else 3]:
             if time.monotonic() < until:
-                tally.timed(worker, action, what)
+                tally.timed(visitor, action, what)
                 time.sleep(choose.uniform(*PAUSE_SECONDS))
 
 
-def watch_memory(worker: HttpWorker, until: float, tally: Tally) -> None:
-    """Note the memory of this process and of the worker once a second."""
-    began, own = time.monotonic(), psutil.Process()
+def watch_memory(page: psutil.Process, until: float, tally: Tally) -> None:
+    """Note the memory of the page's process and of its child, the worker, once a second."""
+    began = time.monotonic()
     while time.monotonic() < until:
-        child = psutil.Process(worker.endpoint.pid).memory_info().rss
-        tally.memory.append((time.monotonic() - began, own.memory_info().rss, child))
+        children = sum(child.memory_info().rss for child in page.children())
+        tally.memory.append((time.monotonic() - began, page.memory_info().rss, children))
         time.sleep(1)
+
+
+def drive(visitors: list, images: list[str], page: psutil.Process, seconds: float) -> Tally:
+    """All visitors at once, for so long."""
+    tally, until = Tally(), time.monotonic() + seconds
+    threads = [threading.Thread(target=watch_memory, args=(page, until, tally))]
+    for number, visitor in enumerate(visitors):
+        threads.append(threading.Thread(target=session, args=(visitor, images, str(number), until, tally)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return tally
+
+
+def drive_page(options: argparse.Namespace) -> Tally:
+    """Start an explorer, and visit its examples."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=os.environ | {"PORT": str(port)})
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        while True:
+            try:
+                httpx.get(url, trust_env=False, timeout=5)
+                break
+            except httpx.HTTPError:
+                time.sleep(0.5)
+        images = [path.stem for path in pictures(options.images)]
+        visitors = [AtPage(url) for _ in range(options.sessions)]
+        return drive(visitors, images, psutil.Process(page.pid), options.seconds)
+    finally:
+        page.terminate()
+        page.wait(timeout=30)
+
+
+def drive_worker(options: argparse.Namespace) -> Tally:
+    """Start a worker, and use it from this process, which stands for the page's."""
+    with HttpWorker(Supervisor(command(options.fake))) as worker:
+        images = [worker.store(path) for path in pictures(options.images)]
+        visitors = [AtWorker(worker, str(number)) for number in range(options.sessions)]
+        return drive(visitors, images, psutil.Process(), options.seconds)
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Six images."""
+    return [path for path in sorted(folder.iterdir()) if path.suffix in (".jpg", ".png", ".tif")][:6]
 
 
 def summary(tally: Tally) -> dict:
@@ -121,29 +196,15 @@ def summary(tally: Tally) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fake", action="store_true", help="with the fake engine of the tests")
+    parser.add_argument("--page", action="store_true", help="through gradio_client and the explorer")
     parser.add_argument("--sessions", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--images", type=Path, default=ROOT / "assets" / "examples")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ["UHRBAT_STORE_FOLDER"] = tempfile.mkdtemp()
-    tally = Tally()
-    pictures = [path for path in sorted(options.images.iterdir()) if path.suffix in (".jpg", ".png", ".tif")][:6]
-    with HttpWorker(Supervisor(command(options.fake))) as worker:
-        images = [worker.store(path) for path in pictures]
-        until = time.monotonic() + options.seconds
-        threads = [
-            threading.Thread(target=session, args=(worker, images, f"session {n}", until, tally))
-            for n in range(options.sessions)
-        ]
-        threads.append(threading.Thread(target=watch_memory, args=(worker, until, tally)))
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        starts = worker.endpoint.starts
-        counted = [line for line in worker.metrics().splitlines() if line.startswith("uhrbat_scene_lookups_total")]
-    found = summary(tally) | {"worker starts": starts, "scene look-ups": counted}
+    tally = drive_page(options) if options.page else drive_worker(options)
+    found = summary(tally)
     print(json.dumps(found, indent=2))
     if options.json:
         options.json.write_text(json.dumps(found | {"memory": tally.memory}))

@@ -1,0 +1,143 @@
+"""Ray Serve on this machine: does one image stay on one replica, do two replicas do more than one, what does a client
+see when a replica is killed. Run by hand, with requirements-cluster.txt installed:
+
+    python -m tests.serving.cluster [--fake] [--images 12] [--questions 20] [--sessions 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import ray
+from PIL import Image
+from ray import serve
+
+from tests.serving import fake_engine
+from uhrbat.errors import UHRBATError
+from uhrbat.serving.cluster import NAME, Replicas, application
+from uhrbat.serving.http import HttpWorker, Remote
+from uhrbat.serving.models import load_engine
+
+PORT = 8123
+TOKEN = "only-for-this-run"
+
+
+def deploy(replicas: int, load) -> None:
+    """So many replicas, ready."""
+    serve.run(application(Replicas(replicas, replicas, cpus=0.5), TOKEN, load), name=NAME)
+
+
+def pictures(folder: Path, count: int, side: int) -> list[Path]:
+    """Distinct small images."""
+    paths = [folder / f"{number}.png" for number in range(count)]
+    for number, path in enumerate(paths):
+        Image.effect_noise((side + number, side), 50).save(path)
+    return paths
+
+
+def hit_rate(worker: HttpWorker, images: list[str], questions: int, sessions: int) -> dict:
+    """Of the questions about an image asked before, how many found it encoded."""
+    for image in images:
+        worker.encode(image).result(600)
+
+    def ask(number: int) -> bool:
+        image = images[number % len(images)]
+        result = worker.ask(image, f"question {number}?", session=str(number % sessions)).result(600)
+        return "encode" in result.run.reused
+
+    with ThreadPoolExecutor(sessions) as pool:
+        hits = list(pool.map(ask, range(len(images) * questions)))
+    return {"questions": len(hits), "hits": sum(hits), "rate": round(sum(hits) / len(hits), 4)}
+
+
+def throughput(worker: HttpWorker, paths: list[Path]) -> float:
+    """Images a second, encoded and asked about for the first time, all sent at once."""
+    images = [worker.store(path) for path in paths]
+    began = time.monotonic()
+    jobs = [worker.ask(image, "how many?", budget=400, session=image) for image in images]
+    for job in jobs:
+        job.result(600)
+    return round(len(images) / (time.monotonic() - began), 3)
+
+
+def kill_one(worker: HttpWorker, images: list[str], seconds: float) -> dict:
+    """Sessions ask all the time; after a third of the time one replica is killed."""
+    until, seen, lock = time.monotonic() + seconds, Counter(), threading.Lock()
+    last_failure = [0.0]
+
+    def session(name: int) -> None:
+        number = 0
+        while time.monotonic() < until:
+            number += 1
+            try:
+                worker.ask(images[(name + number) % len(images)], f"{name} {number}?", session=str(name)).result(60)
+                outcome = "completed"
+            except UHRBATError as error:
+                outcome = f"{type(error).__name__}: {error}"
+                last_failure[0] = time.monotonic()
+            with lock:
+                seen[outcome] += 1
+            time.sleep(0.1)
+
+    threads = [threading.Thread(target=session, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds / 3)
+    victims = [
+        p for p in psutil.process_iter(["cmdline"]) if "ServeReplica:uhrbat" in " ".join(p.info["cmdline"] or [])
+    ]
+    mine = [p for p in victims if os.getpid() in {parent.pid for parent in p.parents()}]
+    killed = time.monotonic()
+    mine[0].send_signal(signal.SIGKILL)
+    for thread in threads:
+        thread.join()
+    last = max(0.0, last_failure[0] - killed)
+    return {"outcomes": dict(seen), "seconds until the last failure": round(last, 2)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Ray Serve on this machine")
+    parser.add_argument("--fake", action="store_true", help="with the fake engine of the tests")
+    parser.add_argument("--images", type=int, default=12)
+    parser.add_argument("--questions", type=int, default=20)
+    parser.add_argument("--sessions", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=30)
+    options = parser.parse_args()
+    load = fake_engine.load if options.fake else load_engine
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "UHRBAT_STORE_FOLDER": tempfile.mkdtemp()}
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+    )
+    folder = Path(tempfile.mkdtemp())
+    found = {}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        serve.start(http_options={"host": "127.0.0.1", "port": PORT})
+        with HttpWorker(Remote(f"http://127.0.0.1:{PORT}", TOKEN)) as worker:
+            deploy(2, load)
+            images = [worker.store(path) for path in pictures(folder, options.images, 66)]
+            found["hit rate"] = hit_rate(worker, images, options.questions, options.sessions)
+            found["two replicas, images a second"] = throughput(worker, pictures(folder, options.images, 65))
+            print(json.dumps(found), flush=True)
+            found["a replica killed"] = kill_one(worker, images, options.seconds)
+            print(json.dumps(found), flush=True)
+            deploy(1, load)
+            found["one replica, images a second"] = throughput(worker, pictures(folder, options.images, 64))
+    finally:
+        serve.shutdown()
+        ray.shutdown()
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
