@@ -74,7 +74,7 @@ scenes = st.integers(1, 40).flatmap(
 
 
 @given(scenes)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_the_sorted_walk_equals_the_plain_walk(scene):
     values, regions, excluded, order, background = scene
     importance = torch.tensor(values)
@@ -87,7 +87,7 @@ def test_the_sorted_walk_equals_the_plain_walk(scene):
 
 
 @given(scenes, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_counterfactual_rankings_keep_the_order_of_all_others(scene, data):
     values, regions, excluded, order, background = scene
     ranking = rank_tokens(
