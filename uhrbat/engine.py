@@ -17,16 +17,17 @@ from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from . import baselines, checkpoints, evidence, imagery, importance
+from . import baselines, checkpoints, evidence, imagery, importance, sam
 from .errors import Cancelled, InputError
 from .model import UHRBATModel
 from .pyramid import Pyramid, Scale, split_budget
 from .ranking import Ranking, Selection, rank_tokens
-from .regions import partition
+from .regions import BACKGROUND, partition
 from .released import unseeded_kmeans
 from .settings import SETTINGS_CHOICES as SETTINGS_CHOICES
 from .settings import Settings, default_settings
@@ -37,6 +38,7 @@ Progress = Callable[[str, float, str], None]
 Box = tuple[float, float, float, float]
 PHOTOGRAPH_CAVEAT = "nano was trained on generated scenes only; this image is not one of them, so take its answer as a demonstration."
 VIEWS_A_SCENE = 8
+OVERVIEW = 1024
 TILE_BATCH = {"cpu": 8, "mps": 8, "cuda": 64}
 logger = logging.getLogger(__name__)
 
@@ -112,6 +114,7 @@ class UHRBAT:
     ) -> None:
         self.name, self.model, self.codec = name, model, codec
         self.settings = settings or default_settings(model)
+        self.segmenter: sam.Segmenter | None = None
 
     @classmethod
     def from_pretrained(
@@ -210,6 +213,7 @@ class UHRBAT:
         pyramid = Pyramid(*canvas.full_size, self.scales)
         batches = sum(scale.tiles**2 for scale in pyramid.scales)
         embeddings, visual, excluded, done = {}, {}, {}, 0
+        overview = None
         for scale, (_, picture) in zip(pyramid.scales, imagery.scale_images(canvas, self.scales)):
             parts, seen = [], []
             for tiles in self._tile_batches(picture, scale):
@@ -219,6 +223,8 @@ class UHRBAT:
                 if self.model.similarity is not None:
                     seen.append(self.model.similarity_vectors(features).flatten(0, 1))
                 done += count
+            if overview is None or len(overview) < OVERVIEW:
+                overview = picture
             embeddings[scale.size] = torch.cat(parts)
             if seen:
                 visual[scale.size] = torch.cat(seen)
@@ -226,7 +232,7 @@ class UHRBAT:
             excluded[scale.size] = torch.zeros_like(valid) if self.model.profile.released else ~valid
         report("encode", 1.0)
         return EncodedScene(
-            self, canvas.info, pyramid, embeddings, visual, excluded, generated, report.close()
+            self, canvas.info, pyramid, embeddings, visual, excluded, overview, generated, report.close()
         )
 
     def _tile_batches(self, picture, scale: Scale) -> Iterable[Tensor]:
@@ -279,6 +285,7 @@ class EncodedScene:
 
     embeddings: {size: float[N, hidden]} without residuals; visual: {size: float[N, p]}; excluded: {size: bool[N]}
     tokens of padding or nodata, never evidence; none where the model was trained with them (Profile.released).
+    overview: uint8[side, side, 3], the scene square at the coarsest scale that shows enough for SAM.
     """
 
     model: UHRBAT
@@ -287,10 +294,12 @@ class EncodedScene:
     embeddings: dict[int, Tensor]
     visual: dict[int, Tensor]
     excluded: dict[int, Tensor]
+    overview: np.ndarray
     made_by_generator: bool
     seconds: dict[str, float]
     _views: OrderedDict[tuple[str, Settings], View] = field(default_factory=OrderedDict)
     _regions: dict[tuple, dict[int, Tensor]] = field(default_factory=dict)
+    _masks: np.ndarray | None = None
     _lock: Lock = field(default_factory=Lock)
 
     @property
@@ -303,7 +312,7 @@ class EncodedScene:
         held = [*self.embeddings.values(), *self.visual.values(), *self.excluded.values()]
         for regions in self._regions.values():
             held += regions.values()
-        total = sum(value.numel() * value.element_size() for value in held)
+        total = sum(value.numel() * value.element_size() for value in held) + self.overview.nbytes
         return total + sum(view.nbytes for view in list(self._views.values()))
 
     @property
@@ -359,7 +368,11 @@ class EncodedScene:
         for size, values in scores.items():
             excluded = self.excluded[size]
             rankings[size] = rank_tokens(
-                values, regions[size], settings.order, excluded=excluded if bool(excluded.any()) else None
+                values,
+                regions[size],
+                settings.order,
+                background=BACKGROUND if settings.regions == "sam" else None,
+                excluded=excluded if bool(excluded.any()) else None,
             )
         report("rank", 1.0)
         view = View(self, question, settings, scores, regions, rankings, report.close())
@@ -390,10 +403,30 @@ class EncodedScene:
             for index, scale in enumerate(self.pyramid.scales):
                 report("partition", index / len(self.pyramid.scales))
                 chosen = settings.regions_of(scale, self.pyramid.sizes, profile.coordinates)
-                parted = unseeded_kmeans if settings.release and settings.regions == "kmeans" else partition
-                out[scale.size] = parted(self._with_residual(scale.size, profile.region_residual), scale, chosen)
-            self._regions[key] = out
+                if settings.regions == "sam":
+                    out[scale.size] = partition(None, scale, chosen, self.masks(report))
+                    continue
+                tokens = self._with_residual(scale.size, profile.region_residual)
+                unseeded = settings.release and settings.regions == "kmeans"
+                out[scale.size] = (unseeded_kmeans if unseeded else partition)(tokens, scale, chosen)
+            self._regions[key] = {size: regions.to(self.device) for size, regions in out.items()}
         return self._regions[key]
+
+    def masks(self, report: Callable[[str, float], None] | None = None) -> np.ndarray:
+        """int32[s, s] label map of the scene square for regions "sam", by the model's segmenter once an image."""
+        if self._masks is None:
+            engine = self.model
+            engine.segmenter = engine.segmenter or sam.Segmenter.from_pretrained(device=engine.device)
+            tell = (lambda share: report("partition", share)) if report else None
+            self._masks = engine.segmenter.label_map(self.overview, tell)
+        return self._masks
+
+    def use_masks(self, masks: np.ndarray) -> None:
+        """Partition "sam" by these masks from now on (`regions.masks_to_regions`) instead of the segmenter's."""
+        with self._lock:
+            self._masks = masks
+            for held in (self._views, self._regions):
+                held.clear()
 
 
 @dataclass
