@@ -10,8 +10,8 @@ import numpy as np
 
 from uhrbat.errors import InputError
 from uhrbat.serving import results
-from uhrbat.serving.bench import Work
 from uhrbat.serving.results import DROPPED, MERGED, PRESERVED
+from uhrbat.serving.work import Work
 
 Steps = Generator[None, None, Any]
 OURS = "uhrbat"

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from uhrbat.serving import metrics
+from uhrbat.serving.actions import STEPS
 from uhrbat.serving.cache import SceneCache
 from uhrbat.serving.job import Token
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.models import Models
-from uhrbat.serving.results import Event, Progress, Run
 from uhrbat.serving.schema import Request
-
-Emit = Callable[[Event], None]
+from uhrbat.serving.work import Emit, Work
 
 
 class Bench:
@@ -44,104 +41,14 @@ class Bench:
 
     def run(self, action: str, request: Request, path: Path, emit: Emit, token: Token) -> Generator[None, None, Any]:
         """The steps of an action on the image file at `path`; returns its result."""
-        from uhrbat.serving.actions import STEPS
-
         return (yield from STEPS[action](Work(self, request, path, emit, token)))
 
-    def forget(self, image: str | None = None) -> None:
-        """Drop the encoded scenes of an image, or all of them, and give the memory back."""
+    def forget(self) -> None:
+        """Drop all encoded scenes, and give the memory back."""
         for cache in self._caches.values():
-            cache.drop() if image is None else cache.drop(lambda key: key[1] == image)
+            cache.drop()
         gc.collect()
         if any(device.startswith("cuda") for device in self._caches):
             import torch
 
             torch.cuda.empty_cache()
-
-
-@dataclass
-class Work:
-    """One request at work: what it asked for, where its progress goes, and which stages it had to do."""
-
-    bench: Bench
-    request: Request
-    path: Path
-    emit: Emit
-    token: Token
-    seconds: dict[str, float] = field(default_factory=dict)
-    done_now: set[str] = field(default_factory=set)
-    begin: float = 0.0
-    share: float = 1.0
-    of: str = ""
-
-    def progress(self, stage: str, fraction: float, message: str = "") -> None:
-        """What the engine reports to: passed on, as a share of the whole where the work has several parts."""
-        self.done_now.add(stage)
-        message = ", ".join(filter(None, (self.of, message)))
-        self.emit(Progress(stage, self.begin + self.share * min(1.0, max(0.0, fraction)), message))
-
-    def part(self, index: int, count: int, name: str) -> None:
-        """From now on, progress is that of part `index` (from 0) of `count`."""
-        self.begin, self.share, self.of = index / count, 1 / count, name
-
-    def took(self, seconds: dict[str, float]) -> None:
-        """Note how long stages took; those done now are counted."""
-        for stage, value in seconds.items():
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + value
-            if stage in self.done_now:
-                self.bench.stage(stage, value)
-
-    def model(self) -> Any:
-        """The model that the request names."""
-        name = self.request.settings.model
-        if not self.bench.models.is_loaded(name):
-            self.emit(Progress("load", 0.0, f"loading the model {name}"))
-        return self.bench.models.get(name)
-
-    def scene(self) -> Generator[None, None, Any]:
-        """The encoded image: from the cache, or encoded now."""
-        model = self.model()
-        cache = self.bench.cache(str(model.device))
-        bands = self.request.settings.bands
-        key = (self.request.settings.model, self.request.image, bands)
-        scene = cache.get(key)
-        if scene is None:
-            scene = model.encode(self.path, progress=self.progress, cancel=self.token, bands=bands)
-            cache.put(key, scene)
-            self.took(scene.seconds)
-            yield
-        else:
-            self.took(scene.seconds)
-        return scene
-
-    def view(self) -> Generator[None, None, Any]:
-        """The request's question, asked of its image."""
-        scene = yield from self.scene()
-        view = scene.ask(self.request.question, self._engine_settings(), progress=self.progress, cancel=self.token)
-        cache = self.bench.cache(str(self.model().device))
-        cache.measure((self.request.settings.model, self.request.image, self.request.settings.bands))
-        self.took(view.seconds)
-        yield
-        return view
-
-    def _engine_settings(self) -> Any:
-        """The model's own settings, with what the request chose in their place."""
-        chosen = self.request.settings.model_dump(include={"importance", "regions", "order", "seed"}, exclude_none=True)
-        return replace(self.model().settings, **chosen)
-
-    def account(self) -> Run:
-        """How the result came about."""
-        model, settings = self.model(), self._engine_settings()
-        device = str(model.device)
-        return Run(
-            model=self.request.settings.model,
-            device=device,
-            dtype=str(model.dtype).removeprefix("torch."),
-            importance=settings.importance,
-            regions=settings.regions,
-            order=settings.order,
-            seed=settings.seed,
-            seconds={stage: round(value, 6) for stage, value in self.seconds.items()},
-            reused=tuple(stage for stage in self.seconds if stage not in self.done_now),
-            memory=metrics.memory(device),
-        )

@@ -74,10 +74,10 @@ class SceneCache:
     def __len__(self) -> int:
         return len(self._scenes)
 
-    def drop(self, belongs: Callable[[Hashable], bool] = lambda key: True) -> None:
-        """Forget the scenes whose key `belongs`; by default all."""
+    def drop(self) -> None:
+        """Forget all scenes."""
         with self._lock:
-            for key in [key for key in self._scenes if belongs(key)]:
+            for key in list(self._scenes):
                 self._forget(key)
 
     def _shrink(self) -> None:

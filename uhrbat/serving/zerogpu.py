@@ -16,11 +16,12 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from uhrbat.errors import Cancelled, WorkerError
-from uhrbat.serving.bench import Bench, Emit
+from uhrbat.serving.bench import Bench
 from uhrbat.serving.job import HEARTBEAT_SECONDS, Token
 from uhrbat.serving.local import InProcessWorker
 from uhrbat.serving.schema import Request
 from uhrbat.serving.service import Service
+from uhrbat.serving.work import Emit
 
 GPU_SECONDS = 120
 LANES = 4
