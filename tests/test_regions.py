@@ -97,7 +97,7 @@ def test_the_shortlist_changes_next_to_nothing(monkeypatch):
     monkeypatch.setattr(clustering, "_SHORTLIST_FROM", 0)
     features, _ = blobs(6000, 16, 700, seed=1)
     exact, quick = (kmeans(features, 600, exact=exact) for exact in (True, False))
-    assert (exact != quick).float().mean() < 0.01
+    assert (exact != quick).float().mean() < 0.02
     assert spread(features, quick) < spread(features, exact) * 1.001
 
 
