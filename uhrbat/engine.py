@@ -8,102 +8,37 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from . import baselines, checkpoints, evidence, imagery, importance, sam
-from .errors import Cancelled, InputError
+from . import checkpoints, imagery, importance, sam
+from .errors import InputError
 from .model import UHRBATModel
 from .pyramid import Pyramid, Scale, split_budget
-from .ranking import Ranking, Selection, rank_tokens
+from .ranking import rank_tokens
 from .regions import BACKGROUND, partition
 from .released import unseeded_kmeans
+from .reporting import Flag, Progress, Reporter
 from .settings import SETTINGS_CHOICES as SETTINGS_CHOICES
 from .settings import Settings, default_settings
 from .text import TextCodec, clean_question
+from .view import Answer as Answer
+from .view import Budget, View
 
-Budget = int | tuple[int, ...]
-Progress = Callable[[str, float, str], None]
-Box = tuple[float, float, float, float]
-PHOTOGRAPH_CAVEAT = "nano was trained on generated scenes only; this image is not one of them, so take its answer as a demonstration."
+PHOTOGRAPH_CAVEAT = (
+    "nano was trained on generated scenes only; this image is not one of them, so take its answer as a demonstration."
+)
 VIEWS_A_SCENE = 8
 OVERVIEW = 1024
 TILE_BATCH = {"cpu": 8, "mps": 8, "cuda": 64}
 logger = logging.getLogger(__name__)
-
-
-class Flag(Protocol):
-    """Anything with `is_set`, such as threading.Event: set it to cancel."""
-
-    def is_set(self) -> bool: ...
-
-
-class Answer(str):
-    """The model's answer, a string that also carries how it came about.
-
-    points: (x, y) in image pixels that the model listed as evidence before it answered; tokens: image tokens that
-    it was given; seconds by stage; truncated: the answer reached its length limit; caveat: why not to trust it.
-    """
-
-    points: tuple[tuple[float, float], ...]
-    tokens: int
-    seconds: dict[str, float]
-    truncated: bool
-    caveat: str | None
-
-
-class _Reporter:
-    """Forwards progress, raises Cancelled when asked to, and times the stages."""
-
-    def __init__(self, progress: Progress | bool | None, cancel: Flag | None) -> None:
-        self.bar: tqdm | None = None
-        self.callback = progress if callable(progress) else None
-        self.show = progress is True
-        self.cancel = cancel
-        self.seconds: dict[str, float] = {}
-        self._began: tuple[str, float] | None = None
-
-    def __call__(self, stage: str, fraction: float, message: str = "") -> None:
-        if self.cancel is not None and self.cancel.is_set():
-            self.close()
-            raise Cancelled(f"stopped while at work on '{stage}', as asked")
-        now = time.perf_counter()
-        if self._began is None or self._began[0] != stage:
-            self._finish(now)
-            self._began = (stage, now)
-        if self.callback:
-            self.callback(stage, fraction, message)
-        if self.show:
-            if self.bar is None:
-                self.bar = tqdm(
-                    total=100, bar_format="{desc:<10}{bar}{percentage:4.0f}% {elapsed}", leave=False
-                )
-            self.bar.set_description_str(stage)
-            self.bar.n = round(fraction * 100)
-            self.bar.refresh()
-
-    def _finish(self, now: float) -> None:
-        if self._began is not None:
-            stage, start = self._began
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + now - start
-
-    def close(self) -> dict[str, float]:
-        self._finish(time.perf_counter())
-        self._began = None
-        if self.bar is not None:
-            self.bar.close()
-        return self.seconds
 
 
 class UHRBAT:
@@ -127,14 +62,14 @@ class UHRBAT:
         cancel: Flag | None = None,
         **options,
     ) -> UHRBAT:
-        """Load "nano", a checkpoint folder, or a Hub id (`RL-MIND/UHR-BAT`, `llava-hf/llava-onevision-qwen2-0.5b-ov-hf`).
+        """Load "nano", a checkpoint folder, or a Hub id such as `RL-MIND/UHR-BAT`.
 
         device: "auto" takes cuda, then mps, then cpu; dtype: bfloat16 on cuda, else float32. options: device_map,
         bits, similarity, ignore_unexpected (`checkpoints.load`). CheckpointError.
         """
         where = torch.device(choose_device(device))
         kind = dtype or (torch.bfloat16 if where.type == "cuda" else torch.float32)
-        report = _Reporter(progress, cancel)
+        report = Reporter(progress, cancel)
         loaded = checkpoints.load(
             name, where, kind, progress=lambda share, message: report("load", share, message), **options
         )
@@ -195,7 +130,7 @@ class UHRBAT:
 
         progress: True shows a bar, a callable gets (stage, fraction 0..1, message). ImageError, Cancelled.
         """
-        report = _Reporter(progress, cancel)
+        report = Reporter(progress, cancel)
         report("read", 0.0)
         info = info or imagery.open_image(path, bands=bands)
         stop = cancel.is_set if cancel is not None else None
@@ -206,10 +141,10 @@ class UHRBAT:
         self, canvas: imagery.Canvas, *, generated: bool = False, progress=None, cancel=None
     ) -> EncodedScene:
         """As `encode`, for an image in memory (`imagery.canvas_of`); `generated` says it is one of nano's scenes."""
-        return self._encode(canvas, generated, _Reporter(progress, cancel))
+        return self._encode(canvas, generated, Reporter(progress, cancel))
 
     @torch.inference_mode()
-    def _encode(self, canvas: imagery.Canvas, generated: bool, report: _Reporter) -> EncodedScene:
+    def _encode(self, canvas: imagery.Canvas, generated: bool, report: Reporter) -> EncodedScene:
         pyramid = Pyramid(*canvas.full_size, self.scales)
         batches = sum(scale.tiles**2 for scale in pyramid.scales)
         embeddings, visual, excluded, done = {}, {}, {}, 0
@@ -330,9 +265,10 @@ class EncodedScene:
 
     def coarse(self, size: int) -> Tensor:
         """Embeddings of one scale as the attention pass sees them, residual included."""
-        return self._with_residual(size, self.model.model.profile.attention_residual)
+        return self.with_residual(size, self.model.model.profile.attention_residual)
 
-    def _with_residual(self, size: int, times: int) -> Tensor:
+    def with_residual(self, size: int, times: int) -> Tensor:
+        """Embeddings float[N, hidden] of one scale with its residual added so many times."""
         residual = self.model.model.residual(size)
         values = self.embeddings[size]
         return values if residual is None or not times else values + times * residual.to(values.dtype)
@@ -359,7 +295,7 @@ class EncodedScene:
             if key in self._views:
                 self._views.move_to_end(key)
                 return self._views[key]
-        report = _Reporter(progress, cancel)
+        report = Reporter(progress, cancel)
         report("score", 0.0)
         scores = self._score(question, settings)
         regions = self._partition(settings, report)
@@ -395,7 +331,7 @@ class EncodedScene:
             return similar
         return attended if method == "attention" else importance.fused(similar, attended)
 
-    def _partition(self, settings: Settings, report: _Reporter) -> dict[int, Tensor]:
+    def _partition(self, settings: Settings, report: Reporter) -> dict[int, Tensor]:
         key = (settings.regions, settings.seed, settings.clusters, settings.iterations, settings.release)
         if key not in self._regions:
             out = {}
@@ -406,7 +342,7 @@ class EncodedScene:
                 if settings.regions == "sam":
                     out[scale.size] = partition(None, scale, chosen, self.masks(report))
                     continue
-                tokens = self._with_residual(scale.size, profile.region_residual)
+                tokens = self.with_residual(scale.size, profile.region_residual)
                 unseeded = settings.release and settings.regions == "kmeans"
                 out[scale.size] = (unseeded_kmeans if unseeded else partition)(tokens, scale, chosen)
             self._regions[key] = {size: regions.to(self.device) for size, regions in out.items()}
@@ -427,138 +363,6 @@ class EncodedScene:
             self._masks = masks
             for held in (self._views, self._regions):
                 held.clear()
-
-
-@dataclass
-class View:
-    """A question asked of a scene: importance, regions and ranking of every token; every budget is a prefix.
-
-    importance: {size: float32[N]}; regions: {size: int64[N]}; rankings: {size: Ranking}.
-    """
-
-    scene: EncodedScene
-    question: str
-    settings: Settings
-    importance: dict[int, Tensor]
-    regions: dict[int, Tensor]
-    rankings: dict[int, Ranking]
-    seconds: dict[str, float]
-
-    @property
-    def scored_scales(self) -> tuple[int, ...]:
-        """Scales on which importance was computed; on the others it is interpolated."""
-        if self.settings.importance == "attention":
-            return (self.scene.model.model.config.attention_scale,)
-        return self.scene.pyramid.sizes
-
-    def to(self, device: str | torch.device) -> None:
-        """Move importance, regions and rankings, in place."""
-        for held in (self.importance, self.regions, self.rankings):
-            held.update({size: values.to(device) for size, values in held.items()})
-
-    @cached_property
-    def nbytes(self) -> int:
-        count = sum(values.numel() for values in self.importance.values())
-        return count * 32
-
-    def budgets(self, budget: Budget) -> dict[int, int]:
-        """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
-        return self.scene.model.split_budget(budget)
-
-    def select(
-        self, budget: Budget, force: Iterable[Box] = (), without: Iterable[Box] = ()
-    ) -> SceneSelection:
-        """Cut the ranking at a budget. `force` and `without` are boxes in image pixels whose tokens are put first,
-        or taken out (the counterfactuals)."""
-        budgets = self.budgets(budget)
-        selections = {}
-        for size, ranking in self.rankings.items():
-            for box in without:
-                ranking = ranking.without(self.scene.pyramid.tokens_in_box(size, box))
-            for box in force:
-                ranking = ranking.with_tokens(self.scene.pyramid.tokens_in_box(size, box))
-            selections[size] = ranking.select(budgets[size])
-        return SceneSelection(self, selections, budgets)
-
-    def baseline(self, name: str, budget: Budget, seed: int = 0) -> SceneSelection:
-        """What another compressor hands to the model at the same total budget (uhrbat.baselines.BASELINES)."""
-        budgets = self.budgets(budget)
-        selections = baselines.select_baseline(
-            name, self.importance, self.scene.pyramid.scales, sum(budgets.values()), seed, self.scene.excluded
-        )
-        return SceneSelection(self, selections, budgets)
-
-    def fate(self, box: Box, budget: Budget) -> evidence.Fate:
-        """What became of the tokens of a box (x0, y0, x1, y1 in image pixels) at a budget, and why."""
-        return evidence.fate(
-            self.scene.pyramid, box, self.importance, self.rankings, self.budgets(budget), self.scored_scales
-        )
-
-
-@dataclass
-class SceneSelection:
-    """The tokens of all scales that the language model is given, in the order emitted."""
-
-    view: View
-    selections: dict[int, Selection]
-    budgets: dict[int, int]
-
-    @property
-    def tokens(self) -> int:
-        return sum(len(selection) for selection in self.selections.values())
-
-    @property
-    def ledger(self) -> dict:
-        return {size: selection.ledger() for size, selection in self.selections.items()}
-
-    @torch.inference_mode()
-    def image_tokens(self) -> Tensor:
-        """float[tokens, hidden]: pooled embeddings with residuals, scales ascending, through the token MLP."""
-        scene = self.view.scene
-        network = scene.model.model
-        times = network.profile.selection_residual
-        parts = [
-            selection.pool(scene._with_residual(size, times))
-            for size, selection in sorted(self.selections.items())
-        ]
-        return network.token_mlp(torch.cat(parts))
-
-    @torch.inference_mode()
-    def answer(
-        self,
-        progress: Progress | bool | None = None,
-        cancel: Flag | None = None,
-        max_new_tokens: int = 64,
-    ) -> Answer:
-        """Ask the language model, greedily. Cancelled if `cancel` is set meanwhile."""
-        scene = self.view.scene
-        engine = scene.model
-        report = _Reporter(progress, cancel)
-        report("prefill", 0.0)
-        prompt = engine.codec.prompt(self.view.question, self.view.settings.release)
-
-        def on_token(count: int) -> None:
-            report("decode", count / max_new_tokens)
-
-        device = engine.device
-        ids, truncated = engine.model.generate(
-            torch.tensor(prompt.before, device=device),
-            self.image_tokens(),
-            torch.tensor(prompt.after, device=device),
-            engine.codec.stop,
-            max_new_tokens,
-            on_token,
-            *((engine.codec.ends, engine.codec.end) if engine.model.profile.released else ()),
-        )
-        text, points = engine.codec.parse(ids)
-        answer = Answer(text)
-        side, (left, top) = scene.pyramid.side, scene.pyramid.offset
-        answer.points = tuple((x * side - left, y * side - top) for x, y in points)
-        answer.tokens = self.tokens
-        answer.seconds = report.close()
-        answer.truncated = truncated
-        answer.caveat = scene.caveat
-        return answer
 
 
 def choose_device(name: str) -> str:

@@ -293,7 +293,7 @@ def initialise(model: UHRBATModel, drawer: SampleDrawer, codec: TextCodec, gener
 
     def waves(x: Tensor, y: Tensor) -> Tensor:
         along = torch.where(along_x, x[..., None], y[..., None])
-        return 0.5 * torch.cos(2 * math.pi * frequency * along + phase)
+        return torch.cos(2 * math.pi * frequency * along + phase)
 
     with torch.no_grad():
         start_projector(model, features, generator)
@@ -312,8 +312,8 @@ def initialise(model: UHRBATModel, drawer: SampleDrawer, codec: TextCodec, gener
         nn.init.normal_(words, std=0.3, generator=generator)
         bins = (torch.arange(codec.point_bins) + 0.5) / codec.point_bins
         for ids, own in ((codec.x_ids, along_x), (codec.y_ids, ~along_x)):
-            words[ids] = waves(bins, bins) * own + 0.1 * torch.randn(hidden, generator=generator)
-            language.lm_head.weight[ids] = 0.5 * waves(bins, bins) * own
+            words[ids] = 0.5 * waves(bins, bins) * own + 0.1 * torch.randn(hidden, generator=generator)
+            language.lm_head.weight[ids] = 0.25 * waves(bins, bins) * own
         for layer in (0, 2):
             nn.init.orthogonal_(model.token_mlp[layer].weight, generator=generator)
             model.token_mlp[layer].bias.zero_()
@@ -331,8 +331,27 @@ def start_projector(model: UHRBATModel, features: Tensor, generator: torch.Gener
     first.weight.copy_(rows)
     first.bias.copy_(-rows @ mean)
     nn.init.orthogonal_(last.weight, generator=generator)
-    last.weight.mul_(0.7)
+    last.weight.mul_(0.5)
     last.bias.zero_()
+
+
+def parameter_groups(trained: dict[str, nn.Parameter]) -> list[dict]:
+    """Weight decay for matrices; a small share of the rate for the layer that reads the features, whose values are
+    large: at the full rate it outgrows the positions, and no place is ever learnt."""
+
+    def place(name: str, value: Tensor) -> tuple[float, float]:
+        plain = value.ndim != 2 or "embed" in name
+        return (0.05 if name.startswith("projector.0") else 1.0), (0.0 if plain else 0.03)
+
+    kinds = sorted({place(name, value) for name, value in trained.items()})
+    return [
+        {
+            "params": [value for name, value in trained.items() if place(name, value) == kind],
+            "share": kind[0],
+            "weight_decay": kind[1],
+        }
+        for kind in kinds
+    ]
 
 
 def size_at(share: float, rng: np.random.Generator) -> int:
@@ -367,9 +386,7 @@ def main() -> None:
     trained = {name: value for name, value in model.named_parameters() if name.startswith(TRAINED)}
     for name, value in model.named_parameters():
         value.requires_grad_(name in trained)
-    plain = [value for name, value in trained.items() if value.ndim != 2 or "embed" in name]
-    decayed = [value for name, value in trained.items() if not (value.ndim != 2 or "embed" in name)]
-    groups = [{"params": decayed, "weight_decay": 0.03}, {"params": plain, "weight_decay": 0.0}]
+    groups = parameter_groups(trained)
     optimizer = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.97), fused=True)
     before = torch.tensor(codec.prompt("x").before)
     neighbours = Neighbours(codec, len(tokenizer))
@@ -381,7 +398,7 @@ def main() -> None:
         share = step / args.steps
         rate = args.rate * min(1.0, (step + 1) / 100) * min(1.0, max(0.02, (1 - share) / 0.4))
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         size = size_at(share, rng)
         samples = [drawer.draw(size) for _ in range(max(1, round(args.text_tokens / (size + 350))))]
         answer, pulled, right = losses(model, collate(samples, codec), before, neighbours, rng)

@@ -1,0 +1,168 @@
+"""A question asked of a scene, and what the language model is given and says of it at a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from . import baselines, evidence
+from .ranking import Ranking, Selection
+from .reporting import Flag, Progress, Reporter
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .engine import EncodedScene
+
+Budget = int | tuple[int, ...]
+Box = tuple[float, float, float, float]
+
+
+class Answer(str):
+    """The model's answer, a string that also carries how it came about.
+
+    points: (x, y) in image pixels that the model listed as evidence before it answered; tokens: image tokens that
+    it was given; seconds by stage; truncated: the answer reached its length limit; caveat: why not to trust it.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    tokens: int
+    seconds: dict[str, float]
+    truncated: bool
+    caveat: str | None
+
+
+@dataclass
+class View:
+    """A question asked of a scene: importance, regions and ranking of every token; every budget is a prefix.
+
+    importance: {size: float32[N]}; regions: {size: int64[N]}; rankings: {size: Ranking}.
+    """
+
+    scene: EncodedScene
+    question: str
+    settings: Settings
+    importance: dict[int, Tensor]
+    regions: dict[int, Tensor]
+    rankings: dict[int, Ranking]
+    seconds: dict[str, float]
+
+    @property
+    def scored_scales(self) -> tuple[int, ...]:
+        """Scales on which importance was computed; on the others it is interpolated."""
+        if self.settings.importance == "attention":
+            return (self.scene.model.model.config.attention_scale,)
+        return self.scene.pyramid.sizes
+
+    def to(self, device: str | torch.device) -> None:
+        """Move importance, regions and rankings, in place."""
+        for held in (self.importance, self.regions, self.rankings):
+            held.update({size: values.to(device) for size, values in held.items()})
+
+    @cached_property
+    def nbytes(self) -> int:
+        count = sum(values.numel() for values in self.importance.values())
+        return count * 32
+
+    def budgets(self, budget: Budget) -> dict[int, int]:
+        """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
+        return self.scene.model.split_budget(budget)
+
+    def select(
+        self, budget: Budget, force: Iterable[Box] = (), without: Iterable[Box] = ()
+    ) -> SceneSelection:
+        """Cut the ranking at a budget. `force` and `without` are boxes in image pixels whose tokens are put first,
+        or taken out (the counterfactuals)."""
+        budgets = self.budgets(budget)
+        selections = {}
+        for size, ranking in self.rankings.items():
+            for box in without:
+                ranking = ranking.without(self.scene.pyramid.tokens_in_box(size, box))
+            for box in force:
+                ranking = ranking.with_tokens(self.scene.pyramid.tokens_in_box(size, box))
+            selections[size] = ranking.select(budgets[size])
+        return SceneSelection(self, selections, budgets)
+
+    def baseline(self, name: str, budget: Budget, seed: int = 0) -> SceneSelection:
+        """What another compressor hands to the model at the same total budget (uhrbat.baselines.BASELINES)."""
+        budgets = self.budgets(budget)
+        selections = baselines.select_baseline(
+            name, self.importance, self.scene.pyramid.scales, sum(budgets.values()), seed, self.scene.excluded
+        )
+        return SceneSelection(self, selections, budgets)
+
+    def fate(self, box: Box, budget: Budget) -> evidence.Fate:
+        """What became of the tokens of a box (x0, y0, x1, y1 in image pixels) at a budget, and why."""
+        return evidence.fate(
+            self.scene.pyramid, box, self.importance, self.rankings, self.budgets(budget), self.scored_scales
+        )
+
+
+@dataclass
+class SceneSelection:
+    """The tokens of all scales that the language model is given, in the order emitted."""
+
+    view: View
+    selections: dict[int, Selection]
+    budgets: dict[int, int]
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(selection) for selection in self.selections.values())
+
+    @property
+    def ledger(self) -> dict:
+        return {size: selection.ledger() for size, selection in self.selections.items()}
+
+    @torch.inference_mode()
+    def image_tokens(self) -> Tensor:
+        """float[tokens, hidden]: pooled embeddings with residuals, scales ascending, through the token MLP."""
+        scene = self.view.scene
+        network = scene.model.model
+        times = network.profile.selection_residual
+        parts = [
+            selection.pool(scene.with_residual(size, times))
+            for size, selection in sorted(self.selections.items())
+        ]
+        return network.token_mlp(torch.cat(parts))
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        progress: Progress | bool | None = None,
+        cancel: Flag | None = None,
+        max_new_tokens: int = 64,
+    ) -> Answer:
+        """Ask the language model, greedily. Cancelled if `cancel` is set meanwhile."""
+        scene = self.view.scene
+        engine = scene.model
+        report = Reporter(progress, cancel)
+        report("prefill", 0.0)
+        prompt = engine.codec.prompt(self.view.question, self.view.settings.release)
+
+        def on_token(count: int) -> None:
+            report("decode", count / max_new_tokens)
+
+        device = engine.device
+        ids, truncated = engine.model.generate(
+            torch.tensor(prompt.before, device=device),
+            self.image_tokens(),
+            torch.tensor(prompt.after, device=device),
+            engine.codec.stop,
+            max_new_tokens,
+            on_token,
+            *((engine.codec.ends, engine.codec.end) if engine.model.profile.released else ()),
+        )
+        text, points = engine.codec.parse(ids)
+        answer = Answer(text)
+        side, (left, top) = scene.pyramid.side, scene.pyramid.offset
+        answer.points = tuple((x * side - left, y * side - top) for x, y in points)
+        answer.tokens = self.tokens
+        answer.seconds = report.close()
+        answer.truncated = truncated
+        answer.caveat = scene.caveat
+        return answer
