@@ -22,7 +22,7 @@ import time
 import zlib
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent / "imagery"), str(Path(__file__).resolve().parents[1])]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 CHUNK = 250
 CPU_LIMIT = 10.0
@@ -260,7 +260,7 @@ def main() -> int:
     if options.child:
         child(Path(options.child[0]), int(options.child[1]), int(options.child[2]))
         return 0
-    from made_images import make_all
+    from tests.imagery.made_images import make_all
 
     with tempfile.TemporaryDirectory() as folder:
         made, seed_folder = Path(folder) / "made", Path(folder) / "seeds"

@@ -40,9 +40,7 @@ class Scale:
 
     def __post_init__(self):
         if not _is_integer(self.size) or self.size < TILE or self.size % TILE:
-            raise InputError(
-                f"A scale of {self.size!r} pixels cannot be cut into tiles: use a multiple of {TILE}."
-            )
+            raise InputError(f"A scale of {self.size!r} pixels cannot be cut into tiles: use a multiple of {TILE}.")
         object.__setattr__(self, "size", int(self.size))
 
     @property
@@ -122,9 +120,7 @@ class Pyramid:
             )
         sizes = tuple(Scale(size).size for size in self.sizes)
         if not sizes or list(sizes) != sorted(set(sizes)):
-            raise InputError(
-                f"The scales {self.sizes!r} are not usable: give at least one, ascending, each once."
-            )
+            raise InputError(f"The scales {self.sizes!r} are not usable: give at least one, ascending, each once.")
         for name, value in (("width", int(self.width)), ("height", int(self.height)), ("sizes", sizes)):
             object.__setattr__(self, name, value)
 
@@ -178,9 +174,7 @@ class Pyramid:
         scale = _as_scale(scale)
         col, row = ((np.array([x, y], dtype=np.float64) + self.offset) * (scale.grid / self.side)).tolist()
         if not (0 <= col <= scale.grid and 0 <= row <= scale.grid):
-            raise InputError(
-                f"The point ({x}, {y}) lies outside the image of {self.width} x {self.height} pixels."
-            )
+            raise InputError(f"The point ({x}, {y}) lies outside the image of {self.width} x {self.height} pixels.")
         return int(scale.index(min(int(row), scale.grid - 1), min(int(col), scale.grid - 1)))
 
     def padding(self, scale: Scale | int) -> np.ndarray:
@@ -224,9 +218,7 @@ def split_budget(total: int, scales) -> tuple[int, ...]:
     if not _is_integer(total):
         raise InputError(f"A budget of {total!r} is not usable: give a whole number from 1 to {available:,}.")
     if not 1 <= total <= available:
-        raise InputError(
-            f"A budget of {total:,} tokens is not usable: give a whole number from 1 to {available:,}."
-        )
+        raise InputError(f"A budget of {total:,} tokens is not usable: give a whole number from 1 to {available:,}.")
     return tuple(np.bincount(_order_of_shares(scales)[: int(total)], minlength=len(scales)).tolist())
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from made_images import claiming_png, cyclic_tiff, deep, picture, write_tiff
 from PIL import Image
 
 from uhrbat.errors import ImageError
 from uhrbat.imagery import Limits, open_image, read_canvas, sha256_file, write_pyramid
+
+from .made_images import claiming_png, cyclic_tiff, deep, picture, write_tiff
 
 NOT_IMAGES = {
     "empty.jpg": (b"", "empty"),

@@ -4,11 +4,12 @@ import io
 
 import numpy as np
 import pytest
-from made_images import deep, grey, stretched
 from PIL import Image
 
 from uhrbat.errors import InputError
 from uhrbat.imagery import TileReader, open_image, read_canvas, write_pyramid
+
+from .made_images import deep, grey, stretched
 
 
 def check(file):

@@ -5,13 +5,14 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_images import picture, write_tiff
 from rasterio.transform import from_origin
 
 from uhrbat.imagery import GeoReference, open_image
 from uhrbat.imagery.headers import Header
 from uhrbat.imagery.info import _upright_transform
 from uhrbat.pyramid import SCALES, Pyramid
+
+from .made_images import picture, write_tiff
 
 
 def test_a_utm_file(tmp_path):

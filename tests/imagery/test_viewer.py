@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from made_images import picture
 from PIL import Image
 
 from uhrbat.errors import ImageError, InputError
 from uhrbat.imagery import TileReader, write_pyramid
+
+from .made_images import picture
 
 
 def decode(jpeg: bytes) -> np.ndarray:

@@ -30,10 +30,11 @@ def write_pyramid(
     info: ImageInfo | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
-) -> None:
+) -> ImageInfo:
     """Write a file's upright RGB pixels as a tiled JPEG pyramid TIFF for `TileReader`, never for the model.
 
-    info: as for `read_canvas`; pass the canvas's own so that the stretch is not measured again. progress:
+    Returns the info with its stretch decided, and told in its notes. info: as for `read_canvas`; pass the
+    canvas's own so that the stretch is not measured again. progress:
     called with 0..1. cancel: once it returns true, Cancelled is raised. The file appears under `out_path`
     when it is complete and not at all otherwise. Raises ImageError where the file is damaged or the disk is
     full.
@@ -61,6 +62,7 @@ def write_pyramid(
             )
         with image_errors(info.path):
             unfinished.replace(out_path)
+        return info
     finally:
         with suppress(FileNotFoundError):
             unfinished.unlink()
@@ -77,8 +79,6 @@ class TileReader:
         self.path = Path(path)
         self.background = background
         self._local = threading.local()
-        self._handles = []
-        self._lock = threading.Lock()
         with image_errors(self.path):
             file = self._file()
             self.width, self.height = file.width, file.height
@@ -110,10 +110,8 @@ class TileReader:
         return out.getvalue()
 
     def close(self) -> None:
-        """Close every thread's handle; no tile may be read at the same time or afterwards."""
-        with self._lock:
-            while self._handles:
-                self._handles.pop().close()
+        """Let go of every thread's handle; tiles that are being read just now are still finished."""
+        self._local = threading.local()
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +125,4 @@ class TileReader:
             with rasterio.Env(**gdal.SETTINGS):
                 file = rasterio.open(os.fspath(self.path), driver="GTiff")
             self._local.file = file
-            with self._lock:
-                self._handles.append(file)
         return file
