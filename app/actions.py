@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from app.sessions import Session
 from app.viewer import image_value, maps_value
 from uhrbat.errors import Cancelled, UHRBATError
 from uhrbat.pyramid import SCALES, split_budget
+from uhrbat.serving.job import Job
 from uhrbat.serving.results import AnswerResult, AskResult
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,10 @@ Updates = Iterator[dict[Any, Any]]
 
 
 class Actions:
-    """The page's events. Each is a generator of {component: value}; leaving it stops the worker's job."""
+    """The page's events. Each is a generator of {component: value}; leaving it stops the worker's job.
+
+    Gradio's own `cancels` are not used: they only work once the other event has its id, and after their own.
+    """
 
     def __init__(self, explorer: Explorer, parts: Any):
         self.explorer = explorer
@@ -33,10 +38,11 @@ class Actions:
 
     def start(self, link: str, request: gr.Request) -> Updates:
         """The page opens: on what its link says, else on the first example."""
-        yield {self.parts.gallery: _gallery_value(), self.parts.ask: progress.idle()}
+        yield {self.parts.gallery: _gallery_value()}
         wanted = json.loads(link) if link else {}
         example = examples.find(wanted.get("example") or "") or next(iter(examples.load()), None)
         if example is None:
+            yield {self.parts.ask: progress.idle()}
             return
         budget = wanted.get("budget") or {"total": example.budget}
         per_scale = budget.get("per_scale")
@@ -74,13 +80,17 @@ class Actions:
         yield from self._show(self.explorer.shelf.example(example), self._session(request), "opening the example")
 
     def _show(self, steps: Iterator[float | Picture], session: Session, text: str) -> Updates:
-        started = time.monotonic()
+        started, job, stopped = time.monotonic(), progress.new_job(), threading.Event()
+        session.start(stopped.set)
         picture = None
         for step in steps:
+            if stopped.is_set():
+                steps.close()
+                raise Cancelled("stopped")
             if isinstance(step, Picture):
                 picture = step
             else:
-                yield {self.parts.ask: progress.running(text, step)}
+                yield {self.parts.ask: progress.running(text, step, job)}
         session.picture, session.run = picture, None
         logger.info("picture %s ready in %.2f s", picture.id, time.monotonic() - started)
         p = self.parts
@@ -117,10 +127,11 @@ class Actions:
         started = time.monotonic()
         query = self.explorer.query(picture, question, settings)
         job = self.explorer.ask(query, budget_of(budget), session.id)
-        for bar, _ in progress.follow(job):
+        for bar, _ in self._follow(session, job):
             yield {self.parts.ask: bar}
         result = job.result()
         if session.picture is not picture:
+            yield {self.parts.ask: progress.idle()}
             return
         run = self.explorer.runs.add(KeptRun(picture, question, settings, result))
         session.run = run
@@ -140,7 +151,7 @@ class Actions:
         run = session.needs_run()
         started = time.monotonic()
         job = self.explorer.answer(run, budget_of(budget), session.id)
-        for bar, _ in progress.follow(job):
+        for bar, _ in self._follow(session, job):
             yield {self.parts.ask: bar}
         result = job.result()
         if session.run is run:
@@ -169,12 +180,15 @@ class Actions:
         session = self._session(request)
         if session.run is None:
             return
+        session.box = box = tuple(event.box)
         try:
             run = session.needs_run()
-            job = self.explorer.inspect(run, tuple(event.box), budget_of(budget), session.id)
+            job = self.explorer.inspect(run, box, budget_of(budget), session.id)
             for _ in job:
                 yield {self.parts.object: gr.skip()}
-            if not run.inspected or tuple(run.inspected.box) != tuple(event.box):
+            if session.run is not run or session.box != box:
+                return
+            if not run.inspected or run.inspected.box != box:
                 run.counterfactuals.clear()
             run.inspected = job.result()
             yield {self.parts.object: values.object_value(run, run.inspected)}
@@ -197,7 +211,7 @@ class Actions:
         started = time.monotonic()
         boxes = {"force": (box,)} if which == "forced" else {"without": (box,)}
         job = self.explorer.answer(run, budget_of(budget), session.id, **boxes)
-        for bar, _ in progress.follow(job):
+        for bar, _ in self._follow(session, job):
             yield {self.parts.ask: bar}
         result = job.result()
         run.counterfactuals[which] = values.counterfactual_value(result, time.monotonic() - started)
@@ -219,7 +233,7 @@ class Actions:
         points = []
         job = self.explorer.sweep(run, SWEEP, session.id)
         yield {self.parts.sweep: values.sweep_value(run, points, wanted, True)}
-        for bar, news in progress.follow(job, "budgets"):
+        for bar, news in self._follow(session, job, "budgets"):
             update = {self.parts.ask: {**bar, "fraction": len(points) / len(wanted)}}
             if news is not None:
                 points.append(news)
@@ -243,7 +257,7 @@ class Actions:
         shown = []
         job = self.explorer.compare(run, chosen, session.id)
         yield {self.parts.compare: values.compare_value(run, budgets, shown, True)}
-        for bar, news in progress.follow(job, "compressors"):
+        for bar, news in self._follow(session, job, "compressors"):
             update = {self.parts.ask: {**bar, "fraction": len(shown) / len(values.METHODS)}}
             if news is not None:
                 shown.append((run.keep_kinds(news.kinds), news))
@@ -258,9 +272,9 @@ class Actions:
 
     # ---- the page itself
 
-    def cancelled(self) -> dict[str, Any]:
-        """Cancel was pressed; Gradio stops the event, and with it the job."""
-        return progress.idle("Stopped.")
+    def cancel(self, request: gr.Request) -> None:
+        """Cancel is pressed: the job ends, and with it the event that waits for it."""
+        self._session(request).stop()
 
     def closed(self, request: gr.Request) -> None:
         """The page is closed or loaded anew."""
@@ -269,6 +283,12 @@ class Actions:
 
     def _session(self, request: gr.Request) -> Session:
         return self.explorer.sessions.of(request.session_hash)
+
+    @staticmethod
+    def _follow(session: Session, job: Job, title: str = "") -> Iterator[tuple[dict[str, Any], Any]]:
+        """As `progress.follow`; Cancel stops the job, and so does whatever this page begins next."""
+        session.start(job.cancel)
+        return progress.follow(job, title)
 
     def _guarded(self, work: Updates) -> Updates:
         """Do the work; what goes wrong is said in one sentence on the page, and the page stays usable."""

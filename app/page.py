@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from app import api, theme
+from app import api, progress, theme
 from app.actions import Actions
 from app.explorer import DEFAULT, Explorer
 from app.routes import routes
@@ -99,18 +99,18 @@ def _lay_out() -> Parts:
                 budget = Panel("budget", elem_id="budget", value={"total": 3000, "per_scale": None})
                 with gr.Accordion("Model and method", open=False, elem_id="method"):
                     model, importance, regions, order, seed = _method()
-                ask = Panel("ask", "ask cancel", elem_id="ask")
+                ask = Panel("ask", "ask cancel", elem_id="ask", value=progress.running("opening the page", 0.0, "open"))
         with gr.Column(elem_id="middle"):
             viewer = Panel("viewer", "box", elem_id="viewer")
             answer = Panel("answer", "again", elem_id="answer")
         with gr.Column(elem_id="right"), gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Object", id="object", render_children=True):
+            with gr.Tab("Object", id="object"):
                 object_ = Panel("object", "box force without", elem_id="object")
-            with gr.Tab("Budgets", id="budgets", render_children=True):
+            with gr.Tab("Budgets", id="budgets"):
                 sweep = Panel("sweep", "sweep", elem_id="sweep")
-            with gr.Tab("Compare", id="compare", render_children=True):
+            with gr.Tab("Compare", id="compare"):
                 compare = Panel("compare", "compare", elem_id="compare")
-            with gr.Tab("Run", id="run", render_children=True):
+            with gr.Tab("Run", id="run"):
                 run = Panel("run", elem_id="run")
     return Parts(
         link,
@@ -172,28 +172,25 @@ def _method() -> tuple:
 
 def _wire(page: gr.Blocks, do: Actions, p: Parts) -> None:
     """Join events to actions. Long work may overlap: the worker itself queues, and says who is ahead."""
-    long = {**_QUIET, "concurrency_limit": _AT_ONCE, "concurrency_id": "model"}
-    quick = {**_QUIET, "concurrency_limit": _AT_ONCE, "concurrency_id": "page"}
+    each = {**_QUIET, "trigger_mode": "multiple", "concurrency_limit": _AT_ONCE}
+    long, quick = {**each, "concurrency_id": "model"}, {**each, "concurrency_id": "page"}
     shown = [p.viewer, p.answer, p.object, p.sweep, p.compare, p.run, p.ask]
     method = [p.model, p.importance, p.regions, p.order, p.seed]
 
-    work = [
-        p.ask.ask(do.ask, [p.question, p.budget, *method], shown, **long),
-        p.answer.again(
-            do.answer_again, p.budget, [p.viewer, p.answer, p.run, p.ask], trigger_mode="always_last", **long
-        ),
-        p.object.force(do.force, p.budget, [p.object, p.ask], **long),
-        p.object.without(do.without, p.budget, [p.object, p.ask], **long),
-        p.sweep.sweep(do.sweep, None, [p.sweep, p.ask], **long),
-        p.compare.compare(do.compare, p.budget, [p.compare, p.ask], **long),
-    ]
+    p.ask.ask(do.ask, [p.question, p.budget, *method], shown, **long)
+    p.answer.again(do.answer_again, p.budget, [p.viewer, p.answer, p.run, p.ask], **long)
+    p.object.force(do.force, p.budget, [p.object, p.ask], **long)
+    p.object.without(do.without, p.budget, [p.object, p.ask], **long)
+    p.sweep.sweep(do.sweep, None, [p.sweep, p.ask], **long)
+    p.compare.compare(do.compare, p.budget, [p.compare, p.ask], **long)
+    p.ask.cancel(do.cancel, None, None, **quick)
+
     openings = [p.question, p.budget, p.gallery, p.file, *shown]
     page.load(do.start, p.link, openings, js=_LINK.format(assets=ASSETS), **quick)
-    opening = p.gallery.pick(do.pick, None, openings, cancels=work, **quick)
-    uploading = p.file.upload(do.upload, p.file, openings, cancels=work, **quick)
-    p.ask.cancel(do.cancelled, None, p.ask, cancels=[*work, opening, uploading], **quick)
+    p.gallery.pick(do.pick, None, openings, **quick)
+    p.file.upload(do.upload, p.file, openings, **quick)
     for panel in (p.viewer, p.object):
-        panel.box(do.inspect, p.budget, p.object, trigger_mode="always_last", **quick)
+        panel.box(do.inspect, p.budget, p.object, **quick)
     p.suggestions.suggest(None, None, p.question, js="() => window.UHRBAT.suggested()")
     p.question.change(None, p.question, None, js="(text) => window.UHRBAT.set({question: text ?? ''})")
     p.question.submit(None, None, None, js="() => window.UHRBAT.ask()")

@@ -1,5 +1,6 @@
 """Progress of long work as the page draws it: one bar over all stages, which only ever moves forward."""
 
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ class Bar:
 
     def __init__(self, title: str = ""):
         self._title = title
+        self.job = new_job()
         self._furthest = 0.0
 
     def value(self, progress: Progress) -> dict[str, Any]:
@@ -37,22 +39,27 @@ class Bar:
         if progress.queue_position:
             words = f"{progress.queue_position} ahead in the queue"
         text = " · ".join(part for part in (self._title, words, progress.message) if part)
-        return running(text, self._furthest)
+        return running(text, self._furthest, self.job)
 
 
-def running(text: str, fraction: float) -> dict[str, Any]:
+def new_job() -> str:
+    """A name for a piece of work, by which the page tells news of it from news of what it has stopped."""
+    return secrets.token_hex(4)
+
+
+def running(text: str, fraction: float, job: str) -> dict[str, Any]:
     """Work is under way."""
-    return {"state": "running", "text": text, "fraction": round(fraction, 4)}
+    return {"state": "running", "text": text, "fraction": round(fraction, 4), "job": job}
 
 
 def idle(text: str = "") -> dict[str, Any]:
-    """Nothing is under way; the text says how the last work ended."""
-    return {"state": "idle", "text": text, "fraction": 0}
+    """Nothing is under way; the text says how the last work ended. No two are equal, so that the page sees each."""
+    return {"state": "idle", "text": text, "fraction": 0, "job": new_job()}
 
 
 def failed(text: str) -> dict[str, Any]:
     """The last work failed."""
-    return {"state": "failed", "text": text, "fraction": 0}
+    return {"state": "failed", "text": text, "fraction": 0, "job": new_job()}
 
 
 def follow(job: Job, title: str = "") -> Iterator[tuple[dict[str, Any], Any]]:
@@ -61,7 +68,7 @@ def follow(job: Job, title: str = "") -> Iterator[tuple[dict[str, Any], Any]]:
     Leaving the loop cancels the job. When it ends, the caller asks for `job.result()`.
     """
     bar = Bar(title)
-    last = running(title or "starting", 0.0)
+    last = running(title or "starting", 0.0, bar.job)
     for event in job:
         if isinstance(event, Progress):
             last = bar.value(event)

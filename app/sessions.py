@@ -1,6 +1,7 @@
 """What each open page is looking at, kept on the server and forgotten when the page closes."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.ingest import Picture
@@ -15,6 +16,20 @@ class Session:
     id: str
     picture: Picture | None = None
     run: KeptRun | None = None
+    box: tuple | None = None
+    """The box last inspected."""
+    _stop: Callable[[], None] | None = None
+
+    def start(self, stop: Callable[[], None]) -> None:
+        """Something long begins, which `stop` would stop; what was under way before is stopped now."""
+        self.stop()
+        self._stop = stop
+
+    def stop(self) -> None:
+        """Stop what is under way, if anything is."""
+        stop, self._stop = self._stop, None
+        if stop:
+            stop()
 
     def needs_picture(self) -> Picture:
         """The page's picture; InputError where it has none yet."""
@@ -42,6 +57,8 @@ class Sessions:
             return self._sessions.setdefault(id, Session(id))
 
     def forget(self, id: str) -> None:
-        """The page is closed."""
+        """The page is closed: stop what it was waiting for."""
         with self._lock:
-            self._sessions.pop(id, None)
+            session = self._sessions.pop(id, None)
+        if session:
+            session.stop()

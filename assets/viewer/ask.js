@@ -1,6 +1,6 @@
 // Ask, Cancel, and the one bar that moves while anything long is under way.
 
-import { begin, follow, h, on, set } from './store.js';
+import { begin, follow, get, h, on, set } from './store.js';
 
 export async function mount(context) {
   const root = context.element.querySelector('.uhr-panel');
@@ -11,13 +11,21 @@ export async function mount(context) {
   const text = h('p', { class: 'uhr-note uhr-status', role: 'status' });
   root.replaceChildren(h('div', { class: 'uhr-askrow' }, ask, cancel), bar, text);
 
+  let stopped = null;   // the job that was cancelled: news of it may still be on its way
   function stop() {
+    stopped = get().progress?.job ?? 'the next';
     context.trigger('cancel', {});
-    set({ progress: { state: 'idle', text: 'Stopped.', fraction: 0 } });
+    set({ progress: { state: 'idle', text: 'Stopped.', fraction: 0, job: stopped } });
   }
   window.UHRBAT.ask = () => begin(context.trigger, 'ask');
 
-  follow(context, (value) => set({ progress: value }));
+  follow(context, (value) => {
+    if (value?.state === 'running') {
+      if (stopped === 'the next') stopped = value.job;
+      if (value.job === stopped) return;
+    }
+    set({ progress: value });
+  });
   on('progress', ({ progress }) => {
     const running = progress?.state === 'running';
     set({ busy: running });

@@ -35,6 +35,7 @@ export function boxTool(root, host, view, trigger) {
     const result = drawn ? box(start, end) : tokenAt(end);
     start = null;
     set({ rubber: null, drawing: false });
+    openObjectTab();
     chooseBox(result, trigger);
   });
   // The same box again: another question, or budgets for each scale, for which no verdict has been sent along.
@@ -49,6 +50,11 @@ export function boxTool(root, host, view, trigger) {
     veil.hidden = !drawing;
     root.classList.toggle('drawing', Boolean(drawing));
   });
+}
+
+/** What becomes of a drawn box is told in the Object tab, the first. */
+function openObjectTab() {
+  document.querySelector('#tabs [role=tab]:not(.selected)')?.parentElement.querySelector('[role=tab]')?.click();
 }
 
 /** The token of the current scale under a point, as a box. */

@@ -15,15 +15,19 @@ export async function mount(context) {
     set({ examples: value.examples });
     cells.replaceChildren(...value.examples.map((example) => h('button', { type: 'button', class: 'uhr-thumb',
       'data-example': example.name, title: example.caption, 'aria-label': `Example: ${example.title}. ${example.caption}`,
-      onclick: () => context.trigger('pick', { name: example.name }) },
+      onclick: () => pick(example) },
     h('img', { src: url(example.thumbnail), alt: '', loading: 'lazy', width: 96, height: 96 }))));
   });
+  /** Show an example; whatever is under way is stopped. */
+  function pick(example) {
+    set({ progress: { state: 'running', text: 'opening the example', fraction: 0 } });
+    context.trigger('pick', { name: example.name });
+  }
   on('image examples', ({ image }) => {
     for (const cell of cells.children) cell.setAttribute('aria-pressed', cell.dataset.example === image?.example);
     caption.replaceChildren(...(image ? [h('b', {}, image.title), ` ${count(image.width)} × ${count(image.height)}. `,
       image.caption ?? '', ...(image.notes ?? []).map((note) => h('span', { class: 'uhr-filenote' }, note))] : []));
   });
-  window.UHRBAT.pick = (name) => context.trigger('pick', { name });
 }
 
 /** Chips under the question; clicking one writes it into the question box (a `js=` event in app/page.py). */

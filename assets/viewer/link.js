@@ -61,7 +61,7 @@ export function linked() {
   if (!found) return '';
   const numbers = (text) => text?.split(/[-,]/).map(Number).filter(Number.isFinite) ?? [];
   const budget = numbers(found.get('budget'));
-  return JSON.stringify({ example: found.get('example'), question: found.get('q'), ask: found.get('ask') === '1',
+  return JSON.stringify({ example: found.get('example'), question: found.get('q'),
     budget: budget.length === 1 ? { total: budget[0] } : budget.length === 4 ? { per_scale: budget } : null });
 }
 Object.assign(window.UHRBAT, { shareLink });
@@ -77,6 +77,12 @@ function restore(found) {
     placed = true;
     const view = four(found.get('view'), 3);
     if (view) requestAnimationFrame(() => window.UHRBAT.view.goWhere(view));
+  });
+  let asked = found.get('ask') !== '1';
+  on('image question busy', ({ image, question, busy }) => {
+    if (asked || busy || image?.example !== found.get('example') || question !== found.get('q')) return;
+    asked = true;
+    setTimeout(() => window.UHRBAT.ask());
   });
   const box = four(found.get('box'), 4);
   let boxed = false;

@@ -116,7 +116,7 @@ export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one
 
 /** A component's Python value arrives in props.value: apply it now and whenever it changes. */
 export function follow({ props, watch }, apply) {
-  const run = () => apply(props.value == null ? null : JSON.parse(JSON.stringify(props.value)));
+  const run = () => apply(props.value ? JSON.parse(JSON.stringify(props.value)) : null);
   watch('value', run);
   run();
 }

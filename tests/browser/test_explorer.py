@@ -1,0 +1,282 @@
+"""Drives the real page. One story first, as a visitor would go through it; then what goes wrong; then the phone."""
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from app import examples
+from uhrbat.pyramid import SCALES, split_budget
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "real" / "brighton"
+ANSWER_MS = 150_000
+FIRST = examples.load()[0]
+
+
+def state(page, expression):
+    """A part of the page's state."""
+    return page.evaluate(f"window.UHRBAT.state.{expression}")
+
+
+def ask(page):
+    """Ask, and wait for the answer to this very question; a stale one is cleared first."""
+    page.evaluate("window.UHRBAT.set({answer: null})")
+    page.click(".uhr-ask")
+    page.wait_for_selector("#uhr-answer", timeout=ANSWER_MS)
+    page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy")
+
+
+def settle(page):
+    """Two frames: what follows a change has been drawn."""
+    page.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+
+
+def ledger(page):
+    rows = page.query_selector_all(".uhr-ledger tbody tr")
+    return [[int(row.get_attribute(f"data-{fate}")) for fate in ("preserved", "merged", "dropped")] for row in rows]
+
+
+def drag_slider(page, start, stop, steps=24):
+    """Drag the budget slider by mouse from one share of its length to another."""
+    track = page.locator(".uhr-slider").bounding_box()
+    y = track["y"] + track["height"] / 2
+    x = [track["x"] + track["width"] * (start + (stop - start) * step / steps) for step in range(steps + 1)]
+    page.mouse.move(x[0], y)
+    page.mouse.down()
+    for position in x[1:]:
+        page.mouse.move(position, y)
+    return page.mouse.up
+
+
+def draw_box(page, box):
+    """Draw a box, in image pixels, by mouse on the map."""
+    place = "([x, y]) => { const v = window.UHRBAT.view; return v.map.latLngToContainerPoint(v.toMap(x, y)); }"
+    corners = [page.evaluate(place, [box[i], box[i + 1]]) for i in (0, 2)]
+    frame = page.locator(".uhr-map").bounding_box()
+    page.click("[data-tool=drawing]")
+    (x0, y0), (x1, y1) = [(frame["x"] + c["x"], frame["y"] + c["y"]) for c in corners]
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2, steps=2)
+    page.mouse.move(x1, y1, steps=2)
+    page.mouse.up()
+
+
+def test_the_story(open_page, url):
+    page = open_page()
+    assert state(page, "image.example") == FIRST.name
+    page.wait_for_function("window.UHRBAT.marks.some((mark) => mark.what === 'tiles')")
+
+    # Ask: the answer, its ledger as the library counts it, and no caveat for one of nano's own scenes.
+    ask(page)
+    told = state(page, "answer")
+    assert told["budgets"] == list(split_budget(FIRST.budget, SCALES)) and not told["caveat"]
+    assert ledger(page) == [[row["preserved"], row["merged"], row["dropped"]] for row in told["ledger"]]
+    page.get_by_role("tab", name="Run").click()
+    expect(page.locator(".uhr-stages tr").nth(4)).to_be_visible()
+
+    # Drag: everything follows in the browser, without a request, until the slider is let go of.
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.evaluate("window.UHRBAT.marks.length = 0")
+    before = ledger(page)
+    let_go = drag_slider(page, 0.7, 0.2)
+    settle(page)
+    paints = page.evaluate("window.UHRBAT.marks.filter((m) => m.what === 'paint' && m.layer === 'fate')")
+    assert requests == [] and len(paints) > 5
+    assert statistics.median(paint["took"] for paint in paints) < 16
+    assert ledger(page) != before and page.locator(".uhr-stale").is_visible()
+    let_go()
+
+    # A budget typed in, the presets, and numbers for each scale are shared as the library shares them.
+    for total in (64, 777, 3000, 16_000, 131_328):
+        assert page.evaluate(f"window.UHRBAT.split({total})") == list(split_budget(total, SCALES))
+    page.click("text=XLRS")
+    assert state(page, "budget.perScale") == [180, 1320, 1600, 8000]
+    page.fill(".uhr-total", "200000")
+    page.press(".uhr-total", "Enter")
+    expect(page.locator("#budget .uhr-problem")).to_contain_text("1 to 131,328")
+    page.fill(".uhr-total", "3000")
+    page.press(".uhr-total", "Enter")
+    assert state(page, "budget.total") == 3000
+
+    # Layers and scales, by button and by key; zoom and choices survive.
+    page.wait_for_function("!window.UHRBAT.state.busy")
+    page.evaluate("window.UHRBAT.view.goWhere([2000, 2000, -1])")
+    for layer in ("importance", "regions", "fate"):
+        page.click(f"[data-value={layer}]")
+        page.wait_for_selector(f".uhr-map canvas.uhr-{layer}")
+    page.hover(".uhr-map")
+    for key, size in zip("1234", SCALES, strict=True):
+        page.keyboard.press(key)
+        page.wait_for_function(f"document.querySelector('canvas.uhr-fate')?.width === {size // 14}")
+    expect(page.locator(".uhr-readout")).to_contain_text("rank")
+    page.keyboard.press("h")
+    page.wait_for_selector("canvas.uhr-importance")
+    page.check(".uhr-outline input")
+    page.wait_for_selector("canvas.uhr-outlines")
+    where = page.evaluate("window.UHRBAT.view.where()")
+    page.fill("#question textarea", FIRST.questions[1].text)
+    page.wait_for_function("document.querySelector('.uhr-stale')")
+    ask(page)
+    assert page.evaluate("window.UHRBAT.view.where()") == where
+    assert (state(page, "layer"), state(page, "scale")) == ("importance", 4032)
+
+    # A box: rows, verdict, jump to the budget that preserves it, and both counterfactuals.
+    item = max(FIRST.objects, key=lambda known: known.box[2] - known.box[0])
+    page.evaluate(f"window.UHRBAT.view.goWhere([{item.box[0]}, {item.box[1]}, 1])")
+    draw_box(page, item.box)
+    page.wait_for_selector(".uhr-verdict")
+    rows = page.locator(".uhr-fates tbody tr")
+    assert rows.count() == 4
+    for row, told in zip(rows.all(), state(page, "object.rows"), strict=True):
+        fate = "preserved" if told["preserved"] else "merged" if told["merged"] else "dropped"
+        assert row.get_attribute("data-fate") == fate
+    least = state(page, "object.smallest_budget")
+    if least:
+        page.click(f'[data-jump="{least}"]')
+        expect(page.locator(".uhr-verdict")).to_have_class(re.compile("kept"))
+        if least > 1:
+            page.click(f'[data-jump="{least - 1}"]')
+            expect(page.locator(".uhr-verdict")).to_have_class(re.compile("lost"))
+    page.evaluate("window.UHRBAT.chooseBudget(1000)")
+    for text, answers in (("Ask forced in", 1), ("Ask taken out", 2)):
+        page.wait_for_function("!window.UHRBAT.state.busy", timeout=ANSWER_MS)
+        page.click(f"text={text}")
+        expect(page.locator("#object .uhr-counteranswer")).to_have_count(answers, timeout=ANSWER_MS)
+    page.wait_for_function("!window.UHRBAT.state.busy")
+
+    # Budgets: a point each, and a click sets the budget.
+    page.get_by_role("tab", name="Budgets").click()
+    page.click("text=Run the budgets")
+    page.wait_for_function("window.UHRBAT.state.sweep?.running === false", timeout=ANSWER_MS)
+    assert page.locator(".uhr-chart circle").count() == 10 == page.locator(".uhr-sweep tbody tr").count()
+    page.click('circle[data-total="256"]')
+    assert sum(state(page, "budget.perScale")) == 256
+
+    # Compare: five compressors, each with a picture of every scale.
+    page.get_by_role("tab", name="Compare").click()
+    page.wait_for_function("!window.UHRBAT.state.busy", timeout=ANSWER_MS)
+    page.click("text=Compare at this budget")
+    page.wait_for_function("window.UHRBAT.state.compare?.running === false", timeout=ANSWER_MS)
+    assert page.locator(".uhr-method").count() == 5 and page.locator(".uhr-method canvas").count() == 20
+
+    # Downloads.
+    page.get_by_role("tab", name="Run").click()
+    with page.expect_download() as arriving:
+        page.click("#run >> text=JSON")
+    told = json.loads(Path(arriving.value.path()).read_text())
+    assert told["question"] == FIRST.questions[1].text and len(told["budgets"]["points"]) == 10
+    with page.expect_download() as arriving:
+        page.click("#run >> text=Figure 4032")
+    assert Image.open(arriving.value.path()).width > 2000
+
+    # The share link leads another visitor to the same example, question, budget, view, box and answer.
+    page.wait_for_function("!window.UHRBAT.state.busy", timeout=ANSWER_MS)
+    page.click("[data-value=fate]")
+    link = page.evaluate("(async () => (await import(new URL('gradio_api/uhr/assets/link.js', document.baseURI).href))"
+                         ".shareLink())()")  # fmt: skip
+    other = open_page(link.removeprefix(url))
+    other.wait_for_selector("#uhr-answer", timeout=ANSWER_MS)
+    for part in ("image.example", "question", "budget", "layer", "scale", "box"):
+        assert state(other, part) == state(page, part), part
+    assert other.evaluate("window.UHRBAT.view.where()") == page.evaluate("window.UHRBAT.view.where()")
+    assert state(other, "answer.text") == state(page, "answer.text")
+
+
+def photograph(folder):
+    """A real photograph where there is one; else something as little like a scene as can be made."""
+    found = sorted(SHARED.glob("*.JPG"))
+    if found:
+        return found[0]
+    path = folder / "photograph.jpg"
+    noise = np.random.default_rng(0).integers(0, 255, (45, 80, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((1600, 900), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+def test_a_photograph_and_a_bad_file(open_page, tmp_path):
+    page = open_page()
+    path = photograph(tmp_path)
+    page.set_input_files("#upload input[type=file]", path)
+    page.wait_for_function(f"window.UHRBAT.state.image?.title === '{path.name}'")
+    assert page.evaluate("window.UHRBAT.state.image.example") is None
+    page.fill("#question textarea", "How many cars are there?")
+    ask(page)
+    expect(page.locator(".uhr-caveat")).to_contain_text("generated scenes")
+    shown = state(page, "image.id")
+
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("I am no image")
+    page.set_input_files("#upload input[type=file]", bad)
+    expect(page.locator(".toast-body")).to_contain_text("bad.jpg")
+    expect(page.locator(".uhr-status")).to_contain_text("bad.jpg")
+    assert state(page, "image.id") == shown and not state(page, "busy")
+
+    page.fill("#question textarea", "   ")
+    page.click(".uhr-ask")
+    expect(page.locator(".uhr-status")).to_contain_text("question is empty")
+
+
+@pytest.mark.parametrize("how", ["cancel", "reload"])
+def test_stopping_mid_run_leaves_a_usable_page(open_page, how):
+    page = open_page()
+    name = examples.load()[5 if how == "cancel" else 4].name
+    page.click(f"[data-example={name}]")
+    page.wait_for_function(f"window.UHRBAT.state.image.example === '{name}' && !window.UHRBAT.state.busy")
+    page.click(".uhr-ask")
+    page.wait_for_function("window.UHRBAT.state.progress.fraction > 0.02")
+    if how == "cancel":
+        page.click(".uhr-cancel")
+        expect(page.locator(".uhr-status")).to_have_text("Stopped.")
+    else:
+        # Gradio's client complains on its way out that its own streams are cut.
+        open_page.forgive("AbortError")
+        open_page.forgive("Connection errored out")
+        page.reload(wait_until="domcontentloaded")
+        page.wait_for_selector('.uhr-viewer[data-ready="1"]')
+        page.wait_for_function("window.UHRBAT.state.image && !window.UHRBAT.state.busy")
+    assert state(page, "answer") is None and page.locator(".uhr-cancel").is_hidden()
+    page.click(f"[data-example={FIRST.name}]")
+    page.wait_for_function(f"window.UHRBAT.state.image.example === '{FIRST.name}' && !window.UHRBAT.state.busy")
+    ask(page)
+
+
+def test_phone(open_page):
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for part in ("#viewer", "#question textarea", ".uhr-slider", ".uhr-ask", "#tabs"):
+        box = page.locator(part).bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    ask(page)
+    page.locator("#viewer").scroll_into_view_if_needed()
+    page.tap("[data-tool=drawing]")
+    frame = page.locator(".uhr-map").bounding_box()
+    page.touchscreen.tap(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
+    page.wait_for_selector(".uhr-verdict")  # a tap takes the token under the finger
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_dark_and_light(open_page):
+    page = open_page(color_scheme="light")
+    background = "getComputedStyle(document.querySelector('#answer')).backgroundColor"
+    light = page.evaluate(background)
+    page.click("[aria-label='Light or dark']")
+    assert page.evaluate(background) != light
+    page.reload(wait_until="domcontentloaded")
+    page.wait_for_selector('.uhr-viewer[data-ready="1"]')
+    assert page.evaluate(background) != light
+
+
+def test_every_control_has_a_name(open_page):
+    page = open_page()
+    nameless = page.evaluate("""() => [...document.querySelectorAll('#explorer :is(button, input, textarea)')]
+        .filter((e) => e.offsetParent
+          && !(e.ariaLabel || e.title || e.innerText?.trim() || e.labels?.length || e.closest('label')))
+        .map((e) => e.outerHTML.slice(0, 120))""")
+    assert nameless == []
