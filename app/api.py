@@ -1,5 +1,6 @@
 """The page's actions as named endpoints, for `gradio_client` and MCP: ingest, ask, inspect, sweep, compare."""
 
+import secrets
 from typing import Any
 
 import gradio as gr
@@ -13,8 +14,6 @@ from app.values import METHODS
 from uhrbat.errors import InputError, UHRBATError
 from uhrbat.pyramid import Pyramid
 from uhrbat.serving.schema import Budget
-
-_SESSION = "api"
 
 
 def add(explorer: Explorer) -> None:
@@ -79,7 +78,7 @@ def add(explorer: Explorer) -> None:
         """
         return endpoints.run(
             lambda: endpoints.finish(
-                explorer.inspect(endpoints.query(image, question), box, _budget(per_scale or budget), _SESSION)
+                explorer.inspect(endpoints.query(image, question), box, _budget(per_scale or budget), _turn())
             )
         )
 
@@ -102,7 +101,7 @@ def add(explorer: Explorer) -> None:
             points: for each budget the answer, whether it is correct, evidence, tokens and seconds.
         """
         return endpoints.run(
-            lambda: endpoints.finish(explorer.sweep(endpoints.query(image, question), budgets, _SESSION, truth, boxes))
+            lambda: endpoints.finish(explorer.sweep(endpoints.query(image, question), budgets, _turn(), truth, boxes))
         )
 
     def compare(
@@ -125,7 +124,7 @@ def add(explorer: Explorer) -> None:
         """
         return endpoints.run(
             lambda: endpoints.finish(
-                explorer.compare(endpoints.query(image, question), budget, _SESSION, methods, boxes)
+                explorer.compare(endpoints.query(image, question), budget, _turn(), methods, boxes)
             )
         )
 
@@ -172,7 +171,7 @@ class _Endpoints:
 
     def ask(self, query: Query, budget: Budget) -> dict[str, Any]:
         """Ask, and leave out the token maps."""
-        result = self.explorer.ask(query, _budget(budget), _SESSION).result()
+        result = self.explorer.ask(query, _budget(budget), _turn()).result()
         answer = plain(result.answer)
         return {
             "answer": answer.pop("text"),
@@ -199,6 +198,11 @@ class _Endpoints:
             names = ", ".join(example.name for example in examples.load())
             raise InputError(f"There is no image {image!r}: ingest a file, or use an example: {names}.")
         return picture
+
+
+def _turn() -> str:
+    """Whose turn a call uses: its own, so that the worker serves all callers in rotation."""
+    return f"api-{secrets.token_hex(8)}"
 
 
 def _budget(budget: Budget | list[int]) -> Budget:

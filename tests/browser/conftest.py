@@ -57,13 +57,17 @@ def wait_for(address, explorer, log):
     raise AssertionError(f"the explorer did not start: {log.read_text()[-2000:]}")
 
 
+def find_chromium():
+    """UHRBAT_CHROMIUM, else the system's, else None: Playwright's own."""
+    named = os.environ.get("UHRBAT_CHROMIUM")
+    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """The browser, one for all tests."""
-    named = os.environ.get("UHRBAT_CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         yield browser
         browser.close()
 
