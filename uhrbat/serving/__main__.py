@@ -21,7 +21,7 @@ from uhrbat.serving.models import load_engine
 from uhrbat.serving.service import Service
 from uhrbat.serving.worker import LOOPBACK, make_app
 
-PARENT_SECONDS = 1.0
+PARENT_SECONDS = 0.5
 
 
 def main(arguments: Sequence[str] | None = None, load: Callable[[str, str], Any] = load_engine) -> int:
