@@ -35,13 +35,10 @@ function isQuick({ answer, cost }) {
 
 function headline(state) {
   const { answer, busy, image } = state;
-  if (!answer?.text && !answer?.error) {
+  if (answer?.text == null) {
     const [title, text] = busy ? ['Answer', 'Working on it …']
       : image ? ['Answer', NEVER_ASKED] : ['Answer', 'Choose an example or upload an image to begin.'];
     return [h('div', {}, h('p', { class: 'uhr-eyebrow' }, title), h('p', { class: 'uhr-placeholder' }, text))];
-  }
-  if (answer.error) {
-    return [h('div', { class: 'uhr-error', role: 'alert' }, h('p', { class: 'uhr-eyebrow' }, 'No answer'), h('p', {}, answer.error))];
   }
   const stale = staleness(state);
   const known = truth(answer.question);
