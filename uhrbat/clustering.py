@@ -49,7 +49,7 @@ def kmeans(
         to the final centres; None fits on all.
     exact: compare every token with every centre in every iteration. Otherwise, on a CPU and where there is
         much to compare, a token is compared from the second iteration on only with the 70 or so centres that
-        were nearest in the first, then with the better of those: 3 to 4 times quicker, with about 3 % other
+        were nearest in the first, then with the better of those: about 3 times quicker, with about 3 % other
         labels and the same spread to a thousandth (tests/benchmarks/bench_selection.py).
 
     Raises InputError where shapes or numbers do not fit.
