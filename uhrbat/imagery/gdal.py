@@ -2,7 +2,7 @@
 
 import struct
 import warnings
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -32,18 +32,17 @@ _READ_ROWS = 128
 _STRIP_BYTES = 2**20
 
 
-def _open(path: Path, format: str, stack: ExitStack):
-    stack.enter_context(rasterio.Env(**SETTINGS))
-    return stack.enter_context(rasterio.open(str(path), driver=_DRIVERS[format]))
+@contextmanager
+def _opened(path: Path, format: str):
+    with rasterio.Env(**SETTINGS), rasterio.open(str(path), driver=_DRIVERS[format]) as file:
+        yield file
 
 
 def read_header(path: Path, format: str) -> Header:
     """The header of a file of one of this module's formats."""
-    pages = (
-        [page for page in headers.tiff_pages(path) if not page.reduced and not page.mask] if format == "TIFF" else []
-    )
-    with ExitStack() as stack:
-        file = _open(path, format, stack)
+    directories = headers.tiff_pages(path) if format == "TIFF" else []
+    orientation = directories[0].orientation if directories else 1
+    with _opened(path, format) as file:
         dtype = file.dtypes[0] if len(set(file.dtypes)) == 1 else str(np.result_type(*file.dtypes))
         dtype = "float64" if dtype in ("int64", "uint64") else dtype
         block_height = max(shape[0] for shape in file.block_shapes)
@@ -58,8 +57,8 @@ def read_header(path: Path, format: str) -> Header:
             bands=file.count,
             dtype=dtype,
             colors=tuple(color.name if color is not None else "undefined" for color in file.colorinterp),
-            pages=max(1, len(pages)),
-            orientation=pages[0].orientation if pages and pages[0].orientation in range(1, 9) else 1,
+            pages=max(1, sum(not (page.reduced or page.mask) for page in directories)),
+            orientation=orientation if orientation in range(1, 9) else 1,
             bits=int(bits) if bits else None,
             inverted="MINISWHITE" in file.tags(ns="IMAGE_STRUCTURE"),
             nodata=file.nodata,
@@ -92,8 +91,7 @@ def _validity(file) -> str | None:
 
 def palette(path: Path, format: str) -> np.ndarray:
     """uint8[entries, 3]: the colours of a palette file, index by index; unlisted indices are black."""
-    with ExitStack() as stack:
-        file = _open(path, format, stack)
+    with _opened(path, format) as file:
         colors = np.zeros((np.iinfo(file.dtypes[0]).max + 1, 3), np.uint8)
         for index, color in file.colormap(1).items():
             colors[index] = color[:3]
@@ -110,7 +108,6 @@ class Stream:
 
     def __init__(self, info, cancel=None):
         self.info, self.cancel, self.error = info, cancel, None
-        self._stack = ExitStack()
         self._file = None
         width, height = info.stored_size
         self._bands = len(info.shown) + (info.validity is not None)
@@ -134,8 +131,9 @@ class Stream:
         return image.copy(format="double", bands=self._bands) if self._dtype.itemsize == 8 else image
 
     def close(self) -> None:
-        self._stack.close()
-        self._file = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
         self._buffer = memoryview(b"")
 
     def _seek(self, offset: int, whence: int) -> int:
@@ -166,8 +164,13 @@ class Stream:
     def _load(self, row: int) -> None:
         if self.cancel is not None and self.cancel():
             raise Cancelled(f"Reading {shown_name(self.info.path)} was cancelled.")
+        # Settings hold for the thread that sets them, and libvips chooses the thread.
+        with rasterio.Env(**SETTINGS):
+            self._read_rows(row)
+
+    def _read_rows(self, row: int) -> None:
         if self._file is None:
-            self._file = _open(self.info.path, self.info.format, self._stack)
+            self._file = rasterio.open(str(self.info.path), driver=_DRIVERS[self.info.format])
         block = self._file.block_shapes[0][0]
         rows = block * max(1, _READ_ROWS // block)
         start = row // rows * rows

@@ -67,7 +67,7 @@ def with_stretch(info: ImageInfo, progress: Progress | None = None, cancel: Canc
     """The info with its stretch decided, from the 2nd to the 98th percentile of the shown bands together.
 
     At most about four million pixels, evenly spaced, are looked at. Nothing is read where no stretch is
-    needed or it is already decided. Raises ImageError where no pixel is valid.
+    needed or it is already decided; 0..1 is chosen where no pixel is valid.
     """
     if not info.needs_stretch or info.stretch is not None:
         return info
@@ -118,6 +118,8 @@ def watched(image: pyvips.Image, info: ImageInfo, progress: Progress | None, can
         if cancelled:
             raise Cancelled(f"Reading {info.name} was cancelled.") from None
         raise
+    if progress is not None:
+        progress(1.0)
 
 
 @contextmanager

@@ -34,10 +34,9 @@ def write_pyramid(
     """Write a file's upright RGB pixels as a tiled JPEG pyramid TIFF for `TileReader`, never for the model.
 
     Returns the info with its stretch decided, and told in its notes. info: as for `read_canvas`; pass the
-    canvas's own so that the stretch is not measured again. progress:
-    called with 0..1. cancel: once it returns true, Cancelled is raised. The file appears under `out_path`
-    when it is complete and not at all otherwise. Raises ImageError where the file is damaged or the disk is
-    full.
+    canvas's own so that the stretch is not measured again. progress: called with 0..1. cancel: once it
+    returns true, Cancelled is raised. The file appears under `out_path` when it is complete and not at all
+    otherwise. Raises ImageError where the file is damaged or the disk is full.
     """
     info = info or open_image(path)
     out_path = Path(out_path)
@@ -79,7 +78,7 @@ class TileReader:
         self.path = Path(path)
         self.background = background
         self._local = threading.local()
-        with image_errors(self.path):
+        with image_errors(self.path), rasterio.Env(**gdal.SETTINGS):
             file = self._file()
             self.width, self.height = file.width, file.height
 
@@ -96,7 +95,7 @@ class TileReader:
         left, top = x * span, y * span
         width, height = min(span, self.width - left), min(span, self.height - top)
         shape = (3, max(1, round(height * size / span)), max(1, round(width * size / span)))
-        with image_errors(self.path):
+        with image_errors(self.path), rasterio.Env(**gdal.SETTINGS):
             pixels = self._file().read(
                 window=Window(left, top, width, height), out_shape=shape, resampling=Resampling.bilinear
             )
@@ -122,7 +121,5 @@ class TileReader:
     def _file(self):
         file = getattr(self._local, "file", None)
         if file is None:
-            with rasterio.Env(**gdal.SETTINGS):
-                file = rasterio.open(os.fspath(self.path), driver="GTiff")
-            self._local.file = file
+            file = self._local.file = rasterio.open(os.fspath(self.path), driver="GTiff")
         return file
