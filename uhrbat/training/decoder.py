@@ -117,7 +117,8 @@ class SampleDrawer:
 class Batch:
     """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2], real bool[B, n];
     ids, labels, block, position int[B, T]. Rows of text whose attention is taught, as (sample, row, image tokens):
-    asked: the last prompt token and all evidence; pointing: what predicts a location token and that object's tokens."""
+    asked: the last prompt token and all evidence; pointing: what predicts a location token or the colour, and the
+    tokens of the object."""
 
     features: Tensor
     level: Tensor
@@ -155,6 +156,8 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
             for place, item in enumerate(listed):
                 tokens = np.flatnonzero(sample.owner == item)
                 pointing += [(index, last + 2 * place, tokens), (index, last + 2 * place + 1, tokens)]
+            if question.type == "color":
+                pointing.append((index, last + 2 * len(listed), asked[-1][2]))
             ids += prompt + target[:-1]
             labels += [-100] * (len(prompt) - 1) + target
             block += [number] * (len(prompt) + len(target) - 1)
