@@ -138,36 +138,52 @@ class UHRBAT:
         return self._encode(canvas, is_example(path), report)
 
     def encode_canvas(
-        self, canvas: imagery.Canvas, *, generated: bool = False, progress=None, cancel=None
+        self,
+        canvas: imagery.Canvas,
+        *,
+        generated: bool = False,
+        keep_features: bool = False,
+        progress: Progress | bool | None = None,
+        cancel: Flag | None = None,
     ) -> EncodedScene:
-        """As `encode`, for an image in memory (`imagery.canvas_of`); `generated` says it is one of nano's scenes."""
-        return self._encode(canvas, generated, Reporter(progress, cancel))
+        """As `encode`, for an image in memory (`imagery.canvas_of`); `generated` says it is one of nano's scenes.
+
+        keep_features: the scene keeps the vision tower's features (training).
+        """
+        return self._encode(canvas, generated, Reporter(progress, cancel), keep_features)
 
     @torch.inference_mode()
-    def _encode(self, canvas: imagery.Canvas, generated: bool, report: Reporter) -> EncodedScene:
+    def _encode(
+        self, canvas: imagery.Canvas, generated: bool, report: Reporter, keep_features: bool = False
+    ) -> EncodedScene:
         pyramid = Pyramid(*canvas.full_size, self.scales)
         batches = sum(scale.tiles**2 for scale in pyramid.scales)
         embeddings, visual, excluded, done = {}, {}, {}, 0
         overview = None
+        kept: dict[int, Tensor] = {}
         for scale, (_, picture) in zip(pyramid.scales, imagery.scale_images(canvas, self.scales)):
-            parts, seen = [], []
+            parts, seen, whole = [], [], []
             for tiles in self._tile_batches(picture, scale):
                 report("encode", done / batches, f"{done} of {batches} tiles")
                 features, count = self._features(tiles)
                 parts.append(self.model.project(features).flatten(0, 1))
                 if self.model.similarity is not None:
                     seen.append(self.model.similarity_vectors(features).flatten(0, 1))
+                if keep_features:
+                    whole.append(features.flatten(0, 1))
                 done += count
             if overview is None or len(overview) < OVERVIEW:
                 overview = picture
             embeddings[scale.size] = torch.cat(parts)
             if seen:
                 visual[scale.size] = torch.cat(seen)
+            if keep_features:
+                kept[scale.size] = torch.cat(whole)
             valid = torch.as_tensor(imagery.valid_tokens(canvas, scale), device=self.device)
             excluded[scale.size] = torch.zeros_like(valid) if self.model.profile.released else ~valid
         report("encode", 1.0)
         return EncodedScene(
-            self, canvas.info, pyramid, embeddings, visual, excluded, overview, generated, report.close()
+            self, canvas.info, pyramid, embeddings, visual, excluded, overview, generated, report.close(), kept
         )
 
     def _tile_batches(self, picture, scale: Scale) -> Iterable[Tensor]:
@@ -221,6 +237,7 @@ class EncodedScene:
     embeddings: {size: float[N, hidden]} without residuals; visual: {size: float[N, p]}; excluded: {size: bool[N]}
     tokens of padding or nodata, never evidence; none where the model was trained with them (Profile.released).
     overview: uint8[side, side, 3], the scene square at the coarsest scale that shows enough for SAM.
+    features: {size: float[N, width]} of the vision tower, where they were asked for.
     """
 
     model: UHRBAT
@@ -232,6 +249,7 @@ class EncodedScene:
     overview: np.ndarray
     made_by_generator: bool
     seconds: dict[str, float]
+    features: dict[int, Tensor] = field(default_factory=dict)
     _views: OrderedDict[tuple[str, Settings], View] = field(default_factory=OrderedDict)
     _regions: dict[tuple, dict[int, Tensor]] = field(default_factory=dict)
     _masks: np.ndarray | None = None

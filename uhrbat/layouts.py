@@ -49,6 +49,8 @@ _CLIP_L = dict(
     patch_size=14, hidden_act="quick_gelu", projection_dim=768,
 )  # fmt: skip
 KNOWN_TOWERS = {"openai/clip-vit-large-patch14-336": _CLIP_L}
+# Documented as optional: LLaVA leftovers and a projection that the release's checkpoints may hold and never use.
+_UNNEEDED = ("model.image_newline", "model.text_to_vision_proj.", "position_ids", "rotary_emb.inv_freq")
 # What a question is compared with besides itself (LERF's canonical phrases, said of images from above).
 CONTRAST = ("an aerial photograph", "the ground", "texture", "things")
 
@@ -184,7 +186,7 @@ def _released(folder: Path, fields: dict, similarity: bool | None, progress: Pro
     }
     layout = Layout(
         config,
-        [Source(files, _renamed(names, ("model.image_newline", "position_ids", "rotary_emb.inv_freq", *unused)))],
+        [Source(files, _renamed(names, (*_UNNEEDED, *unused)))],
         _lm_head_if_tied(config),
     )
     if tower is not None:

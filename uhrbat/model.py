@@ -150,8 +150,11 @@ class UHRBATModel(nn.Module):
         """Features float[..., width] -> embeddings float[..., hidden] in the language model's space."""
         return self.projector(features.to(self.projector[0].weight.dtype))
 
-    def residual(self, size: int) -> Tensor | None:
-        """The scale's positions float[N, hidden], tile-major, as the profile lays them; None without a map."""
+    def residual(self, size: int, rows: Tensor | None = None) -> Tensor | None:
+        """The scale's positions float[N, hidden], tile-major, as the profile lays them; None without a map.
+
+        rows: int64[n], only these tokens' -> float[n, hidden].
+        """
         if str(size) not in self.residuals:
             return None
         scale = Scale(size)
@@ -160,13 +163,11 @@ class UHRBATModel(nn.Module):
         grid = table.reshape(side, side, -1).permute(2, 0, 1)[None]
         if self.profile.residual == "tile":
             tile = F.interpolate(grid, size=(TILE_GRID, TILE_GRID), mode="bilinear", align_corners=False)
-            return tile[0].flatten(1).T.repeat(scale.tiles**2, 1)
+            tile = tile[0].flatten(1).T
+            return tile.repeat(scale.tiles**2, 1) if rows is None else tile[rows % TILE_GRID**2]
         laid = F.interpolate(grid, size=(scale.grid, scale.grid), mode="bilinear", align_corners=False)
-        order = torch.tensor(scale.permutation, device=table.device)
-        raster = laid[0].flatten(1).T
-        tile_major = torch.empty_like(raster)
-        tile_major[order] = raster
-        return tile_major
+        place = torch.tensor(scale.inverse, device=table.device)
+        return laid[0].flatten(1).T[place if rows is None else place[rows]]
 
     # image tokens -> language model
 

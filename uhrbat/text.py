@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
@@ -79,6 +80,21 @@ class TextCodec:
         if release:
             before, after = (without_markers(ids, self.tokenizer) for ids in (before, after))
         return Prompt(before, after)
+
+    def conversation(self, turns: Sequence[tuple[str, str]]) -> tuple[Prompt, list[bool]]:
+        """A whole conversation, (question, answer) after (question, answer), and which ids after the image are learnt.
+
+        Learnt are each answer and the end marker and line break behind it, as in the released training.
+        """
+        ids, learnt = self._template_ids("\n"), [False]
+        for index, (question, answer) in enumerate(turns):
+            start = "<|im_start|>user\n" if index else ""
+            asked = self._template_ids(start) if start else []
+            asked += self.plain_ids(question) + self._template_ids("<|im_end|>\n<|im_start|>assistant\n")
+            told = self.plain_ids(answer) + self._template_ids("<|im_end|>\n")
+            ids += asked + told
+            learnt += [False] * len(asked) + [True] * len(told)
+        return Prompt(self._template_ids(BEFORE), ids), learnt
 
     def ends(self, ids: list[int]) -> bool:
         """Whether an answer's ids end in a text at which the released code stops."""
