@@ -18,8 +18,7 @@ from app import examples, export, overlays
 from app.ingest import Shelf
 from app.runs import KeptRun, Runs
 from uhrbat.errors import InputError
-from uhrbat.pyramid import SCALES, Scale
-from uhrbat.pyramid import _order_of_shares as order_of_shares
+from uhrbat.pyramid import SCALES, Scale, order_of_shares
 
 PREFIX = "/gradio_api/uhr"
 SCRIPTS = Path(__file__).resolve().parent.parent / "assets" / "viewer"

@@ -219,11 +219,11 @@ def split_budget(total: int, scales) -> tuple[int, ...]:
         raise InputError(f"A budget of {total!r} is not usable: give a whole number from 1 to {available:,}.")
     if not 1 <= total <= available:
         raise InputError(f"A budget of {total:,} tokens is not usable: give a whole number from 1 to {available:,}.")
-    return tuple(np.bincount(_order_of_shares(scales)[: int(total)], minlength=len(scales)).tolist())
+    return tuple(np.bincount(order_of_shares(scales)[: int(total)], minlength=len(scales)).tolist())
 
 
 @lru_cache(maxsize=32)
-def _order_of_shares(scales: tuple[Scale, ...]) -> np.ndarray:
+def order_of_shares(scales: tuple[Scale, ...]) -> np.ndarray:
     weights = [RELEASED_BUDGETS.get(scale.size, max(1, scale.tokens // 40)) for scale in scales]
     turn = np.concatenate([(np.arange(s.tokens) + 0.5) / w for s, w in zip(scales, weights, strict=True)])
     owner = np.repeat(np.arange(len(scales)), [scale.tokens for scale in scales])
