@@ -13,7 +13,7 @@ from tests.layouts import SCALES, write_onevision, write_released
 from uhrbat import checkpoints, hub
 from uhrbat.checkpoints import load
 from uhrbat.engine import UHRBAT
-from uhrbat.errors import CheckpointError
+from uhrbat.errors import Cancelled, CheckpointError
 from uhrbat.imagery import canvas_of
 
 CPU, FLOAT = torch.device("cpu"), torch.float32
@@ -266,9 +266,9 @@ def test_a_download_can_be_stopped(tmp_path, fake_hub):
     write_released(tmp_path / "ckpt")
 
     def stop(share, message):
-        raise InterruptedError
+        raise Cancelled("stopped")
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Cancelled):
         load("RL-MIND/UHR-BAT", CPU, FLOAT, progress=stop)
 
 
