@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -385,9 +386,10 @@ class EncodedScene:
 
 def choose_device(name: str) -> str:
     """ "auto" -> "cuda", "mps" or "cpu"; InputError for a device that is not there."""
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        # accelerate launch and torchrun number the processes of one machine: a GPU each.
+        return f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
     if name == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     kind = name.split(":")[0]
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -6,6 +6,7 @@ XLRS-Bench (arXiv 2503.23771), MME-RealWorld's remote sensing part (2408.13257),
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +25,8 @@ Record = dict[str, Any]
 class Item:
     """One question of a benchmark.
 
-    images: where its picture is, more than one where it asks about several; prompt: what the model is asked, line breaks
-    included; truth: option letters, or words; options: as printed; group: the report's coarse class (Perception,
+    images: where its picture is, more than one where it asks about several; prompt: what the model is asked, line
+    breaks included; truth: option letters, or words; options: as printed; group: the report's coarse class (Perception,
     Reasoning, a part of the data); boxes: evidence in image pixels, where the data has any.
     """
 
@@ -197,7 +198,8 @@ def _choice(answer: str, item: Item) -> bool:
 
 
 def _choice_or_word(answer: str, item: Item) -> bool:
-    return _choice(answer, item) if item.options else word_is_right(answer, item.truth)
+    letters = item.options or re.fullmatch("[A-H]+", item.truth)
+    return _choice(answer, item) if letters else word_is_right(answer, item.truth)
 
 
 def _word(answer: str, item: Item) -> bool:

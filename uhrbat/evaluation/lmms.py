@@ -47,8 +47,6 @@ class UHRBATForLmmsEval(lmms):
         importance, regions, order, seed, clusters, iterations, release."""
         super().__init__()
         self._rank, self._world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        if device in ("auto", "cuda") and self._world_size > 1:
-            device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
         self.model = UHRBAT.from_pretrained(pretrained, device, **({"bits": int(bits)} if bits else {}))
         self.settings = Settings(**(asdict(self.model.settings) | settings))
         numbers = tuple(int(part) for part in str(budget).split(":"))

@@ -17,7 +17,6 @@ from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from ..engine import UHRBAT, EncodedScene, Settings
@@ -246,10 +245,7 @@ def run(args: argparse.Namespace) -> int:
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     Settings(**given)
     rank, _ = shares()
-    local = os.environ.get("LOCAL_RANK")
-    shared = local is not None and args.device in ("auto", "cuda") and torch.cuda.is_available()
-    device = f"cuda:{local}" if shared else args.device
-    model = UHRBAT.from_pretrained(args.model, device, **({"bits": args.bits} if args.bits else {}))
+    model = UHRBAT.from_pretrained(args.model, args.device, **({"bits": args.bits} if args.bits else {}))
     settings = Settings(**(asdict(model.settings) | given))
     report = run_benchmark(args.name, model, items, args.out, budget, settings, progress=not args.json)
     if rank == 0:

@@ -6,7 +6,9 @@ import re
 from functools import cache
 
 LETTERS = "ABCDEFGH"
-_PREFIX = re.compile(r"^\W*(?:the\s+)?(?:best|correct)?\s*(?:answer|option|choice)s?(?:\(s\))?\s*(?:is|are|:)+\s*", re.I)
+_PREFIX = re.compile(
+    r"^\W*(?:the\s+)?(?:best|correct)?\s*(?:answer|option|choice)s?(?:\(s\))?\s*(?:is|are|:)+\s*", re.I
+)
 SYNONYM = 0.8
 
 

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tests.layouts import released_network, write_clip, write_onevision, write_released
+from uhrbat.checkpoints import load
+from uhrbat.engine import UHRBAT, Settings
+from uhrbat.errors import InputError
+from uhrbat.imagery import canvas_of
+from uhrbat.layouts import CONTRAST
+from uhrbat.towers import build_tower, value_features
+
+CPU, FLOAT = torch.device("cpu"), torch.float32
+
+
+@pytest.fixture(scope="module")
+def tiles():
+    return torch.randn(2, 3, 336, 336, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def onevision(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onevision") / "ckpt"
+    return folder, write_onevision(folder)
+
+
+@pytest.fixture(scope="module")
+def clip_engine(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clip")
+    write_released(folder / "ckpt", text=True)
+    return UHRBAT.from_pretrained(str(folder / "ckpt"), device="cpu")
+
+
+@torch.no_grad()
+def test_clip_features_are_the_hidden_state_before_the_last_layer(tiles):
+    network = released_network()
+    theirs = network.vision(tiles, output_hidden_states=True).hidden_states[-2][:, 1:]
+    torch.testing.assert_close(network.features(tiles), theirs)
+
+
+@torch.no_grad()
+def test_siglip_sees_336_px_tiles_with_interpolated_positions(onevision, tiles):
+    folder, theirs = onevision
+    ours = load(str(folder), CPU, FLOAT).model
+    tower = theirs.model.vision_tower
+    hidden = tower(tiles, interpolate_pos_encoding=True, output_hidden_states=True).hidden_states[-1]
+    torch.testing.assert_close(ours.features(tiles), hidden, rtol=1e-4, atol=1e-5)
+    projected = theirs.model.multi_modal_projector(hidden)
+    torch.testing.assert_close(ours.project(ours.features(tiles)), projected, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_language_model_of_onevision_answers_as_transformers_does(onevision):
+    folder, theirs = onevision
+    ours = load(str(folder), CPU, FLOAT).model
+    image = torch.randn(30, 32, generator=torch.Generator().manual_seed(1))
+    before, after = torch.tensor([3, 4, 5]), torch.tensor([9, 8, 7])
+    ids, _ = ours.generate(before, image, after, stop=(), max_new_tokens=5)
+    embed = theirs.get_input_embeddings()
+    hidden = torch.cat([embed(before), image, embed(after)])[None]
+    expected = []
+    for _ in range(5):
+        out = theirs.model.language_model(inputs_embeds=hidden).last_hidden_state[:, -1]
+        expected.append(int(theirs.lm_head(out).argmax()))
+        hidden = torch.cat([hidden, embed(torch.tensor([expected[-1:]]))], 1)
+    assert ids == expected
+
+
+@pytest.mark.parametrize("how", [{"old_names": True}, {"tied": True}, {"old_names": True, "tied": True}], ids=str)
+def test_onevision_in_its_other_layouts(tmp_path, how):
+    theirs = write_onevision(tmp_path, **how)
+    model = load(str(tmp_path), CPU, FLOAT).model
+    assert torch.equal(model.language.lm_head.weight, theirs.lm_head.weight)
+    assert torch.equal(model.vision.encoder.layers[1].mlp.fc2.bias, theirs.model.vision_tower.encoder.layers[1].mlp.fc2.bias)
+    assert model.config.profile == "training-free" and not model.residuals
+
+
+def test_onevision_runs_without_training_from_image_to_answer(onevision):
+    engine = UHRBAT.from_pretrained(str(onevision[0]), device="cpu")
+    assert engine.settings == Settings(importance="attention")
+    pixels = np.random.default_rng(0).integers(0, 255, (300, 200, 3), np.uint8)
+    engine.model.config.scales = (672,)
+    view = engine.encode_canvas(canvas_of(pixels)).ask("What is this?")
+    assert view.select(50).answer(max_new_tokens=3).tokens == 50
+
+
+@torch.no_grad()
+def test_value_features_are_what_a_token_attending_to_itself_alone_adds():
+    network = released_network()
+    features = torch.randn(4, 24)
+    last = network.vision.encoder.layers[-1]
+    alone = [last.self_attn(last.layer_norm1(token[None, None]))[0][0, 0] for token in features]
+    expected = network.vision.post_layernorm(torch.stack(alone))
+    torch.testing.assert_close(value_features(network.vision, features), expected)
+
+
+@torch.no_grad()
+def test_questions_are_encoded_as_clip_encodes_them(clip_engine, tmp_path):
+    clip = write_clip(tmp_path)
+    ids = clip_engine.codec.similarity_ids("is it a ship?", 77)
+    assert ids[0] == clip_engine.codec.text_tokenizer.bos_token_id
+    theirs = clip.get_text_features(input_ids=torch.tensor([ids]))
+    theirs = getattr(theirs, "pooler_output", theirs)
+    torch.testing.assert_close(clip_engine.question_vector("is it a ship?"), F.normalize(theirs, dim=-1)[0])
+
+
+def test_a_pretrained_clip_scores_every_scale_of_the_released_model(clip_engine):
+    pixels = np.random.default_rng(0).integers(0, 255, (300, 500, 3), np.uint8)
+    scene = clip_engine.encode_canvas(canvas_of(pixels))
+    for method in ("similarity", "fused"):
+        view = scene.ask("a ship", Settings(importance=method))
+        assert view.scored_scales == (336, 672)
+        assert all(values.std() > 0 and 0 <= values.min() for values in view.importance.values())
+    nothing = scene.ask(CONTRAST[0], Settings(importance="similarity"))
+    assert all(values.max() <= 0.5 + 1e-4 for values in nothing.importance.values())
+
+
+def test_similarity_can_be_left_out_and_its_absence_is_told(tmp_path):
+    write_released(tmp_path / "ckpt", text=True)
+    engine = UHRBAT.from_pretrained(str(tmp_path / "ckpt"), device="cpu", similarity=False)
+    scene = engine.encode_canvas(canvas_of(np.zeros((50, 50, 3), np.uint8)))
+    with pytest.raises(InputError, match="has no text tower: choose the importance 'attention'"):
+        scene.ask("a ship", Settings(importance="similarity"))
+
+
+@pytest.mark.parametrize(("kind", "fields"), [("dino", {}), ("clip", {"image_size": 224, "patch_size": 14})])
+def test_a_tower_that_does_not_fit_tiles_is_refused(kind, fields):
+    with pytest.raises(ValueError, match="tower"):
+        build_tower(kind, fields)
