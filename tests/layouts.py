@@ -39,7 +39,7 @@ def released_network(seed: int = 0) -> UHRBATModel:
     return UHRBATModel(
         ModelConfig(
             vision=VISION, language=language(len(tokenizer())) | rope, scales=SCALES, residual_base=16,
-            profile="reference",
+            profile="reference", attention_scale=336,
         )
     ).eval()  # fmt: skip
 
@@ -97,6 +97,7 @@ def write_released(
         "tie_word_embeddings": False, "mm_vision_tower": "../clip", "mm_projector_type": "mlp2x_gelu",
         "mm_vision_select_layer": -2, "mm_vision_select_feature": "patch", "mm_hidden_size": 24,
         "multiscale_target_sizes": list(SCALES), "scale_residual_base": 16, "enable_scale_pos_residual": True,
+        "multiscale_base_attention_size": 336,
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
     _write(folder, tensors, shards, pickled)

@@ -45,6 +45,8 @@ class Sampler(nn.Module):
         for frozen in (self.network.vision, self.network.similarity):
             if frozen is not None:
                 frozen.requires_grad_(False)
+        if not self.network.profile.selection_residual:
+            self.network.residuals.requires_grad_(False)
 
     @property
     def engine(self) -> UHRBAT:
@@ -66,7 +68,15 @@ class Sampler(nn.Module):
             for size, features in picture.features.items()
         }
         scene = EncodedScene(
-            self.engine, None, picture.pyramid, embeddings, picture.visual, picture.excluded, picture.overview, False, {}
+            model=self.engine,
+            info=None,
+            pyramid=picture.pyramid,
+            embeddings=embeddings,
+            visual=picture.visual,
+            excluded=picture.excluded,
+            overview=picture.overview,
+            made_by_generator=False,
+            seconds={},
         )
         return scene.ask(question, self.settings, lines=True).select(budget).selections
 
