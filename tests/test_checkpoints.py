@@ -1,4 +1,5 @@
 import json
+import sys
 import types
 
 import huggingface_hub
@@ -322,3 +323,28 @@ def test_a_model_is_pushed_with_its_card(tmp_path, monkeypatch):
     assert card.startswith("---\nlibrary_name: uhrbat") and 'from_pretrained("someone/tiny")' in card
     assert "generated scenes only" in card
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= kept.keys()
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_quantised_language_model_answers_nearly_the_same(tmp_path, bits):
+    pytest.importorskip("bitsandbytes")
+    network = write_released(tmp_path / "ckpt")
+    model = load(str(tmp_path / "ckpt"), CPU, FLOAT, bits=bits).model
+    image = torch.randn(20, 32, generator=torch.Generator().manual_seed(0))
+    prompt = torch.tensor([3, 4, 5])
+    with torch.no_grad():
+        (_, exact), _, _ = network.prefill(prompt, image, prompt)
+        (_, near), _, _ = model.prefill(prompt, image, prompt)
+    assert 0 < (exact - near).abs().max() < 0.3
+    assert torch.equal(model.projector[0].weight, network.projector[0].weight)
+    with pytest.raises(CheckpointError, match="cannot be saved"):
+        checkpoints.save(model, tiny.tokenizer(), tmp_path / "again", FLOAT)
+
+
+def test_bits_need_bitsandbytes_and_are_4_or_8(tmp_path, monkeypatch):
+    write_released(tmp_path / "ckpt")
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(CheckpointError, match="pip install bitsandbytes"):
+        load(str(tmp_path / "ckpt"), CPU, FLOAT, bits=8)
+    with pytest.raises(CheckpointError, match="4 or 8 bits, not in 3"):
+        load(str(tmp_path / "ckpt"), CPU, FLOAT, bits=3)
