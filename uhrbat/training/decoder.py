@@ -4,7 +4,8 @@ A sample is a sparse scene drawn from the bank, the tokens that its questions wo
 once: image tokens do not see one another or the text ("self" attention), so one pass over them serves every question
 (a block mask keeps the questions apart). Targets list the evidence as location tokens in reading order, then the
 answer (nano.md, "Point, then answer"). A second loss pulls the last layer's attention of the last prompt token to the
-evidence, so that `attention` importance has a meaning. Run it again with the same --out to resume.
+evidence, so that `attention` importance has a meaning. Run it again with the same --out to resume; under
+`python -m torch.distributed.run --nproc-per-node N -m uhrbat.training.decoder` N processes share every step.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoTokenizer, DynamicCache
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
+from .. import checkpoints
 from ..model import UHRBATModel
 from ..pyramid import RELEASED_BUDGETS, SCALES
 from ..scenes import Question, Scene, questions
@@ -33,6 +37,8 @@ from .pretrain import encode_texts, load_weights
 from .state import load_state, save_state
 
 QUESTIONS = 12
+ANSWER_WEIGHT = 4.0
+SHARES = {"projector.0": 0.05, "projector.2": 0.2, "token_mlp": 0.2}
 TRAINED = ("projector.", "token_mlp.", "residuals.", "language.")
 logger = logging.getLogger(__name__)
 
@@ -202,7 +208,7 @@ def merge_some(tokens: Tensor, real: Tensor, evidence: set, rng: np.random.Gener
 class Neighbours:
     """Soft targets: a word counts as itself, a place also a little as the places beside it.
 
-    ids int[vocabulary, 5] and weights float[vocabulary, 5] of what each label counts as.
+    ids int[vocabulary, 5] and weights float[vocabulary, 5] of what each label counts as; places bool[vocabulary].
     """
 
     spread = (0.05, 0.2, 0.5, 0.2, 0.05)
@@ -215,6 +221,7 @@ class Neighbours:
                 near = [min(max(place + step, 0), codec.point_bins - 1) for step in range(-2, 3)]
                 self.ids[id_] = torch.tensor([axis[i] for i in near])
                 self.weights[id_] = torch.tensor(self.spread)
+        self.places = self.weights[:, 2] < 1
 
 
 def losses(
@@ -247,9 +254,11 @@ def losses(
     )
     inputs, output = out.hidden_states, out.last_hidden_state
     wanted = batch.labels >= 0
-    logits = model.language.lm_head(output[wanted])
+    logits = model.language.lm_head(output[wanted]).float()
     labels = batch.labels[wanted]
-    answer = -(logits.log_softmax(-1).gather(1, neighbours.ids[labels]) * neighbours.weights[labels]).sum(-1).mean()
+    cross = -(logits.log_softmax(-1).gather(1, neighbours.ids[labels]) * neighbours.weights[labels]).sum(-1)
+    weight = torch.where(neighbours.places[labels], 1.0, ANSWER_WEIGHT)
+    answer = (cross * weight).sum() / weight.sum()
     right = (logits.argmax(-1) == labels).float().mean()
     pulled = 0
     for layer, rows in ((-1, batch.asked), (-2, batch.pointing)):
@@ -276,7 +285,7 @@ def attention_loss(
     keys = keys.repeat_interleave(attention.num_key_value_groups, dim=1)
     scores = torch.einsum("rhqd,rhnd->rhqn", query, keys[sample])[:, :, 0] * attention.scaling
     scores = scores.masked_fill(~batch.real[sample][:, None], -torch.inf)
-    weights = scores.softmax(-1).mean(1)
+    weights = scores.float().softmax(-1).mean(1)
     wanted = torch.zeros_like(weights)
     for index, (_, _, tokens) in enumerate(rows):
         wanted[index, torch.from_numpy(tokens)] = 1
@@ -317,9 +326,7 @@ def initialise(model: UHRBATModel, drawer: SampleDrawer, codec: TextCodec, gener
         for ids, own in ((codec.x_ids, along_x), (codec.y_ids, ~along_x)):
             words[ids] = 0.5 * waves(bins, bins) * own + 0.1 * torch.randn(hidden, generator=generator)
             language.lm_head.weight[ids] = 0.25 * waves(bins, bins) * own
-        for layer in (0, 2):
-            nn.init.orthogonal_(model.token_mlp[layer].weight, generator=generator)
-            model.token_mlp[layer].bias.zero_()
+        start_token_mlp(model.token_mlp)
 
 
 def start_projector(model: UHRBATModel, features: Tensor, generator: torch.Generator) -> None:
@@ -338,13 +345,24 @@ def start_projector(model: UHRBATModel, features: Tensor, generator: torch.Gener
     last.bias.zero_()
 
 
+def start_token_mlp(layers: nn.Sequential) -> None:
+    """Nearly the identity: the values are moved to where GELU is straight, and back."""
+    first, last = layers[0], layers[2]
+    for layer, slope in ((first, 0.5), (last, 2.0)):
+        nn.init.eye_(layer.weight)
+        layer.weight.mul_(slope)
+    first.bias.fill_(2.0)
+    last.bias.fill_(-4.0)
+
+
 def parameter_groups(trained: dict[str, nn.Parameter]) -> list[dict]:
-    """Weight decay for matrices; a small share of the rate for the layer that reads the features, whose values are
-    large: at the full rate it outgrows the positions, and no place is ever learnt."""
+    """Weight decay for matrices; a share of the rate for what lies between the features and the language model. The
+    layer that reads the features, whose values are large, outgrows the positions at the full rate, and no place is
+    ever learnt; the token MLP, which has no way around it, outgrows all else, and colours are lost in it."""
 
     def place(name: str, value: Tensor) -> tuple[float, float]:
         plain = value.ndim != 2 or "embed" in name
-        return (0.05 if name.startswith("projector.0") else 1.0), (0.0 if plain else 0.03)
+        return next((share for part, share in SHARES.items() if name.startswith(part)), 1.0), (0.0 if plain else 0.03)
 
     kinds = sorted({place(name, value) for name, value in trained.items()})
     return [
@@ -357,10 +375,23 @@ def parameter_groups(trained: dict[str, nn.Parameter]) -> list[dict]:
     ]
 
 
-def size_at(share: float, rng: np.random.Generator) -> int:
-    """Image tokens of a step: the largest grows as training goes on, small sizes stay in the mix."""
-    largest = 128 if share < 0.4 else 400 if share < 0.65 else 1000 if share < 0.8 else 2400
+def size_at(share: float, largest: int | None, rng: np.random.Generator) -> int:
+    """Image tokens of a step: the largest, if not given, grows as training goes on; small sizes stay in the mix."""
+    if largest is None:
+        largest = 128 if share < 0.4 else 400 if share < 0.65 else 1000 if share < 0.8 else 2400
     return int(np.exp(rng.uniform(np.log(48), np.log(largest))))
+
+
+def share_gradients(parameters: list[nn.Parameter]) -> None:
+    """The mean over all processes of every gradient."""
+    if not dist.is_initialized():
+        return
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters])):
+        parameter.grad = part.view_as(parameter)
 
 
 def main() -> None:
@@ -368,24 +399,35 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, default=Path("runs/bank"))
     parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
+    parser.add_argument("--start", type=Path, help="folder of a shipped model to go on from, such as assets/nano")
     parser.add_argument("--out", type=Path, default=Path("runs/decoder"))
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--text-tokens", type=int, default=900, help="image and text tokens a step, about")
+    parser.add_argument("--largest", type=int, help="most image tokens of a step; without it they grow with training")
     parser.add_argument("--attention", type=float, default=0.3, help="weight of the attention loss")
+    parser.add_argument("--bfloat16", action="store_true", help="for processors with AMX: several times faster")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
+    rank = 0
+    if "WORLD_SIZE" in os.environ:
+        dist.init_process_group("gloo")
+        rank = dist.get_rank()
     rng = np.random.default_rng(args.seed)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
     model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
-    load_weights(model, None, args.weights)
+    load_weights(model, args.weights)
     drawer = SampleDrawer(args.bank, model, codec, rng)
-    initialise(model, drawer, codec, torch.Generator().manual_seed(args.seed))
+    if args.start:
+        started = checkpoints.load(str(args.start), torch.device("cpu"), torch.float32).model.state_dict()
+        model.load_state_dict({n: v for n, v in started.items() if n.startswith(TRAINED)}, strict=False)
+    else:
+        initialise(model, drawer, codec, torch.Generator().manual_seed(args.seed))
     trained = {name: value for name, value in model.named_parameters() if name.startswith(TRAINED)}
     for name, value in model.named_parameters():
         value.requires_grad_(name in trained)
@@ -395,28 +437,31 @@ def main() -> None:
     neighbours = Neighbours(codec, len(tokenizer))
     args.out.mkdir(parents=True, exist_ok=True)
     step = load_state(args.out, model, optimizer)
-    rng = drawer.rng = np.random.default_rng((args.seed, step))
+    rng = drawer.rng = np.random.default_rng((args.seed, step, rank))
     begin, asked, average = time.time(), 0, {}
     while step < args.steps:
         share = step / args.steps
         rate = args.rate * min(1.0, (step + 1) / 100) * min(1.0, max(0.02, (1 - share) / 0.4))
         for group in optimizer.param_groups:
             group["lr"] = rate * group["share"]
-        size = size_at(share, rng)
+        size = size_at(share, args.largest, rng)
         samples = [drawer.draw(size) for _ in range(max(1, round(args.text_tokens / (size + 350))))]
-        answer, pulled, right = losses(model, collate(samples, codec), before, neighbours, rng)
+        batch = collate(samples, codec)
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
+            answer, pulled, right = losses(model, batch, before, neighbours, rng)
         optimizer.zero_grad(set_to_none=True)
         (answer + args.attention * pulled).backward()
+        share_gradients(list(trained.values()))
         nn.utils.clip_grad_norm_(list(trained.values()), 1.0)
         optimizer.step()
         step += 1
         asked += sum(len(sample.questions) for sample in samples)
         for name, value in (("answer", answer), ("attention", pulled), ("right", right)):
             average[name] = 0.97 * average.get(name, float(value.detach())) + 0.03 * float(value.detach())
-        if step % 100 == 0:
+        if step % 100 == 0 and rank == 0:
             shown = " ".join(f"{name} {value:.3f}" for name, value in average.items())
             logger.info("%d %.0f s questions %d %s", step, time.time() - begin, asked, shown)
-        if step % 500 == 0 or step == args.steps:
+        if rank == 0 and (step % 500 == 0 or step == args.steps):
             save_state(args.out, model, optimizer, step)
 
 

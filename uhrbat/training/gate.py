@@ -73,7 +73,7 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
     model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval()
-    load_weights(model, None, args.weights)
+    load_weights(model, args.weights)
     print(json.dumps(measure(model, codec, args.scenes), indent=1))
 
 

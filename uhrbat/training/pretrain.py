@@ -17,16 +17,19 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AutoTokenizer
 
+from .. import checkpoints
 from ..model import UHRBATModel
 from ..pyramid import PATCH, SCALES, TILE_GRID
 from ..scenes import COLORS, KINDS, LAND_COVERS
 from ..text import TextCodec
 from .nano_config import MEAN, POINT_BINS, STD, nano_config
 from .pool import NO_COLOR, NO_KIND, PoolScene, available
+from .state import load_state, save_state
 
 WINDOW = 8
 SCALE_SHARE = (0.14, 0.2, 0.26, 0.4)
@@ -62,23 +65,23 @@ class WindowSampler:
     def add_hard(self, windows: list[tuple[int, int, int, int]]) -> None:
         self.hard = (self.hard + windows)[-self.hard_capacity :]
 
-    def around(self, grid: int, row: int, col: int) -> tuple[int, int]:
+    def around(self, row: int, col: int, window: int) -> tuple[int, int]:
         """Top-left token of a window inside one tile that holds token (row, col)."""
         out = []
         for value in (row, col):
             tile = value // TILE_GRID * TILE_GRID
-            low = max(0, value - tile - WINDOW + 1)
-            high = min(TILE_GRID - WINDOW, value - tile)
+            low = max(0, value - tile - window + 1)
+            high = min(TILE_GRID - window, value - tile)
             out.append(tile + int(self.rng.integers(low, high + 1)))
         return out[0], out[1]
 
-    def draw(self, hard_share: float) -> tuple[int, int, int, int]:
-        """-> (seed, size, row, col) of a window."""
+    def draw(self, hard_share: float, window: int) -> tuple[int, int, int, int]:
+        """-> (seed, size, row, col) of a window's top-left token."""
         rng = self.rng
         luck = rng.random()
         if self.hard and luck < hard_share:
             seed, size, row, col = self.hard[rng.integers(len(self.hard))]
-            return (seed, size, *self.around(size // PATCH, row, col))
+            return (seed, size, *self.around(row, col, window))
         seed = self.seeds[rng.integers(len(self.seeds))]
         size = int(rng.choice(SCALES, p=SCALE_SHARE))
         grid = size // PATCH
@@ -89,26 +92,27 @@ class WindowSampler:
             row, col = int((y0 + y1) / 2 * factor), int((x0 + x1) / 2 * factor)
         else:
             row, col = rng.integers(0, grid, 2)
-        return (seed, size, *self.around(grid, int(row), int(col)))
+        return (seed, size, *self.around(int(row), int(col), window))
 
-    def batch(self, count: int, hard_share: float) -> tuple[np.ndarray, dict[str, Tensor], Tensor]:
-        """-> windows uint8[n, 112, 112, 3], labels int64[n, 64] by name, position ids int64[n, 65]."""
-        n = WINDOW * PATCH
+    def batch(self, count: int, hard_share: float, window: int) -> tuple[np.ndarray, dict[str, Tensor], Tensor]:
+        """-> `count` windows of `window` x `window` tokens: pixels uint8[n, side, side, 3], labels int64[n, window²]
+        by name, position ids int64[n, 1 + window²]."""
+        n = window * PATCH
         pixels = np.empty((count, n, n, 3), np.uint8)
         names = ("kind", "color", "center", "ignore", "land")
-        labels = {name: np.empty((count, WINDOW, WINDOW), np.int64) for name in names}
-        positions = np.zeros((count, WINDOW * WINDOW + 1), np.int64)
-        span = np.arange(WINDOW)
+        labels = {name: np.empty((count, window, window), np.int64) for name in names}
+        positions = np.zeros((count, window * window + 1), np.int64)
+        span = np.arange(window)
         for index in range(count):
-            seed, size, row, col = self.draw(hard_share)
+            seed, size, row, col = self.draw(hard_share, window)
             scene = self.scenes[seed]
             picture = scene.images[size][row * PATCH : row * PATCH + n, col * PATCH : col * PATCH + n]
             turn, flip = int(self.rng.integers(4)), self.rng.random() < 0.5
             pixels[index] = turned(np.asarray(picture), turn, flip)
             for name in names:
-                values = getattr(scene.labels[size], name)[row : row + WINDOW, col : col + WINDOW]
+                values = getattr(scene.labels[size], name)[row : row + window, col : col + window]
                 labels[name][index] = turned(values, turn, flip)
-            top, left = self.rng.integers(0, TILE_GRID - WINDOW + 1, 2)
+            top, left = self.rng.integers(0, TILE_GRID - window + 1, 2)
             positions[index, 1:] = 1 + ((top + span)[:, None] * TILE_GRID + left + span).reshape(-1)
         flat = {name: torch.from_numpy(value.reshape(count, -1)) for name, value in labels.items()}
         return pixels, flat, torch.from_numpy(positions)
@@ -241,6 +245,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--tiles-from", type=float, default=0.5, help="share of the steps after which tiles are whole")
+    parser.add_argument("--mined", type=int, default=160, help="tiles looked at for mistakes every 100 steps")
+    parser.add_argument("--bfloat16", action="store_true", help="for processors with AMX: several times faster")
+    parser.add_argument("--start", type=Path, help="weights to start from, such as assets/nano")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -262,13 +270,10 @@ def main() -> None:
     phrases = PhraseSampler(codec, limit, rng)
     phrases.refresh(sampler.scenes)
     args.out.mkdir(parents=True, exist_ok=True)
-    state_file = args.out / "state.pt"
-    step = 0
-    if state_file.exists():
-        load_weights(model, heads, args.out / "model.safetensors")
-        state = torch.load(state_file, weights_only=True)
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+    if args.start:
+        load_weights(model, args.start)
+    whole = nn.ModuleDict({"model": model, "heads": heads})
+    step = load_state(args.out, whole, optimizer)
     average: dict[str, float] = {}
     begin = time.time()
     while step < args.steps:
@@ -276,10 +281,14 @@ def main() -> None:
         rate = args.rate * min(1.0, (step + 1) / 100) * (0.5 * (1 + math.cos(math.pi * share)) * 0.98 + 0.02)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        pixels, labels, positions = sampler.batch(args.batch, 0.0 if share < 0.08 else 0.35)
+        window, count = (WINDOW, args.batch) if share < args.tiles_from else (TILE_GRID, args.batch // 6)
+        pixels, labels, positions = sampler.batch(count, 0.0 if share < 0.08 else 0.5, window)
         ids, mask, match = phrases.draw(30)
-        text = model.similarity.text_vectors(ids, mask)
-        features = model.features(normalise(pixels), positions)
+        attention = [SDPBackend.MATH] if window == WINDOW else [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16), sdpa_kernel(attention, set_priority=True):
+            text = model.similarity.text_vectors(ids, mask)
+            features = model.features(normalise(pixels), positions)
+        features, text = features.float(), text.float()
         loss, numbers, _ = dense_loss(model, heads, features, labels, text, match)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -302,25 +311,23 @@ def main() -> None:
             ids, mask, match = phrases.draw(60)
             with torch.no_grad():
                 text = model.similarity.text_vectors(ids, mask)
-            sampler.add_hard(mine(model, sampler, text, match, 64, rng))
+            with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
+                sampler.add_hard(mine(model, sampler, text, match, args.mined, rng))
         if step % 200 == 0:
             sampler.refresh()
             phrases.refresh(sampler.scenes)
         if step % 500 == 0 or step == args.steps:
-            save_weights(model, heads, args.out / "model.safetensors")
-            torch.save({"optimizer": optimizer.state_dict(), "step": step}, state_file)
+            save_state(args.out, whole, optimizer, step)
 
 
-def save_weights(model: UHRBATModel, heads: nn.Linear, path: Path) -> None:
-    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors | {f"heads.{name}": value for name, value in heads.state_dict().items()}, path)
-
-
-def load_weights(model: UHRBATModel, heads: nn.Linear | None, path: Path) -> None:
+def load_weights(model: UHRBATModel, path: Path) -> None:
+    """Weights of a pre-training run (a file; its heads are left out) or of a shipped model (its folder)."""
+    if path.is_dir():
+        loaded = checkpoints.load(str(path), torch.device("cpu"), torch.float32).model
+        model.load_state_dict(loaded.state_dict())
+        return
     tensors = load_file(path)
     model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
-    if heads is not None:
-        heads.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("heads.")})
 
 
 if __name__ == "__main__":
