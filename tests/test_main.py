@@ -102,3 +102,42 @@ def test_two_processes_give_equal_tokens_and_answers(model, image):
     for report in reports:
         del report["seconds"], report["peak_memory_bytes"]
     assert reports[0] == reports[1]
+
+
+def test_a_benchmark_is_run_once_and_then_only_reported(model, image, tmp_path, capsys):
+    rows = [
+        {"question_id": f"FAIR_{i}", "image": "scene 1.png", "category": "count", "text": "How many ships?",
+         "ground_truth": "none", "hbox": [10, 10, 40, 40]} for i in range(2)
+    ]  # fmt: skip
+    questions, out = tmp_path / "lrs.jsonl", tmp_path / "out"
+    questions.write_text("\n".join(map(json.dumps, rows)))
+    given = ["--questions", str(questions), "--images", str(tmp_path), "--model", model, "--budget", "40", "--json"]
+    assert main(["evaluate", "benchmark", "lrs-vqa", *given, "--out", str(out)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["answered"], report["missing"], report["tokens"]) == (2, 0, 40)
+    assert report["evidence_preserved"] in (0, 50, 100)
+    kept = (out / "answers-00000-of-00001.jsonl").read_text()
+    assert main(["evaluate", "benchmark", "lrs-vqa", *given, "--out", str(out)]) == 0
+    assert json.loads(capsys.readouterr().out) == report
+    assert (out / "answers-00000-of-00001.jsonl").read_text() == kept
+
+
+def test_train_writes_a_model_that_answers(model, image, tmp_path, capsys):
+    pytest.importorskip("accelerate")
+    turns = [{"from": "human", "value": "<image>\nIs there a ship?"}, {"from": "gpt", "value": "yes"}]
+    data, out = tmp_path / "data.json", tmp_path / "out"
+    data.write_text(json.dumps([{"id": 0, "image": "scene 1.png", "conversations": turns}]))
+    how = ["--steps", "2", "--batch", "1", "--budgets", "20,40"]
+    given = ["--data", str(data), "--images", str(tmp_path), "--model", model, "--out", str(out)]
+    assert main(["train", *given, *how]) == 0
+    trained = capsys.readouterr().out.strip()
+    assert len((out / "log.jsonl").read_text().splitlines()) == 2
+    assert main(["ask", image, "Is there a ship?", "--budget", "20,40", "--model", trained, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tokens"] == 60
+
+
+@pytest.mark.parametrize("command", [["evaluate", "benchmark", "no-such"], ["train"], ["evaluate"]])
+def test_an_incomplete_command_is_one_line_and_code_2(command, capsys):
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1

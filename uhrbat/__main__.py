@@ -42,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
     evaluate = commands.add_parser("evaluate", help="score a model")
     measures = evaluate.add_subparsers(dest="measure", required=True, parser_class=_Parser)
     scenes = measures.add_parser("scenes", help="held-out generated scenes")
+    benchmark = measures.add_parser("benchmark", help="a public benchmark, from its own files")
+    train = commands.add_parser("train", help="fine-tune a model on conversations about images")
     commands.add_parser("serve", help="run the model worker (see python -m uhrbat serve --help)", add_help=False)
     rest = list(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
@@ -50,12 +52,16 @@ def main(argv: list[str] | None = None) -> int:
             from .serving.__main__ import main as serve
 
             return serve(rest[1:])
+        from .evaluation import runner as benchmark_room
         from .evaluation import scenes as scenes_room
+        from .training import finetune as train_room
 
-        scenes_room.add_arguments(scenes)
+        for command, room in ((scenes, scenes_room), (benchmark, benchmark_room), (train, train_room)):
+            room.add_arguments(command)
+            command.set_defaults(run=room.run)
         args = parser.parse_args(rest)
-        if args.command == "evaluate":
-            return scenes_room.run(args)
+        if args.command in ("evaluate", "train"):
+            return args.run(args)
         return _ask(args) if args.command == "ask" else _inspect(args)
     except Cancelled:
         return 130

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/bench_selection.py [--dims 256] [--data noise structured] [--threads 1] [--json FILE]
 
-A script, not a test. Every line is measured in a process of its own; CPU seconds are given as well as wall seconds,
+A script, not a test. Every line is measured in a process of its own, or with --together all in one (then "+ MB" is only
+what a line adds to the lines before it); CPU seconds are given as well as wall seconds,
 as they change less on a machine that is shared. "spread" is the mean squared distance of a token's features (the
 whole ones) to the mean of its region, relative to the plain algorithm's: 1 is as good.
 """
@@ -13,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -30,10 +32,12 @@ RELEASED_SECONDS = {672: 0.07, 1344: 0.84, 2688: 4.5, 4032: 20.3}
 VARIANTS = ("plain", "exact", "released", "reduced", "whole", "default")
 
 
+@cache
 def noise(scale: Scale, dims: int) -> torch.Tensor:
     return torch.randn(scale.tokens, dims, generator=torch.Generator().manual_seed(1))
 
 
+@cache
 def structured(scale: Scale, dims: int) -> torch.Tensor:
     """Something like real tokens: smooth fields and land covers over the scene, fewer dimensions than columns."""
     generator = torch.Generator().manual_seed(1)
@@ -132,6 +136,7 @@ def main() -> None:
     parser.add_argument("--scales", nargs="+", type=int, default=list(RELEASED_BUDGETS))
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--together", action="store_true", help="all variants in this process, side by side")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--one", nargs=4, metavar=("VARIANT", "SIZE", "DATA", "LABELS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -149,10 +154,14 @@ def main() -> None:
             for variant in options.variants:
                 labels_file = f"/tmp/bench_selection_{size}_{variant}.pt"
                 command = [sys.executable, __file__, "--dims", str(options.dims), "--threads", str(options.threads)]
-                output = subprocess.run(
-                    [*command, "--one", variant, str(size), data, labels_file], capture_output=True, check=True
-                ).stdout
-                row = json.loads(output.splitlines()[-1]) | {"data": data, "dims": options.dims}
+                if options.together:
+                    row = measure(variant, size, options.dims, data, options.threads, labels_file)
+                else:
+                    output = subprocess.run(
+                        [*command, "--one", variant, str(size), data, labels_file], capture_output=True, check=True
+                    ).stdout
+                    row = json.loads(output.splitlines()[-1])
+                row |= {"data": data, "dims": options.dims}
                 labels = torch.load(labels_file)
                 Path(labels_file).unlink()
                 if variant == "plain":
