@@ -91,10 +91,10 @@ def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
             alone = decoder.Sample(sample.features, sample.level, sample.xy, sample.owner, [question], sample.scene)
             batch = decoder.collate([alone], draw.codec)
             parts.append(decoder.losses(model, batch, before, table(draw), draw.rng)[0])
-            weights.append((batch.labels >= 0).sum())
+            weights.append(table(draw).share[batch.labels[batch.labels >= 0]].sum())
     finally:
         decoder.merge_some = kept
-    weights = torch.stack(weights).float()
+    weights = torch.stack(weights)
     torch.testing.assert_close(together, (torch.stack(parts) * weights).sum() / weights.sum(), rtol=1e-4, atol=1e-5)
 
 
@@ -168,3 +168,12 @@ def test_training_lowers_the_loss(bank):
         optimizer.step()
     assert float(answer.detach()) < first[0] / 2
     assert float(pulled.detach()) < first[1]
+
+
+def test_the_token_mlp_starts_as_nearly_the_identity():
+    layers = torch.nn.Sequential(torch.nn.Linear(16, 16), torch.nn.GELU(), torch.nn.Linear(16, 16))
+    values = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        decoder.start_token_mlp(layers)
+        off = layers(values) - values
+    assert float(off.pow(2).mean().sqrt()) < 0.2

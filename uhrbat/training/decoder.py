@@ -208,7 +208,8 @@ def merge_some(tokens: Tensor, real: Tensor, evidence: set, rng: np.random.Gener
 class Neighbours:
     """Soft targets: a word counts as itself, a place also a little as the places beside it.
 
-    ids int[vocabulary, 5] and weights float[vocabulary, 5] of what each label counts as; places bool[vocabulary].
+    ids int[vocabulary, 5] and weights float[vocabulary, 5] of what each label counts as; share float[vocabulary]:
+    a label's weight in the loss, in which an answer's few words would be lost among its places.
     """
 
     spread = (0.05, 0.2, 0.5, 0.2, 0.05)
@@ -221,7 +222,7 @@ class Neighbours:
                 near = [min(max(place + step, 0), codec.point_bins - 1) for step in range(-2, 3)]
                 self.ids[id_] = torch.tensor([axis[i] for i in near])
                 self.weights[id_] = torch.tensor(self.spread)
-        self.places = self.weights[:, 2] < 1
+        self.share = torch.where(self.weights[:, 2] < 1, 1.0, ANSWER_WEIGHT)
 
 
 def losses(
@@ -257,7 +258,7 @@ def losses(
     logits = model.language.lm_head(output[wanted]).float()
     labels = batch.labels[wanted]
     cross = -(logits.log_softmax(-1).gather(1, neighbours.ids[labels]) * neighbours.weights[labels]).sum(-1)
-    weight = torch.where(neighbours.places[labels], 1.0, ANSWER_WEIGHT)
+    weight = neighbours.share[labels]
     answer = (cross * weight).sum() / weight.sum()
     right = (logits.argmax(-1) == labels).float().mean()
     pulled = 0
@@ -399,7 +400,7 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, default=Path("runs/bank"))
     parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
-    parser.add_argument("--start", type=Path, help="folder of a shipped model to go on from, such as assets/nano")
+    parser.add_argument("--initial", type=Path, help="folder of a shipped model to go on from, such as assets/nano")
     parser.add_argument("--out", type=Path, default=Path("runs/decoder"))
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--rate", type=float, default=1.5e-3)
@@ -423,8 +424,8 @@ def main() -> None:
     model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
     load_weights(model, args.weights)
     drawer = SampleDrawer(args.bank, model, codec, rng)
-    if args.start:
-        started = checkpoints.load(str(args.start), torch.device("cpu"), torch.float32).model.state_dict()
+    if args.initial:
+        started = checkpoints.load(str(args.initial), torch.device("cpu"), torch.float32).model.state_dict()
         model.load_state_dict({n: v for n, v in started.items() if n.startswith(TRAINED)}, strict=False)
     else:
         initialise(model, drawer, codec, torch.Generator().manual_seed(args.seed))

@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--tiles-from", type=float, default=0.5, help="share of the steps after which tiles are whole")
     parser.add_argument("--mined", type=int, default=160, help="tiles looked at for mistakes every 100 steps")
     parser.add_argument("--bfloat16", action="store_true", help="for processors with AMX: several times faster")
-    parser.add_argument("--start", type=Path, help="weights to start from, such as assets/nano")
+    parser.add_argument("--initial", type=Path, help="weights to start from, such as assets/nano")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -270,8 +270,8 @@ def main() -> None:
     phrases = PhraseSampler(codec, limit, rng)
     phrases.refresh(sampler.scenes)
     args.out.mkdir(parents=True, exist_ok=True)
-    if args.start:
-        load_weights(model, args.start)
+    if args.initial:
+        load_weights(model, args.initial)
     whole = nn.ModuleDict({"model": model, "heads": heads})
     step = load_state(args.out, whole, optimizer)
     average: dict[str, float] = {}
