@@ -50,7 +50,7 @@ def run_benchmark(
 
     budget: a total or one number a scale; None is the benchmark's own, where the model has its four scales. Answers are
     kept in `out`/answers-*.jsonl, one line a question; questions about several images, and images that cannot be read,
-    are counted, not asked. InputError where `out` holds a run of another kind.
+    are counted, not asked. The last process to end writes the report of all of them. InputError where `out` holds a run of another kind.
     """
     benchmark = BENCHMARKS[name]
     settings = settings or model.settings
@@ -72,7 +72,9 @@ def run_benchmark(
             kept.write(json.dumps(record) + "\n")
             kept.flush()
     report = make_report(name, items, _answers(out))
-    (out / "report.json").write_text(json.dumps(report, indent=1))
+    part = out / f"report.json.part{rank}"
+    part.write_text(json.dumps(report, indent=1))
+    part.replace(out / "report.json")
     return report
 
 

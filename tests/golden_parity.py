@@ -1,0 +1,125 @@
+"""The largest difference from the released code's golden outputs, per case and quantity, as a table.
+
+    python -m tests.golden_parity
+
+Order is counted: emitted positions that are not where the released code has them. The same cases are tests in
+test_reference.py, test_ranking.py, test_regions.py and imagery/test_preprocess.py.
+"""
+
+import json
+
+import numpy as np
+import torch
+from PIL import Image
+
+from tests.golden_select import cases, through_mlp
+from tests.test_ranking import golden_ranking
+from tests.test_reference import GOLDEN, RUNS, SCALES, largest, tensors, told
+from uhrbat import importance
+from uhrbat.engine import UHRBAT, EncodedScene, Settings
+from uhrbat.imagery import canvas_of, read_canvas, scale_image, tiles
+from uhrbat.model import PROFILES
+from uhrbat.regions import kmeans
+
+
+def row(case: str, quantity: str, difference: float) -> None:
+    print(f"| {case} | {quantity} | {difference:.2g} |", flush=True)
+
+
+def other_places(ours: list, theirs: list) -> int:
+    """How many emitted tokens are not the released code's at that place."""
+    return abs(len(ours) - len(theirs)) + sum(a != b for a, b in zip(ours, theirs))
+
+
+def preprocess() -> None:
+    folder = GOLDEN / "preprocess"
+    processor = json.loads((folder / "preprocess.json").read_text())["processor"]
+    golden = np.load(folder / "preprocess.npz")
+    for key in (name.removesuffix(".coords") for name in golden.files if name.endswith(".coords")):
+        image, size = key.split(".")
+        count = len(golden[f"{key}.coords"])
+        square = scale_image(read_canvas(folder / f"{image}.png"), int(size))
+        batch = tiles(square, processor["image_mean"], processor["image_std"], range(count))
+        row(f"preprocess {key}", "corner pixels", np.abs(batch[:, :, :8, :8] - golden[f"{key}.corner8"]).max())
+        row(f"preprocess {key}", "tile means", np.abs(batch.mean(axis=(2, 3)) - golden[f"{key}.mean"]).max())
+
+
+def attention(engine: UHRBAT, scene: EncodedScene) -> None:
+    stored = tensors("attention/attention")
+    for size in SCALES:
+        theirs = stored[f"embeds_noresidual/img_333x900.{size}"].flatten(0, 1)
+        row(f"img_333x900 scale {size}", "embeddings", largest(scene.embeddings[size], theirs))
+    prompt = engine.codec.prompt("What is in the red region?")
+    for name, base in (("a_base672", 672), ("c_base336", 336), ("e_right_padding_masked", 672)):
+        engine.model.config.attention_scale = base
+        scores = importance.attention(engine.model, scene.coarse(base), prompt, SCALES)
+        differences = [largest(scores[size], stored[f"{name}/attn.{size}"].flatten()) for size in SCALES]
+        row(f"attention {name}", "importance", max(differences))
+    engine.model.config.attention_scale = 672
+
+
+def selections() -> None:
+    for kind in ("select_kmeans", "select_sam"):
+        for case in (param.values[0] for param in cases(kind)):
+            pooled, places, labels = [], 0, 0
+            for size, budget in case.scales:
+                if f"init_idx.{size}" in case.tensors:
+                    run, init = case.entry["kmeans"][str(size)], case.tensors[f"init_idx.{size}"]
+                    ours = kmeans(case.tensors[f"features.{size}"], run["num_clusters"], run["iters"], init=init)
+                    labels += int((ours != case.tensors[f"labels.{size}"]).sum())
+                if budget:
+                    selection = golden_ranking(case, size).select(budget)
+                    theirs = [token["pos"] for token in case.emitted(size)]
+                    places += other_places([group.tolist() for group in selection.groups], theirs)
+                    pooled.append(selection.pool(case.embeddings(size)))
+            if kind == "select_kmeans":
+                row(f"{kind} {case}", "cluster labels", labels)
+            row(f"{kind} {case}", "positions and order", places)
+            selected = through_mlp(case, torch.cat(pooled))
+            row(f"{kind} {case}", "selected embeddings", largest(selected, case.tensors["selected"]))
+
+
+@torch.inference_mode()
+def whole_run(engine: UHRBAT, scene: EncodedScene, file: str, name: str) -> None:
+    run = next(run for run in told(f"e2e/{file}")["runs"] if run["name"] == name)
+    theirs = {key.split("/")[1]: value for key, value in tensors(f"e2e/{file}").items() if key.startswith(name)}
+    budgets = tuple(map(int, run["topk"].split(",")))
+    settings = Settings(importance="attention", order="mean", clusters=budgets, release=True)
+    if run["mask"]:
+        scene.use_masks(np.load(GOLDEN / "e2e/mask_333x900.npz")["label"])
+        settings = Settings(importance="attention", order="mean", regions="sam", release=True)
+    torch.manual_seed(run["seed_before_generate"])
+    view = scene.ask(run["question"], settings)
+    selected = view.select(budgets)
+    scores = [largest(view.importance[size], theirs[f"attn.{size}"].flatten()) for size in SCALES]
+    row(f"e2e {name}", "importance", max(scores))
+    places = 0
+    for part in run["selected_indices"][0]:
+        ours = [group.tolist() for group in selected.selections[part["scale"]].groups]
+        places += other_places(ours, [token["pos"] for token in part["tokens"]])
+    row(f"e2e {name}", "positions and order", places)
+    prompt = engine.codec.prompt(run["question"], release=True)
+    before, after, image = torch.tensor(prompt.before), torch.tensor(prompt.after), selected.image_tokens()
+    embed = engine.model.language.model.embed_tokens
+    inputs = torch.cat([embed(before), image, embed(after)])
+    row(f"e2e {name}", "language model inputs", largest(inputs, theirs["inputs_embeds"]))
+    ids, _ = engine.model.generate(before, image, after, engine.codec.stop, 8, not_first=engine.codec.end)
+    row(f"e2e {name}", "greedy ids", other_places(ids, run["generated_ids"]))
+
+
+def main() -> None:
+    print("| case | quantity | largest difference |\n| --- | --- | --- |")
+    preprocess()
+    selections()
+    engine = UHRBAT.from_pretrained(str(GOLDEN / "model/ckpt"), device="cpu")
+    scene = engine.encode_canvas(canvas_of(Image.open(GOLDEN / "e2e/img_333x900.png")))
+    attention(engine, scene)
+    without = engine.model.profile
+    for file, name in RUNS:
+        run = next(run for run in told(f"e2e/{file}")["runs"] if run["name"] == name)
+        engine.model.profile = PROFILES["reference"] if run["enable_scale_pos_residual"] else without
+        whole_run(engine, engine.encode_canvas(canvas_of(Image.open(GOLDEN / "e2e/img_333x900.png"))), file, name)
+
+
+if __name__ == "__main__":
+    main()
