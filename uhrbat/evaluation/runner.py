@@ -50,7 +50,8 @@ def run_benchmark(
 
     budget: a total or one number a scale; None is the benchmark's own, where the model has its four scales. Answers are
     kept in `out`/answers-*.jsonl, one line a question; questions about several images, and images that cannot be read,
-    are counted, not asked. The last process to end writes the report of all of them. InputError where `out` holds a run of another kind.
+    are counted, not asked. The last process to end writes the report of all of them. InputError where `out` holds a run
+    of another kind.
     """
     benchmark = BENCHMARKS[name]
     settings = settings or model.settings
