@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from tests.tiny import engine
-from uhrbat.engine import Settings, choose_device
+from uhrbat.device import choose_device
+from uhrbat.engine import Settings
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import canvas_of
 
@@ -142,20 +143,43 @@ def test_encoding_can_be_cancelled(tmp_path):
     assert seen.count("encode") == 1
 
 
-def test_tile_batches_halve_when_memory_runs_out(scene, monkeypatch):
-    model = engine()
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("simulated"), RuntimeError("can't allocate memory"), MemoryError()]
+)
+def test_tile_batches_halve_when_memory_runs_out_and_progress_says_so(scene, monkeypatch, error):
+    model, sizes, said = engine(), [], []
     original = model.model.features
 
     def features(pixels, positions=None):
+        sizes.append(len(pixels))
         if len(pixels) > 2:
-            raise torch.OutOfMemoryError("simulated")
+            raise error
         return original(pixels, positions)
 
     monkeypatch.setattr(model.model, "features", features)
-    monkeypatch.setattr("uhrbat.engine.TILE_BATCH", {"cpu": 8})
+    monkeypatch.setattr(model, "tile_batch", 8)
     pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
-    again = model.encode_canvas(canvas_of(pixels))
+    again = model.encode_canvas(canvas_of(pixels), progress=lambda stage, fraction, message: said.append(message))
     torch.testing.assert_close(again.embeddings[1344], scene.embeddings[1344], rtol=1e-4, atol=1e-5)
+    assert sizes == [4, 2, 2] + 8 * [2]
+    assert said[-1] == "20 of 20 tiles; memory is short: 2 at once, not 8"
+
+
+def test_a_single_tile_that_does_not_fit_and_other_errors_end_the_encoding(monkeypatch):
+    for error in (torch.OutOfMemoryError("simulated"), RuntimeError("shapes differ")):
+        model = engine()
+        monkeypatch.setattr(model.model, "features", lambda *_, error=error: (_ for _ in ()).throw(error))
+        with pytest.raises(type(error), match=str(error)):
+            model.encode_canvas(canvas_of(np.zeros((64, 64, 3), np.uint8)))
+
+
+def test_what_a_scene_holds_is_bounded_however_many_seeds_are_tried(scene):
+    for seed in range(9):
+        scene.ask(QUESTION, Settings(seed=seed))
+    held = scene.nbytes
+    for seed in range(9, 15):
+        scene.ask(QUESTION, Settings(seed=seed))
+    assert scene.nbytes == held
 
 
 def test_a_scene_moves_between_devices_and_still_answers(scene):

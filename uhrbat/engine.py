@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,7 +19,8 @@ import torch
 from torch import Tensor
 
 from . import checkpoints, imagery, importance, sam
-from .errors import InputError
+from .device import TILE_BATCH, choose_device
+from .errors import InputError, out_of_memory
 from .model import UHRBATModel
 from .pyramid import Pyramid, Scale, split_budget
 from .ranking import rank_tokens
@@ -38,7 +38,6 @@ PHOTOGRAPH_CAVEAT = (
 )
 VIEWS_A_SCENE = 8
 OVERVIEW = 1024
-TILE_BATCH = {"cpu": 8, "mps": 8, "cuda": 64}
 logger = logging.getLogger(__name__)
 
 
@@ -51,6 +50,8 @@ class UHRBAT:
         self.name, self.model, self.codec = name, model, codec
         self.settings = settings or default_settings(model)
         self.segmenter: sam.Segmenter | None = None
+        self.tile_batch = TILE_BATCH[model.device.type]
+        """Tiles encoded at once; less once memory did not suffice."""
 
     @classmethod
     def from_pretrained(
@@ -165,7 +166,7 @@ class UHRBAT:
         for scale, (_, picture) in zip(pyramid.scales, imagery.scale_images(canvas, self.scales)):
             parts, seen, whole = [], [], []
             for tiles in self._tile_batches(picture, scale):
-                report("encode", done / batches, f"{done} of {batches} tiles")
+                report("encode", done / batches, f"{done} of {batches} tiles{self._short_of_memory()}")
                 features, count = self._features(tiles)
                 parts.append(self.model.project(features).flatten(0, 1))
                 if self.model.similarity is not None:
@@ -182,30 +183,41 @@ class UHRBAT:
                 kept[scale.size] = torch.cat(whole)
             valid = torch.as_tensor(imagery.valid_tokens(canvas, scale), device=self.device)
             excluded[scale.size] = torch.zeros_like(valid) if self.model.profile.released else ~valid
-        report("encode", 1.0)
+        report("encode", 1.0, f"{done} of {batches} tiles{self._short_of_memory()}")
         return EncodedScene(
             self, canvas.info, pyramid, embeddings, visual, excluded, overview, generated, report.close(), kept
         )
 
     def _tile_batches(self, picture, scale: Scale) -> Iterable[Tensor]:
-        size = TILE_BATCH.get(self.device.type, 8)
-        config = self.model.config
-        for start in range(0, scale.tiles**2, size):
-            indices = range(start, min(start + size, scale.tiles**2))
+        config, start = self.model.config, 0
+        while start < scale.tiles**2:
+            indices = range(start, min(start + self.tile_batch, scale.tiles**2))
             yield imagery.tiles(picture, config.image_mean, config.image_std, indices)
+            start = indices.stop
 
     def _features(self, tiles) -> tuple[Tensor, int]:
-        """Encode a batch of tiles, in halves if the device's memory does not suffice."""
+        """Encode a batch of tiles; in halves, from now on, where memory does not suffice for it."""
         pixels = torch.as_tensor(tiles)
-        try:
-            return self.model.features(pixels.to(self.device, self.dtype)), len(pixels)
-        except torch.OutOfMemoryError:
-            if len(pixels) == 1:
-                raise
-            logger.warning("out of memory with %d tiles at once; halving", len(pixels))
+        parts, start = [], 0
+        while start < len(pixels):
+            part = pixels[start : start + self.tile_batch]
+            try:
+                parts.append(self.model.features(part.to(self.device, self.dtype)))
+                start += len(part)
+                continue
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error) or len(part) == 1:
+                    raise
+            # Outside the except block, where the error no longer holds on to what did not fit.
+            self.tile_batch = len(part) // 2
+            logger.warning("out of memory with %d tiles at once; going on with %d", len(part), self.tile_batch)
             torch.cuda.empty_cache()
-            TILE_BATCH[self.device.type] = half = max(1, len(pixels) // 2)
-            return torch.cat([self._features(part)[0] for part in pixels.split(half)]), len(pixels)
+        return torch.cat(parts), len(pixels)
+
+    def _short_of_memory(self) -> str:
+        """What progress says where batches of tiles had to be made smaller."""
+        usual = TILE_BATCH[self.device.type]
+        return f"; memory is short: {self.tile_batch} at once, not {usual}" if self.tile_batch < usual else ""
 
     def split_budget(self, budget: Budget) -> dict[int, int]:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
@@ -252,7 +264,7 @@ class EncodedScene:
     seconds: dict[str, float]
     features: dict[int, Tensor] = field(default_factory=dict)
     _views: OrderedDict[tuple[str, Settings], View] = field(default_factory=OrderedDict)
-    _regions: dict[tuple, dict[int, Tensor]] = field(default_factory=dict)
+    _regions: OrderedDict[tuple, dict[int, Tensor]] = field(default_factory=OrderedDict)
     _masks: np.ndarray | None = None
     _lock: Lock = field(default_factory=Lock)
 
@@ -266,7 +278,8 @@ class EncodedScene:
         held = [*self.embeddings.values(), *self.visual.values(), *self.excluded.values()]
         for regions in self._regions.values():
             held += regions.values()
-        total = sum(value.numel() * value.element_size() for value in held) + self.overview.nbytes
+        masks = 0 if self._masks is None else self._masks.nbytes
+        total = sum(value.numel() * value.element_size() for value in held) + self.overview.nbytes + masks
         return total + sum(view.nbytes for view in list(self._views.values()))
 
     @property
@@ -365,6 +378,8 @@ class EncodedScene:
                 unseeded = settings.release and settings.regions == "kmeans"
                 out[scale.size] = (unseeded_kmeans if unseeded else partition)(tokens, scale, chosen)
             self._regions[key] = {size: regions.to(self.device) for size, regions in out.items()}
+            while len(self._regions) > VIEWS_A_SCENE:
+                self._regions.popitem(last=False)
         return self._regions[key]
 
     def masks(self, report: Callable[[str, float], None] | None = None) -> np.ndarray:
@@ -382,20 +397,6 @@ class EncodedScene:
             self._masks = masks
             for held in (self._views, self._regions):
                 held.clear()
-
-
-def choose_device(name: str) -> str:
-    """ "auto" -> "cuda", "mps" or "cpu"; InputError for a device that is not there."""
-    if name in ("auto", "cuda") and torch.cuda.is_available():
-        # accelerate launch and torchrun number the processes of one machine: a GPU each.
-        return f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
-    if name == "auto":
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    kind = name.split(":")[0]
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(kind, False):
-        raise InputError(f"device '{name}' is not available here; choose auto or cpu")
-    return name
 
 
 def is_example(path: str | Path) -> bool:

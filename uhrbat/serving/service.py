@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Generator
 from typing import Any
 
-from uhrbat.errors import Cancelled, ImageError, InputError, UHRBATError, WorkerError
+from uhrbat.errors import Cancelled, ImageError, InputError, UHRBATError, WorkerError, out_of_memory
 from uhrbat.serving import metrics
 from uhrbat.serving.bench import Bench
 from uhrbat.serving.codec import UnknownImage
@@ -179,13 +179,6 @@ class Service:
         reference = uuid.uuid4().hex[:8]
         logger.error("job failed, reference %s", reference, exc_info=error)
         return WorkerError(f"the model worker failed: ask again, or look up {reference} in its log")
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory did not suffice, on the host or on a device."""
-    text = str(error).lower()
-    told = "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and told)
 
 
 def without_paths(message: str) -> str:
