@@ -19,6 +19,7 @@ from uhrbat.errors import Cancelled, UHRBATError
 from uhrbat.pyramid import SCALES, split_budget
 from uhrbat.serving.job import Job
 from uhrbat.serving.results import AnswerResult, AskResult
+from uhrbat.serving.schema import DEFAULT_MODEL
 
 logger = logging.getLogger(__name__)
 Updates = Iterator[dict[Any, Any]]
@@ -49,6 +50,11 @@ class Actions:
         total = sum(per_scale) if per_scale else budget["total"]
         yield {self.parts.budget: {"total": total, "per_scale": per_scale}}
         yield from self._guarded(self._show_example(example, request, wanted.get("question")))
+        names = [model.name for model in self.explorer.models()] or [DEFAULT_MODEL]
+        yield {
+            self.parts.budget: self.price(DEFAULT_MODEL, {"total": total, "per_scale": per_scale}),
+            self.parts.model: gr.update(choices=names),
+        }
 
     def pick(self, event: gr.EventData, request: gr.Request) -> Updates:
         """An example is chosen."""
@@ -103,6 +109,10 @@ class Actions:
             p.run: None,
             p.ask: progress.idle(),
         }
+
+    def price(self, model: str, budget: dict) -> dict[str, Any]:
+        """A model is chosen: the budget panel tells what a token costs with it."""
+        return {**budget, "cost": values.cost_value(model, self.explorer.model(model))}
 
     # ---- questions
 

@@ -43,6 +43,8 @@ class Example:
     budget: int
     objects: tuple[KnownObject, ...]
     questions: tuple[KnownQuestion, ...]
+    shipped: bool = True
+    """Whether it stays; one made on demand is let go like an uploaded image."""
 
     def question(self, text: str) -> KnownQuestion | None:
         """The known question with this wording, or None."""
@@ -70,7 +72,7 @@ def load(folder: Path = FOLDER) -> tuple[Example, ...]:
     listing = Path(folder) / "examples.json"
     if not listing.is_file():
         return ()
-    return tuple(_example(Path(folder), item) for item in json.loads(listing.read_text())["examples"])
+    return tuple(from_item(Path(folder), item) for item in json.loads(listing.read_text())["examples"])
 
 
 def find(name: str) -> Example | None:
@@ -78,7 +80,21 @@ def find(name: str) -> Example | None:
     return next((example for example in load() if example.name == name), None)
 
 
-def _example(folder: Path, item: dict) -> Example:
+def scene_item(scene) -> dict:
+    """Seed, size, land cover and objects of a generated scene, as `from_item` reads them."""
+    return {
+        "seed": scene.seed,
+        "size": scene.size,
+        "land_cover": scene.land_cover,
+        "objects": [
+            {"kind": item.kind, "color": item.color, "box": [int(value) for value in item.box]}
+            for item in scene.objects
+        ],
+    }
+
+
+def from_item(folder: Path, item: dict, shipped: bool = True) -> Example:
+    """An example from its entry in `examples.json`; its file lies in the folder."""
     return Example(
         name=item["name"],
         title=item["title"],
@@ -90,4 +106,5 @@ def _example(folder: Path, item: dict) -> Example:
         questions=tuple(
             KnownQuestion(q["text"], q["type"], q["answer"], tuple(q["evidence"])) for q in item["questions"]
         ),
+        shipped=shipped,
     )

@@ -41,6 +41,11 @@ class Picture:
     used: float = field(default_factory=time.monotonic)
 
     @property
+    def stays(self) -> bool:
+        """Whether it is kept for good: a shipped example."""
+        return self.example is not None and self.example.shipped
+
+    @property
     def metres_per_pixel(self) -> float | None:
         """Ground length of one pixel at the image's centre, where the file says."""
         place = imagery.GeoReference.of(self.info)
@@ -89,7 +94,7 @@ class Shelf:
         info = open_image(path)
         id = secrets.token_urlsafe(12)
         tiles = self.folder / (f"example-{example.sha256[:24]}.tif" if example else f"{id}.tif")
-        work = _Work(lambda report, stopped: self._prepare(path, tiles, info, report, stopped))
+        work = Work(lambda report, stopped: self._prepare(path, tiles, info, report, stopped))
         yield from work
         picture = Picture(
             id=id,
@@ -114,25 +119,33 @@ class Shelf:
         """Let go of uploaded pictures that nobody has used for a while, and of their tiles."""
         now = time.monotonic()
         with self._lock:
-            old = [p for p in self._pictures.values() if not p.example and now - p.used > self._keep]
+            old = [p for p in self._pictures.values() if not p.stays and now - p.used > self._keep]
             for picture in old:
                 del self._pictures[picture.id]
         for picture in old:
             logger.info("letting go of picture %s", picture.id)
-            picture.reader.close()
-            picture.tiles.unlink(missing_ok=True)
+            self._remove(picture)
 
     def close(self) -> None:
         """Let go of every picture."""
         with self._lock:
             pictures, self._pictures = list(self._pictures.values()), {}
         for picture in pictures:
-            picture.reader.close()
-            if not picture.example:
-                picture.tiles.unlink(missing_ok=True)
+            if picture.stays:
+                picture.reader.close()
+            else:
+                self._remove(picture)
+
+    def _remove(self, picture: Picture) -> None:
+        """Delete what was made for a picture: its tiles and, if it was generated here, its file."""
+        picture.reader.close()
+        picture.tiles.unlink(missing_ok=True)
+        if picture.path.parent == self.folder:
+            picture.path.unlink(missing_ok=True)
+            picture.path.with_suffix(".json").unlink(missing_ok=True)
 
 
-class _Work:
+class Work:
     """A function run in a thread; iterating over it yields its progress and stops it when left early."""
 
     def __init__(self, run: Callable):

@@ -1,138 +1,131 @@
-"""Makes the examples that ship with the explorer: `python -m app.make_examples`.
+"""The shipped examples: scenes of nano's own world, each chosen because the present nano shows on it what it is to teach.
 
-The same seeds give the same scenes. Each is a generated scene as JPEG, with everything that is true of it in
-`assets/examples/examples.json`.
+    python -m app.make_examples           tell, for every question, what nano answers and the fate of its evidence
+    python -m app.make_examples --make    choose scenes and questions anew and write them to assets/examples
+
+Both end with exit code 1 where an example does not teach what it is there for. `--only NAME` keeps to one.
 """
 
 import argparse
 import hashlib
 import json
-from dataclasses import dataclass
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
-from app.examples import FOLDER
+from app import examples
+from app.lessons import PLANS, WIDE, Plan, Shown, show, table
+from uhrbat import UHRBAT
 from uhrbat.scenes import EXAMPLE_SEEDS, Scene, generate
 from uhrbat.scenes.questions import Question, questions
 
 _ASKED = 40
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One example: which scene, what it teaches, and the questions suggested first (by type and word)."""
-
-    name: str
-    title: str
-    caption: str
-    seed: int
-    first: tuple[tuple[str, str], ...]
-    size: int = 4032
-    quality: int = 90
-    budget: int = 3000
-
-
-PLANS = (
-    Plan(
-        "airfield",
-        "Airfield",
-        "An easy one: aeroplanes of up to 57 px stand out at every scale.",
-        6,
-        (("color", "airplane"), ("count", "airplane"), ("land cover", "")),
-    ),
-    Plan(
-        "harbour",
-        "Harbour",
-        "A few-pixel object that survives: it is only seen at the finest scales.",
-        10,
-        (("absolute position", "ship"), ("color", "island"), ("presence", "car")),
-        size=8192,
-        quality=78,
-    ),
-    Plan(
-        "suburb",
-        "Suburb",
-        "One that is easily lost: a car of 3 px is averaged away before anything is scored.",
-        7,
-        (("presence", "car"), ("color", "car"), ("count", "building")),
-    ),
-    Plan(
-        "rafts",
-        "Fish rafts",
-        "Where is the island, seen from the fish rafts? Two objects must survive at once.",
-        13,
-        (("relative position", "raft"), ("relative position", "island"), ("count", "raft")),
-    ),
-    Plan(
-        "tanks",
-        "Tank farm",
-        "Counting: every object that is lost makes the number wrong.",
-        26,
-        (("count", "tank"), ("count", "tennis"), ("absolute position", "")),
-    ),
-    Plan(
-        "lagoon",
-        "Lagoon",
-        "A question about land cover needs almost no tokens at all.",
-        28,
-        (("land cover", ""), ("presence", ""), ("count", "island")),
-        budget=256,
-    ),
-)
+def check(model: UHRBAT, folder: Path, plans: tuple[Plan, ...]) -> bool:
+    """Print what a model makes of every question of the examples in a folder; whether the first of each teaches."""
+    teaches = True
+    planned = {plan.name: plan for plan in plans}
+    for example in examples.load(folder):
+        plan = planned.get(example.name)
+        if plan is None:
+            continue
+        encoded = model.encode(example.path, progress=None)
+        for number, asked in enumerate(example.questions):
+            shown = show(encoded, asked, example.objects)
+            print(table(example.name, shown, plan if number == 0 else None), flush=True)
+            teaches &= number > 0 or plan.taught_by(shown)
+    return teaches
 
 
-def make(folder: Path = FOLDER, plans: tuple[Plan, ...] = PLANS) -> None:
-    """Write every planned example and their list into a folder."""
+def make(model: UHRBAT, folder: Path, plans: tuple[Plan, ...]) -> bool:
+    """Choose and write every planned example, and the list of all; whether each teaches what it is to."""
     folder.mkdir(parents=True, exist_ok=True)
-    listed = [_make_one(folder, plan) for plan in plans]
-    (folder / "examples.json").write_text(json.dumps({"examples": listed}, indent=1) + "\n")
+    listing = folder / "examples.json"
+    listed = {item["name"]: item for item in (json.loads(listing.read_text())["examples"] if listing.is_file() else ())}
+    teaches = True
+    for plan in plans:
+        item, found = _choose(model, folder, plan)
+        teaches &= found
+        listed[plan.name] = item
+        order = [planned.name for planned in PLANS if planned.name in listed]
+        listing.write_text(json.dumps({"examples": [listed[name] for name in order]}, indent=1) + "\n")
+    return teaches
 
 
-def _make_one(folder: Path, plan: Plan) -> dict:
-    scene = generate(EXAMPLE_SEEDS[plan.seed], plan.size)
+def _choose(model: UHRBAT, folder: Path, plan: Plan) -> tuple[dict, bool]:
+    """Write the first scene on which the model shows the lesson, else the plan's first; its entry, and whether it does."""
     path = folder / f"{plan.name}.jpg"
-    Image.fromarray(scene.image).save(path, "JPEG", quality=plan.quality, optimize=True)
-    print(f"{path.name}: {plan.size} px, {path.stat().st_size / 1e6:.1f} MB, {len(scene.objects)} objects")
-    return {
-        "name": plan.name,
-        "title": plan.title,
-        "caption": plan.caption,
-        "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "seed": scene.seed,
-        "size": plan.size,
-        "budget": plan.budget,
-        "land_cover": scene.land_cover,
-        "objects": [
-            {"kind": item.kind, "color": item.color, "box": [int(value) for value in item.box]}
-            for item in scene.objects
-        ],
-        "questions": [
-            {"text": asked.text, "type": asked.type, "answer": asked.answer, "evidence": list(asked.evidence)}
-            for asked in _choose(scene, plan)
-        ],
-    }
+    scenes = (_Candidate(generate(EXAMPLE_SEEDS[seed], plan.size), plan) for seed in plan.seeds)
+    fallback = None
+    for candidate in scenes:
+        fallback = fallback or candidate
+        if candidate.fitting:
+            candidate.save(path)
+            encoded = model.encode(path, progress=None)
+        for question in candidate.fitting:
+            shown = show(encoded, question, candidate.scene.objects, plan.pixels)
+            if plan.taught_by(shown):
+                print(table(f"{plan.name}, seed {candidate.scene.seed}", shown, plan), flush=True)
+                return candidate.entry(path, question, shown), True
+        print(f"{plan.name}: seed {candidate.scene.seed} does not teach it", flush=True)
+    fallback.save(path)
+    return fallback.entry(path, (*fallback.fitting, *fallback.asked)[0], None), False
 
 
-def _choose(scene: Scene, plan: Plan) -> list[Question]:
-    """The planned questions first, then one of each other type; open ones before multiple choice."""
-    asked = sorted(questions(scene, scene.seed, _ASKED), key=lambda question: bool(question.choices))
-    chosen = []
-    for kind, word in plan.first:
-        fitting = [q for q in asked if q.type == kind and word in q.text and q not in chosen]
-        chosen += fitting[:1]
-    for question in asked:
+class _Candidate:
+    """A scene that may become an example: its questions, open ones first, and those that fit the plan, best first."""
+
+    def __init__(self, scene: Scene, plan: Plan):
+        self.scene, self.plan = scene, plan
+        self.asked = sorted(questions(scene, scene.seed, _ASKED), key=lambda q: bool(q.choices))
+        fitting = (q for kind, word in plan.wanted for q in self.asked if q.type == kind and word in q.text)
+        self.fitting = tuple(dict.fromkeys(fitting))
+
+    def save(self, path: Path) -> None:
+        """Write the picture."""
+        Image.fromarray(self.scene.image).save(path, "JPEG", quality=self.plan.quality, optimize=True)
+
+    def entry(self, path: Path, first: Question, shown: Shown | None) -> dict:
+        """The example as `examples.json` lists it: its first question, then one of each other type."""
+        return {
+            "name": self.plan.name,
+            "title": self.plan.title,
+            "caption": self.plan.caption_of(shown) if shown else "A generated scene.",
+            "file": path.name,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "budget": self.plan.budget_of(shown) if shown else WIDE,
+            **examples.scene_item(self.scene),
+            "questions": [
+                {"text": asked.text, "type": asked.type, "answer": asked.answer, "evidence": list(asked.evidence)}
+                for asked in suggested(first, self.asked)
+            ],
+        }
+
+
+def suggested(first: Question, asked: list[Question]) -> list[Question]:
+    """A question, then one of each other type: those with evidence first, open ones before multiple choice."""
+    chosen = [first]
+    for question in sorted(asked, key=lambda q: (not q.evidence, bool(q.choices))):
         if question.type not in {other.type for other in chosen}:
             chosen.append(question)
     return chosen
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=FOLDER)
-    make(parser.parse_args().folder)
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--make", action="store_true", help="choose and write the examples anew")
+    parser.add_argument("--only", choices=[plan.name for plan in PLANS], help="one example")
+    parser.add_argument("--tries", type=int, help="at most so many scenes an example")
+    parser.add_argument("--model", default="nano", help="nano or a checkpoint folder")
+    parser.add_argument("--folder", type=Path, default=examples.FOLDER)
+    args = parser.parse_args()
+    plans = tuple(replace(p, seeds=p.seeds[: args.tries]) for p in PLANS if args.only in (None, p.name))
+    model = UHRBAT.from_pretrained(args.model)
+    return 0 if (make if args.make else check)(model, args.folder, plans) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

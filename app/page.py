@@ -10,6 +10,7 @@ from app.actions import Actions
 from app.explorer import DEFAULT, Explorer
 from app.routes import routes
 from app.viewer import ASSETS, Panel
+from uhrbat.serving.schema import DEFAULT_MODEL
 
 TITLE = "UHR-BAT Explorer"
 SUFFIXES = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k", ".webp", ".gif"]
@@ -138,12 +139,11 @@ def _lay_out() -> Parts:
 def _method() -> tuple:
     """Choices that most people leave alone."""
     model = gr.Dropdown(
-        ["nano"],
-        value="nano",
+        [DEFAULT_MODEL],
+        value=DEFAULT_MODEL,
         label="Model",
-        allow_custom_value=True,
         elem_id="model",
-        info="nano ships with the explorer; a folder or Hub id works where the worker can load it",
+        info="nano ships with the explorer; UHRBAT_MODELS offers more when it is started",
     )
     importance = gr.Dropdown(
         [DEFAULT, "similarity", "attention", "fused"],
@@ -186,12 +186,13 @@ def _wire(page: gr.Blocks, do: Actions, p: Parts) -> None:
     p.ask.cancel(do.cancel, None, None, **quick)
 
     openings = [p.question, p.budget, p.gallery, p.file, *shown]
-    page.load(do.start, p.link, openings, js=_LINK.format(assets=ASSETS), **quick)
+    page.load(do.start, p.link, [*openings, p.model], js=_LINK.format(assets=ASSETS), **quick)
     p.gallery.pick(do.pick, None, openings, **quick)
     p.file.upload(do.upload, p.file, openings, **quick)
     for panel in (p.viewer, p.object):
         panel.box(do.inspect, p.budget, p.object, **quick)
     p.suggestions.suggest(None, None, p.question, js="() => window.UHRBAT.suggested()")
     p.question.change(None, p.question, None, js="(text) => window.UHRBAT.set({question: text ?? ''})")
+    p.model.change(do.price, [p.model, p.budget], p.budget, **quick)
     p.question.submit(None, None, None, js="() => window.UHRBAT.ask()")
     page.unload(do.closed)

@@ -57,12 +57,14 @@ def answer_value(
         "caveat": caveat,
         "correct": marks.correct(answer.text, run.known),
         "ledger": [vars(row) for row in ledger],
-        "cost": cost_value(how.model, how.device, model, answer),
+        "cost": cost_value(how.model, model, how.device, answer),
     }
 
 
-def cost_value(name: str, device: str | None, model: ModelInfo | None, answer: Answer | None = None) -> dict[str, Any]:
-    """What a token costs: measured on this answer, else as the worker last measured."""
+def cost_value(
+    name: str, model: ModelInfo | None, device: str | None = None, answer: Answer | None = None
+) -> dict[str, Any]:
+    """What a token costs with a model: as the worker last measured, else as this answer shows."""
     prefill = answer.seconds.get("prefill") if answer else None
     speed = answer.tokens / prefill if prefill and answer.tokens >= 64 else None
     return {

@@ -22,6 +22,7 @@ from . import checkpoints, imagery, importance, sam
 from .device import TILE_BATCH, choose_device
 from .errors import InputError, out_of_memory
 from .model import UHRBATModel
+from .provenance import is_saved_scene
 from .pyramid import Pyramid, Scale, split_budget
 from .ranking import rank_tokens
 from .regions import BACKGROUND, partition
@@ -137,7 +138,7 @@ class UHRBAT:
         info = info or imagery.open_image(path, bands=bands)
         stop = cancel.is_set if cancel is not None else None
         canvas = imagery.read_canvas(path, info, lambda share: report("read", share), stop)
-        return self._encode(canvas, is_example(path), report)
+        return self._encode(canvas, is_example(path) or is_saved_scene(path, canvas), report)
 
     def encode_canvas(
         self,

@@ -90,14 +90,18 @@ export async function mount(context) {
   });
   on('budget cost', ({ cost: price }) => {
     const total = sum(budgets());
-    const parts = [];
+    const parts = price?.model ? [price.model] : [];
     if (price?.tokens_per_second) parts.push(`≈ ${seconds(total / price.tokens_per_second)} prefill`);
+    else if (price) parts.push('prefill time: known after its first answer');
     if (price?.bytes_per_token) parts.push(`${bytes(total * price.bytes_per_token)} cache`);
     if (price?.device) parts.push(price.device);
     cost.textContent = parts.join(' · ');
-    cost.title = 'What handing over this many tokens costs, from the speed last measured';
+    cost.title = 'What handing over this many tokens costs the language model: seconds to read them, from the speed last measured, and memory of its cache';
   });
-  follow(context, (value) => value && !same(value) && setBudget(value.total, value.per_scale ?? null));
+  follow(context, (value) => {
+    if (value?.cost) set({ cost: value.cost });
+    if (value && !same(value)) setBudget(value.total, value.per_scale ?? null);
+  });
 }
 
 const same = (value) => value.total === get().budget.total

@@ -55,8 +55,9 @@ function content(state, trigger) {
     h('div', { class: 'uhr-chips' }, jumps(object)),
     h('h4', { title: 'The same question with the tokens of this box forced into the budget, and taken out of it' }, 'With and without it'),
     h('div', { class: 'uhr-counter' },
-      counterfactual('forced in', object.forced, () => begin(trigger, 'force', { box, image: image.id })),
-      counterfactual('taken out', object.without, () => begin(trigger, 'without', { box, image: image.id }))),
+      asItIs(state),
+      counterfactual('Force it in', object.forced, () => begin(trigger, 'force', { box, image: image.id })),
+      counterfactual('Take it out', object.without, () => begin(trigger, 'without', { box, image: image.id }))),
   ];
 }
 
@@ -75,7 +76,7 @@ const title = ({ preserved, cause }) => (preserved ? 'Kept.' : cause ? `Lost: ${
 
 function table(rows) {
   const heads = [['scale', 'Side of the resized scene, in pixels'], ['size', "The box's longer side in this scale's pixels, and how many tokens it touches"],
-    ['imp.', "Importance of the box's best token, as a percentile of its scale"],
+    ['importance', "Of the box's best token: the share of the scale's tokens that it outscores, and its value"],
     ['rank', "The best rank of its tokens: the smallest budget of this scale that represents one"],
     ['fate', 'At this budget']];
   return h('table', { class: 'uhr-fates', 'aria-label': 'Fate per scale' },
@@ -89,7 +90,7 @@ function table(rows) {
       return h('tr', { 'data-scale': row.size, 'data-fate': fate },
         h('th', { scope: 'row' }, String(row.size)),
         h('td', {}, `${side < 10 ? side.toFixed(1) : count(side)} px`, h('small', {}, plural(row.tokens, 'token'))),
-        h('td', { title: `importance ${row.best_importance.toPrecision(3)}` }, `${row.percentile.toFixed(row.percentile > 99 ? 1 : 0)} %`,
+        h('td', {}, `${row.percentile.toFixed(row.percentile > 99 ? 1 : 0)} %`, h('small', {}, row.best_importance.toPrecision(2)),
           row.scored ? null : h('small', { title: 'This scale was not scored itself; its importance is enlarged from 672' }, 'enlarged')),
         h('td', {}, row.best_rank > row.scale_tokens ? 'never' : count(row.best_rank)),
         h('td', { class: 'uhr-fate' }, h('span', { class: 'uhr-dot', style: `background:${FATE[fate]}` }), fate, h('small', {}, detail)));
@@ -105,10 +106,17 @@ function jumps(object) {
     least > 1 && chip(least - 1, 'One token fewer: it is no longer preserved')];
 }
 
+/** The shown answer, beside which the counterfactuals are read. */
+function asItIs({ answer }) {
+  return h('div', { class: 'uhr-card' }, h('p', { class: 'uhr-note' }, 'As it is'),
+    h('p', { class: 'uhr-counteranswer' }, answer?.text ?? '–'),
+    answer?.text != null && h('p', { class: 'uhr-note' }, `${count(answer.tokens)} tokens`));
+}
+
 function counterfactual(label, answer, run) {
   return h('div', { class: 'uhr-card' },
     h('button', { type: 'button', class: 'uhr-small uhr-wide', onclick: run, disabled: get().busy },
-      `Ask ${label}`),
+      label),
     answer?.text != null && h('p', { class: 'uhr-counteranswer' }, answer.text || '(empty)'),
     answer?.text != null && h('p', { class: 'uhr-note' }, `${count(answer.tokens)} tokens · ${seconds(answer.seconds)}`),
     answer?.error && h('p', { class: 'uhr-problem' }, answer.error));

@@ -92,13 +92,14 @@ function table(points) {
   const evidence = points.some((point) => height(point) != null);
   return h('table', { class: 'uhr-sweep', 'aria-label': 'Answers against the budget' },
     h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'budget'), h('th', { scope: 'col' }, 'answer'),
-      evidence && h('th', { scope: 'col', title: 'Share of the evidence tokens that are preserved' }, 'evid.'), h('th', { scope: 'col' }, 'time'))),
+      evidence && h('th', { scope: 'col', title: 'Share of the evidence objects with a preserved token at some scale' }, 'evid.'),
+      h('th', { scope: 'col', title: 'Image tokens that the language model was handed' }, 'tokens'), h('th', { scope: 'col' }, 'time'))),
     h('tbody', {}, points.map((point) => h('tr', { onclick: () => window.UHRBAT.chooseBudget(point.total, point.budgets) },
       h('td', {}, count(point.total)),
       h('td', { class: 'uhr-wrap' }, known && h('span', { class: `uhr-tick ${point.correct ? 'right' : 'wrong'}`,
         'aria-label': point.correct ? 'correct' : 'wrong' }, point.correct ? '✓' : '✗'), point.answer),
       evidence && h('td', {}, height(point) == null ? '–' : percent(height(point), 0)),
-      h('td', {}, seconds(point.seconds))))));
+      h('td', {}, count(point.tokens)), h('td', {}, seconds(point.seconds))))));
 }
 
 function element(name, attributes) {

@@ -109,7 +109,7 @@ function followPointer(host, view, readout) {
     if (!at || !image || at.x < 0 || at.y < 0 || at.x >= image.width || at.y >= image.height) { readout.textContent = ''; return; }
     const step = (image.side * 14) / scale;
     const [row, col] = [Math.floor((at.y + image.offset[1]) / step), Math.floor((at.x + image.offset[0]) / step)];
-    const parts = [`x ${count(at.x)} y ${count(at.y)}`, `token (${row}, ${col})`];
+    const parts = [`x ${count(at.x)} y ${count(at.y)}`, `scale ${scale} token (${row}, ${col})`];
     const own = tokens?.get(scale);
     if (own) {
       const index = row * own.grid + col;
@@ -145,6 +145,8 @@ function followScaleBar(bar, view) {
   on('image', draw);
 }
 
+const STEP = 80;   // screen pixels an arrow key moves, as in Leaflet
+
 /** Single keys work while the pointer is over the viewer or the viewer has the focus. */
 function keys(root, view) {
   let over = false;
@@ -156,12 +158,18 @@ function keys(root, view) {
     o: () => set({ showObjects: !get().showObjects }),
     Escape: () => set({ drawing: false, rubber: null }),
   };
+  // Leaflet's own keys need the focus on the map; these work wherever the pointer brings one.
+  const pan = (x, y) => () => document.activeElement !== view.map.getContainer() && view.map.panBy([x * STEP, y * STEP]);
+  Object.assign(actions, { ArrowLeft: pan(-1, 0), ArrowRight: pan(1, 0), ArrowUp: pan(0, -1), ArrowDown: pan(0, 1) });
+  for (const key of '+=') actions[key] = () => view.map.zoomIn();
+  for (const key of '-_') actions[key] = () => view.map.zoomOut();
   SIZES.forEach((size, i) => { actions[i + 1] = () => set({ scale: size }); });
   for (const [layer, { key }] of Object.entries(LAYERS)) actions[key] = () => set({ layer });
   document.addEventListener('keydown', (event) => {
     const typing = event.target.closest?.('input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]');
+    const sliding = event.target.type === 'range' && event.key.startsWith('Arrow');
     const inside = over || root.contains(document.activeElement);
-    if (typing || !inside || event.ctrlKey || event.metaKey || event.altKey || !actions[event.key]) return;
+    if (typing || sliding || !inside || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !actions[event.key]) return;
     actions[event.key]();
     event.preventDefault();
   });

@@ -35,7 +35,7 @@ export async function mount(context) {
   followMarks(map, view);
   boxTool(root, host, view, context.trigger);
   follow(context, (value) => apply(view, value));
-  new ResizeObserver(() => map.invalidateSize({ pan: false })).observe(host);
+  new ResizeObserver(() => view.resized()).observe(host);
   root.dataset.ready = '1';
 }
 
@@ -65,6 +65,12 @@ function makeView(map) {
     /** Bounds of the scene square: the image padded, centred, to a square. */
     square: () => bounds(-image.offset[0], -image.offset[1], image.side - image.offset[0], image.side - image.offset[1]),
     fit: (animate = true) => image && map.fitBounds(bounds(0, 0, image.width, image.height), { animate, padding: [4, 4] }),
+    /** The host has another size (full screen, a turned phone): a whole image stays whole, another place stays central. */
+    resized() {
+      const wasWhole = image && map.getBounds().contains(bounds(0, 0, image.width, image.height));
+      map.invalidateSize({ animate: false });
+      if (wasWhole) view.fit(false);
+    },
     /** Move so that a box fills about a third of the view. */
     goTo(box) {
       const [x0, y0, x1, y1] = box;

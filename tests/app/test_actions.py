@@ -52,7 +52,14 @@ def test_the_page_opens_on_what_its_link_says(do, parts, request_of):
     updates = list(do.start(link, request_of()))
     assert last(updates, parts.viewer)["image"]["example"] == wanted
     assert last(updates, parts.question) == "Why?"
-    assert last(updates, parts.budget) == {"total": 10, "per_scale": [1, 2, 3, 4]}
+    budget = last(updates, parts.budget)
+    assert (budget["total"], budget["per_scale"]) == (10, [1, 2, 3, 4])
+
+
+def test_what_a_token_costs_is_told_before_the_first_answer_and_for_the_chosen_model(do, parts, request_of):
+    cost = last(list(do.start("", request_of())), parts.budget)["cost"]
+    assert cost["bytes_per_token"] == 6144 and cost["tokens_per_second"] == 9000
+    assert do.price("another", BUDGET) == {**BUDGET, "cost": cost | dict.fromkeys(cost) | {"model": "another"}}
 
 
 def test_asking_shows_maps_answer_and_run(do, parts, opened, request_of):
