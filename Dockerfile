@@ -7,7 +7,7 @@ COPY requirements.txt .
 RUN pip install --no-cache-dir -r requirements.txt
 COPY --chown=user . .
 
-USER user
+USER 1000
 ENV GRADIO_SERVER_NAME=0.0.0.0 PYTHONUNBUFFERED=1
 EXPOSE 7860 8000
 CMD ["python", "app.py"]

@@ -1,9 +1,12 @@
 """The page's actions as named endpoints, for `gradio_client` and MCP: ingest, ask, inspect, sweep, compare."""
 
+import asyncio
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from anyio import to_thread
 
 from app import examples
 from app.explorer import DEFAULT, SWEEP, Explorer
@@ -13,6 +16,8 @@ from app.runs import Query
 from app.values import METHODS
 from uhrbat.errors import InputError, UHRBATError
 from uhrbat.pyramid import Pyramid
+from uhrbat.serving.job import Job
+from uhrbat.serving.results import AskResult
 from uhrbat.serving.schema import Budget
 
 
@@ -28,9 +33,9 @@ def add(explorer: Explorer) -> None:
         Returns:
             image: the id to give to the other endpoints; name, width, height, tokens, notes.
         """
-        return endpoints.run(lambda: endpoints.ingest(file))
+        return endpoints.ingest(file)
 
-    def ask(
+    async def ask(
         image: str,
         question: str,
         budget: int = 3000,
@@ -40,6 +45,7 @@ def add(explorer: Explorer) -> None:
         order: str = DEFAULT,
         seed: int = 0,
         model: str = "nano",
+        request: gr.Request | None = None,
     ) -> dict:
         """Answer a question about an image from at most `budget` visual tokens.
 
@@ -56,14 +62,20 @@ def add(explorer: Explorer) -> None:
         Returns:
             answer, points (x, y in image pixels), tokens, budgets, ledger (one row a scale), caveat, run.
         """
-        return endpoints.run(
-            lambda: endpoints.ask(
-                endpoints.query(image, question, model, importance, regions, order, seed), per_scale or budget
-            )
-        )
 
-    def inspect(
-        image: str, question: str, box: list[float], budget: int = 3000, per_scale: list[int] | None = None
+        def start() -> Job:
+            query = endpoints.query(image, question, model, importance, regions, order, seed)
+            return explorer.ask(query, _budget(per_scale or budget), _turn(request))
+
+        return await endpoints.run(start, _asked)
+
+    async def inspect(
+        image: str,
+        question: str,
+        box: list[float],
+        budget: int = 3000,
+        per_scale: list[int] | None = None,
+        request: gr.Request | None = None,
     ) -> dict:
         """Tell what became of an object's tokens under a question and a budget, and why.
 
@@ -76,18 +88,19 @@ def add(explorer: Explorer) -> None:
         Returns:
             verdict, cause, smallest_budget, rows (one a scale), steps (the verdict at every total budget).
         """
-        return endpoints.run(
-            lambda: endpoints.finish(
-                explorer.inspect(endpoints.query(image, question), box, _budget(per_scale or budget), _turn())
+        return await endpoints.run(
+            lambda: explorer.inspect(
+                endpoints.query(image, question), box, _budget(per_scale or budget), _turn(request)
             )
         )
 
-    def sweep(
+    async def sweep(
         image: str,
         question: str,
         budgets: list[int] = list(SWEEP),  # noqa: B006 - never changed; the API's documentation shows it
         truth: str | None = None,
         boxes: list[list[float]] | None = None,
+        request: gr.Request | None = None,
     ) -> dict:
         """Answer a question at several budgets.
 
@@ -100,16 +113,17 @@ def add(explorer: Explorer) -> None:
         Returns:
             points: for each budget the answer, whether it is correct, evidence, tokens and seconds.
         """
-        return endpoints.run(
-            lambda: endpoints.finish(explorer.sweep(endpoints.query(image, question), budgets, _turn(), truth, boxes))
+        return await endpoints.run(
+            lambda: explorer.sweep(endpoints.query(image, question), budgets, _turn(request), truth, boxes)
         )
 
-    def compare(
+    async def compare(
         image: str,
         question: str,
         budget: int = 3000,
         methods: list[str] = list(METHODS),  # noqa: B006 - never changed; the API's documentation shows it
         boxes: list[list[float]] | None = None,
+        request: gr.Request | None = None,
     ) -> dict:
         """Answer a question through several token compressors at one budget.
 
@@ -122,17 +136,15 @@ def add(explorer: Explorer) -> None:
         Returns:
             methods: for each the answer, evidence kept, tokens and seconds.
         """
-        return endpoints.run(
-            lambda: endpoints.finish(
-                explorer.compare(endpoints.query(image, question), budget, _turn(), methods, boxes)
-            )
+        return await endpoints.run(
+            lambda: explorer.compare(endpoints.query(image, question), budget, _turn(request), methods, boxes)
         )
 
     # A real File component, so that Gradio itself checks that the file was uploaded to it.
     file = gr.File(visible=False)
     file.upload(ingest, file, gr.JSON(visible=False), api_name="ingest", show_progress="hidden")
     for endpoint in (ask, inspect, sweep, compare):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="model", concurrency_limit=None)
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="api", concurrency_limit=None)
 
 
 class _Endpoints:
@@ -142,20 +154,25 @@ class _Endpoints:
         self.explorer = explorer
 
     @staticmethod
-    def run(action) -> dict[str, Any]:
-        """Do it; what goes wrong reaches the client as one sentence."""
+    async def run(start: Callable[[], Job], told: Callable[[Any], dict[str, Any]] = plain) -> dict[str, Any]:
+        """Wait for a job without holding a thread, however many wait; its result as JSON, token arrays left out.
+
+        What goes wrong reaches the client as one sentence.
+        """
         try:
-            return action()
+            job = await to_thread.run_sync(start)
+            return told(await _end_of(job))
         except UHRBATError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    @staticmethod
-    def finish(job) -> dict[str, Any]:
-        """Wait for a job; its result as JSON, token arrays left out."""
-        return plain(job.result())
-
     def ingest(self, file: str) -> dict[str, Any]:
         """Check, tile and store a file."""
+        try:
+            return self._ingested(file)
+        except UHRBATError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def _ingested(self, file: str) -> dict[str, Any]:
         for step in self.explorer.shelf.ingest(file):
             if isinstance(step, Picture):
                 info = step.info
@@ -168,19 +185,6 @@ class _Endpoints:
                     "notes": list(info.notes),
                 }
         raise InputError("The file could not be prepared.")
-
-    def ask(self, query: Query, budget: Budget) -> dict[str, Any]:
-        """Ask, and leave out the token maps."""
-        result = self.explorer.ask(query, _budget(budget), _turn()).result()
-        answer = plain(result.answer)
-        return {
-            "answer": answer.pop("text"),
-            **answer,
-            "budgets": plain(result.budgets),
-            "ledger": plain(result.ledger),
-            "caveat": result.caveat,
-            "run": plain(result.run),
-        }
 
     def query(
         self, image: str, question: str, model="nano", importance=DEFAULT, regions=DEFAULT, order=DEFAULT, seed=0
@@ -200,9 +204,35 @@ class _Endpoints:
         return picture
 
 
-def _turn() -> str:
-    """Whose turn a call uses: its own, so that the worker serves all callers in rotation."""
-    return f"api-{secrets.token_hex(8)}"
+async def _end_of(job: Job) -> Any:
+    """A job's result; a caller that stops waiting cancels it."""
+    news, loop = asyncio.Event(), asyncio.get_running_loop()
+    job.on_news(lambda: loop.call_soon_threadsafe(news.set))
+    try:
+        while not job.done:
+            await news.wait()
+            news.clear()
+    finally:
+        job.cancel()
+    return job.result(0)
+
+
+def _asked(result: AskResult) -> dict[str, Any]:
+    """What `ask` tells: all but the token maps."""
+    answer = plain(result.answer)
+    return {
+        "answer": answer.pop("text"),
+        **answer,
+        "budgets": plain(result.budgets),
+        "ledger": plain(result.ledger),
+        "caveat": result.caveat,
+        "run": plain(result.run),
+    }
+
+
+def _turn(request: gr.Request | None) -> str:
+    """Whose turn a call uses: its client's, so that the worker serves all clients in rotation."""
+    return f"api-{request.session_hash}" if request and request.session_hash else f"api-{secrets.token_hex(8)}"
 
 
 def _budget(budget: Budget | list[int]) -> Budget:

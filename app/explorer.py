@@ -13,6 +13,7 @@ from uhrbat.errors import InputError, UHRBATError
 from uhrbat.pyramid import SCALES, Pyramid, Scale, split_budget
 from uhrbat.serving.client import Worker
 from uhrbat.serving.job import Job
+from uhrbat.serving.limits import Limits
 from uhrbat.serving.results import AnswerResult, AskResult, CompareResult, InspectResult, SweepResult
 from uhrbat.serving.schema import Budget, ModelInfo
 
@@ -24,11 +25,11 @@ DEFAULT = "default"
 class Explorer:
     """Everything the page and the API do, without how it looks. The worker is started when first needed."""
 
-    def __init__(self, connect: Callable[[], Worker], folder: Path | None = None):
+    def __init__(self, connect: Callable[[], Worker], folder: Path | None = None, limits: Limits | None = None):
         self._connect = connect
         self._worker: Worker | None = None
         self._lock = threading.Lock()
-        self.shelf = Shelf(self.worker, folder)
+        self.shelf = Shelf(self.worker, folder, limits)
         self.runs = Runs()
         self.sessions = Sessions()
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 from app.examples import Example
@@ -17,9 +18,9 @@ from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError
 from uhrbat.imagery import ImageInfo, TileReader, open_image, write_pyramid
 from uhrbat.serving.client import Worker
+from uhrbat.serving.limits import Limits
 
 logger = logging.getLogger(__name__)
-KEEP_SECONDS = 2 * 3600
 _TICK = 0.12
 BACKDROP = (16, 22, 30)
 """Beyond the image's edge: the viewer's own background."""
@@ -56,13 +57,17 @@ class Picture:
 
 
 class Shelf:
-    """All pictures that pages show now. Uploaded ones are let go when nobody has used them for a while."""
+    """All pictures that pages show now.
 
-    def __init__(self, worker: Callable[[], Worker], folder: Path | None = None, keep_seconds: float = KEEP_SECONDS):
+    Uploaded ones are let go when nobody has looked at them for `limits.tiles_hours` and, from the longest unused on,
+    where their tiles exceed `limits.tiles_bytes`.
+    """
+
+    def __init__(self, worker: Callable[[], Worker], folder: Path | None = None, limits: Limits | None = None):
         self.worker = worker
+        self.limits = limits or Limits.from_environment()
         self.folder = Path(folder or _default_folder())
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._keep = keep_seconds
         self._pictures: dict[str, Picture] = {}
         self._lock = threading.Lock()
 
@@ -91,7 +96,7 @@ class Shelf:
         """
         self.expire()
         path = Path(path)
-        info = open_image(path)
+        info = open_image(path, imagery.Limits(max_pixels=self.limits.pixels))
         id = secrets.token_urlsafe(12)
         tiles = self.folder / (f"example-{example.sha256[:24]}.tif" if example else f"{id}.tif")
         work = Work(lambda report, stopped: self._prepare(path, tiles, info, report, stopped))
@@ -116,10 +121,12 @@ class Shelf:
         return self.worker().store(path)
 
     def expire(self) -> None:
-        """Let go of uploaded pictures that nobody has used for a while, and of their tiles."""
-        now = time.monotonic()
+        """Let go of uploaded pictures that have expired or are over the quota, and of their tiles."""
+        oldest = time.monotonic() - 3600 * self.limits.tiles_hours
         with self._lock:
-            old = [p for p in self._pictures.values() if not p.stays and now - p.used > self._keep]
+            uploads = sorted((p for p in self._pictures.values() if not p.stays), key=lambda p: p.used, reverse=True)
+            totals = accumulate(picture.tiles.stat().st_size for picture in uploads)
+            old = [p for p, total in zip(uploads, totals) if p.used < oldest or total > self.limits.tiles_bytes]
             for picture in old:
                 del self._pictures[picture.id]
         for picture in old:

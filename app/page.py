@@ -23,7 +23,8 @@ HEAD = f"""
 """
 _LINK = "async () => [(await import(new URL('{assets}/link.js', document.baseURI).href)).linked()]"
 _QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-_AT_ONCE = 16
+_AT_ONCE = 48
+"""Events of a kind that may wait for the worker at once; each holds a thread meanwhile."""
 
 
 @dataclass
@@ -53,7 +54,8 @@ class Parts:
 
 def build(explorer: Explorer) -> gr.Blocks:
     """The whole page; start it with `launch(**launch_options(explorer))`."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(1800, 7200), fill_width=True) as page:
+    keep = (1800, int(3600 * explorer.shelf.limits.tiles_hours))
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=keep, fill_width=True) as page:
         parts = _lay_out()
         api.add(explorer)  # first, so that its endpoints get the plain names
         _wire(page, Actions(explorer, parts), parts)
@@ -66,6 +68,7 @@ def launch_options(explorer: Explorer) -> dict[str, Any]:
     return {
         "app_kwargs": {"routes": routes(explorer.shelf, explorer.runs)},
         "ssr_mode": False,
+        "max_threads": 3 * _AT_ONCE,
         "theme": theme.theme(),
         "head": HEAD,
         "footer_links": [],

@@ -35,10 +35,10 @@ class Bar:
             before = sum(_SHARES[name] for name in names[: names.index(progress.stage)])
             fraction = (before + _SHARES[progress.stage] * progress.fraction) / sum(_SHARES.values())
             self._furthest = max(self._furthest, fraction)
-        words = _WORDS.get(progress.stage, progress.stage)
+        words, more = _WORDS.get(progress.stage, progress.stage), progress.message
         if progress.queue_position:
-            words = f"{progress.queue_position} ahead in the queue"
-        text = " · ".join(part for part in (self._title, words, progress.message) if part)
+            words, more = f"{progress.queue_position} ahead in the queue", ""
+        text = " · ".join(part for part in (self._title, words, more) if part)
         return running(text, self._furthest, self.job)
 
 

@@ -3,6 +3,7 @@ import json
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serving import fake_engine
 from uhrbat.serving import codec
@@ -118,7 +119,73 @@ def test_a_failed_job_is_a_line_too(open_client):
     assert json.loads(last)["value"]["kind"] == "unknown-image"
 
 
-def test_metrics_are_prometheus_text(client):
+def test_metrics_are_prometheus_text_and_tell_all_that_is_watched(client, picture):
+    image = put(client, picture.read_bytes()).json()["image"]
+    for _ in range(2):
+        client.post("/v1/ask", json={"image": image, "question": "where is the treasure?", "session": "pirate"})
+    client.request("HACK", "/v1/../etc/passwd")
     reply = client.get("/metrics")
     assert reply.headers["content-type"].startswith("text/plain")
-    assert "# TYPE uhrbat_jobs_queued gauge" in reply.text
+    told = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(reply.text)
+        for sample in family.samples
+    }
+    assert told["uhrbat_requests_total", "PUT", "/v1/images/{image}", "200"] == 1
+    assert told["uhrbat_requests_total", "POST", "/v1/{action}", "200"] == 2
+    assert told["uhrbat_requests_total", "other", "none", "404"] == 1
+    assert told["uhrbat_jobs_total", "ask", "done"] == told["uhrbat_job_seconds_count", "ask"] == 2
+    assert told["uhrbat_stage_seconds_count", "encode"] == told["uhrbat_stage_seconds_count", "score"] == 1
+    assert told["uhrbat_scene_lookups_total", "hit"] == told["uhrbat_scene_lookups_total", "miss"] == 1
+    assert told["uhrbat_jobs_queued",] == told["uhrbat_jobs_running",] == told["uhrbat_out_of_memory_total",] == 0
+    assert told["uhrbat_scene_bytes_host",] > 0 == told["uhrbat_scene_bytes_device",]
+    assert told["uhrbat_memory_bytes",] > 10**6
+    assert told["uhrbat_store_bytes",] == picture.stat().st_size
+    assert not any(secret in reply.text for secret in ("treasure", "pirate", image, "passwd", "HACK"))
+
+
+def test_a_job_that_ran_out_of_memory_is_counted(client, picture):
+    image = put(client, picture.read_bytes()).json()["image"]
+    last = client.post("/v1/ask", json={"image": image, "question": "oom"}).text.splitlines()[-1]
+    assert "ran out of memory" in json.loads(last)["value"]["message"]
+    assert "uhrbat_out_of_memory_total 1.0" in client.get("/metrics").text
+
+
+def test_nothing_that_is_stored_or_asked_is_listed_to_another(client, picture):
+    image = put(client, picture.read_bytes()).json()["image"]
+    client.post("/v1/ask", json={"image": image, "question": "where is the treasure?", "session": "pirate"})
+    for path in ("/", "/v1", "/v1/", "/v1/images", "/v1/images/", "/v1/jobs", "/v1/sessions", "/docs", "/openapi.json"):
+        assert client.get(path).status_code in (404, 405)
+    for path in ("/health", "/v1/models", "/metrics"):
+        assert not any(secret in client.get(path).text for secret in ("treasure", "pirate", image, picture.name))
+
+
+def test_tokens_are_compared_in_constant_time(service, monkeypatch):
+    compared = []
+
+    def compare(given, expected):
+        compared.append((given, expected))
+        return given == expected
+
+    monkeypatch.setattr("uhrbat.serving.worker.hmac.compare_digest", compare)
+    client = TestClient(make_app(service, TOKEN, ("*",)))
+    for given in ("Bearer wrong", "Bearer é", f"Bearer {TOKEN}"):
+        client.get("/metrics", headers={"Authorization": given.encode()})
+    assert [expected for _, expected in compared] == [f"Bearer {TOKEN}".encode()] * 3
+
+
+def test_whatever_goes_wrong_no_path_or_trace_is_told(service, picture, monkeypatch):
+    client = TestClient(make_app(service), base_url="http://127.0.0.1", raise_server_exceptions=False)
+    image = put(client, picture.read_bytes()).json()["image"]
+    told = [client.post("/v1/ask", json={"image": image, "question": word}).text for word in ("crash", "oom")]
+    told.append(put(client, b"II*\x00 no image at all").text)
+
+    def broken(*_):
+        raise OSError(28, "No space left on device", str(service.store.folder))
+
+    monkeypatch.setattr(service.store, "incoming", broken)
+    monkeypatch.setattr(service, "infos_of_models", broken)
+    told += [put(client, picture.read_bytes()).text, client.get("/v1/models").text]
+    assert "uhrbat_requests_total{method=\"GET\",route=\"/v1/models\",status=\"500\"} 1.0" in service.metrics()
+    for text in told:
+        assert not any(word in text for word in ("Traceback", "/secret", str(service.store.folder), ".py"))

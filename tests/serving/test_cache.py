@@ -54,6 +54,17 @@ def test_scenes_leave_the_device_for_the_host_and_come_back():
     assert first.device == "cpu"
 
 
+def test_neither_device_nor_host_ever_holds_more_than_allowed_but_the_newest():
+    cache = SceneCache(100, 150, device="cuda")
+    for name in range(20):
+        cache.put(name, Scene(30 + name))
+        assert cache.bytes("device") <= 100
+        assert cache.bytes("host") <= 150
+        cache.get(max(0, name - 3))
+        assert cache.bytes("device") <= 100
+        assert cache.bytes("host") <= 150
+
+
 def test_counts_hits_and_misses_and_forgets_on_request():
     told = []
     cache = SceneCache(0, 100, counted=told.append)

@@ -21,6 +21,7 @@ from uhrbat.serving.limits import Limits
 from uhrbat.serving.local import InProcessWorker
 from uhrbat.serving.models import Offer
 from uhrbat.serving.results import Progress, SweepPoint
+from uhrbat.serving.schema import Health
 from uhrbat.serving.service import Service
 from uhrbat.serving.supervisor import DIED, Supervisor
 
@@ -183,6 +184,18 @@ def test_a_worker_that_ends_itself_is_started_again_unasked(child, image):
         assert time.monotonic() < until
         time.sleep(0.05)
     assert child.health().status in ("starting", "ready")
+
+
+def test_a_stuck_worker_is_replaced(tmp_path, monkeypatch, picture):
+    monkeypatch.setenv("UHRBAT_STORE_FOLDER", str(tmp_path))
+    monkeypatch.setattr("uhrbat.serving.supervisor.WATCH_SECONDS", 0.2)
+    with HttpWorker(Supervisor(FAKE_CHILD)) as worker:
+        image = worker.store(picture)
+        monkeypatch.setattr(worker.endpoint, "_health", lambda: Health(status="stuck"))
+        with pytest.raises(WorkerError, match="being started again"):
+            worker.ask(image, "slow ask").result(TIMEOUT)
+        monkeypatch.undo()
+        assert worker.ask(image, "how many?").result(TIMEOUT)
 
 
 def test_many_jobs_at_once_all_end(child, image):

@@ -1,5 +1,6 @@
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 
@@ -7,12 +8,26 @@ from uhrbat.errors import InputError
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.models import Offer
 
+ROWS = re.findall(r"^ *(\| .* \|)$", Limits.__doc__, re.MULTILINE)
 
-def test_every_limit_is_set_by_its_variable_and_documented():
+
+def test_every_limit_is_set_by_its_variable():
     for field in dataclasses.fields(Limits):
         value = type(field.default)("7")
         assert getattr(Limits.from_environment({f"UHRBAT_{field.name.upper()}": "7"}), field.name) == value
-        assert re.search(rf"^    \| {field.name} +\|", Limits.__doc__, re.MULTILINE)
+
+
+def test_the_table_of_limits_is_complete_and_true():
+    told = {}
+    for row in ROWS[2:]:
+        name, default, _ = (cell.strip() for cell in row.strip("|").split("|"))
+        number, _, unit = default.partition(" ")
+        told[name] = "" if default == "(temporary)" else float(number.replace(",", "")) * (2**30 if unit else 1)
+    assert told == {field.name: field.default for field in dataclasses.fields(Limits)}
+
+
+def test_the_readme_shows_the_same_table():
+    assert "\n".join(ROWS) in (Path(__file__).resolve().parents[2] / "README.md").read_text()
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-3"])

@@ -122,6 +122,17 @@ def test_stops_a_job_at_its_time_limit(make):
         make(job_seconds=0.1).submit("sweep", "a", until_told).result(20)
 
 
+def test_a_job_that_does_not_notice_its_time_limit_makes_the_worker_stuck(make, monkeypatch):
+    monkeypatch.setattr("uhrbat.serving.scheduler.STUCK_SECONDS", 0.2)
+    scheduler, gate = make(job_seconds=0.1), threading.Event()
+    scheduler.submit("ask", "a", work([], "deaf", 1, gate))
+    wait_for(lambda: scheduler.running == 1)
+    assert not scheduler.stuck
+    wait_for(lambda: scheduler.stuck)
+    gate.set()
+    wait_for(lambda: not scheduler.stuck)
+
+
 def test_waiting_does_not_count_as_time_on_the_device(make):
     scheduler, gate = make(job_seconds=0.5), threading.Event()
     scheduler.submit("ask", "a", work([], "a", 1, gate))

@@ -78,7 +78,7 @@ class Replica:
     def check_health(self) -> None:
         """Serve replaces a replica for which this raises."""
         health = self.service.health()
-        if health.status == "failed":
+        if health.status in ("failed", "stuck"):
             raise RuntimeError(health.message)
 
 

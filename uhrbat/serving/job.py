@@ -151,10 +151,15 @@ class Token:
         return self._cancelled.is_set()
 
     @property
+    def overtime(self) -> float:
+        """Seconds by which the time on the device is used up; below 0 while some is left."""
+        running = 0.0 if self._started is None else time.monotonic() - self._started
+        return running - self.seconds_left
+
+    @property
     def out_of_time(self) -> bool:
         """Whether the time on the device is used up."""
-        running = 0.0 if self._started is None else time.monotonic() - self._started
-        return running > self.seconds_left
+        return self.overtime > 0
 
     def is_set(self) -> bool:
         return self.cancelled or self.out_of_time

@@ -1,4 +1,4 @@
-"""What a worker takes on: every limit in one place, each overridden by its environment variable."""
+"""What a worker and the page before it take on: every limit in one place, set by environment variables."""
 
 from __future__ import annotations
 
@@ -17,35 +17,39 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Limits:
-    """A worker's limits. Set one by UHRBAT_ and its name in capitals: UHRBAT_JOB_SECONDS=60.
+    """Limits of worker and page. Set one by UHRBAT_ and its name in capitals: UHRBAT_JOB_SECONDS=60.
 
-    | field          | default | meaning                                                                     |
-    | -------------- | ------- | --------------------------------------------------------------------------- |
-    | upload_bytes   | 2 GiB   | size of one image file                                                      |
-    | upload_seconds | 900     | how long one upload may take                                                |
-    | store_bytes    | 20 GiB  | all stored images together; the longest unused go first                     |
-    | store_hours    | 24      | an image not used for so long is deleted                                    |
-    | store_folder   | (temp)  | where images are stored; by default a private folder in the temporary one   |
-    | question_chars | 2,000   | length of a question                                                        |
-    | boxes          | 64      | boxes in one request                                                        |
-    | budgets        | 64      | budgets in one sweep                                                        |
-    | methods        | 16      | methods in one comparison                                                   |
-    | answer_tokens  | 64      | length of an answer                                                         |
-    | sessions       | 256     | sessions with work waiting or running                                       |
-    | queue_jobs     | 64      | jobs waiting, all sessions together; more are answered "busy"               |
-    | session_jobs   | 8       | jobs waiting, one session                                                   |
-    | job_seconds    | 600     | time that one job may use the device; its waits do not count                |
-    | host_bytes     | 4 GiB   | encoded scenes (features, regions, importances) in main memory              |
-    | device_bytes   | 8 GiB   | encoded scenes on a GPU; the longest unused move to main memory             |
-
-    The number of pixels is limited where files are read: `uhrbat.imagery.Limits`.
+    | limit | default | meaning |
+    | --- | --- | --- |
+    | upload_bytes | 2 GiB | size of one image file, for page and worker |
+    | upload_seconds | 900 | how long one upload to the worker may take |
+    | pixels | 2,000,000,000 | pixels of one image, told by its header before any is decoded |
+    | store_bytes | 20 GiB | images that the worker stores; the longest unused go first |
+    | store_hours | 24 | a stored image not used for so long is deleted |
+    | store_folder | (temporary) | where images are stored; by default a private folder in the temporary one |
+    | tiles_bytes | 20 GiB | the page's viewer tiles of uploads; the longest unused go first |
+    | tiles_hours | 2 | viewer tiles of an upload not looked at for so long are deleted |
+    | question_chars | 2,000 | length of a question |
+    | boxes | 64 | boxes in one request |
+    | budgets | 64 | budgets in one sweep |
+    | methods | 16 | methods in one comparison |
+    | answer_tokens | 64 | length of an answer |
+    | sessions | 256 | sessions with work waiting |
+    | queue_jobs | 64 | jobs waiting, all sessions together; more are answered "busy" |
+    | session_jobs | 8 | jobs waiting, one session |
+    | job_seconds | 600 | time that one job may use the device; its waits do not count |
+    | host_bytes | 4 GiB | encoded scenes (features, regions, importances) in main memory |
+    | device_bytes | 8 GiB | encoded scenes on a GPU; the longest unused move to main memory |
     """
 
     upload_bytes: int = 2 * GB
     upload_seconds: float = 900
+    pixels: int = 2_000_000_000
     store_bytes: int = 20 * GB
     store_hours: float = 24
     store_folder: str = ""
+    tiles_bytes: int = 20 * GB
+    tiles_hours: float = 2
     question_chars: int = 2000
     boxes: int = 64
     budgets: int = 64

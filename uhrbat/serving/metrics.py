@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import psutil
@@ -13,7 +12,7 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
 def memory(device: str) -> dict[str, int]:
     """Bytes in use: "host" (resident set of this process) and, on a GPU, "device" (most allocated so far)."""
-    used = {"host": psutil.Process(os.getpid()).memory_info().rss}
+    used = {"host": psutil.Process().memory_info().rss}
     if device.startswith("cuda"):
         import torch
 
@@ -35,6 +34,12 @@ class Metrics:
             "uhrbat_stage_seconds", "Time of a stage that was done anew", ["stage"], buckets=SECONDS,
             registry=self.registry,
         )  # fmt: skip
+        self._requests = Counter(
+            "uhrbat_requests", "HTTP requests answered", ["method", "route", "status"], registry=self.registry
+        )
+        self._out_of_memory = Counter(
+            "uhrbat_out_of_memory", "Jobs that memory did not suffice for", registry=self.registry
+        )
         self._lookups = Counter(
             "uhrbat_scene_lookups", "Look-ups of encoded scenes", ["outcome"], registry=self.registry
         )
@@ -43,6 +48,14 @@ class Metrics:
         """A job has ended: "done", "cancelled", "busy" or "failed"."""
         self._jobs.labels(action, outcome).inc()
         self._job_seconds.labels(action).observe(seconds)
+
+    def request(self, method: str, route: str, status: int) -> None:
+        """A request was answered; route: its pattern, such as /v1/images/{image}."""
+        self._requests.labels(method, route, status).inc()
+
+    def ran_out_of_memory(self) -> None:
+        """Memory did not suffice for a job."""
+        self._out_of_memory.inc()
 
     def stage(self, stage: str, seconds: float) -> None:
         """A stage was done."""

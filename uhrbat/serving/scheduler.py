@@ -15,6 +15,8 @@ from uhrbat.serving.job import Job, Token
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.results import Progress
 
+STUCK_SECONDS = 60
+"""How long past its time limit a job may take to notice it, before the worker counts as stuck."""
 Steps = Generator[None, None, Any]
 """Work that yields where another session may have the device, and returns its result."""
 
@@ -65,6 +67,11 @@ class Scheduler:
     def running(self) -> int:
         """Jobs at a step."""
         return len(self._running)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a job that was to stop long ago still holds the device; only a new process helps then."""
+        return any(task.token.overtime > STUCK_SECONDS for task in list(self._running))
 
     def submit(self, name: str, session: str, steps: Callable[[Job[Any], Token], Steps]) -> Job[Any]:
         """Queue a job; where the queue is full the job has already failed with BusyError."""

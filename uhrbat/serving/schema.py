@@ -159,7 +159,7 @@ class ModelInfo(Message):
 class Health(Message):
     """How a worker is; everything but `status` and `schema_version` is told only to those who may use it."""
 
-    status: Literal["starting", "ready", "failed"]
+    status: Literal["starting", "ready", "failed", "stuck"]
     schema_version: int = SCHEMA
     message: str = ""
     device: str | None = None

@@ -65,8 +65,7 @@ class Service:
         def steps(job: Job[Any], token: Token) -> Generator[None, None, Any]:
             self._check(request)
             with self.store.hold(request.image) as path:
-                if path is None:
-                    raise UnknownImage("the image is no longer stored here: open it again")
+                self.info(request.image)  # raises where there is no such image, or limits have become tighter
                 return (yield from self.bench.run(action, request, path, job.emit, token))
 
         return self.scheduler.submit(action, request.session, steps)
@@ -80,7 +79,7 @@ class Service:
                 raise UnknownImage("the image is no longer stored here: open it again")
             if image not in self._infos:
                 try:
-                    told = imagery.open_image(path)
+                    told = imagery.open_image(path, imagery.Limits(max_pixels=self.limits.pixels))
                 except UHRBATError as error:
                     raise self._presentable(error) from None
                 if len(self._infos) >= INFOS:
@@ -99,7 +98,9 @@ class Service:
     def health(self) -> Health:
         """How this worker is."""
         status, message = "starting", "the model is being loaded"
-        if self._first.done:
+        if self.scheduler.stuck:
+            status, message = "stuck", "a job does not stop: the worker must be started again"
+        elif self._first.done:
             try:
                 self._first.result(0)
                 status, message = "ready", ""
@@ -157,8 +158,12 @@ class Service:
         gauge("scene_bytes_host", "Encoded scenes in main memory", lambda: self.bench.bytes("host"))
         gauge("scene_bytes_device", "Encoded scenes on the GPU", lambda: self.bench.bytes("device"))
         gauge("store_bytes", "Stored images", self.store.used_bytes)
-        gauge("memory_bytes", "Resident set of the worker", lambda: metrics.memory("cpu")["host"])
+        gauge("memory_bytes", "Resident set of the worker", lambda: self._memory("host"))
+        gauge("memory_device_bytes", "Most that was allocated on the GPU", lambda: self._memory("device"))
         gauge("uptime_seconds", "Since the start", lambda: time.monotonic() - self._began)
+
+    def _memory(self, place: str) -> int:
+        return metrics.memory(self.health().device or "cpu").get(place, 0)
 
     def _keep_tidy(self) -> None:
         while not self._closed.wait(TIDY_SECONDS):
@@ -169,6 +174,7 @@ class Service:
         if isinstance(error, UHRBATError):
             return type(error)(without_paths(str(error)))
         if out_of_memory(error):
+            self.counted.ran_out_of_memory()
             logger.warning("out of memory; cached scenes are dropped: %s", error)
             self.bench.forget()
             return WorkerError(

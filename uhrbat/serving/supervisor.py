@@ -114,8 +114,9 @@ class Supervisor:
                 ready = ready or (health is not None and health.status == "ready")
                 if health is not None:
                     answered = time.monotonic()
-                elif time.monotonic() - answered > HUNG_SECONDS:
-                    logger.error("model worker %d has hung for %d s; ending it", process.pid, HUNG_SECONDS)
+                stuck = health is not None and health.status == "stuck"
+                if stuck or time.monotonic() - answered > HUNG_SECONDS:
+                    logger.error("model worker %d %s; ending it", process.pid, "is stuck" if stuck else "has hung")
                     process.kill()
         if self._closed:
             return

@@ -48,6 +48,7 @@ def make_app(service: Service, token: str | None = None, hosts: tuple[str, ...] 
     own.
     """
     app = FastAPI(title="UHR-BAT worker", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(_Counted, told=service.counted.request)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     app.add_exception_handler(UHRBATError, _told)
     app.add_exception_handler(HTTPException, _refused)
@@ -129,6 +130,33 @@ async def stream(start: Callable[[], Job[Any]]) -> AsyncIterator[bytes]:
 
 def _event_line(event: Event) -> bytes:
     return codec.to_line("progress" if isinstance(event, Progress) else "partial", event)
+
+
+class _Counted:
+    """ASGI middleware that tells the method, route and status of every answer. Plain, so that streams stay streams."""
+
+    def __init__(self, app: Any, told: Callable[[str, str, int], None]) -> None:
+        self._app, self._told = app, told
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+
+        def count(status: int) -> None:
+            # The route's pattern, never the path, and no method of the caller's own making: nothing of a caller shows.
+            method = scope["method"] if scope["method"] in ("GET", "PUT", "POST") else "other"
+            self._told(method, getattr(scope.get("route"), "path", "none"), status)
+
+        async def sent(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                count(message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        except Exception:
+            count(500)
+            raise
 
 
 async def _body(request: Request) -> bytes:
