@@ -125,7 +125,7 @@ class Shelf:
         oldest = time.monotonic() - 3600 * self.limits.tiles_hours
         with self._lock:
             uploads = sorted((p for p in self._pictures.values() if not p.stays), key=lambda p: p.used, reverse=True)
-            totals = accumulate(picture.tiles.stat().st_size for picture in uploads)
+            totals = accumulate(_size(picture.tiles) for picture in uploads)
             old = [p for p, total in zip(uploads, totals) if p.used < oldest or total > self.limits.tiles_bytes]
             for picture in old:
                 del self._pictures[picture.id]
@@ -187,6 +187,14 @@ class Work:
             ) from self._error
         if self._error:
             raise self._error
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 where somebody has deleted it."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _default_folder() -> Path:
