@@ -212,3 +212,23 @@ def test_seed_ranges_do_not_meet():
 def test_impossible_arguments_are_refused(seed, size):
     with pytest.raises(ValueError, match="must"):
         generate(seed, size)
+
+
+def test_a_scene_without_an_object_differs_only_around_that_object(sparse_scenes):
+    whole = sparse_scenes[0]
+    for index in (0, len(whole.objects) - 1):
+        gone = whole.objects[index]
+        scene = generate(whole.seed, whole.size, without=[index])
+        assert scene.objects == whole.objects[:index] + whole.objects[index + 1 :]
+        changed = (scene.image != whole.image).any(-1)
+        x0, y0, x1, y1 = gone.box
+        assert changed[y0:y1, x0:x1].any()
+        reach = 2 * max(x1 - x0, y1 - y0) + 4
+        changed[max(0, y0 - reach) : y1 + reach, max(0, x0 - reach) : x1 + reach] = False
+        assert not changed.any()
+
+
+def test_an_object_that_is_not_there_cannot_be_left_out(sparse_scenes):
+    whole = sparse_scenes[0]
+    with pytest.raises(ValueError, match="cannot do without"):
+        generate(whole.seed, whole.size, without=[len(whole.objects)])

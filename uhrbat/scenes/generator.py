@@ -1,6 +1,7 @@
 """Makes a whole scene from a seed: lays out the land, places the objects, draws everything."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,11 +82,13 @@ class _Site:
     moving: bool = False
 
 
-def generate(seed: int, size: int = UNITS, dense: bool = False) -> Scene:
+def generate(seed: int, size: int = UNITS, dense: bool = False, without: Sequence[int] = ()) -> Scene:
     """Generate the scene of a seed; the same arguments always give the same scene.
 
     `size` is the picture's side in pixels, 504 to 8192; objects and landforms scale with it.
     `dense` places 60 to 120 objects, for training, in place of 8 to 30.
+    `without` leaves objects out, by their indices in the whole scene: they are not drawn, nor are their
+    shadows, wakes and surf; every other pixel stays as it was. ValueError for an index that is not there.
     """
     if not SMALLEST <= size <= LARGEST:
         raise ValueError(f"size must be between {SMALLEST} and {LARGEST} pixels, not {size}")
@@ -103,7 +106,7 @@ def generate(seed: int, size: int = UNITS, dense: bool = False) -> Scene:
     draw_layout(image, land, layout, clear, streams[5])
     clear.cells |= streets.cells
     draw_clutter(image, land, clear, streams[5])
-    objects = _draw_objects(image, land, sites, streams[6])
+    objects = _draw_objects(image, land, sites, streams[6], without)
     _add_sensor_noise(image, streams[4])
     token_map = land.token_map()
     token_map.setflags(write=False)
@@ -260,14 +263,16 @@ def _within(pad: Pad, x: float, y: float) -> bool:
 
 
 def _draw_objects(
-    image: np.ndarray, land: Land, sites: list[_Site], rng: np.random.Generator
+    image: np.ndarray, land: Land, sites: list[_Site], rng: np.random.Generator, without: Sequence[int]
 ) -> list[SceneObject]:
-    """Draw the objects, with the ground they stand on, and measure their boxes."""
+    """Draw the objects, with the ground they stand on, and measure their boxes; of those left out, the ground alone."""
+    if any(not 0 <= place < len(sites) for place in without):
+        raise ValueError(f"the scene has objects 0 to {len(sites) - 1}, so it cannot do without {list(without)}")
     scale = len(image) / UNITS
     painter = Painter(image, land.shadow)
     order = rng.permutation(len(sites))
     objects = []
-    for index in order:
+    for place, index in enumerate(order):
         site = sites[index]
         _prepare_ground(painter, land, site, rng)
         low, high = KIND_SIZES[site.kind]
@@ -275,6 +280,8 @@ def _draw_objects(
         sprite = draw(
             site.kind, site.color, site.length * scale, site.heading, land.shadow, rng, limits, site.moving
         )
+        if place in without:
+            continue
         box = paste(image, sprite, site.x * scale, site.y * scale)
         objects.append(SceneObject(site.kind, site.color, box, len(image)))
     return objects

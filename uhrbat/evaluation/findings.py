@@ -1,0 +1,255 @@
+"""The layout of what the evaluations write and the explorer's Findings page reads: frontier.json and loss.json.
+
+Each file is one dataclass of this module as JSON (`write`, `read_frontier`, `read_loss`). Shares lie in 0..1; `low` and
+`high` bound the 95 % bootstrap interval, scenes resampled; boxes are (x0, y0, x1, y1) in pixels of the scene's picture.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+from ..errors import InputError
+
+MODEL_ITSELF = "the model itself"
+"""The cause of a loss whose evidence was preserved; the others are `uhrbat.evidence.CAUSES`."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, and on what. seeds: "evaluation" or "development"; settings: the model's defaults."""
+
+    model: str
+    parameters: int
+    fingerprint: str
+    settings: dict
+    seeds: str
+    first_seed: int
+    scenes: int
+    questions: int
+
+
+@dataclass(frozen=True)
+class Method:
+    """A compressor. family: "uhrbat" or "baseline"; importance, regions, order: None where it has none of them."""
+
+    id: str
+    title: str
+    description: str
+    family: str
+    importance: str | None
+    regions: str | None
+    order: str | None
+    default: bool
+
+
+@dataclass(frozen=True)
+class Point:
+    """One share of one group of questions. measure: "accuracy" (exact match) or "evidence" (all of it preserved).
+
+    budget: total tokens over the four scales. group: "all", "type: count", ... or, by the longer side at 4,032 px of the
+    smallest object that the answer needs, "size: <= 4", "size: 5-8", "size: 9-16", "size: 17-32", "size: > 32" and,
+    of the first two together, "size: <= 8". questions: how many of how many scenes.
+    """
+
+    method: str
+    budget: int
+    measure: str
+    group: str
+    value: float
+    low: float
+    high: float
+    questions: int
+    scenes: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Accuracy of the default method less the best baseline's at a budget, on the same questions."""
+
+    budget: int
+    method: str
+    baseline: str
+    difference: float
+    low: float
+    high: float
+    questions: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Share of questions whose answer at `budget` equals the one at `wide` (default method)."""
+
+    budget: int
+    wide: int
+    value: float
+    low: float
+    high: float
+    questions: int
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Share of objects of a size group with a token among the `tokens` best of scale 672 by `attention`, and by chance."""
+
+    group: str
+    tokens: int
+    value: float
+    low: float
+    high: float
+    chance: float
+    objects: int
+
+
+@dataclass(frozen=True)
+class FrontierFile:
+    """frontier.json. majority, no_image: {"all" or "type: ...": accuracy} of what needs no image."""
+
+    measured: Measured
+    budgets: list[int]
+    answer_budgets: list[int]
+    methods: list[Method]
+    points: list[Point]
+    comparisons: list[Comparison]
+    agreement: list[Agreement]
+    attention_recall: list[Recall]
+    majority: dict[str, float]
+    no_image: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LossCount:
+    """Answers at the widest budget against those at `budget`. side: "with" or "without" the deciding object, or "pair"
+    (both scenes of a pair, right only where both answers are).
+
+    losses: right wide, wrong compressed; gains: the other way round; value, low, high: losses / right wide.
+    """
+
+    budget: int
+    side: str
+    cases: int
+    both_right: int
+    losses: int
+    gains: int
+    both_wrong: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CauseCount:
+    """Losses of the side "with" at a budget by cause: one of `uhrbat.evidence.CAUSES` or `MODEL_ITSELF`.
+
+    proved: those of them that are right again, at the same budget, once the evidence is forced in.
+    """
+
+    budget: int
+    cause: str
+    losses: int
+    proved: int
+
+
+@dataclass(frozen=True)
+class Miss:
+    """One loss. The picture is `uhrbat.scenes.generate(seed, without=without)`, 4,032 px.
+
+    without: index of the object left out, or none. box: the evidence that the cause is told of, boxes: all of it (none
+    where the answer needs no object). object: its phrase, e.g. "red ship"; object_size: its longer side in px.
+    choices are part of the question's text. forced_answer: with all evidence forced in at the same budget; None without
+    evidence. verdict: the inspector's sentence.
+    """
+
+    seed: int
+    without: list[int]
+    question: str
+    type: str
+    budget: int
+    box: list[float] | None
+    boxes: list[list[float]]
+    object: str | None
+    object_size: float | None
+    truth: str
+    wide_answer: str
+    answer: str
+    cause: str
+    verdict: str
+    forced_answer: str | None
+    proved: bool
+
+
+@dataclass(frozen=True)
+class PhotographPoint:
+    """Share of real objects, placed in real backgrounds, that are preserved. group: as `Point.group`, or "all"."""
+
+    importance: str
+    order: str
+    budget: int
+    group: str
+    value: float
+    low: float
+    high: float
+    placements: int
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """The test on photographs, evidence only. causes: those not preserved by default settings (proved: always 0)."""
+
+    pictures: int
+    chips: int
+    placements: int
+    points: list[PhotographPoint]
+    causes: list[CauseCount]
+
+
+@dataclass(frozen=True)
+class LossFile:
+    """loss.json. wide: the widest budget; photographs: None where they were absent, `note` says so."""
+
+    measured: Measured
+    pairs: int
+    wide: int
+    budgets: list[int]
+    counts: list[LossCount]
+    causes: list[CauseCount]
+    misses: list[Miss]
+    photographs: Photographs | None
+    note: str
+
+
+def write(path: Path, found: FrontierFile | LossFile) -> None:
+    """Write a file of this layout, with a line break at its end."""
+    path.write_text(json.dumps(asdict(found), indent=1) + "\n")
+
+
+def read_frontier(path: Path) -> FrontierFile:
+    """InputError where the file is not of this layout."""
+    return _read(path, FrontierFile)
+
+
+def read_loss(path: Path) -> LossFile:
+    """InputError where the file is not of this layout."""
+    return _read(path, LossFile)
+
+
+def _read(path: Path, kind: type):
+    try:
+        return _build(kind, json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is not a {kind.__name__} ({error}): write it anew with evaluate") from None
+
+
+def _build(kind: type, values: dict):
+    """A dataclass of this module from plain values, those inside it too."""
+    hints = get_type_hints(kind)
+    return kind(**{field.name: _convert(hints[field.name], values[field.name]) for field in fields(kind)})
+
+
+def _convert(hint, value):
+    inner = [part for part in (hint, *get_args(hint)) if hasattr(part, "__dataclass_fields__")]
+    if not inner or value is None:
+        return value
+    return [_build(inner[0], item) for item in value] if isinstance(value, list) else _build(inner[0], value)
