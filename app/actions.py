@@ -79,6 +79,16 @@ class Actions:
             self.parts.question: gr.update(placeholder="What do you want to know of it?"),
         }
 
+    def bands(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Other bands of the file are to be shown, and seen by the model."""
+        yield from self._guarded(self._bands(tuple(event.bands), request))
+
+    def _bands(self, bands: tuple[int, ...], request: gr.Request) -> Updates:
+        session = self._session(request)
+        picture = session.needs_picture()
+        steps = self.explorer.shelf.ingest(picture.path, picture.name, bands=bands)
+        yield from self._show(steps, session, "reading the bands")
+
     def _show_example(self, example: examples.Example, request: gr.Request, question: str | None = None) -> Updates:
         if question is None:
             question = example.questions[0].text if example.questions else ""
@@ -143,7 +153,7 @@ class Actions:
         if session.picture is not picture:
             yield {self.parts.ask: progress.idle()}
             return
-        run = self.explorer.runs.add(KeptRun(picture, question, settings, result))
+        run = self.explorer.runs.add(KeptRun(picture, question, query.settings, result))
         session.run = run
         p = self.parts
         yield {

@@ -75,7 +75,7 @@ class Explorer:
         """A question to be asked; InputError where it is empty."""
         if not (question or "").strip():
             raise InputError("The question is empty: type one, or choose a suggestion.")
-        return Query(picture, question, settings)
+        return Query(picture, question, settings | ({"bands": picture.bands} if picture.bands else {}))
 
     def ask(self, query: Query, budget: Budget, session: str) -> Job[AskResult]:
         """Token maps of every scale, and the answer at a budget."""

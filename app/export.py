@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import textwrap
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -76,13 +77,10 @@ def marks_geojson(run: KeptRun) -> str:
     Without a georeference the coordinates are image pixels, y counted upwards from the top (so negative), as
     GIS programs draw plain images.
     """
-    place = imagery.GeoReference.of(run.picture.info)
-    to_map = place.to_map if place else lambda x, y: (float(x), -float(y))
+    place = run.picture.place or imagery.GeoReference("", (1, 0, 0, 0, -1, 0))
 
     def box(role: str, corners, **properties: Any) -> dict:
-        x0, y0, x1, y1 = corners
-        ring = [list(to_map(x, y)) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))]
-        return _feature("Polygon", [ring], role=role, **properties)
+        return _feature(place.polygon(corners), role=role, **properties)
 
     features = []
     for index, item in enumerate(run.picture.example.objects if run.picture.example else ()):
@@ -92,19 +90,16 @@ def marks_geojson(run: KeptRun) -> str:
         features.append(box("inspected", run.inspected.box, verdict=run.inspected.verdict, cause=run.inspected.cause))
     for point in run.points:
         if point["status"] != "missed":
-            features.append(_feature("Point", list(to_map(point["x"], point["y"])), role=point["status"]))
+            position = list(place.to_map(point["x"], point["y"]))
+            features.append(_feature({"type": "Point", "coordinates": position}, role=point["status"]))
     content: dict[str, Any] = {"type": "FeatureCollection", "features": features}
-    if place:
-        content["crs"] = {"type": "name", "properties": {"name": place.crs}}
+    if place.crs:
+        content["crs"] = place.crs_member
     return json.dumps(content, indent=1)
 
 
-def _feature(shape: str, coordinates: list, **properties: Any) -> dict:
-    return {
-        "type": "Feature",
-        "geometry": {"type": shape, "coordinates": coordinates},
-        "properties": properties,
-    }
+def _feature(geometry: dict, **properties: Any) -> dict:
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
 def figure(run: KeptRun, size: int) -> bytes:
@@ -139,7 +134,7 @@ def figure(run: KeptRun, size: int) -> bytes:
     )
     answer = (run.answer or {}).get("text")
     caption = f"{run.question}" + (f"  Answer: {answer}" if answer else "")
-    made.suptitle(caption, fontsize=10, x=0.01, ha="left")
+    made.suptitle(textwrap.shorten(caption, 150), fontsize=10, x=0.01, ha="left", parse_math=False)
     made.supxlabel(
         f"scale {size} · {scale.rank.size:,} tokens · {counts} · {pyramid.width:,} x {pyramid.height:,} px"
         f" · {run.asked.run.model}, importance {run.asked.run.importance}, regions {run.asked.run.regions}",

@@ -16,7 +16,7 @@ from pathlib import Path
 from app.examples import Example
 from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError
-from uhrbat.imagery import ImageInfo, TileReader, open_image, write_pyramid
+from uhrbat.imagery import ImageInfo, TileReader, open_image, with_stretch, write_pyramid
 from uhrbat.serving.client import Worker
 from uhrbat.serving.limits import Limits
 
@@ -39,6 +39,8 @@ class Picture:
     tiles: Path
     reader: TileReader
     example: Example | None = None
+    bands: tuple[int, ...] | None = None
+    """The bands that a user chose to see as red, green and blue; the worker is asked for the same."""
     used: float = field(default_factory=time.monotonic)
 
     @property
@@ -47,9 +49,14 @@ class Picture:
         return self.example is not None and self.example.shipped
 
     @property
+    def place(self) -> imagery.GeoReference | None:
+        """Where the image lies on the map, where the file says."""
+        return imagery.GeoReference.of(self.info)
+
+    @property
     def metres_per_pixel(self) -> float | None:
         """Ground length of one pixel at the image's centre, where the file says."""
-        place = imagery.GeoReference.of(self.info)
+        place = self.place
         if place is None:
             return None
         lengths = place.metres_per_pixel(self.info.width / 2, self.info.height / 2)
@@ -88,37 +95,55 @@ class Shelf:
         else:
             yield from self.ingest(example.path, example.title, example)
 
-    def ingest(self, path: str | Path, name: str | None = None, example: Example | None = None):
+    def ingest(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        example: Example | None = None,
+        bands: tuple[int, ...] | None = None,
+    ):
         """Make a file showable: yields how far it is (0..1), several times a second, and last the `Picture`.
 
-        Leaving the loop early stops the work. Raises ImageError where the file is not a usable image,
-        WorkerError where the worker cannot take it.
+        bands: one or three to show, counted from 1; by default those that `open_image` chooses. Leaving the loop
+        early stops the work. Raises ImageError where the file is not a usable image, InputError where it has no
+        such bands, WorkerError where the worker cannot take it; no file is left behind then.
         """
         self.expire()
         path = Path(path)
-        info = open_image(path, imagery.Limits(max_pixels=self.limits.pixels))
+        info = open_image(path, imagery.Limits(max_pixels=self.limits.pixels), bands)
         id = secrets.token_urlsafe(12)
         tiles = self.folder / (f"example-{example.sha256[:24]}.tif" if example else f"{id}.tif")
         work = Work(lambda report, stopped: self._prepare(path, tiles, info, report, stopped))
         yield from work
+        image, info = work.outcome
         picture = Picture(
             id=id,
             name=name or path.name,
             path=path,
-            image=work.outcome,
+            image=image,
             info=info,
             tiles=tiles,
             reader=TileReader(tiles, background=BACKDROP),
             example=example,
+            bands=bands,
         )
         with self._lock:
             self._pictures[id] = picture
         yield picture
 
-    def _prepare(self, path: Path, tiles: Path, info: ImageInfo, report, stopped) -> str:
-        if not tiles.exists():
-            write_pyramid(path, tiles, info=info, progress=lambda fraction: report(0.9 * fraction), cancel=stopped)
-        return self.worker().store(path)
+    def _prepare(self, path: Path, tiles: Path, info: ImageInfo, report, stopped) -> tuple[str, ImageInfo]:
+        """The worker's id of the file, and the info with its stretch; without both, no tiles either."""
+        if tiles.exists():
+            return self.worker().store(path), with_stretch(info)
+        info = write_pyramid(path, tiles, info=info, progress=lambda fraction: report(0.9 * fraction), cancel=stopped)
+        try:
+            image = self.worker().store(path)
+            if stopped():
+                raise Cancelled("stopped")
+            return image, info
+        except BaseException:
+            tiles.unlink(missing_ok=True)
+            raise
 
     def expire(self) -> None:
         """Let go of uploaded pictures that have expired or are over the quota, and of their tiles."""

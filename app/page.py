@@ -81,7 +81,7 @@ def _lay_out() -> Parts:
     with gr.Row(elem_id="explorer"):
         with gr.Column(elem_id="left"):
             with gr.Column(elem_id="image-card"):
-                gallery = Panel("gallery", "pick", elem_id="gallery")
+                gallery = Panel("gallery", "pick bands", elem_id="gallery")
                 file = gr.File(
                     label="Upload an image",
                     file_types=SUFFIXES,
@@ -191,6 +191,7 @@ def _wire(page: gr.Blocks, do: Actions, p: Parts) -> None:
     openings = [p.question, p.budget, p.gallery, p.file, *shown]
     page.load(do.start, p.link, [*openings, p.model], js=_LINK.format(assets=ASSETS), **quick)
     p.gallery.pick(do.pick, None, openings, **quick)
+    p.gallery.bands(do.bands, None, openings, **quick)
     p.file.upload(do.upload, p.file, openings, **quick)
     for panel in (p.viewer, p.object):
         panel.box(do.inspect, p.budget, p.object, **quick)

@@ -9,6 +9,8 @@ from app.runs import KeptRun
 from uhrbat.pyramid import Pyramid, Scale
 
 ASSETS = "gradio_api/uhr/assets"
+CHOICE = 4
+"""A file of more bands than this comes with a choice of those to be shown."""
 _LOAD = """
 const events = {events};
 element.dataset.events = events.join(' ');
@@ -43,7 +45,7 @@ class Panel(gr.HTML):
 def image_value(picture: Picture) -> dict[str, Any]:
     """What the viewer needs to know of a picture; boxes come with the tokens they touch at each scale."""
     pyramid = Pyramid(picture.info.width, picture.info.height)
-    example = picture.example
+    example, place, choice = picture.example, picture.place, picture.info.bands > CHOICE
     return {
         "id": picture.id,
         "example": example.name if example else None,
@@ -57,6 +59,8 @@ def image_value(picture: Picture) -> dict[str, Any]:
         "tiles": f"tile/{picture.id}/{{z}}/{{x}}/{{y}}.jpg",
         "notes": list(picture.info.notes),
         "metres_per_pixel": picture.metres_per_pixel,
+        "place": {"crs": place.name, "transform": list(place.transform)} if place else None,
+        "bands": {"names": list(picture.info.colors), "shown": list(picture.info.shown)} if choice else None,
         "objects": [
             {
                 "kind": item.kind,

@@ -156,7 +156,7 @@ def ingest(path: Path, out: Path) -> str:
         sha256_file(path)
         reference = GeoReference.of(info)
         if reference is not None:
-            reference.feature((0, 0, 1, 1))
+            reference.polygon((0, 0, 1, 1))
             reference.metres_per_pixel(1, 1)
     except ImageError as error:
         message = str(error)

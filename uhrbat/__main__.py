@@ -84,6 +84,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--regions", help="kmeans, grid or none")
     parser.add_argument("--order", help="max or mean")
     parser.add_argument("--seed", type=int, help="of the k-means' initial centres")
+    parser.add_argument("--bands", type=_bands, help="shown as red, green and blue, e.g. 4,3,2; or one, in grey")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
@@ -97,13 +98,20 @@ def _budget(text: str) -> int | tuple[int, ...]:
     return values if len(values) > 1 else values[0]
 
 
+def _bands(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of bands like 4,3,2") from None
+
+
 def _view(args: argparse.Namespace):
     from .engine import UHRBAT, Settings
     from .imagery import open_image
     from .pyramid import Pyramid
     from .text import clean_question
 
-    info = open_image(args.image)
+    info = open_image(args.image, bands=args.bands)
     question = clean_question(args.question)
     given = {
         n: getattr(args, n)

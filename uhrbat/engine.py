@@ -182,8 +182,10 @@ class UHRBAT:
                 visual[scale.size] = torch.cat(seen)
             if keep_features:
                 kept[scale.size] = torch.cat(whole)
-            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale), device=self.device)
-            excluded[scale.size] = torch.zeros_like(valid) if self.model.profile.released else ~valid
+            empty = ~imagery.valid_tokens(canvas, scale)
+            if self.model.profile.released:
+                empty &= ~pyramid.padding(scale)
+            excluded[scale.size] = torch.as_tensor(empty, device=self.device)
         report("encode", 1.0, f"{done} of {batches} tiles{self._short_of_memory()}")
         return EncodedScene(
             self, canvas.info, pyramid, embeddings, visual, excluded, overview, generated, report.close(), kept
@@ -249,7 +251,7 @@ class EncodedScene:
     """An image as tokens: embeddings and similarity vectors of every scale, tile-major. Serves every question.
 
     embeddings: {size: float[N, hidden]} without residuals; visual: {size: float[N, p]}; excluded: {size: bool[N]}
-    tokens of padding or nodata, never evidence; none where the model was trained with them (Profile.released).
+    tokens of padding or nodata, never evidence; padding is, where the model was trained with it (Profile.released).
     overview: uint8[side, side, 3], the scene square at the coarsest scale that shows enough for SAM.
     features: {size: float[N, width]} of the vision tower, where they were asked for.
     """

@@ -1,5 +1,6 @@
 // Draws a box with mouse, pen or finger, on a veil over the map, and tells Python about it.
 
+import { tokenAt, tokenBox } from './places.js';
 import { get, h, on, set } from './store.js';
 
 const SMALLEST = 3;   // screen pixels; anything shorter is a click, and takes the token under it
@@ -32,7 +33,8 @@ export function boxTool(root, host, view, trigger) {
     if (!start) return;
     const end = point(event);
     const drawn = Math.hypot(end.left - start.left, end.top - start.top) >= SMALLEST;
-    const result = drawn ? box(start, end) : tokenAt(end);
+    const { image, scale } = get();
+    const result = drawn ? box(start, end) : tokenBox(tokenAt(end, image, scale), image, scale);
     start = null;
     set({ rubber: null, drawing: false });
     openObjectTab();
@@ -55,15 +57,6 @@ export function boxTool(root, host, view, trigger) {
 /** What becomes of a drawn box is told in the Object tab, the first. */
 function openObjectTab() {
   document.querySelector('#tabs [role=tab]:not(.selected)')?.parentElement.querySelector('[role=tab]')?.click();
-}
-
-/** The token of the current scale under a point, as a box. */
-function tokenAt({ x, y }) {
-  const { image, scale } = get();
-  const step = (image.side * 14) / scale;
-  const edge = (value, offset) => Math.floor((value + offset) / step) * step - offset;
-  const [x0, y0] = [edge(x, image.offset[0]), edge(y, image.offset[1])];
-  return [Math.max(0, x0), Math.max(0, y0), Math.min(image.width, x0 + step), Math.min(image.height, y0 + step)];
 }
 
 /** Make a box the page's object: at least one pixel, on whole pixels, inside the image. */

@@ -2,7 +2,8 @@
 
 import { chooseBox } from './boxtool.js';
 import { FATE } from './colors.js';
-import { begin, budgets, count, follow, get, h, on, onFrame, plural, seconds, set, sum } from './store.js';
+import { mapText } from './places.js';
+import { begin, budgets, count, follow, get, h, on, onFrame, plural, seconds, set, sum, url } from './store.js';
 
 export async function mount(context) {
   const root = context.element.querySelector('.uhr-panel');
@@ -34,7 +35,7 @@ export async function mount(context) {
     draw.setAttribute('aria-pressed', Boolean(drawing));
   });
   on('box', ({ box }) => box && typed.forEach((field, i) => { field.value = box[i]; problem.hidden = true; }));
-  onFrame('object box budget tokens answer maps busy', (state) => result.replaceChildren(...content(state, context.trigger)));
+  onFrame('object box budget tokens answer maps busy', (state) => result.replaceChildren(...content(state, context.trigger).filter(Boolean)));
 }
 
 function content(state, trigger) {
@@ -48,7 +49,11 @@ function content(state, trigger) {
   const step = verdictNow(object, rows);
   return [
     h('p', { class: 'uhr-note' }, `${count(box[2] - box[0])} × ${count(box[3] - box[1])} px in the image · `,
-      h('button', { type: 'button', class: 'uhr-link', onclick: () => set({ goto: { box } }) }, 'show')),
+      h('button', { type: 'button', class: 'uhr-link', onclick: () => set({ goto: { box } }) }, 'show'), ' · ',
+      h('a', { class: 'uhr-link', href: url(`run/${maps.id}/objects.geojson`), download: 'uhrbat-objects.geojson',
+        title: 'This box, the points and the objects, on the map where the file has one' }, 'GeoJSON')),
+    image.place && h('p', { class: 'uhr-note uhr-mapbox' },
+      `${mapText(box[0], box[1], image)} to ${mapText(box[2], box[3], image)} ${image.place.crs}`),
     table(rows),
     h('p', { class: `uhr-verdict ${step.preserved ? 'kept' : 'lost'}`, 'data-cause': step.cause },
       h('b', {}, title(step)), ' ', step.verdict),

@@ -1,6 +1,7 @@
 // What stands over and under the map: scale and layer buttons, tools, legend, opacity, the pointer's read-out, keys.
 
 import { FATE, HEAT_CSS } from './colors.js';
+import { mapText, tokenAt } from './places.js';
 import { SIZES, budgets, count, get, h, on, onFrame, set } from './store.js';
 
 const LAYERS = {
@@ -107,9 +108,9 @@ function followPointer(host, view, readout) {
   const write = () => {
     const { image, tokens, scale, maps } = get();
     if (!at || !image || at.x < 0 || at.y < 0 || at.x >= image.width || at.y >= image.height) { readout.textContent = ''; return; }
-    const step = (image.side * 14) / scale;
-    const [row, col] = [Math.floor((at.y + image.offset[1]) / step), Math.floor((at.x + image.offset[0]) / step)];
-    const parts = [`x ${count(at.x)} y ${count(at.y)}`, `scale ${scale} token (${row}, ${col})`];
+    const [row, col] = tokenAt(at, image, scale);
+    const parts = [`x ${count(at.x)} y ${count(at.y)}`, ...(image.place ? [`${mapText(at.x, at.y, image)} ${image.place.crs}`] : []),
+      `scale ${scale} token (${row}, ${col})`];
     const own = tokens?.get(scale);
     if (own) {
       const index = row * own.grid + col;

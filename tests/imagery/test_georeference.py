@@ -24,11 +24,11 @@ def test_a_utm_file(tmp_path):
     assert reference.to_pixel(500_005, 4_999_990) == pytest.approx((10, 20))
     assert reference.to_lonlat(0, 0) == pytest.approx((15.0, 45.15), abs=0.01)
     assert reference.metres_per_pixel(100, 70) == pytest.approx((0.5002, 0.5002), abs=1e-4)
-    feature = reference.feature((10, 20, 30, 40), {"fate": "preserved"})
-    assert feature["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
-    ring = feature["features"][0]["geometry"]["coordinates"][0]
+    assert reference.crs_member == {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+    polygon = reference.polygon((10, 20, 30, 40))
+    (ring,) = polygon["coordinates"]
+    assert polygon["type"] == "Polygon"
     assert ring[0] == ring[-1] == [500_005, 4_999_990] and ring[2] == [500_015, 4_999_980]
-    assert feature["features"][0]["properties"] == {"fate": "preserved"}
 
 
 def test_degrees_and_web_mercator_give_metres_on_the_ground(tmp_path):
@@ -52,7 +52,7 @@ def test_a_coordinate_system_without_a_place_on_earth():
     reference = GeoReference(local, (1, 0, 0, 0, -1, 0))
     assert reference.to_map(3, 4) == (3, -4) and reference.to_lonlat(3, 4) is None
     assert reference.metres_per_pixel(3, 4) is None
-    assert reference.feature((0, 0, 1, 1))["crs"]["properties"]["name"] == local
+    assert reference.crs_member["properties"]["name"] == local and reference.name == "site"
 
 
 def test_real_files(data):

@@ -1,6 +1,7 @@
-"""Where a georeferenced image lies: map coordinates of pixels, metres per pixel, and GeoJSON of boxes."""
+"""Where a georeferenced image lies: map coordinates of pixels, metres per pixel, and boxes as GeoJSON."""
 
 import math
+import re
 from dataclasses import dataclass
 
 import rasterio
@@ -58,23 +59,23 @@ class GeoReference:
             return None
         return _distance(*ends[:2]), _distance(*ends[2:])
 
-    def feature(self, box, properties: dict | None = None) -> dict:
-        """GeoJSON FeatureCollection, in the file's CRS, of a box (x0, y0, x1, y1) in image pixels."""
+    def polygon(self, box) -> dict:
+        """GeoJSON geometry, in the file's CRS, of a box (x0, y0, x1, y1) in image pixels."""
         x0, y0, x1, y1 = (float(value) for value in box)
         corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
-        ring = [list(self.to_map(x, y)) for x, y in corners]
+        return {"type": "Polygon", "coordinates": [[list(self.to_map(x, y)) for x, y in corners]]}
+
+    @property
+    def crs_member(self) -> dict:
+        """What a GeoJSON FeatureCollection says of the CRS of its coordinates (GeoJSON 2008, as GDAL and QGIS read)."""
         name = f"urn:ogc:def:crs:EPSG::{self.crs[5:]}" if self.crs.startswith("EPSG:") else self.crs
-        return {
-            "type": "FeatureCollection",
-            "crs": {"type": "name", "properties": {"name": name}},
-            "features": [
-                {
-                    "type": "Feature",
-                    "geometry": {"type": "Polygon", "coordinates": [ring]},
-                    "properties": properties or {},
-                }
-            ],
-        }
+        return {"type": "name", "properties": {"name": name}}
+
+    @property
+    def name(self) -> str:
+        """The CRS in a word or two: its EPSG code, or the name that its WKT gives."""
+        named = re.search(r'"([^"]+)"', self.crs)
+        return named[1] if named and not self.crs.startswith("EPSG:") else self.crs
 
 
 def _distance(start: tuple[float, float], stop: tuple[float, float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from uhrbat.errors import ImageError, InputError
+from uhrbat.errors import ImageError, InputError, WorkerError
 
 CHUNK = 2**20
 INCOMING = "incoming-"
@@ -27,7 +28,8 @@ class Incoming:
         self.store, self.name, self.size = store, name, 0
         self._digest = hashlib.sha256()
         self._path = store.folder / f"{INCOMING}{uuid.uuid4().hex}"
-        self._file = open(self._path, "xb")  # noqa: SIM115 (closed by keep or drop)
+        with _disk():
+            self._file = open(self._path, "xb")  # noqa: SIM115 (closed by keep or drop)
 
     def write(self, chunk: bytes) -> None:
         """More of the file's bytes; ImageError if that is more than one file may have."""
@@ -35,23 +37,38 @@ class Incoming:
         if self.size > self.store.file_bytes:
             raise ImageError(f"the file has more than {self.store.file_bytes // 2**20:,} MiB, the most accepted here")
         self._digest.update(chunk)
-        self._file.write(chunk)
+        with _disk():
+            self._file.write(chunk)
 
     def keep(self) -> Path:
         """The whole file has come; InputError if its bytes are not those announced."""
-        self._file.close()
+        with _disk():
+            self._file.close()
         if self._digest.hexdigest() != self.name:
             self.drop()
             raise InputError("the file was damaged on its way: send it again")
         path = self.store.folder / self.name
-        self._path.replace(path)
+        with _disk():
+            self._path.replace(path)
         self.store.tidy(keep=self.name)
         return path
 
     def drop(self) -> None:
         """The file is not wanted."""
-        self._file.close()
+        with suppress(OSError):  # a full disk refuses the rest that closing writes
+            self._file.close()
         self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """What the disk refuses, as a WorkerError that says so."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "its disk is full" if full else error.strerror or type(error).__name__
+        raise WorkerError(f"the model worker cannot store the image, {reason}: free some space there") from error
 
 
 class Store:
