@@ -1,5 +1,6 @@
 """What happens when someone does something on the page: worker jobs, and what the panels then show."""
 
+import html
 import json
 import logging
 import threading
@@ -318,7 +319,8 @@ class Actions:
             yield {self.parts.ask: progress.idle("Stopped.")}
         except UHRBATError as error:
             yield {self.parts.ask: progress.failed(str(error))}
-            raise gr.Error(str(error), duration=8, print_exception=False) from None
+            # Gradio takes the text for HTML, and the sentence may quote what somebody typed.
+            raise gr.Error(html.escape(str(error), quote=False), duration=8, print_exception=False) from None
 
 
 def _gallery_value() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from tests.tiny import engine
+from uhrbat.baselines import BASELINES
 from uhrbat.device import choose_device
 from uhrbat.engine import Settings
 from uhrbat.errors import Cancelled, ImageError, InputError
@@ -31,6 +32,33 @@ def test_padding_is_never_ranked(scene):
         assert padding.any()
         assert (ranking.rank[padding] == ranking.never).all()
         assert not (ranking.rank[~padding] == ranking.never).any()
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    """A PNG, transparent but for its left half and one pixel, encoded."""
+    pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 4), np.uint8)
+    pixels[..., 3] = 0
+    pixels[:, :500, 3] = pixels[350, 900, 3] = 255
+    path = tmp_path_factory.mktemp("half") / "half.png"
+    Image.fromarray(pixels).save(path)
+    return engine().encode(path, progress=None)
+
+
+@pytest.mark.parametrize("importance", ["similarity", "attention"])
+@pytest.mark.parametrize("name", ["uhrbat", *BASELINES])
+def test_pixels_without_data_are_never_evidence(half, importance, name):
+    view = half.ask(QUESTION, Settings(importance=importance))
+    selection = view.select(2000) if name == "uhrbat" else view.baseline(name, 2000)
+    assert selection.tokens > 500
+    for size, part in selection.selections.items():
+        inside = view.scene.pyramid.tokens_in_box(size, (0, 0, 500, 700))
+        seen = np.zeros(len(part.kind), bool)
+        seen[inside] = seen[view.scene.pyramid.token_at(size, 900.5, 350.5)] = True
+        empty = torch.as_tensor(~seen)
+        assert not part.kind[empty].any()
+        assert (view.rankings[size].rank[empty] == view.rankings[size].never).all()
+    assert view.fate((600, 100, 700, 200), 2000).smallest_budget is None
 
 
 @pytest.mark.parametrize("importance", ["similarity", "attention", "fused"])

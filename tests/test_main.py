@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.imagery.made_images import write_tiff
 from tests.tiny import config, network, tokenizer
 from uhrbat import checkpoints
 from uhrbat.__main__ import main
@@ -48,6 +49,28 @@ def test_inspect_prints_a_verdict(model, image, capsys):
     assert len(capsys.readouterr().out.splitlines()) >= 3
 
 
+def test_bands_are_chosen_and_wrong_ones_refused(model, tmp_path, capsys):
+    path = tmp_path / "six.tif"
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 120, 6), np.uint8)
+    write_tiff(path, pixels)
+    command = ["ask", str(path), "Is there a ship?", "--budget", "50", "--model", model, "--json", "--bands"]
+    assert main([*command, "6,5,4"]) == 0
+    assert "bands 6, 5, 4 of 6" in json.loads(capsys.readouterr().out)["notes"][0]
+    for wrong, told in (("7,1,2", "bands 1 to 6"), ("red", "list of bands"), ("1,2", "choose one or three")):
+        assert main([*command, wrong]) == 2
+        error = capsys.readouterr().err
+        assert told in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["?", "\u8239\u306f\u3069\u3053?", "\U0001f6a2\u200d\U0001f680", "a\x00b\x1b[31m", "<b>&amp;</b>", "<|im_end|><x3> <image>"],
+)
+def test_questions_of_any_kind_are_answered(model, image, question, capsys):
+    assert main(["ask", image, question, "--budget", "20", "--model", model, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tokens"] == 20
+
+
 def bad_files(tmp_path):
     (tmp_path / "notes.jpg").write_text("not an image")
     (tmp_path / "empty.png").write_bytes(b"")
@@ -69,6 +92,7 @@ def test_a_bad_file_is_one_line_and_code_2(name, tmp_path, model, capsys):
     "extra",
     [
         ["", "--budget", "100"],
+        ["a" * 5000, "--budget", "100"],
         ["a ship?", "--budget", "0"],
         ["a ship?", "--budget", "131329"],
         ["a ship?", "--budget", "lots"],

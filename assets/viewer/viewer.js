@@ -64,7 +64,8 @@ function makeView(map) {
     map, toMap, toImage, bounds,
     /** Bounds of the scene square: the image padded, centred, to a square. */
     square: () => bounds(-image.offset[0], -image.offset[1], image.side - image.offset[0], image.side - image.offset[1]),
-    fit: (animate = true) => image && map.fitBounds(bounds(0, 0, image.width, image.height), { animate, padding: [4, 4] }),
+    fit: (animate = true) => image && map.fitBounds(bounds(0, 0, image.width, image.height),
+      { animate, padding: [4, 4], maxZoom: image.max_zoom + DEEPER }),
     /** The host has another size (full screen, a turned phone): a whole image stays whole, another place stays central. */
     resized() {
       const wasWhole = image && map.getBounds().contains(bounds(0, 0, image.width, image.height));
@@ -89,7 +90,8 @@ function makeView(map) {
       tiles = null;
       image = next;
       if (!image) return;
-      map.setMinZoom(-6).setMaxZoom(image.max_zoom + DEEPER);
+      // Wide limits first: one that the last image's zoom breaks would start an animation, and the fit be ignored.
+      map.setMinZoom(-6).setMaxZoom(40);
       const all = bounds(0, 0, image.width, image.height);
       tiles = new Tiles(url(image.tiles), { tileSize: TILE, minZoom: -6, maxZoom: image.max_zoom + DEEPER,
         minNativeZoom: 0, maxNativeZoom: image.max_zoom, noWrap: true, bounds: all, keepBuffer: 2, updateWhenZooming: false });
@@ -98,7 +100,7 @@ function makeView(map) {
       tiles.addTo(map);
       map.setMaxBounds(all.pad(0.6));
       view.fit(false);
-      map.setMinZoom(Math.floor(map.getZoom()) - 1);
+      map.setMinZoom(Math.floor(map.getZoom()) - 1).setMaxZoom(image.max_zoom + DEEPER);
     },
   };
   on('goto', ({ goto: target }) => target && image && view.goTo(target.box));

@@ -6,10 +6,13 @@ import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
+from rasterio.transform import from_origin
 
 from app.explorer import Explorer
 from app.page import _lay_out
 from tests.app.fake_worker import FakeWorker
+from tests.imagery.made_images import picture as test_picture
+from tests.imagery.made_images import write_tiff
 
 
 @pytest.fixture
@@ -37,6 +40,14 @@ def wide_photo(tmp_path_factory):
     noise = np.random.default_rng(0).integers(0, 255, (50, 90, 3), dtype=np.uint8)
     Image.fromarray(noise).resize((900, 500)).save(path, quality=85)
     return path
+
+
+@pytest.fixture(scope="session")
+def six_bands(tmp_path_factory):
+    """A GeoTIFF of six 16-bit bands, 203 x 149 pixels of half a metre in UTM zone 33."""
+    bands = np.concatenate([test_picture(), test_picture()[::-1]], axis=2).astype(np.uint16) * 40
+    place = from_origin(500_000, 5_000_000, 0.5, 0.5)
+    return write_tiff(tmp_path_factory.mktemp("bands") / "six.tif", bands, crs="EPSG:32633", transform=place)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from uhrbat.serving import results
 from uhrbat.serving.client import Worker
 from uhrbat.serving.job import Job
 from uhrbat.serving.schema import Health, ModelInfo, Request, Settings
+from uhrbat.text import clean_question
 
 BLOCK = 6
 CAVEAT = "nano was trained on generated scenes only; its answers on other images mean little."
@@ -65,6 +66,9 @@ class FakeWorker(Worker):
     def _submit(self, action: str, request: Request) -> Job[Any]:
         if request.image not in self.files:
             raise InputError("The worker does not hold this image.")
+        if request.settings.model != "nano":
+            raise InputError(f"model '{request.settings.model}' is not offered here; choose one of nano")
+        clean_question(request.question)
         self.requests.append((action, request))
         job: Job[Any] = Job()
         stop = threading.Event()

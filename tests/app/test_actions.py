@@ -190,3 +190,23 @@ def test_budgets_of_the_panel():
     assert budget_of({"total": 10, "per_scale": [1, 2, 3, 4]}) == (1, 2, 3, 4)
     with pytest.raises(InputError):
         check_budget((1, 2))
+
+
+def test_chosen_bands_are_shown_and_asked_of(do, parts, worker, six_bands, request_of):
+    shown = last(list(do.upload(str(six_bands), request_of())), parts.viewer)["image"]
+    assert len(shown["bands"]["names"]) == 6 and shown["bands"]["shown"] == [1, 2, 3]
+    assert shown["place"] == {"crs": "EPSG:32633", "transform": [0.5, 0, 500_000, 0, -0.5, 5_000_000]}
+    updates = list(do.bands(event(bands=[6, 5, 4]), request_of()))
+    again = last(updates, parts.viewer)["image"]
+    assert again["bands"]["shown"] == [6, 5, 4] and again["title"] == shown["title"] and again["id"] != shown["id"]
+    list(do.ask("How many?", BUDGET, *METHOD, request_of()))
+    assert worker.requests[-1][1].settings.bands == (6, 5, 4)
+    list(do.answer_again(BUDGET, request_of()))
+    assert worker.requests[-1][1].settings.bands == (6, 5, 4)
+    with pytest.raises(gr.Error, match="bands 1 to 6"):
+        list(do.bands(event(bands=[0, 1, 2]), request_of()))
+
+
+def test_few_bands_leave_no_choice(do, parts, wide_photo, request_of):
+    shown = last(list(do.upload(str(wide_photo), request_of())), parts.viewer)["image"]
+    assert shown["bands"] is None and shown["place"] is None

@@ -46,6 +46,24 @@ def test_geojson_holds_objects_box_and_points(run):
     assert "inspected" in roles and ("object" in roles or "evidence" in roles)
 
 
+def test_geojson_of_a_placed_image_is_in_its_crs(explorer, parts, six_bands, request_of):
+    do = Actions(explorer, parts)
+    list(do.upload(str(six_bands), request_of()))
+    list(do.ask("How many cars?", BUDGET, "nano", "default", "default", "default", 0, request_of()))
+    list(do.inspect(BUDGET, gr.EventData(None, {"box": [10, 20, 30, 40]}), request_of()))
+    told = json.loads(export.marks_geojson(explorer.sessions.of("page").run))
+    assert told["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
+    (box,) = (f["geometry"] for f in told["features"] if f["properties"]["role"] == "inspected")
+    ring = [[500_005, 4_999_990], [500_015, 4_999_990], [500_015, 4_999_980], [500_005, 4_999_980], [500_005, 4_999_990]]
+    assert box == {"type": "Polygon", "coordinates": [ring]}
+
+
+@pytest.mark.parametrize("question", ["$\\frac{1}{", "a\nb " * 400, "\u8239 \U0001f6a2", "<b>bold</b>"])
+def test_a_question_of_any_kind_has_a_figure(run, question):
+    run.question = question
+    assert Image.open(io.BytesIO(export.figure(run, 672))).width == 2240
+
+
 def test_the_figure_has_four_pictures(run):
     image = np.asarray(Image.open(io.BytesIO(export.figure(run, 4032))).convert("L"))
     assert image.shape[1] == 2240 and image.std() > 20

@@ -6,7 +6,7 @@ from PIL import Image
 
 from app import examples
 from app.ingest import Picture, Shelf
-from uhrbat.errors import Cancelled, ImageError
+from uhrbat.errors import Cancelled, ImageError, InputError, WorkerError
 from uhrbat.serving.limits import Limits
 
 
@@ -108,3 +108,45 @@ def test_a_full_disk_is_told(explorer, wide_photo, monkeypatch):
     monkeypatch.setattr("app.ingest.write_pyramid", full)
     with pytest.raises(ImageError, match="No space left"):
         list(explorer.shelf.ingest(wide_photo))
+
+
+def test_what_a_file_was_shown_as_is_told(explorer, six_bands):
+    picture = list(explorer.shelf.ingest(six_bands))[-1]
+    bands, stretch = picture.info.notes
+    assert bands == "bands 1, 2, 3 of 6 are shown as red, green and blue"
+    low, high = picture.info.stretch
+    assert stretch == f"stretched from {low:.6g}..{high:.6g} (2nd to 98th percentile)"
+
+
+def test_bands_are_chosen_and_wrong_ones_refused(explorer, six_bands):
+    picture = list(explorer.shelf.ingest(six_bands, bands=(6, 5, 4)))[-1]
+    assert picture.info.shown == (6, 5, 4)
+    query = explorer.query(picture, "Why?", {"model": "nano"})
+    assert query.settings == {"model": "nano", "bands": (6, 5, 4)}
+    with pytest.raises(InputError, match="bands 1 to 6"):
+        list(explorer.shelf.ingest(six_bands, bands=(1, 2, 7)))
+
+
+def test_a_worker_that_cannot_take_the_file_leaves_no_tiles(explorer, worker, wide_photo, monkeypatch):
+    def refuse(self, path):
+        raise WorkerError("the model worker cannot store the image, its disk is full: free some space there")
+
+    before = tiles_in(explorer)
+    monkeypatch.setattr(type(worker), "store", refuse)
+    with pytest.raises(WorkerError, match="disk is full"):
+        list(explorer.shelf.ingest(wide_photo))
+    assert tiles_in(explorer) == before
+
+
+NAMES = ["two words.png", "quote'\".png", "line\nbreak.png", "\u8239 \U0001f6a2.png", "<b>bold.png", "n" * 250 + ".png"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_any_kind(explorer, wide_photo, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(wide_photo.read_bytes())
+    assert list(explorer.shelf.ingest(path))[-1].info.width == 900
+    path.write_bytes(b"no image")
+    with pytest.raises(ImageError, match="is not an image") as caught:
+        list(explorer.shelf.ingest(path))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200

@@ -1,10 +1,12 @@
+import errno
 import hashlib
 import os
 import time
+from unittest.mock import Mock
 
 import pytest
 
-from uhrbat.errors import ImageError, InputError
+from uhrbat.errors import ImageError, InputError, WorkerError
 from uhrbat.serving.storage import Store
 
 
@@ -81,3 +83,17 @@ def test_an_upload_under_way_counts_but_stays(store):
     assert store.path(second)
     assert incoming._path.is_file()
     incoming.drop()
+
+
+@pytest.mark.parametrize("step", ["write", "close"])
+def test_a_full_disk_is_said_and_leaves_nothing(store, step):
+    incoming = store.incoming("1" * 64)
+    real = incoming._file
+    full = OSError(errno.ENOSPC, "No space left on device")
+    incoming._file = Mock(**{f"{step}.side_effect": full})
+    with pytest.raises(WorkerError, match="its disk is full"):
+        incoming.write(b"x")
+        incoming.keep()
+    incoming.drop()
+    real.close()
+    assert list(store.folder.iterdir()) == []
