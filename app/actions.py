@@ -53,8 +53,8 @@ class Actions:
         yield from self._guarded(self._show_example(example, request, wanted.get("question")))
         names = [model.name for model in self.explorer.models()] or [DEFAULT_MODEL]
         yield {
-            self.parts.budget: self.price(DEFAULT_MODEL, {"total": total, "per_scale": per_scale}),
-            self.parts.model: gr.update(choices=names),
+            self.parts.budget: self.price(names[0], {"total": total, "per_scale": per_scale}),
+            self.parts.model: gr.update(choices=names, value=names[0]),
         }
 
     def pick(self, event: gr.EventData, request: gr.Request) -> Updates:

@@ -10,6 +10,7 @@ from uhrbat.serving.results import Progress
 _SHARES = {"read": 4, "encode": 60, "score": 6, "partition": 14, "rank": 4, "prefill": 6, "decode": 6}
 _WORDS = {
     "queue": "waiting for the worker",
+    "load": "loading the model",
     "read": "reading the image",
     "encode": "encoding its tiles",
     "score": "scoring the tokens",
@@ -39,7 +40,8 @@ class Bar:
         if progress.queue_position:
             words, more = f"{progress.queue_position} ahead in the queue", ""
         text = " · ".join(part for part in (self._title, words, more) if part)
-        return running(text, self._furthest, self.job)
+        # A model may have to be downloaded first, which is not one of the work's stages: the bar is its own till then.
+        return running(text, progress.fraction if progress.stage == "load" else self._furthest, self.job)
 
 
 def new_job() -> str:

@@ -182,5 +182,5 @@ class Selection:
         return said
 
 
-def load(source, device):
+def load(source, device, progress, cancel):
     return Engine(source)

@@ -1,4 +1,6 @@
 import sys
+import threading
+import time
 import types
 
 import pytest
@@ -9,9 +11,11 @@ from uhrbat.serving.limits import Limits
 from uhrbat.serving.local import InProcessWorker
 from uhrbat.serving.models import Offer
 from uhrbat.serving.results import DROPPED, MERGED, PRESERVED, MethodResult, Progress, SweepPoint
+from uhrbat.serving.schema import Settings
 from uhrbat.serving.service import Service, without_paths
 
 TIMEOUT = 30
+BIG = Settings(model="big")
 
 
 @pytest.fixture(autouse=True)
@@ -182,7 +186,7 @@ def test_is_ready_once_the_first_model_is_loaded(local):
 
 
 def test_says_why_a_model_cannot_be_loaded(limits, picture):
-    def load(source, device):
+    def load(*_):
         raise CheckpointError("the checkpoint in /models/secret/nano is incomplete: download it again")
 
     with InProcessWorker(Service(limits, Offer(), load)) as worker:
@@ -190,6 +194,49 @@ def test_says_why_a_model_cannot_be_loaded(limits, picture):
             worker.ask(worker.store(picture), "how many?").result(TIMEOUT)
         assert worker.health().status == "failed"
         assert "/models" not in worker.health().message
+
+
+@pytest.fixture
+def slow_to_load(limits):
+    """A worker that offers nano, and "big" whose download goes on until it is told to `arrive`."""
+    arrive, stopped = threading.Event(), threading.Event()
+
+    def load(source, device, progress, cancel):
+        if source != "nano":
+            progress("load", 0.3, f"{source}: 4.57 of 15.23 GB")
+            while not arrive.wait(0.01):
+                if cancel.is_set():
+                    stopped.set()
+                    raise Cancelled("stopped, as asked")
+        return fake_engine.Engine(source)
+
+    offer = Offer({"nano": "nano", "big": "/models/secret/big"})
+    with InProcessWorker(Service(limits, offer, load)) as worker:
+        yield worker, arrive, stopped
+
+
+def test_tells_how_far_a_download_is_by_the_name_of_the_model(slow_to_load, picture):
+    worker, *_ = slow_to_load
+    image = worker.store(picture)
+    job = worker.ask(image, "how many?", settings=BIG, session="a")
+    told = next(event for event in job if event.stage == "load" and event.fraction)
+    assert (told.fraction, told.message) == (0.3, "big: 4.57 of 15.23 GB")
+
+
+def test_a_download_leaves_the_device_to_others_and_ends_when_nobody_waits_for_it(slow_to_load, picture):
+    worker, arrive, stopped = slow_to_load
+    image = worker.store(picture)
+    jobs = [worker.ask(image, "how many?", settings=BIG, session=session) for session in "ab"]
+    while any(job.latest.stage != "load" for job in jobs):
+        time.sleep(0.01)
+    assert worker.ask(image, "how many?", session="c").result(TIMEOUT).run.model == "nano"
+    jobs[0].cancel()
+    assert not stopped.wait(0.5)
+    jobs[1].cancel()
+    assert stopped.wait(TIMEOUT)
+    again = worker.ask(image, "how many?", settings=BIG)
+    arrive.set()
+    assert again.result(TIMEOUT).run.model == "big"
 
 
 def test_a_full_queue_is_busy(tmp_path, picture):

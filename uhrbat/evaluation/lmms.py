@@ -1,7 +1,8 @@
 """The plug-in for lmms-eval: `lmms-eval --model uhrbat --model_args pretrained=nano,budget=3000 --tasks ...`
 
-lmms-eval finds it by the entry point `lmms_eval.models` and is imported only here; it brings its own tasks, prompts and
-scoring, so a score is comparable with those of the other models it runs.
+lmms-eval finds it by the entry point `lmms_eval.models` (pyproject.toml) once this project is installed beside it, `pip
+install -e .`, and is imported only here; it brings its own tasks, prompts and scoring, so a score is comparable with
+those of the other models it runs.
 """
 
 from __future__ import annotations

@@ -10,21 +10,20 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import uvicorn
 
 from uhrbat.errors import UHRBATError
-from uhrbat.serving.models import load_engine
+from uhrbat.serving.models import Load, load_engine
 from uhrbat.serving.service import Service
 from uhrbat.serving.worker import LOOPBACK, make_app
 
 PARENT_SECONDS = 0.5
 
 
-def main(arguments: Sequence[str] | None = None, load: Callable[[str, str], Any] = load_engine) -> int:
+def main(arguments: Sequence[str] | None = None, load: Load = load_engine) -> int:
     """Serve until stopped. Exit code 2 and one line on standard error for what cannot be served.
 
     load: how a model is loaded; see `Service`.
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str, str], Any]
     return 0
 
 
-def _serve(load: Callable[[str, str], Any], token: str | None, host: str, port: int) -> None:
+def _serve(load: Load, token: str | None, host: str, port: int) -> None:
     """Serve at an address; with port 0, the first line printed says which port it is."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
@@ -72,7 +71,7 @@ def _serve(load: Callable[[str, str], Any], token: str | None, host: str, port: 
         service.close()
 
 
-def _serve_parent(load: Callable[[str, str], Any], token: str | None) -> None:
+def _serve_parent(load: Load, token: str | None) -> None:
     """Serve the process that started this one, on a loopback port, for as long as it lives."""
     parent = os.getppid()
 

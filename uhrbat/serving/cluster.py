@@ -17,7 +17,7 @@ from ray import serve
 
 from uhrbat.errors import InputError
 from uhrbat.serving.limits import from_environment
-from uhrbat.serving.models import load_engine
+from uhrbat.serving.models import Load, load_engine
 from uhrbat.serving.service import Service
 from uhrbat.serving.worker import LOOPBACK, make_app
 
@@ -55,7 +55,7 @@ class Replicas:
 class Replica:
     """One worker of several."""
 
-    def __init__(self, token: str | None, load: Callable[[str, str], Any]) -> None:
+    def __init__(self, token: str | None, load: Load) -> None:
         self.token = token
         self.service = Service(load=load)
 
@@ -93,7 +93,7 @@ class _Asgi:
 
 
 def application(
-    replicas: Replicas, token: str | None, load: Callable[[str, str], Any] = load_engine
+    replicas: Replicas, token: str | None, load: Load = load_engine
 ) -> serve.Application:
     """The application: what `serve.run` takes."""
     deployment = serve.deployment(

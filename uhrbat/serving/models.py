@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from uhrbat.errors import InputError
+from uhrbat.serving.results import Progress
 from uhrbat.serving.schema import DEFAULT_MODEL, ModelInfo, Settings
 
 
@@ -39,21 +42,47 @@ class Offer:
         return cls(models or {DEFAULT_MODEL: DEFAULT_MODEL}, environment.get("UHRBAT_DEVICE", "auto"))
 
 
-def load_engine(source: str, device: str) -> Any:
+def load_engine(source: str, device: str, progress: Callable[[str, float, str], None], cancel: Any) -> Any:
     """Load a model by the engine; CheckpointError if that fails."""
     from uhrbat.engine import UHRBAT
 
-    return UHRBAT.from_pretrained(source, device=device)
+    return UHRBAT.from_pretrained(source, device=device, progress=progress, cancel=cancel)
+
+
+Load = Callable[[str, str, Callable[[str, float, str], None], Any], Any]
+"""Loads a model from (source, device), tells (stage, fraction, message), and stops when the flag given last is set."""
+
+
+class Loading:
+    """A model on its way, in a thread of its own: it may be a long download, and the device serves others meanwhile.
+
+    Where nobody waits for it any more it stops; what has been downloaded is kept.
+    """
+
+    def __init__(self, name: str, source: str) -> None:
+        self.name, self.source = name, source
+        self.outcome: Future[Any] = Future()
+        self.progress = Progress("load", 0.0, name)
+        self.waiting = 0
+
+    def is_set(self) -> bool:
+        """The engine's flag: whether to stop."""
+        return not self.waiting
+
+    def tell(self, stage: str, fraction: float, message: str) -> None:
+        """What the engine reports to; the model goes by its name here, its source may be a private folder."""
+        self.progress = Progress(stage, fraction, message.replace(self.source, self.name))
 
 
 class Models:
-    """The offered models. `load` is given a model's source and the device."""
+    """The offered models."""
 
-    def __init__(self, offer: Offer, load: Callable[[str, str], Any] = load_engine) -> None:
+    def __init__(self, offer: Offer, load: Load = load_engine) -> None:
         self.offer = offer
         self._load = load
         self._lock = threading.Lock()
         self._loaded: dict[str, Any] = {}
+        self._loading: dict[str, Loading] = {}
         self._speeds: dict[str, float] = {}
 
     @property
@@ -66,12 +95,38 @@ class Models:
 
     def get(self, name: str) -> Any:
         """A model, loaded if need be. InputError if it is not offered, CheckpointError if it fails."""
+        if name not in self._loaded:
+            with self.loading(name) as loading:
+                return loading.outcome.result()
+        return self._loaded[name]
+
+    @contextmanager
+    def loading(self, name: str) -> Iterator[Loading]:
+        """A model on its way, begun now if need be, for as long as it is waited for. InputError if it is not offered."""
         if name not in self.offer.models:
             raise InputError(f"model '{name}' is not offered here; choose one of {', '.join(self.offer.models)}")
         with self._lock:
-            if name not in self._loaded:
-                self._loaded[name] = self._load(self.offer.models[name], self.offer.device)
-            return self._loaded[name]
+            loading = self._loading.get(name)
+            if loading is None:
+                loading = self._loading[name] = Loading(name, self.offer.models[name])
+                threading.Thread(target=self._begin, args=(name, loading), daemon=True, name=f"load {name}").start()
+            loading.waiting += 1
+        try:
+            yield loading
+        finally:
+            with self._lock:
+                loading.waiting -= 1
+                if not loading.waiting:
+                    del self._loading[name]
+
+    def _begin(self, name: str, loading: Loading) -> None:
+        try:
+            model = self._load(loading.source, self.offer.device, loading.tell, loading)
+        except BaseException as error:  # noqa: BLE001 (whoever waits must hear of it)
+            loading.outcome.set_exception(error)
+            return
+        self._loaded[name] = model
+        loading.outcome.set_result(model)
 
     def prefilled(self, name: str, tokens: int, seconds: float) -> None:
         """Remember how fast a model took up an image's tokens."""

@@ -16,7 +16,7 @@ from uhrbat.serving.bench import Bench
 from uhrbat.serving.codec import UnknownImage
 from uhrbat.serving.job import Job, Token
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.models import Models, Offer, load_engine
+from uhrbat.serving.models import Load, Models, Offer, load_engine
 from uhrbat.serving.results import GeoReference, ImageInfo
 from uhrbat.serving.scheduler import Scheduler
 from uhrbat.serving.schema import Health, ModelInfo, Request
@@ -39,7 +39,7 @@ class Service:
         self,
         limits: Limits | None = None,
         offer: Offer | None = None,
-        load: Callable[[str, str], Any] = load_engine,
+        load: Load = load_engine,
         lanes: int = 1,
         bench: Callable[[Bench], Any] = lambda bench: bench,
     ) -> None:

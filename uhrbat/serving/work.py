@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
+from concurrent.futures import wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhrbat.serving import metrics
-from uhrbat.serving.job import Token
+from uhrbat.serving.job import HEARTBEAT_SECONDS, Token
 from uhrbat.serving.results import Event, Progress, Run
 from uhrbat.serving.schema import Request
 
@@ -50,16 +52,29 @@ class Work:
             if stage in self.done_now:
                 self.bench.stage(stage, value)
 
+    @property
     def model(self) -> Any:
         """The model that the request names."""
+        return self.bench.models.get(self.request.settings.model)
+
+    def load(self) -> Generator[None, None, None]:
+        """Wait for the request's model where it is not loaded yet; that time is not the device's, and others use it."""
         name = self.request.settings.model
-        if not self.bench.models.is_loaded(name):
-            self.emit(Progress("load", 0.0, f"loading the model {name}"))
-        return self.bench.models.get(name)
+        if self.bench.models.is_loaded(name):
+            return
+        with self.bench.models.loading(name) as loading:
+            while not loading.outcome.done():
+                self.emit(loading.progress)
+                began = time.monotonic()
+                wait([loading.outcome], HEARTBEAT_SECONDS)
+                self.token.seconds_left += time.monotonic() - began
+                yield
+            loading.outcome.result()
 
     def scene(self) -> Generator[None, None, Any]:
         """The encoded image: from the cache, or encoded now."""
-        model = self.model()
+        yield from self.load()
+        model = self.model
         cache = self.bench.cache(str(model.device))
         bands = self.request.settings.bands
         key = (self.request.settings.model, self.request.image, bands)
@@ -77,7 +92,7 @@ class Work:
         """The request's question, asked of its image."""
         scene = yield from self.scene()
         view = scene.ask(self.request.question, self._engine_settings(), progress=self.progress, cancel=self.token)
-        cache = self.bench.cache(str(self.model().device))
+        cache = self.bench.cache(str(self.model.device))
         cache.measure((self.request.settings.model, self.request.image, self.request.settings.bands))
         self.took(view.seconds)
         yield
@@ -86,11 +101,11 @@ class Work:
     def _engine_settings(self) -> Any:
         """The model's own settings, with what the request chose in their place."""
         chosen = self.request.settings.model_dump(include={"importance", "regions", "order", "seed"}, exclude_none=True)
-        return replace(self.model().settings, **chosen)
+        return replace(self.model.settings, **chosen)
 
     def account(self) -> Run:
         """How the result came about."""
-        model, settings = self.model(), self._engine_settings()
+        model, settings = self.model, self._engine_settings()
         device = str(model.device)
         return Run(
             model=self.request.settings.model,
