@@ -110,7 +110,7 @@ class Shelf:
         """
         self.expire()
         path = Path(path)
-        info = open_image(path, imagery.Limits(max_pixels=self.limits.pixels), bands)
+        info = open_image(path, self.limits.images(), bands)
         id = secrets.token_urlsafe(12)
         tiles = self.folder / (f"example-{example.sha256[:24]}.tif" if example else f"{id}.tif")
         work = Work(lambda report, stopped: self._prepare(path, tiles, info, report, stopped))

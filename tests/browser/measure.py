@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import FLAGS, find_chromium
 
-_DRAG = """async () => {
+DRAG = """async () => {
   const slider = document.querySelector('.uhr-slider');
   window.UHRBAT.marks.length = 0;
   const start = performance.now();
@@ -48,7 +48,7 @@ def measure(url: str) -> dict:
         page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy", timeout=300_000)
         page.evaluate("window.UHRBAT.set({layer: 'fate', scale: 4032})")
         page.wait_for_timeout(2000)
-        figures["drag"] = page.evaluate(_DRAG)
+        figures["drag"] = page.evaluate(DRAG)
         browser.close()
     return figures
 

@@ -1,7 +1,7 @@
-"""Ray Serve on this machine: does one image stay on one replica, do two replicas do more than one, what does a client
-see when a replica is killed. Run by hand, with requirements-cluster.txt installed:
+"""Ray Serve on this machine: are answers those of a worker in this process, does one image stay on one replica, do two
+replicas do more than one, what does a client see when a replica is killed. Run by hand, with requirements-cluster.txt:
 
-    python -m tests.serving.cluster [--fake] [--images 12] [--questions 20] [--sessions 4]
+    python -m tests.serving.cluster [--fake] [--port 8370] [--images 12] [--questions 20] [--sessions 4] [--seconds 30]
 """
 
 from __future__ import annotations
@@ -22,19 +22,30 @@ import ray
 from PIL import Image
 from ray import serve
 
-from tests.serving import fake_engine
+from tests.serving import equal, fake_engine
+from tests.serving.test_codec import same
 from uhrbat.errors import UHRBATError
-from uhrbat.serving.cluster import NAME, Replicas, application
+from uhrbat.serving.cluster import NAME, Replicas, application, start
 from uhrbat.serving.http import HttpWorker, Remote
-from uhrbat.serving.models import load_engine
+from uhrbat.serving.limits import Limits
+from uhrbat.serving.local import InProcessWorker
+from uhrbat.serving.models import Offer, load_engine
+from uhrbat.serving.service import Service
 
-PORT = 8123
 TOKEN = "only-for-this-run"
 
 
 def deploy(replicas: int, load) -> None:
     """So many replicas, ready."""
     serve.run(application(Replicas(replicas, replicas, cpus=0.5), TOKEN, load), name=NAME)
+
+
+def is_equal(worker: HttpWorker, load) -> bool:
+    """Whether answers and selections are those of a worker in this process."""
+    picture = equal.ROOT / "assets" / "examples" / "tanks.jpg"
+    with InProcessWorker(Service(Limits(store_folder=tempfile.mkdtemp()), Offer(), load)) as local:
+        expected = equal.results(local, picture)
+    return same(tuple(expected), tuple(equal.results(worker, picture)))
 
 
 def pictures(folder: Path, count: int, side: int) -> list[Path]:
@@ -97,34 +108,39 @@ def kill_one(worker: HttpWorker, images: list[str], seconds: float) -> dict:
         p for p in psutil.process_iter(["cmdline"]) if "ServeReplica:uhrbat" in " ".join(p.info["cmdline"] or [])
     ]
     mine = [p for p in victims if os.getpid() in {parent.pid for parent in p.parents()}]
-    killed = time.monotonic()
+    killed, questions = time.monotonic(), sum(seen.values())
     mine[0].send_signal(signal.SIGKILL)
     for thread in threads:
         thread.join()
     last = max(0.0, last_failure[0] - killed)
-    return {"outcomes": dict(seen), "seconds until the last failure": round(last, 2)}
+    return {
+        "questions before": questions,
+        "outcomes": dict(seen),
+        "seconds until the last failure": round(last, 2),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Ray Serve on this machine")
     parser.add_argument("--fake", action="store_true", help="with the fake engine of the tests")
+    parser.add_argument("--port", type=int, default=8370)
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--questions", type=int, default=20)
     parser.add_argument("--sessions", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args()
     load = fake_engine.load if options.fake else load_engine
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "UHRBAT_STORE_FOLDER": tempfile.mkdtemp()}
+    os.environ["UHRBAT_STORE_FOLDER"] = tempfile.mkdtemp()
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     )
     folder = Path(tempfile.mkdtemp())
     found = {}
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    start("127.0.0.1", options.port, num_cpus=2, log_to_driver=False)
     try:
-        serve.start(http_options={"host": "127.0.0.1", "port": PORT})
-        with HttpWorker(Remote(f"http://127.0.0.1:{PORT}", TOKEN)) as worker:
+        with HttpWorker(Remote(f"http://127.0.0.1:{options.port}", TOKEN)) as worker:
             deploy(2, load)
+            found["equal to in-process"] = is_equal(worker, load)
             images = [worker.store(path) for path in pictures(folder, options.images, 66)]
             found["hit rate"] = hit_rate(worker, images, options.questions, options.sessions)
             found["two replicas, images a second"] = throughput(worker, pictures(folder, options.images, 65))

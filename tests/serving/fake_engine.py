@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import numpy as np
 
 from uhrbat.errors import Cancelled, InputError
-from uhrbat.imagery import open_image
 from uhrbat.pyramid import Pyramid, split_budget
 
 SIZES = (672, 1344)
@@ -70,10 +69,9 @@ class Engine:
         self.name = name
         self.encoded = 0
 
-    def encode(self, path, *, info=None, progress=None, cancel=None, bands=None):
-        info = info or open_image(path, bands=bands)
+    def encode(self, path, *, info, progress=None, cancel=None):
         began = time.perf_counter()
-        spend(SLOW_SECONDS if info.width == 77 or bands else 0.02, "encode", progress, cancel)
+        spend(SLOW_SECONDS if info.width == 77 or info.shown == (3, 2, 1) else 0.02, "encode", progress, cancel)
         self.encoded += 1
         seed = int(hashlib.sha256(open(path, "rb").read()).hexdigest()[:8], 16)
         pyramid = Pyramid(info.width, info.height, SIZES)

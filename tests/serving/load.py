@@ -3,9 +3,11 @@
     python -m tests.serving.load [--page | --fake] [--sessions 32] [--seconds 300] [--images DIR] [--json FILE]
 
 With --page the sessions are `gradio_client`s of an explorer started for this; else they use the worker's interface.
-Every session repeats: choose one of the images, ask one of the questions, answer at another budget, inspect a box and
-sometimes sweep, with the pauses of a reader. Counts what was completed, busy and failed, the times of each
-action, and the memory of this process (which stands for the page's) and of the worker over time. Loopback only.
+First each image is asked about once, since encoding six of them may take longer than all that follows. Then every
+session repeats: choose one of the images, ask one of the questions, answer at another budget, inspect a box and
+sometimes sweep, with the pauses of a reader. Counts what was completed, busy and failed, the times of each action, and
+the memory of the page (of this process, without one) and of the worker over time; meanwhile with --page, once a second
+how long the page takes for a file, and in a browser how the slider moves. Loopback only.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ import httpx
 import psutil
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from playwright.sync_api import sync_playwright
 
+from tests.browser.conftest import FLAGS, find_chromium
+from tests.browser.measure import DRAG
 from tests.serving.kill import ROOT, command
 from uhrbat.errors import BusyError, UHRBATError
 from uhrbat.serving.http import HttpWorker
@@ -44,6 +49,7 @@ QUESTIONS = (
 )
 BUDGETS = (256, 1024, 3000, 8000)
 PAUSE_SECONDS = (0.5, 4.0)
+ENCODE_SECONDS = 600
 
 
 class Tally:
@@ -55,6 +61,7 @@ class Tally:
         self.times: dict[str, list[float]] = defaultdict(list)
         self.failures: Counter[str] = Counter()
         self.memory: list[tuple[float, int, int]] = []
+        self.slider: list[dict] = []
 
     def timed(self, visitor, action: str, asked: dict) -> None:
         """Do one action and note how it went."""
@@ -90,7 +97,7 @@ class AtPage:
     """A session that uses the explorer's named endpoints; another budget is another `ask` there."""
 
     def __init__(self, url: str) -> None:
-        self.client = Client(url, verbose=False)
+        self.client = Client(url, verbose=False, httpx_kwargs={"timeout": 120})
 
     def do(self, action: str, asked: dict) -> None:
         listed = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
@@ -123,10 +130,42 @@ def watch_memory(page: psutil.Process, until: float, tally: Tally) -> None:
         time.sleep(1)
 
 
-def drive(visitors: list, images: list[str], page: psutil.Process, seconds: float) -> Tally:
+def watch_files(url: str, until: float, tally: Tally) -> None:
+    """Once a second, note how long the page takes for its scripts: what it does for the others holds nobody up."""
+    while time.monotonic() < until:
+        began = time.monotonic()
+        httpx.get(f"{url}gradio_api/uhr/assets/store.js", trust_env=False, timeout=60).raise_for_status()
+        tally.times["(page's files)"].append(time.monotonic() - began)
+        time.sleep(1)
+
+
+def watch_slider(url: str, until: float, tally: Tally) -> None:
+    """In a browser, ask the first example's question once, then move the slider for three seconds of every 30."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(1000 * ENCODE_SECONDS)
+        page.goto(url, wait_until="domcontentloaded")
+        page.wait_for_function("window.UHRBAT?.state.image && !window.UHRBAT.state.busy")
+        page.click(".uhr-ask")
+        page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy")
+        page.evaluate("window.UHRBAT.set({layer: 'fate', scale: 4032})")
+        while time.monotonic() < until:
+            tally.slider.append(page.evaluate(DRAG))
+            time.sleep(max(0, min(30, until - time.monotonic())))
+        browser.close()
+
+
+def drive(visitors: list, images: list[str], page: psutil.Process, seconds: float, url: str = "") -> Tally:
     """All visitors at once, for so long."""
-    tally, until = Tally(), time.monotonic() + seconds
+    tally = Tally()
+    for image in images:
+        tally.timed(visitors[0], "ask", {"image": image, "question": QUESTIONS[0], "budget": 3000})
+    print(f"asked of each image once, in {[round(s) for s in tally.times.pop('ask', [])]} s", file=sys.stderr)
+    until = time.monotonic() + seconds
     threads = [threading.Thread(target=watch_memory, args=(page, until, tally))]
+    if url:
+        threads += [threading.Thread(target=watch, args=(url, until, tally)) for watch in (watch_files, watch_slider)]
     for number, visitor in enumerate(visitors):
         threads.append(threading.Thread(target=session, args=(visitor, images, str(number), until, tally)))
     for thread in threads:
@@ -152,7 +191,7 @@ def drive_page(options: argparse.Namespace) -> Tally:
                 time.sleep(0.5)
         images = [path.stem for path in pictures(options.images)]
         visitors = [AtPage(url) for _ in range(options.sessions)]
-        return drive(visitors, images, psutil.Process(page.pid), options.seconds)
+        return drive(visitors, images, psutil.Process(page.pid), options.seconds, url)
     finally:
         page.terminate()
         page.wait(timeout=30)
@@ -173,8 +212,8 @@ def pictures(folder: Path) -> list[Path]:
 
 def summary(tally: Tally) -> dict:
     """The numbers to report."""
-    mib = 2**20
-    halves = [tally.memory[: len(tally.memory) // 2], tally.memory[len(tally.memory) // 2 :]]
+    mib, rows = 2**20, tally.memory
+    fifths = [rows[part * len(rows) // 5 : (part + 1) * len(rows) // 5] for part in range(5)]
     return {
         "outcomes": dict(tally.outcomes),
         "failures": dict(tally.failures),
@@ -186,10 +225,11 @@ def summary(tally: Tally) -> dict:
             }
             for action, times in sorted(tally.times.items())
         },
-        "peak MiB, first and second half": {
-            name: [max(row[column] for row in half) // mib for half in halves if half]
+        "peak MiB in each fifth of the time": {
+            name: [max(row[column] for row in fifth) // mib for fifth in fifths if fifth]
             for name, column in (("page", 1), ("worker", 2))
         },
+        "slider": tally.slider,
     }
 
 
@@ -202,8 +242,9 @@ def main() -> None:
     parser.add_argument("--images", type=Path, default=ROOT / "assets" / "examples")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    os.environ["UHRBAT_STORE_FOLDER"] = tempfile.mkdtemp()
-    tally = drive_page(options) if options.page else drive_worker(options)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"UHRBAT_STORE_FOLDER": f"{folder}/store", "UHRBAT_CACHE": folder}
+        tally = drive_page(options) if options.page else drive_worker(options)
     found = summary(tally)
     print(json.dumps(found, indent=2))
     if options.json:

@@ -260,3 +260,13 @@ def test_metrics_hold_counts_and_nothing_of_questions(local, image):
     assert 'uhrbat_stage_seconds_count{stage="encode"} 1.0' in text
     assert "uhrbat_store_bytes" in text
     assert not any(secret in text for secret in ("treasure", "pirate", image, fake_engine.__file__))
+
+
+def test_an_image_of_too_many_pixels_is_neither_stored_nor_encoded(tmp_path, picture):
+    strict = Limits(store_folder=str(tmp_path), pixels=1000)
+    with InProcessWorker(Service(strict, Offer(), fake_engine.load)) as worker:
+        with pytest.raises(ImageError, match="pixels"):
+            worker.store(picture)
+        image = worker.service.store.add(picture)  # as an earlier worker with other limits left it
+        with pytest.raises(ImageError, match="pixels"):
+            worker.ask(image, "how many?").result(TIMEOUT)

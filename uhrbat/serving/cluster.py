@@ -118,9 +118,17 @@ def build(arguments: dict[str, Any]) -> serve.Application:
     return application(Replicas(**arguments), token)
 
 
-def run(host: str, port: int, token: str | None) -> None:
-    """Serve from this machine, on a Ray cluster of its own, until stopped."""
+def start(host: str, port: int, **options: Any) -> None:
+    """Start a Ray cluster of this machine's own, and Serve at an address; options: more of `ray.init`.
+
+    Whoever reaches a Ray cluster can run code on it: it is on loopback only, and Ray makes it a token of its own.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(include_dashboard=False)
+    ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **options)
     serve.start(http_options={"host": host, "port": port})
+
+
+def run(host: str, port: int, token: str | None) -> None:
+    """Serve from this machine until stopped."""
+    start(host, port)
     serve.run(application(from_environment(Replicas, "UHRBAT_RAY_"), token), name=NAME, blocking=True)

@@ -7,9 +7,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from uhrbat.errors import InputError
+
+if TYPE_CHECKING:
+    from uhrbat import imagery
 
 GB = 2**30
 T = TypeVar("T")
@@ -72,6 +75,12 @@ class Limits:
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Limits:
         """The defaults, overridden by UHRBAT_<FIELD>; InputError for a value that is not a number."""
         return from_environment(cls, "UHRBAT_", environment)
+
+    def images(self) -> imagery.Limits:
+        """What image files are held against when they are opened."""
+        from uhrbat import imagery
+
+        return imagery.Limits(max_pixels=self.pixels, max_bytes=self.upload_bytes)
 
     def folder(self) -> Path:
         """The folder for stored images, made if it is missing, for this user alone."""

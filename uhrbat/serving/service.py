@@ -65,7 +65,8 @@ class Service:
         def steps(job: Job[Any], token: Token) -> Generator[None, None, Any]:
             self._check(request)
             with self.store.hold(request.image) as path:
-                self.info(request.image)  # raises where there is no such image, or limits have become tighter
+                if path is None:
+                    raise UnknownImage("the image is no longer stored here: open it again")
                 return (yield from self.bench.run(action, request, path, job.emit, token))
 
         return self.scheduler.submit(action, request.session, steps)
@@ -79,7 +80,7 @@ class Service:
                 raise UnknownImage("the image is no longer stored here: open it again")
             if image not in self._infos:
                 try:
-                    told = imagery.open_image(path, imagery.Limits(max_pixels=self.limits.pixels))
+                    told = imagery.open_image(path, self.limits.images())
                 except UHRBATError as error:
                     raise self._presentable(error) from None
                 if len(self._infos) >= INFOS:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uhrbat import imagery
 from uhrbat.serving import metrics
 from uhrbat.serving.job import HEARTBEAT_SECONDS, Token
 from uhrbat.serving.results import Event, Progress, Run
@@ -80,7 +81,8 @@ class Work:
         key = (self.request.settings.model, self.request.image, bands)
         scene = cache.get(key)
         if scene is None:
-            scene = model.encode(self.path, progress=self.progress, cancel=self.token, bands=bands)
+            info = imagery.open_image(self.path, self.bench.limits.images(), bands)
+            scene = model.encode(self.path, info=info, progress=self.progress, cancel=self.token)
             cache.put(key, scene)
             self.took(scene.seconds)
             yield

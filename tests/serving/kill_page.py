@@ -1,0 +1,154 @@
+"""Kills the worker behind an open page with SIGKILL at each stage, and times what its user sees. Run by hand:
+
+    python -m tests.serving.kill_page [--port 8361]
+
+In a Chromium, at each stage: seconds until the page's toast tells that the worker stopped, and until the same page,
+never loaded anew, has the next answer (encoding included: a new worker has nothing encoded). A session is lost if that
+page has another picture afterwards, or no answer; an orphan is a worker process besides the page's own. Last, the page
+is killed, and the seconds counted until its worker is gone. Loopback only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.conftest import FLAGS, find_chromium
+from tests.serving.kill import ROOT, STAGES
+from uhrbat.serving.supervisor import DIED
+
+MOST_MS = 600_000
+WORDS = {
+    "encode": "encoding its tiles",
+    "ask": "scoring the tokens|finding the regions|ranking the tokens",
+    "answer": "the language model",
+    "sweep": "budget . of",
+}
+"""What the page's progress says at each stage."""
+
+
+def worker_of(page: psutil.Process) -> psutil.Process:
+    """The worker that the page's process started."""
+    while True:
+        for child in page.children():
+            if "uhrbat.serving" in child.cmdline():
+                return child
+        time.sleep(0.05)
+
+
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def answered(page: Page) -> None:
+    """Press Ask, and wait for the answer."""
+    page.wait_for_function("!window.UHRBAT.state.busy", timeout=MOST_MS)
+    page.evaluate("window.UHRBAT.set({answer: null})")
+    page.click(".uhr-ask")
+    page.wait_for_selector("#uhr-answer", timeout=MOST_MS)
+    page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy", timeout=MOST_MS)
+
+
+def bring_to(page: Page, stage: str, folder: Path, store: Path) -> None:
+    """Do what has the worker at that stage, and return once it is there."""
+    if stage == "upload":
+        large = folder / "large.tif"
+        noise = np.random.default_rng(0).integers(0, 255, (9000, 9000, 3), np.uint8)
+        Image.fromarray(noise).save(large)
+        page.set_input_files("#upload input[type=file]", large)
+        until(lambda: any(path.name.startswith("incoming-") for path in store.iterdir()))
+        return
+    if stage == "encode":
+        small = folder / "small.png"
+        Image.fromarray(np.random.default_rng(1).integers(0, 255, (90, 160, 3), np.uint8)).save(small)
+        page.set_input_files("#upload input[type=file]", small)
+        page.wait_for_function("window.UHRBAT.state.image?.title === 'small.png' && !window.UHRBAT.state.busy")
+    if stage == "sweep":
+        page.get_by_role("tab", name="Budgets").click()
+        page.click("#sweep button.uhr-wide")
+    else:
+        page.fill("#question textarea", f"How many {stage}s are there?")
+        page.click(".uhr-ask")
+    page.wait_for_function(f"new RegExp('{WORDS[stage]}').test(window.UHRBAT.state.progress?.text)", polling=5)
+
+
+def round_of(page: Page, stage: str, server: psutil.Process, folder: Path, store: Path) -> dict[str, float]:
+    """Kill the worker at one stage, and time what follows."""
+    old = worker_of(server)
+    bring_to(page, stage, folder, store)
+    shown = page.evaluate("window.UHRBAT.state.image.id")
+    killed = time.monotonic()
+    old.send_signal(signal.SIGKILL)
+    page.wait_for_function(f"document.querySelector('.toast-body')?.textContent.includes({json.dumps(DIED)})", polling=20)
+    told = time.monotonic()
+    answered(page)
+    next_answer = time.monotonic()
+    workers = [child for child in server.children(recursive=True) if "uhrbat.serving" in child.cmdline()]
+    lost = page.evaluate("window.UHRBAT.state.image.id") != shown
+    page.evaluate("document.querySelectorAll('.toast-close').forEach((button) => button.click())")
+    return {
+        "message": round(told - killed, 2),
+        "next answer": round(next_answer - told, 2),
+        "sessions lost": int(lost),
+        "orphans": len(workers) - 1 + int(old.is_running() and old.status() != psutil.STATUS_ZOMBIE),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--port", type=int, default=8361)
+    options = parser.parse_args()
+    url, found = f"http://127.0.0.1:{options.port}/", {}
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder, store = Path(name), Path(name) / "store"
+        environment = os.environ | {"PORT": str(options.port), "UHRBAT_STORE_FOLDER": str(store), "UHRBAT_CACHE": name}
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
+        server = psutil.Process(process.pid)
+        try:
+            while True:
+                try:
+                    httpx.get(url, trust_env=False, timeout=5)
+                    break
+                except httpx.HTTPError:
+                    time.sleep(0.5)
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.set_default_timeout(MOST_MS)
+            page.goto(url, wait_until="domcontentloaded")
+            page.wait_for_function("window.UHRBAT?.state.image && !window.UHRBAT.state.busy")
+            answered(page)
+            for stage in STAGES:
+                found[stage] = round_of(page, stage, server, folder, store)
+                print(stage, found[stage], file=sys.stderr)
+            browser.close()
+            worker = worker_of(server)
+            killed = time.monotonic()
+            process.kill()
+            worker.wait(timeout=30)
+            found["page killed, worker gone"] = round(time.monotonic() - killed, 2)
+        finally:
+            process.kill()
+            process.wait()
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
