@@ -210,6 +210,19 @@ def test_what_a_scene_holds_is_bounded_however_many_seeds_are_tried(scene):
     assert scene.nbytes == held
 
 
+def test_reading_many_tokens_can_be_cancelled_in_between(scene):
+    cancel, seen = threading.Event(), []
+
+    def progress(stage, fraction, message):
+        seen.append((stage, fraction > 0))
+        if fraction:
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        scene.ask(QUESTION).select(7000).answer(progress=progress, cancel=cancel)
+    assert seen[-1] == ("prefill", True) and seen.count(seen[-1]) == 1
+
+
 def test_a_scene_moves_between_devices_and_still_answers(scene):
     before = scene.ask(QUESTION).select(50).answer(max_new_tokens=3)
     scene.to("cpu")

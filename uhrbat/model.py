@@ -178,7 +178,7 @@ class UHRBATModel(nn.Module):
 
         before, after: token ids int[P], int[T] around the image; image: float[n, hidden], already through the
         token MLP where it applies. Hidden states: (input of the last layer, output after the final norm),
-        each float[1, T, hidden].
+        each float[1, T, hidden]. progress: called with 0..1 between parts of the image; it may raise to cancel.
         """
         embed = self.language.model.embed_tokens
         image = image.to(self.dtype)
@@ -186,7 +186,7 @@ class UHRBATModel(nn.Module):
         if self.config.image_attention == "self":
             if len(before):
                 self._run(embed(before[None]), torch.arange(len(before), device=before.device)[None], cache)
-            keys_values = self.image_cache(image, len(before))
+            keys_values = self.image_cache(image, len(before), progress)
             for index, (key, value) in enumerate(keys_values):
                 cache.update(key, value, index)
             start = len(before) + 1
@@ -210,7 +210,9 @@ class UHRBATModel(nn.Module):
                 f"{most:,}: choose a smaller budget"
             )
 
-    def image_cache(self, image: Tensor, position: int, chunk: int = 8192) -> list[tuple[Tensor, Tensor]]:
+    def image_cache(
+        self, image: Tensor, position: int, progress: Callable[[float], None] | None = None, chunk: int = 2048
+    ) -> list[tuple[Tensor, Tensor]]:
         """Keys and values of image tokens that attend to themselves alone, all at one position.
 
         image float[..., n, hidden] -> per layer (key, value), each float[batch, heads, n, head width].
@@ -218,7 +220,11 @@ class UHRBATModel(nn.Module):
         """
         flat = image.reshape(-1, image.shape[-1])
         batch = 1 if image.ndim == 2 else image.shape[0]
-        parts = [self._image_chunk(part, position) for part in flat.split(chunk)]
+        parts = []
+        for start in range(0, len(flat), chunk):
+            if progress:
+                progress(start / len(flat))
+            parts.append(self._image_chunk(flat[start : start + chunk], position))
         out = []
         for layer in zip(*parts):
             pair = []
@@ -288,13 +294,15 @@ class UHRBATModel(nn.Module):
         on_token: Callable[[int], None] | None = None,
         ends: Callable[[list[int]], bool] | None = None,
         not_first: int | None = None,
+        on_prefill: Callable[[float], None] | None = None,
     ) -> tuple[list[int], bool]:
         """Greedy decoding. Returns (new ids without the stop id, whether the limit cut the answer).
 
         `ends(ids)` may end the answer after any id, which then stays in it; the id `not_first` cannot begin it.
-        `on_token(count)` is called after the prompt (count 0) and after each new id; it may raise to cancel.
+        `on_token(count)` is called after the prompt (count 0) and after each new id; it may raise to cancel, and so
+        may `on_prefill(share)`, called with 0..1 while the prompt is read.
         """
-        (_, hidden), cache, position = self.prefill(before, image, after)
+        (_, hidden), cache, position = self.prefill(before, image, after, on_prefill)
         ids: list[int] = []
         if on_token:
             on_token(0)
