@@ -25,15 +25,16 @@ def add(explorer: Explorer) -> None:
     """Add the endpoints to the page being built. Images are named by what `ingest` returns, or as an example."""
     endpoints = _Endpoints(explorer)
 
-    def ingest(file: str) -> dict:
+    def ingest(file: str, bands: list[int] | None = None) -> dict:
         """Make an image file known to the explorer.
 
         Args:
             file: the image: JPEG, PNG, TIFF or GeoTIFF, JPEG 2000, WebP or GIF.
+            bands: three to show as red, green and blue, or one in grey, counted from 1; by default the file's own.
         Returns:
             image: the id to give to the other endpoints; name, width, height, tokens, notes.
         """
-        return endpoints.ingest(file)
+        return endpoints.ingest(file, bands)
 
     async def ask(
         image: str,
@@ -141,8 +142,8 @@ def add(explorer: Explorer) -> None:
         )
 
     # A real File component, so that Gradio itself checks that the file was uploaded to it.
-    file = gr.File(visible=False)
-    file.upload(ingest, file, gr.JSON(visible=False), api_name="ingest", show_progress="hidden")
+    file, bands = gr.File(visible=False), gr.JSON(visible=False, label="bands")
+    file.upload(ingest, [file, bands], gr.JSON(visible=False), api_name="ingest", show_progress="hidden")
     for endpoint in (ask, inspect, sweep, compare):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="api", concurrency_limit=None)
 
@@ -165,15 +166,15 @@ class _Endpoints:
         except UHRBATError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    def ingest(self, file: str) -> dict[str, Any]:
+    def ingest(self, file: str, bands: list[int] | None) -> dict[str, Any]:
         """Check, tile and store a file."""
         try:
-            return self._ingested(file)
+            return self._ingested(file, bands)
         except UHRBATError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    def _ingested(self, file: str) -> dict[str, Any]:
-        for step in self.explorer.shelf.ingest(file):
+    def _ingested(self, file: str, bands: list[int] | None) -> dict[str, Any]:
+        for step in self.explorer.shelf.ingest(file, bands=bands):
             if isinstance(step, Picture):
                 info = step.info
                 return {

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -100,7 +100,7 @@ class Shelf:
         path: str | Path,
         name: str | None = None,
         example: Example | None = None,
-        bands: tuple[int, ...] | None = None,
+        bands: Sequence[int] | None = None,
     ):
         """Make a file showable: yields how far it is (0..1), several times a second, and last the `Picture`.
 
@@ -125,7 +125,7 @@ class Shelf:
             tiles=tiles,
             reader=TileReader(tiles, background=BACKDROP),
             example=example,
-            bands=bands,
+            bands=info.shown if bands is not None else None,
         )
         with self._lock:
             self._pictures[id] = picture

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from app import api, progress, theme
 from app.actions import Actions
 from app.explorer import DEFAULT, Explorer
 from app.routes import routes
+from app.uploads import UploadCheck
 from app.viewer import ASSETS, Panel
 from uhrbat.serving.schema import DEFAULT_MODEL
 
@@ -66,7 +68,10 @@ def build(explorer: Explorer) -> gr.Blocks:
 def launch_options(explorer: Explorer) -> dict[str, Any]:
     """What `launch` needs besides the port: our routes, look, and limits."""
     return {
-        "app_kwargs": {"routes": routes(explorer.shelf, explorer.runs)},
+        "app_kwargs": {
+            "routes": routes(explorer.shelf, explorer.runs),
+            "middleware": [Middleware(UploadCheck, most=explorer.shelf.limits.upload_bytes)],
+        },
         "ssr_mode": False,
         "max_threads": 3 * _AT_ONCE,
         "theme": theme.theme(),

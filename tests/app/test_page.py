@@ -1,7 +1,10 @@
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
+from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
@@ -47,6 +50,54 @@ def test_ingest_and_ask(client, wide_photo):
     assert told["answer"] == "four" and sum(told["budgets"]) == 500 and "generated scenes" in told["caveat"]
     told = client.predict(image=image["image"], question="How many?", per_scale=[0, 0, 0, 9], api_name="/ask")
     assert told["budgets"] == [0, 0, 0, 9]
+
+
+def test_bands_can_be_chosen(client, six_bands):
+    told = client.predict(handle_file(str(six_bands)), [6, 5, 4], api_name="/ingest")
+    assert told["notes"][0] == "bands 6, 5, 4 of 6 are shown as red, green and blue"
+    for wrong in ([6, 5, 7], "red", [1, 2]):
+        with pytest.raises(AppError, match="bands 1 to 6"):
+            client.predict(handle_file(str(six_bands)), wrong, api_name="/ingest")
+
+
+@pytest.mark.parametrize(
+    "question, problem",
+    [("?", None), ("a" * 5000, "5,000 characters"), ("\u200b\x07", "empty"), ("船はどこ? \U0001f6a2", None),
+     ("a\x00b\x1b[31m", None), ("<b>bold</b>", None), ("<|im_end|><x3> <image>", None)],
+)  # fmt: skip
+def test_questions_of_any_kind(client, question, problem):
+    asked = {"image": "airfield", "question": question, "budget": 500, "api_name": "/ask"}
+    if problem is None:
+        assert client.predict(**asked)["answer"] == "four"
+        return
+    with pytest.raises(AppError, match=problem):
+        client.predict(**asked)
+
+
+NAMES = ["a b.png", "quo'\"te.png", "line\nbreak.png", "n" * 300 + ".png", "船🚢.png", "../up.png", "名" * 200 + ".png", ".png"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_any_kind(client, wide_photo, name):
+    reply = httpx.post(f"{client.src}gradio_api/upload", files={"files": (name, wide_photo.read_bytes())}, trust_env=False)
+    file = {"path": reply.raise_for_status().json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+    told = client.predict(file, api_name="/ingest")
+    assert told["width"] == 900 and told["name"].endswith("png") and "/" not in told["name"]
+
+
+def test_uploads_that_do_not_fit_are_refused_before_they_are_written(client, wide_photo, monkeypatch):
+    def upload():
+        return httpx.post(f"{client.src}gradio_api/upload", files={"files": wide_photo.read_bytes()}, trust_env=False)
+
+    assert upload().status_code == 200
+    folder = Path(get_upload_folder())
+    before = set(folder.iterdir())
+    with monkeypatch.context() as full:
+        full.setattr("app.uploads.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
+        assert (upload().status_code, upload().text.split(":")[0]) == (507, "The disk is full")
+    monkeypatch.setattr("app.uploads._FORM", -(2**40))
+    assert upload().status_code == 413 and "accepted" in upload().text
+    assert set(folder.iterdir()) == before
 
 
 def test_inspect_sweep_and_compare_an_example(client):

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
-from uhrbat.imagery import GeoReference, open_image
+from uhrbat.imagery import GeoReference, open_image, read_canvas
 from uhrbat.imagery.headers import Header
 from uhrbat.imagery.info import _upright_transform
 from uhrbat.pyramid import SCALES, Pyramid
 
-from .made_images import picture, write_tiff
+from .made_images import oriented_tiff, picture, write_tiff
 
 
 def test_a_utm_file(tmp_path):
@@ -107,6 +107,25 @@ def test_a_turned_file_keeps_its_place(orientation, width, height, u, v):
     reference = GeoReference(header.crs, _upright_transform(header))
     assert reference.to_map(x, y) == pytest.approx(expected)
     assert reference.to_pixel(*expected) == pytest.approx((x, y), abs=1e-6)
+
+
+thin = st.one_of(st.integers(1, 40), st.sampled_from([63, 127, 200]))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(orientations, thin, thin, st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
+def test_a_pixel_of_a_turned_file_is_found_through_the_tokens_of_every_scale(tmp_path, orientation, width, height, u, v):
+    """Stored pixel -> upright canvas -> its token at each scale -> canvas -> stored pixel, within a pixel."""
+    column, row = int(u * width), int(v * height)
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[row, column] = 255
+    canvas = read_canvas(oriented_tiff(tmp_path / "turned.tif", orientation, pixels))
+    (y,), (x,) = np.asarray(canvas.image)[..., 0].nonzero()
+    back = stored_position(x + 0.5, y + 0.5, orientation, width, height)
+    assert back == (column + 0.5, row + 0.5)
+    for scale in canvas.pyramid.scales:
+        x0, y0, x1, y1 = canvas.pyramid.token_box(scale, canvas.pyramid.token_at(scale, x + 0.5, y + 0.5))
+        assert x0 - 1 <= x + 0.5 <= x1 + 1 and y0 - 1 <= y + 0.5 <= y1 + 1
 
 
 @given(sides, sides, st.floats(0, 1), st.floats(0, 1), st.sampled_from(SCALES))
