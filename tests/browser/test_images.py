@@ -175,6 +175,7 @@ def test_pixels_to_screen_to_tokens_and_back(open_page):
 def test_a_refused_upload_is_said_on_the_page(open_page, tmp_path):
     page = open_page()
     open_page.forgive("507")
+    open_page.forgive("console: Response")
     said = "The disk is full: free some space, or upload a smaller file."
     page.route("**/gradio_api/upload*", lambda route: route.fulfill(status=507, content_type="text/plain", body=said))
     page.set_input_files("#upload input[type=file]", write_six_bands(tmp_path / "six.tif"))

@@ -60,8 +60,9 @@ def read_canvas(
     info: from `open_image`, where limits or bands were chosen; by default the file is opened with the usual
     ones. progress: called with 0..1. cancel: called often; once it returns true, Cancelled is raised. A file
     whose longer side exceeds 8,064 pixels is averaged in boxes of ceil(side / 8064) pixels while it streams
-    (a last, partial box by its own pixels); any other is decoded exactly. Raises ImageError where the file is
-    damaged or refused.
+    (a last, partial box by its own pixels); any other is decoded exactly. On a mosaic of a photograph, shrunk by
+    2, the scales then differ from those of all pixels by 0.4 to 0.6 of 255 on average and by at most 8
+    (`python tests/shrink_difference.py`). Raises ImageError where the file is damaged or refused.
     """
     info = info or open_image(path)
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
