@@ -5,12 +5,13 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.tiny import engine
+from tests.tiny import engine, network
 from uhrbat.baselines import BASELINES
 from uhrbat.device import choose_device
-from uhrbat.engine import Settings
+from uhrbat.engine import UHRBAT, Settings
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import canvas_of
+from uhrbat.model import PROFILES
 
 QUESTION = "How many ships are there?"
 
@@ -35,14 +36,28 @@ def test_padding_is_never_ranked(scene):
 
 
 @pytest.fixture(scope="module")
-def half(tmp_path_factory):
-    """A PNG, transparent but for its left half and one pixel, encoded."""
+def half_file(tmp_path_factory):
+    """A PNG, transparent but for its left half and one pixel."""
     pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 4), np.uint8)
     pixels[..., 3] = 0
     pixels[:, :500, 3] = pixels[350, 900, 3] = 255
     path = tmp_path_factory.mktemp("half") / "half.png"
     Image.fromarray(pixels).save(path)
-    return engine().encode(path, progress=None)
+    return path
+
+
+@pytest.fixture(scope="module")
+def half(half_file):
+    return engine().encode(half_file, progress=None)
+
+
+def test_where_padding_takes_part_pixels_without_data_still_do_not(half, half_file):
+    network_as_released = network()
+    network_as_released.profile = PROFILES["reference"]
+    released = UHRBAT("released", network_as_released, engine().codec).encode(half_file, progress=None)
+    for size, excluded in released.excluded.items():
+        padding = torch.as_tensor(half.pyramid.padding(size))
+        assert padding.any() and torch.equal(excluded, half.excluded[size] & ~padding) and excluded.any()
 
 
 @pytest.mark.parametrize("importance", ["similarity", "attention"])
