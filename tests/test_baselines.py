@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from uhrbat.baselines import BASELINES, select_baseline
+from uhrbat.baselines import BASELINES, rank_baseline, select_baseline
 from uhrbat.errors import InputError
 from uhrbat.pyramid import Pyramid
 
@@ -109,3 +109,20 @@ def test_every_baseline_is_described_in_one_sentence():
 def test_unknown_names_and_bad_budgets_are_refused(name, total):
     with pytest.raises(InputError):
         select_baseline(name, importance(), SCALES, total)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_one_ranking_serves_every_budget(name):
+    values = importance(7)
+    ranked = rank_baseline(name, values, SCALES, seed=2)
+    for total in (1, 700, 5000):
+        alone = select_baseline(name, values, SCALES, total, seed=2)
+        for size, selection in ranked.select(total).items():
+            assert torch.equal(selection.kind, alone[size].kind)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_says_whether_it_reads_the_importance(name):
+    kinds = [select_baseline(name, importance(seed), SCALES, 700) for seed in (0, 1)]
+    same = all(torch.equal(kinds[0][size].kind, kinds[1][size].kind) for size in PYRAMID.sizes)
+    assert same == (not BASELINES[name].scored)

@@ -1,6 +1,7 @@
 """What UHR-BAT is compared with at the same total budget, as selections of the same type.
 
-Each is a priority of every token and a budget for every scale; regions play no part, and nothing is merged.
+Each is a priority of every token and, for every total, a budget for every scale; regions play no part, and nothing is
+merged.
 """
 
 import math
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from uhrbat.errors import InputError
 from uhrbat.pyramid import Scale, split_budget
-from uhrbat.ranking import Selection, rank_tokens
+from uhrbat.ranking import Ranking, Selection, rank_tokens
 
 # coarse_to_fine: the share of the windows it looks into that it keeps on its way to the next scale.
 _WINDOWS_KEPT = 0.5
@@ -26,7 +27,6 @@ class _Task:
     importance: dict[int, Tensor]
     enters: dict[int, Tensor]
     scales: tuple[Scale, ...]
-    total: int
     seed: int
 
     def available(self, scale: Scale) -> int:
@@ -34,17 +34,64 @@ class _Task:
         return int(self.enters[scale.size].sum())
 
 
-# Of every scale's size: the priority float64[N] of its tokens (-inf: never), and the scale's budget.
-_Plan = dict[int, tuple[Tensor, int]]
+# The priority float64[N] of the tokens by scale size (-inf: never), and {size: budget} of a total.
+_Plan = tuple[dict[int, Tensor], Callable[[int], dict[int, int]]]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A compressor to compare with: its name on the page, what it does in one sentence, and how it plans."""
+    """A compressor to compare with: its name on the page, what it does in one sentence, and how it plans.
+
+    scored: whether it reads the importance.
+    """
 
     title: str
     description: str
     plan: Callable[[_Task], _Plan]
+    scored: bool = False
+
+
+@dataclass(frozen=True)
+class BaselineRanking:
+    """A baseline's order of every scale's tokens, of which each total budget takes a part.
+
+    rankings: by scale size; split: {size: budget} of a total budget, a whole number from 1.
+    """
+
+    rankings: dict[int, Ranking]
+    split: Callable[[int], dict[int, int]]
+
+    def select(self, total: int) -> dict[int, Selection]:
+        """The selections by scale size; InputError where the total is not a whole number from 1."""
+        if isinstance(total, bool) or int(total) != total or total < 1:
+            raise InputError(f"A budget of {total!r} tokens is not usable: give a whole number from 1.")
+        budgets = self.split(int(total))
+        return {size: ranking.select(budgets[size]) for size, ranking in self.rankings.items()}
+
+
+def rank_baseline(
+    name: str,
+    importance: Mapping[int, Tensor],
+    pyramid_scales: Sequence[Scale],
+    seed: int = 0,
+    excluded: Mapping[int, Tensor] | None = None,
+) -> BaselineRanking:
+    """The order of baseline `name`, once for every budget.
+
+    importance: float[N] by scale size; excluded: bool[N] by size, tokens that never enter (padding, no data);
+    seed: read by `random_tokens` alone. The selections of a total together use it up, or less where there is not so
+    much to hand over. Raises InputError for an unknown name.
+    """
+    if name not in BASELINES:
+        raise InputError(f"Baseline {name!r} is not known: use one of {', '.join(BASELINES)}.")
+    scales = tuple(sorted(pyramid_scales, key=lambda scale: scale.size))
+    enters = {}
+    for scale in scales:
+        values = importance[scale.size]
+        mask = (excluded or {}).get(scale.size)
+        enters[scale.size] = torch.ones_like(values, dtype=torch.bool) if mask is None else ~mask.to(values.device)
+    priority, split = BASELINES[name].plan(_Task(dict(importance), enters, scales, seed))
+    return BaselineRanking({s.size: _ranked(priority[s.size], enters[s.size]) for s in scales}, split)
 
 
 def select_baseline(
@@ -57,52 +104,44 @@ def select_baseline(
 ) -> dict[int, Selection]:
     """The selections {size: Selection} of baseline `name` when `total_budget` tokens may be handed over.
 
-    importance: float[N] by scale size; excluded: bool[N] by size, tokens that never enter (padding, no data);
-    seed: read by `random_tokens` alone. Together the selections use the budget, or less where there is not so
-    much to hand over. Raises InputError for an unknown name, or a budget that is not a whole number from 1.
+    As `rank_baseline`, cut at one total; InputError as there, and for a budget that is not a whole number from 1.
     """
-    if name not in BASELINES:
-        raise InputError(f"Baseline {name!r} is not known: use one of {', '.join(BASELINES)}.")
-    if isinstance(total_budget, bool) or int(total_budget) != total_budget or total_budget < 1:
-        raise InputError(f"A budget of {total_budget!r} tokens is not usable: give a whole number from 1.")
-    scales = tuple(sorted(pyramid_scales, key=lambda scale: scale.size))
-    enters = {}
-    for scale in scales:
-        values = importance[scale.size]
-        mask = (excluded or {}).get(scale.size)
-        enters[scale.size] = torch.ones_like(values, dtype=torch.bool) if mask is None else ~mask.to(values.device)
-    task = _Task(dict(importance), enters, scales, int(total_budget), seed)
-    plan = BASELINES[name].plan(task)
-    return {scale.size: _cut(*plan[scale.size], enters[scale.size]) for scale in scales}
+    return rank_baseline(name, importance, pyramid_scales, seed, excluded).select(total_budget)
 
 
-def _cut(priority: Tensor, budget: int, enters: Tensor) -> Selection:
+def _ranked(priority: Tensor, enters: Tensor) -> Ranking:
     never = ~enters | torch.isinf(priority)
     alone = torch.zeros_like(never, dtype=torch.int64)
-    return rank_tokens(priority.masked_fill(never, 0.0), alone, background=0, excluded=never).select(budget)
+    return rank_tokens(priority.masked_fill(never, 0.0), alone, background=0, excluded=never)
 
 
 def _downsampling(task: _Task) -> _Plan:
-    plan, rest = {}, task.total
-    for scale in task.scales:
-        plan[scale.size] = _spread(scale, task), min(rest, task.available(scale))
-        rest -= plan[scale.size][1]
-    return plan
+    def split(total: int) -> dict[int, int]:
+        budgets, rest = {}, total
+        for scale in task.scales:
+            budgets[scale.size] = min(rest, task.available(scale))
+            rest -= budgets[scale.size]
+        return budgets
+
+    return _even(task), split
 
 
 def _dense_tiling(task: _Task) -> _Plan:
     finest = task.scales[-1]
-    return {s.size: (_spread(s, task), task.total if s is finest else 0) for s in task.scales}
+    return _even(task), lambda total: {s.size: total if s is finest else 0 for s in task.scales}
 
 
 def _everything_that_fits(task: _Task) -> _Plan:
-    budgets, rest = {}, task.total
-    for scale in reversed(task.scales):
-        budgets[scale.size] = task.available(scale) if task.available(scale) <= rest else 0
-        rest -= budgets[scale.size]
-    if rest == task.total:
-        budgets[task.scales[0].size] = rest
-    return {scale.size: (_spread(scale, task), budgets[scale.size]) for scale in task.scales}
+    def split(total: int) -> dict[int, int]:
+        budgets, rest = {}, total
+        for scale in reversed(task.scales):
+            budgets[scale.size] = task.available(scale) if task.available(scale) <= rest else 0
+            rest -= budgets[scale.size]
+        if rest == total:
+            budgets[task.scales[0].size] = rest
+        return budgets
+
+    return _even(task), split
 
 
 def _global_topk(task: _Task) -> _Plan:
@@ -119,22 +158,26 @@ def _random_tokens(task: _Task) -> _Plan:
 
 
 def _coarse_to_fine(task: _Task) -> _Plan:
-    plan, inside = {}, {}
+    priority, inside = {}, {}
     for index, scale in enumerate(task.scales):
         if index == 0:
             inside[scale.size] = task.enters[scale.size]
         else:
             coarser = task.scales[index - 1]
             inside[scale.size] = _descend(coarser, scale, task, inside[coarser.size])
-        priority = task.importance[scale.size].double()
-        plan[scale.size] = priority.masked_fill(~inside[scale.size], -torch.inf)
+        values = task.importance[scale.size].double()
+        priority[scale.size] = values.masked_fill(~inside[scale.size], -torch.inf)
     most = {size: int(mask.sum()) for size, mask in inside.items()}
-    shares = split_budget(min(task.total, sum(s.tokens for s in task.scales)), task.scales)
-    budgets = {scale.size: min(share, most[scale.size]) for scale, share in zip(task.scales, shares, strict=True)}
-    for scale in reversed(task.scales):
-        rest = task.total - sum(budgets.values())
-        budgets[scale.size] += min(rest, most[scale.size] - budgets[scale.size])
-    return {size: (priority, budgets[size]) for size, priority in plan.items()}
+
+    def split(total: int) -> dict[int, int]:
+        shares = split_budget(min(total, sum(s.tokens for s in task.scales)), task.scales)
+        budgets = {scale.size: min(share, most[scale.size]) for scale, share in zip(task.scales, shares, strict=True)}
+        for scale in reversed(task.scales):
+            rest = total - sum(budgets.values())
+            budgets[scale.size] += min(rest, most[scale.size] - budgets[scale.size])
+        return budgets
+
+    return priority, split
 
 
 def _descend(coarser: Scale, scale: Scale, task: _Task, inside: Tensor) -> Tensor:
@@ -158,11 +201,20 @@ def _best_of_all(priority: dict[int, Tensor], task: _Task) -> _Plan:
     """The best tokens of all scales together; of equal ones the coarser scale's, then the lower index."""
     sizes = [scale.size for scale in task.scales]
     everything = torch.cat([priority[size].masked_fill(~task.enters[size], -torch.inf) for size in sizes])
-    best = torch.argsort(everything, descending=True, stable=True)[: task.total]
+    best = torch.argsort(everything, descending=True, stable=True)
     best = best[torch.isfinite(everything[best])]
     ends = torch.tensor([scale.tokens for scale in task.scales], device=best.device).cumsum(0)
-    counts = torch.bincount(torch.searchsorted(ends, best, right=True), minlength=len(sizes)).tolist()
-    return {size: (priority[size], count) for size, count in zip(sizes, counts, strict=True)}
+    owner = torch.searchsorted(ends, best, right=True)
+
+    def split(total: int) -> dict[int, int]:
+        counts = torch.bincount(owner[:total], minlength=len(sizes)).tolist()
+        return dict(zip(sizes, counts, strict=True))
+
+    return priority, split
+
+
+def _even(task: _Task) -> dict[int, Tensor]:
+    return {scale.size: _spread(scale, task) for scale in task.scales}
 
 
 def _spread(scale: Scale, task: _Task) -> Tensor:
@@ -190,6 +242,7 @@ BASELINES = {
         "Global top-k",
         "The most important tokens of all scales together, one by one; no regions, nothing merged.",
         _global_topk,
+        scored=True,
     ),
     "random_tokens": Baseline(
         "Random",
@@ -201,6 +254,7 @@ BASELINES = {
         "The better half of the windows at each scale, by the importance of the scale before; then the most "
         "important tokens inside them (in the manner of LRS-VQA's pruning).",
         _coarse_to_fine,
+        scored=True,
     ),
     "everything_that_fits": Baseline(
         "Everything that fits",
