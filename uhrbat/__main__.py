@@ -42,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     evaluate = commands.add_parser("evaluate", help="score a model")
     measures = evaluate.add_subparsers(dest="measure", required=True, parser_class=_Parser)
     scenes = measures.add_parser("scenes", help="held-out generated scenes")
+    frontier = measures.add_parser("frontier", help="accuracy and evidence preserved against the budget")
     benchmark = measures.add_parser("benchmark", help="a public benchmark, from its own files")
     train = commands.add_parser("train", help="fine-tune a model on conversations about images")
     commands.add_parser("serve", help="run the model worker (see python -m uhrbat serve --help)", add_help=False)
@@ -52,11 +53,18 @@ def main(argv: list[str] | None = None) -> int:
             from .serving.__main__ import main as serve
 
             return serve(rest[1:])
+        from .evaluation import frontier as frontier_room
         from .evaluation import runner as benchmark_room
         from .evaluation import scenes as scenes_room
         from .training import finetune as train_room
 
-        for command, room in ((scenes, scenes_room), (benchmark, benchmark_room), (train, train_room)):
+        rooms = (
+            (scenes, scenes_room),
+            (frontier, frontier_room),
+            (benchmark, benchmark_room),
+            (train, train_room),
+        )
+        for command, room in rooms:
             room.add_arguments(command)
             command.set_defaults(run=room.run)
         args = parser.parse_args(rest)

@@ -332,8 +332,8 @@ class EncodedScene:
                 return self._views[key]
         report = Reporter(progress, cancel)
         report("score", 0.0)
-        scores = self._score(question, settings)
-        regions = self._partition(settings, report)
+        scores = self.score(question, settings)
+        regions = self.partition(settings, report)
         report("rank", 0.0)
         rankings = {}
         for size, values in scores.items():
@@ -353,7 +353,9 @@ class EncodedScene:
                 self._views.popitem(last=False)
         return view
 
-    def _score(self, question: str, settings: Settings) -> dict[int, Tensor]:
+    @torch.inference_mode()
+    def score(self, question: str, settings: Settings) -> dict[int, Tensor]:
+        """The importance {size: float32[N]} of every token for a clean question."""
         engine, method = self.model, settings.importance
         sizes = self.pyramid.sizes
         if method in ("similarity", "fused"):
@@ -366,7 +368,10 @@ class EncodedScene:
             return similar
         return attended if method == "attention" else importance.fused(similar, attended)
 
-    def _partition(self, settings: Settings, report: Reporter) -> dict[int, Tensor]:
+    @torch.inference_mode()
+    def partition(self, settings: Settings, report: Reporter | None = None) -> dict[int, Tensor]:
+        """The regions {size: int64[N]}, made once for every question."""
+        report = report or Reporter(None, None)
         key = (settings.regions, settings.seed, settings.clusters, settings.iterations, settings.release)
         if key not in self._regions:
             out = {}
