@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from tests.tiny import engine, network
@@ -19,6 +20,17 @@ def test_similarity_is_a_probability_that_grows_with_the_cosine():
     scores = importance.similarity(model, {672: visual}, text)[672]
     assert scores[0] > scores[2] > scores[1]
     assert (scores > 0).all() and (scores < 1).all()
+
+
+def test_probabilities_below_the_floor_are_alike():
+    model = network()
+    text = torch.nn.functional.normalize(torch.randn(12), dim=0)
+    visual = {672: torch.stack([text, 0.1 * text, -text])}
+    plain = importance.similarity(model, visual, text)[672]
+    model.config.similarity_floor = float(plain[1]) + 0.01
+    floored = importance.similarity(model, visual, text)[672]
+    assert floored[0] == plain[0]
+    assert floored[1] == floored[2] == pytest.approx(model.config.similarity_floor)
 
 
 def test_attention_is_a_share_of_one_softmax():

@@ -34,9 +34,11 @@ def tile_major(grid: Tensor, scale: Scale) -> Tensor:
 
 
 def similarity(model: UHRBATModel, visual: dict[int, Tensor], text: Tensor) -> dict[int, Tensor]:
-    """Unit vectors by scale float[N, p] and the question's unit vector float[p] -> probabilities float32[N]."""
+    """Unit vectors by scale float[N, p] and the question's unit vector float[p] -> probabilities float32[N], those
+    below the model's similarity_floor raised to it."""
+    floor = model.config.similarity_floor
     return {
-        size: model.similarity.logits(vectors, text[None].to(vectors.dtype))[:, 0].float().sigmoid()
+        size: model.similarity.logits(vectors, text[None].to(vectors.dtype))[:, 0].float().sigmoid().clamp(min=floor)
         for size, vectors in visual.items()
     }
 

@@ -66,6 +66,8 @@ class ModelConfig:
     attention_scale: the scale on which the attention importance is computed.
     dense: what is compared with text, the tower's "output" (nano) or the "value" path of its last layer, for
         pretrained CLIP with select_layer -2. contrast: texts that stand for nothing in particular (DenseSimilarity).
+    similarity_floor: probabilities below it count as it: what matches nothing is alike, so that a region without a
+        match is merged into one token, and no budget is spent on the order of noise.
     """
 
     vision: dict
@@ -84,6 +86,7 @@ class ModelConfig:
     attention_scale: int = 672
     dense: str = "output"
     contrast: int = 0
+    similarity_floor: float = 0.0
     image_mean: tuple[float, ...] = CLIP_MEAN
     image_std: tuple[float, ...] = CLIP_STD
     extra: dict = field(default_factory=dict)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ from safetensors.numpy import save_file
 from tests.tiny import BINS, config, tokenizer
 from uhrbat.model import UHRBATModel
 from uhrbat.pyramid import SCALES, Scale
-from uhrbat.scenes import COLORS, KINDS, Question
+from uhrbat.scenes import COLORS, KINDS, LAND_COVERS, Question
 from uhrbat.text import TextCodec
-from uhrbat.training import decoder
+from uhrbat.training import bank_samples, decoder
 from uhrbat.training.bank import BankScene, oriented
 
 OBJECTS = [("ship", "red"), ("ship", "blue"), ("car", "white"), ("island", None), ("storage tank", "green")]
@@ -38,6 +39,10 @@ def bank(tmp_path_factory):
         "xy": rng.random((count, 2)).astype(np.float32),
         "owner": owner,
         "center": np.arange(count) % 2 == 0,
+        "region_features": rng.normal(size=(60, 3, 24)).astype(np.float16),
+        "region_xy": rng.random((60, 3, 2)).astype(np.float32),
+        "region_scale": rng.integers(0, 4, 60).astype(np.uint8),
+        "region_land": np.repeat([0, 2], [40, 20]).astype(np.uint8),
     }
     save_file(arrays, folder / "7.safetensors")
     (folder / "7.json").write_text(json.dumps({"objects": records, "land_cover": "water"}))
@@ -55,7 +60,7 @@ def model():
 
 
 def drawer(bank, model):
-    return decoder.SampleDrawer(bank, model, TextCodec(tokenizer(), BINS), np.random.default_rng(3))
+    return bank_samples.SampleDrawer(bank, model, TextCodec(tokenizer(), BINS), np.random.default_rng(3))
 
 
 def table(draw):
@@ -79,21 +84,50 @@ def test_a_sample_holds_the_centres_of_its_objects_and_their_questions(bank, mod
     assert set(sample.owner.tolist()) == {-1, *range(len(sample.scene.objects))}
 
 
+def test_a_scene_is_drawn_with_any_of_its_covers_as_the_largest(bank, model):
+    draw = drawer(bank, model)
+    seen = set()
+    for _ in range(30):
+        sample = draw.draw(60, 4)
+        covers = np.zeros(len(LAND_COVERS))
+        rows = draw.order[0].region_features.tolist()
+        for region in sample.merged.tolist():
+            covers[draw.order[0].region_land[rows.index(region)]] += 1
+        seen.add(sample.scene.land_cover)
+        if len(sample.merged) >= 20:
+            assert LAND_COVERS[int(covers.argmax())] == sample.scene.land_cover
+    assert seen == {LAND_COVERS[0], LAND_COVERS[2]}
+
+
+def test_where_the_listing_may_end_the_next_place_and_the_answer_weigh_alike(bank, model):
+    draw = drawer(bank, model)
+    sample = next(s for s in (draw.draw(60, 12) for _ in range(50)) if any(len(q.evidence) > 1 for q in s.questions))
+    batch = bank_samples.collate([sample], draw.codec)
+    labels, weights = batch.labels[0], batch.weight[0]
+    for id_, weight in zip(labels[labels >= 0].tolist(), weights[labels >= 0].tolist()):
+        assert weight == (bank_samples.PLACE if id_ in draw.codec.x_ids else bank_samples.DECISION)
+
+
+def test_a_blind_sample_teaches_what_follows_from_places_but_no_place(bank, model):
+    draw = drawer(bank, model)
+    sample = draw.blind(6)
+    batch = bank_samples.collate([draw.draw(40, 2), sample], draw.codec)
+    assert sample.questions and not batch.real[1].any()
+    learnt = set(batch.labels[1][batch.labels[1] >= 0].tolist())
+    assert learnt and not learnt & {*draw.codec.x_ids, *draw.codec.y_ids}
+    assert not [row for row in batch.asked + batch.pointing if row[0] == 1]
+
+
 def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
     draw = drawer(bank, model)
     sample = draw.draw(60, 4)
     before = torch.tensor(draw.codec.prompt("x").before)
-    decoder.merge_some, kept = (lambda tokens, *rest: tokens), decoder.merge_some
-    try:
-        together, _, _ = decoder.losses(model, decoder.collate([sample], draw.codec), before, table(draw), draw.rng)
-        parts, weights = [], []
-        for question in sample.questions:
-            alone = decoder.Sample(sample.features, sample.level, sample.xy, sample.owner, [question], sample.scene)
-            batch = decoder.collate([alone], draw.codec)
-            parts.append(decoder.losses(model, batch, before, table(draw), draw.rng)[0])
-            weights.append(table(draw).share[batch.labels[batch.labels >= 0]].sum())
-    finally:
-        decoder.merge_some = kept
+    together, _, _ = decoder.losses(model, bank_samples.collate([sample], draw.codec), before, table(draw))
+    parts, weights = [], []
+    for question in sample.questions:
+        batch = bank_samples.collate([replace(sample, questions=[question])], draw.codec)
+        parts.append(decoder.losses(model, batch, before, table(draw))[0])
+        weights.append(batch.weight[batch.labels >= 0].sum())
     weights = torch.stack(weights)
     torch.testing.assert_close(together, (torch.stack(parts) * weights).sum() / weights.sum(), rtol=1e-4, atol=1e-5)
 
@@ -102,19 +136,14 @@ def test_padding_does_not_change_a_sample(bank, model):
     draw = drawer(bank, model)
     small, large = draw.draw(30, 2), draw.draw(90, 5)
     before = torch.tensor(draw.codec.prompt("x").before)
-    both = decoder.collate([small, large], draw.codec)
-    alone = decoder.collate([small], draw.codec)
-    assert both.features.shape[1] > alone.features.shape[1]
+    both = bank_samples.collate([small, large], draw.codec)
+    alone = bank_samples.collate([small], draw.codec)
+    assert both.real.shape[1] > alone.real.shape[1]
     both.labels[1] = -100
     both.asked = [row for row in both.asked if row[0] == 0]
     both.pointing = [row for row in both.pointing if row[0] == 0]
-    generator = np.random.default_rng(0)
-    kept, decoder.merge_some = decoder.merge_some, lambda tokens, *rest: tokens
-    try:
-        one = decoder.losses(model, both, before, table(draw), generator)
-        two = decoder.losses(model, alone, before, table(draw), generator)
-    finally:
-        decoder.merge_some = kept
+    one = decoder.losses(model, both, before, table(draw))
+    two = decoder.losses(model, alone, before, table(draw))
     torch.testing.assert_close(one[0], two[0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(one[1], two[1], rtol=1e-4, atol=1e-5)
 
@@ -131,12 +160,12 @@ def test_reading_order_is_by_row_and_relative_questions_keep_theirs(bank, model)
     scene = drawer(bank, model).draw(60, 4).scene
     codec = TextCodec(tokenizer(), BINS)
     indices = tuple(range(len(scene.objects)))
-    listed = decoder.reading_order(scene, Question("count", "?", "two", (), indices, ()), codec)
-    places = [decoder.center(scene, index) for index in listed]
+    listed = bank_samples.reading_order(scene, Question("count", "?", "two", (), indices, ()), codec)
+    places = [bank_samples.center(scene, index) for index in listed]
     bins = [(codec.bin(y), codec.bin(x)) for x, y in places]
     assert bins == sorted(bins)
     pair = (indices[-1], indices[0])
-    told = decoder.reading_order(scene, Question("relative position", "?", "left", (), pair, ()), codec)
+    told = bank_samples.reading_order(scene, Question("relative position", "?", "left", (), pair, ()), codec)
     assert told == list(pair)
 
 
@@ -157,11 +186,11 @@ def test_training_lowers_the_loss(bank):
     model = four_scales()
     draw = drawer(bank, model)
     before = torch.tensor(draw.codec.prompt("x").before)
-    batch = decoder.collate([draw.draw(40, 4)], draw.codec)
+    batch = bank_samples.collate([draw.draw(40, 4)], draw.codec)
     optimizer = torch.optim.AdamW([p for n, p in model.named_parameters() if n.startswith(decoder.TRAINED)], lr=3e-3)
     first = None
     for _ in range(25):
-        answer, pulled, _ = decoder.losses(model, batch, before, table(draw), draw.rng)
+        answer, pulled, _ = decoder.losses(model, batch, before, table(draw))
         first = first or (float(answer.detach()), float(pulled.detach()))
         optimizer.zero_grad()
         (answer + pulled).backward()

@@ -18,7 +18,8 @@ from tqdm import tqdm
 from transformers import AutoTokenizer
 
 from ..model import UHRBATModel
-from ..pyramid import SCALES, TILE, TILE_GRID
+from ..pyramid import SCALES, TILE, TILE_GRID, Scale
+from ..regions import partition
 from ..scenes import COLORS, KINDS, LAND_COVERS, Scene, SceneObject
 from ..text import TextCodec
 from .nano_config import POINT_BINS, nano_config
@@ -28,6 +29,7 @@ from .virtual import SIZE, bare_scene
 
 HARD_A_PHRASE = (2, 4, 8, 14)
 RANDOM_BACKGROUND = (500, 700, 900, 1400)
+MEMBERS = 6
 
 
 @torch.inference_mode()
@@ -57,7 +59,7 @@ def encode_scene(
 
 
 def keep_tokens(scene: PoolScene, features, visual, phrases: np.ndarray, rng: np.random.Generator) -> dict:
-    """Choose what the bank keeps of one scene; arrays over the kept tokens."""
+    """Choose which tokens the bank keeps of one scene; arrays over them."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "visual", "scale", "xy", "owner", "center")}
     for level, size in enumerate(SCALES):
         labels = scene.labels[size]
@@ -78,9 +80,31 @@ def keep_tokens(scene: PoolScene, features, visual, phrases: np.ndarray, rng: np
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
+@torch.inference_mode()
+def keep_regions(model: UHRBATModel, scene: PoolScene, features, rng: np.random.Generator) -> dict:
+    """Every scale's k-means regions, each as MEMBERS of its background tokens; arrays over the regions."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "xy", "scale", "land")}
+    for level, size in enumerate(SCALES):
+        scale, labels = Scale(size), scene.labels[size]
+        flat = torch.from_numpy(features[level]).flatten(0, 1)[torch.tensor(scale.inverse)].float()
+        regions = partition(model.project(flat), scale)[torch.tensor(scale.permutation)].numpy()
+        free = rng.permutation(np.flatnonzero(labels.owner.reshape(-1) < 0))
+        free = free[np.argsort(regions[free], kind="stable")]
+        _, starts, counts = np.unique(regions[free], return_index=True, return_counts=True)
+        chosen = free[starts[:, None] + np.arange(MEMBERS) % counts[:, None]]
+        parts["features"].append(features[level].reshape(scale.tokens, -1)[chosen])
+        xy = np.stack([chosen % scale.grid + 0.5, chosen // scale.grid + 0.5], -1)
+        parts["xy"].append(xy.astype(np.float32) / scale.grid)
+        parts["scale"].append(np.full(len(chosen), level, np.uint8))
+        land = labels.land.reshape(-1)[chosen]
+        parts["land"].append((land[:, :, None] == np.arange(len(LAND_COVERS))).sum(1).argmax(1).astype(np.uint8))
+    return {f"region_{name}": np.concatenate(values) for name, values in parts.items()}
+
+
 @dataclass
 class BankScene:
-    """Kept tokens of one scene (float16 features and visual vectors, scale level, xy in 0..1, owner, centre)."""
+    """Kept tokens of one scene (float16 features and visual vectors, scale level, xy in 0..1, owner, centre) and its
+    regions: features float16[r, MEMBERS, width] and xy float32[r, MEMBERS, 2] of some tokens, level, land cover."""
 
     seed: int
     objects: list[SceneObject]
@@ -91,6 +115,10 @@ class BankScene:
     xy: np.ndarray
     owner: np.ndarray
     center: np.ndarray
+    region_features: np.ndarray
+    region_xy: np.ndarray
+    region_scale: np.ndarray
+    region_land: np.ndarray
 
     @classmethod
     def load(cls, path: Path) -> BankScene:
@@ -166,7 +194,9 @@ def main() -> None:
         if path.exists():
             continue
         scene = PoolScene(args.pool, seed)
-        kept = keep_tokens(scene, *encode_scene(model, scene, args.bfloat16), phrases, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        features, visual = encode_scene(model, scene, args.bfloat16)
+        kept = keep_tokens(scene, features, visual, phrases, rng) | keep_regions(model, scene, features, rng)
         record = {"objects": scene.objects, "land_cover": scene.land_cover}
         path.with_suffix(".json").write_text(json.dumps(record))
         save_file({name: np.ascontiguousarray(value) for name, value in kept.items()}, path.with_suffix(".part"))

@@ -1,11 +1,11 @@
 """Stage two: nano's projector, residuals, token MLP and language model, on tokens of encoded scenes.
 
-A sample is a sparse scene drawn from the bank, the tokens that its questions would select, and a dozen questions at
-once: image tokens do not see one another or the text ("self" attention), so one pass over them serves every question
-(a block mask keeps the questions apart). Targets list the evidence as location tokens in reading order, then the
-answer (nano.md, "Point, then answer"). A second loss pulls the last layer's attention of the last prompt token to the
-evidence, so that `attention` importance has a meaning. Run it again with the same --out to resume; under
-`python -m torch.distributed.run --nproc-per-node N -m uhrbat.training.decoder` N processes share every step.
+A sample (bank_samples.py) is a sparse scene of the bank and a dozen questions at once: image tokens do not see one
+another or the text ("self" attention), so one pass over them serves every question (a block mask keeps the questions
+apart). Targets list the evidence as location tokens in reading order, then the answer (nano.md, "Point, then answer").
+A second loss pulls the last layer's attention of the last prompt token to the evidence, so that `attention` importance
+has a meaning. Run it again with the same --out to resume; under `python -m torch.distributed.run
+--nproc-per-node N -m uhrbat.training.decoder` N processes share every step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import logging
 import math
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,156 +25,17 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, DynamicCache
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
-from .. import checkpoints
 from ..model import UHRBATModel
-from ..pyramid import RELEASED_BUDGETS, SCALES
-from ..scenes import Question, Scene, questions
+from ..pyramid import SCALES
 from ..text import TextCodec
-from .bank import BankScene, draw_subset, oriented, sparse_scene
+from .bank_samples import Batch, Row, SampleDrawer, collate
 from .nano_config import POINT_BINS, nano_config
-from .pretrain import encode_texts, load_weights
+from .pretrain import load_weights
 from .state import load_state, save_state
 
-QUESTIONS = 12
-ANSWER_WEIGHT = 4.0
 SHARES = {"projector.0": 0.05, "projector.2": 0.2, "token_mlp": 0.2}
 TRAINED = ("projector.", "token_mlp.", "residuals.", "language.")
 logger = logging.getLogger(__name__)
-
-
-Row = tuple[int, int, np.ndarray]
-
-
-@dataclass
-class Sample:
-    """One sparse scene's tokens and questions. Tokens: features [n, width], level, xy, owner (object or -1)."""
-
-    features: np.ndarray
-    level: np.ndarray
-    xy: np.ndarray
-    owner: np.ndarray
-    questions: list[Question]
-    scene: Scene
-
-
-def reading_order(scene: Scene, question: Question, codec: TextCodec) -> list[int]:
-    """Evidence objects as the target lists them: by row, then column; relative position: subject, reference."""
-    if question.type == "relative position":
-        return list(question.evidence)
-    places = {i: center(scene, i) for i in question.evidence}
-    return sorted(places, key=lambda i: (codec.bin(places[i][1]), codec.bin(places[i][0])))
-
-
-def center(scene: Scene, index: int) -> tuple[float, float]:
-    """Centre (x, y) of an object in 0..1 of the scene."""
-    x, y = scene.objects[index].center
-    return x / scene.size, y / scene.size
-
-
-class SampleDrawer:
-    """Draws samples from the bank; question vectors are cached by text."""
-
-    def __init__(self, folder: Path, model: UHRBATModel, codec: TextCodec, rng: np.random.Generator) -> None:
-        self.model, self.codec, self.rng = model, codec, rng
-        self.scenes = [BankScene.load(path) for path in sorted(folder.glob("*.safetensors"))]
-        self.vectors: dict[str, np.ndarray] = {}
-
-    @torch.no_grad()
-    def question_vectors(self, texts: list[str]) -> np.ndarray:
-        new = [text for text in dict.fromkeys(texts) if text not in self.vectors]
-        if new:
-            ids, mask = encode_texts(self.codec, new, self.model.similarity.max_text_tokens)
-            for text, vector in zip(new, self.model.similarity.text_vectors(ids, mask).numpy()):
-                self.vectors[text] = vector
-        return np.stack([self.vectors[text] for text in texts])
-
-    def draw(self, tokens: int, count: int = QUESTIONS) -> Sample:
-        """A sample with about `tokens` image tokens: all of the chosen objects', then the likeliest others."""
-        rng = self.rng
-        bank = self.scenes[rng.integers(len(self.scenes))]
-        subset = draw_subset(bank, rng)
-        way = int(rng.integers(8))
-        seed = int(rng.integers(2**31))
-        scene = sparse_scene(bank, subset, way, seed)
-        asked = questions(scene, seed, count)
-        position = np.full(len(bank.objects), -1)
-        position[subset] = np.arange(len(subset))
-        owner = np.where(bank.owner >= 0, position[bank.owner], -1)
-        mine = np.flatnonzero(owner >= 0)
-        mine = mine[bank.center[mine] | (rng.random(len(mine)) < rng.uniform(0.3, 1.0))]
-        background = np.flatnonzero(bank.owner < 0)
-        vectors = self.question_vectors([question.text for question in asked])
-        background = background[rng.random(len(background)) < rng.uniform(0.3, 1.0)]
-        best = (bank.visual[background].astype(np.float32) @ vectors.T).max(1)
-        best += rng.gumbel(size=len(best)).astype(np.float32) * rng.choice((0.01, 0.1, 1.0))
-        chosen = [mine]
-        left = max(8, tokens - len(mine))
-        total = sum(RELEASED_BUDGETS.values())
-        for level, size in enumerate(SCALES):
-            here = np.flatnonzero(bank.scale[background] == level)
-            share = min(len(here), max(1, round(left * RELEASED_BUDGETS[size] / total)))
-            chosen.append(background[here[np.argpartition(-best[here], share - 1)[:share]]])
-        kept = np.concatenate(chosen)
-        return Sample(bank.features[kept], bank.scale[kept], oriented(bank.xy[kept], way), owner[kept], asked, scene)
-
-
-@dataclass
-class Batch:
-    """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2], real bool[B, n];
-    ids, labels, block, position int[B, T]. Rows of text whose attention is taught, as (sample, row, image tokens):
-    asked: the last prompt token and all evidence; pointing: what predicts a location token or the colour, and the
-    tokens of the object."""
-
-    features: Tensor
-    level: Tensor
-    xy: Tensor
-    real: Tensor
-    ids: Tensor
-    labels: Tensor
-    block: Tensor
-    position: Tensor
-    asked: list[Row]
-    pointing: list[Row]
-
-
-def collate(samples: list[Sample], codec: TextCodec) -> Batch:
-    count, longest = len(samples), max(len(sample.level) for sample in samples)
-    width = samples[0].features.shape[1]
-    features = torch.zeros(count, longest, width)
-    level = torch.zeros(count, longest, dtype=torch.long)
-    xy = torch.zeros(count, longest, 2)
-    real = torch.zeros(count, longest, dtype=torch.bool)
-    texts, asked, pointing = [], [], []
-    for index, sample in enumerate(samples):
-        n = len(sample.level)
-        features[index, :n] = torch.from_numpy(sample.features.astype(np.float32))
-        level[index, :n] = torch.from_numpy(sample.level.astype(np.int64))
-        xy[index, :n] = torch.from_numpy(sample.xy)
-        real[index, :n] = True
-        ids, labels, block, position = [], [], [], []
-        for number, question in enumerate(sample.questions):
-            prompt = codec.prompt(question.text).after
-            listed = reading_order(sample.scene, question, codec)
-            target = codec.answer_ids(question.answer, [center(sample.scene, i) for i in listed])
-            last = len(ids) + len(prompt) - 1
-            asked.append((index, last, np.flatnonzero(np.isin(sample.owner, listed))))
-            for place, item in enumerate(listed):
-                tokens = np.flatnonzero(sample.owner == item)
-                pointing += [(index, last + 2 * place, tokens), (index, last + 2 * place + 1, tokens)]
-            if question.type == "color":
-                pointing.append((index, last + 2 * len(listed), asked[-1][2]))
-            ids += prompt + target[:-1]
-            labels += [-100] * (len(prompt) - 1) + target
-            block += [number] * (len(prompt) + len(target) - 1)
-            position += range(len(prompt) + len(target) - 1)
-        texts.append((ids, labels, block, position))
-    length = max(len(text[0]) for text in texts)
-    padded = torch.zeros(4, count, length, dtype=torch.long)
-    padded[1], padded[2] = -100, -1
-    for index, columns in enumerate(texts):
-        for row, values in enumerate(columns):
-            padded[row, index, : len(values)] = torch.tensor(values)
-    return Batch(features, level, xy, real, *padded, asked, pointing)
 
 
 def residuals_at(model: UHRBATModel, level: Tensor, xy: Tensor) -> Tensor:
@@ -190,26 +50,10 @@ def residuals_at(model: UHRBATModel, level: Tensor, xy: Tensor) -> Tensor:
     return out
 
 
-def merge_some(tokens: Tensor, real: Tensor, evidence: set, rng: np.random.Generator) -> Tensor:
-    """Replace a few background tokens by averages with others, as the pipeline's merged tokens are."""
-    count, longest, _ = tokens.shape
-    groups = max(1, longest // 20)
-    out = tokens
-    for index in range(count):
-        free = [i for i in range(int(real[index].sum())) if (index, i) not in evidence]
-        if len(free) < 4 * groups:
-            continue
-        picked = rng.choice(free, 4 * groups, replace=False).reshape(groups, 4)
-        mean = tokens[index, torch.from_numpy(picked)].mean(1)
-        out = out.index_put((torch.tensor(index), torch.from_numpy(picked[:, 0])), mean)
-    return out
-
-
 class Neighbours:
     """Soft targets: a word counts as itself, a place also a little as the places beside it.
 
-    ids int[vocabulary, 5] and weights float[vocabulary, 5] of what each label counts as; share float[vocabulary]:
-    a label's weight in the loss, in which an answer's few words would be lost among its places.
+    ids int[vocabulary, 5] and weights float[vocabulary, 5] of what each label counts as.
     """
 
     spread = (0.05, 0.2, 0.5, 0.2, 0.05)
@@ -222,18 +66,23 @@ class Neighbours:
                 near = [min(max(place + step, 0), codec.point_bins - 1) for step in range(-2, 3)]
                 self.ids[id_] = torch.tensor([axis[i] for i in near])
                 self.weights[id_] = torch.tensor(self.spread)
-        self.share = torch.where(self.weights[:, 2] < 1, 1.0, ANSWER_WEIGHT)
+
+
+def image_embeddings(model: UHRBATModel, batch: Batch) -> Tensor:
+    """float[B, n + r, hidden]: tokens, then regions as the averages of their tokens, all with their residuals."""
+    count, regions, members = batch.merged.shape[:3]
+    tokens = model.project(batch.features) + residuals_at(model, batch.level, batch.xy)
+    level = batch.merged_level.repeat_interleave(members, 1)
+    parts = model.project(batch.merged.flatten(1, 2)) + residuals_at(model, level, batch.merged_xy.flatten(1, 2))
+    return torch.cat([tokens, parts.view(count, regions, members, -1).mean(2)], 1)
 
 
 def losses(
-    model: UHRBATModel, batch: Batch, before: Tensor, neighbours: Neighbours, rng: np.random.Generator
+    model: UHRBATModel, batch: Batch, before: Tensor, neighbours: Neighbours
 ) -> tuple[Tensor, Tensor, Tensor]:
     """-> (next-token loss on targets, attention loss, share of target tokens predicted)."""
     count = len(batch.ids)
-    embeddings = model.project(batch.features) + residuals_at(model, batch.level, batch.xy)
-    evidence = {(sample, int(token)) for sample, _, tokens in batch.asked for token in tokens}
-    embeddings = merge_some(embeddings, batch.real, evidence, rng)
-    image = model.token_mlp(embeddings)
+    image = model.token_mlp(image_embeddings(model, batch))
     cache = DynamicCache(config=model.language.config)
     embed = model.language.model.embed_tokens
     model._run(embed(before[None]).expand(count, -1, -1), torch.arange(len(before))[None], cache)
@@ -258,7 +107,7 @@ def losses(
     logits = model.language.lm_head(output[wanted]).float()
     labels = batch.labels[wanted]
     cross = -(logits.log_softmax(-1).gather(1, neighbours.ids[labels]) * neighbours.weights[labels]).sum(-1)
-    weight = neighbours.share[labels]
+    weight = batch.weight[wanted]
     answer = (cross * weight).sum() / weight.sum()
     right = (logits.argmax(-1) == labels).float().mean()
     pulled = 0
@@ -299,7 +148,7 @@ def initialise(model: UHRBATModel, drawer: SampleDrawer, codec: TextCodec, gener
     as the words for places, so that a place is said as it is seen."""
     language = model.language
     hidden = language.config.hidden_size
-    features = torch.from_numpy(np.concatenate([scene.features[::7] for scene in drawer.scenes]).astype(np.float32))
+    features = torch.from_numpy(np.concatenate([scene.features[::7] for scene in drawer.order]).astype(np.float32))
     frequency = torch.tensor([0.5, 0.5, 1, 1, 2, 3, 4, 6, 8, 12])[torch.randint(10, (hidden,), generator=generator)]
     phase = torch.rand(hidden, generator=generator) * 2 * math.pi
     along_x = torch.arange(hidden) % 2 == 0
@@ -400,7 +249,7 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, default=Path("runs/bank"))
     parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
-    parser.add_argument("--initial", type=Path, help="folder of a shipped model to go on from, such as assets/nano")
+    parser.add_argument("--warm", action="store_true", help="go on from the decoder that the weights hold")
     parser.add_argument("--out", type=Path, default=Path("runs/decoder"))
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--rate", type=float, default=1.5e-3)
@@ -424,10 +273,7 @@ def main() -> None:
     model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
     load_weights(model, args.weights)
     drawer = SampleDrawer(args.bank, model, codec, rng)
-    if args.initial:
-        started = checkpoints.load(str(args.initial), torch.device("cpu"), torch.float32).model.state_dict()
-        model.load_state_dict({n: v for n, v in started.items() if n.startswith(TRAINED)}, strict=False)
-    else:
+    if not args.warm:
         initialise(model, drawer, codec, torch.Generator().manual_seed(args.seed))
     trained = {name: value for name, value in model.named_parameters() if name.startswith(TRAINED)}
     for name, value in model.named_parameters():
@@ -447,9 +293,9 @@ def main() -> None:
             group["lr"] = rate * group["share"]
         size = size_at(share, args.largest, rng)
         samples = [drawer.draw(size) for _ in range(max(1, round(args.text_tokens / (size + 350))))]
-        batch = collate(samples, codec)
+        batch = collate([*samples, drawer.blind()], codec)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
-            answer, pulled, right = losses(model, batch, before, neighbours, rng)
+            answer, pulled, right = losses(model, batch, before, neighbours)
         optimizer.zero_grad(set_to_none=True)
         (answer + args.attention * pulled).backward()
         share_gradients(list(trained.values()))
@@ -464,6 +310,8 @@ def main() -> None:
             logger.info("%d %.0f s questions %d %s", step, time.time() - begin, asked, shown)
         if rank == 0 and (step % 500 == 0 or step == args.steps):
             save_state(args.out, model, optimizer, step)
+        if step % 500 == 0:
+            drawer.refresh()
 
 
 if __name__ == "__main__":

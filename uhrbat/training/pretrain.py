@@ -117,6 +117,23 @@ class WindowSampler:
         flat = {name: torch.from_numpy(value.reshape(count, -1)) for name, value in labels.items()}
         return pixels, flat, torch.from_numpy(positions)
 
+    def mosaics(self, count: int, hard_share: float) -> tuple[np.ndarray, dict[str, Tensor], None]:
+        """`count` tiles laid of 3 x 3 windows each, as `batch` gives them: as many tokens see one another as in a whole
+        tile, yet nine times as many of them are worth looking at."""
+        side = TILE_GRID // WINDOW
+        pixels, labels, _ = self.batch(count * side * side, hard_share, WINDOW)
+        flat = {name: torch.from_numpy(laid(v.numpy(), count, side).reshape(count, -1)) for name, v in labels.items()}
+        return laid(pixels, count, side), flat, None
+
+
+def laid(windows: np.ndarray, count: int, side: int) -> np.ndarray:
+    """[count * side², ...] square windows (flat or not) -> [count, side * edge, side * edge, ...] mosaics."""
+    if windows.ndim == 2:
+        windows = windows.reshape(len(windows), WINDOW, WINDOW)
+    edge = windows.shape[1]
+    grid = windows.reshape(count, side, side, edge, edge, *windows.shape[3:]).swapaxes(2, 3)
+    return np.ascontiguousarray(grid.reshape(count, side * edge, side * edge, *windows.shape[3:]))
+
 
 def turned(array: np.ndarray, turn: int, flip: bool) -> np.ndarray:
     out = np.rot90(array, turn)
@@ -245,7 +262,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--tiles-from", type=float, default=0.5, help="share of the steps after which tiles are whole")
+    parser.add_argument("--mosaics-from", type=float, default=0.4, help="share after which windows are laid as tiles")
+    parser.add_argument("--tiles-from", type=float, default=0.7, help="share of the steps after which tiles are whole")
     parser.add_argument("--mined", type=int, default=160, help="tiles looked at for mistakes every 100 steps")
     parser.add_argument("--bfloat16", action="store_true", help="for processors with AMX: several times faster")
     parser.add_argument("--initial", type=Path, help="weights to start from, such as assets/nano")
@@ -281,10 +299,15 @@ def main() -> None:
         rate = args.rate * min(1.0, (step + 1) / 100) * (0.5 * (1 + math.cos(math.pi * share)) * 0.98 + 0.02)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        window, count = (WINDOW, args.batch) if share < args.tiles_from else (TILE_GRID, args.batch // 6)
-        pixels, labels, positions = sampler.batch(count, 0.0 if share < 0.08 else 0.5, window)
+        hard = 0.0 if share < 0.08 else 0.5
+        if share < args.mosaics_from:
+            pixels, labels, positions = sampler.batch(args.batch, hard, WINDOW)
+        elif share < args.tiles_from:
+            pixels, labels, positions = sampler.mosaics(args.batch // 6, hard)
+        else:
+            pixels, labels, positions = sampler.batch(args.batch // 6, hard, TILE_GRID)
         ids, mask, match = phrases.draw(30)
-        attention = [SDPBackend.MATH] if window == WINDOW else [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]
+        attention = [SDPBackend.MATH] if share < args.mosaics_from else [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16), sdpa_kernel(attention, set_priority=True):
             text = model.similarity.text_vectors(ids, mask)
             features = model.features(normalise(pixels), positions)
