@@ -7,6 +7,8 @@ limits of `uhrbat/serving/limits.py`.
 
 import logging
 import os
+import signal
+import sys
 import threading
 
 from app.explorer import Explorer
@@ -18,6 +20,7 @@ from uhrbat.serving.limits import Limits
 def main() -> None:
     """Build the page, start a worker behind it, and serve until stopped."""
     logging.basicConfig(level=os.environ.get("UHRBAT_LOG_LEVEL", "WARNING").upper())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as any exit: worker stopped, temporary files deleted
     limits = Limits.from_environment()
     explorer = Explorer(connect, limits=limits)
     page = build(explorer)
