@@ -10,10 +10,11 @@ from typing import Any
 
 import gradio as gr
 
-from app import examples, marks, progress, values
+from app import examples, findings, marks, progress, values
 from app.explorer import SWEEP, Explorer, budget_of
 from app.ingest import Picture
 from app.runs import KeptRun
+from app.scene_files import SceneKey
 from app.sessions import Session
 from app.viewer import image_value, maps_value
 from uhrbat.errors import Cancelled, UHRBATError
@@ -42,7 +43,9 @@ class Actions:
         """The page opens: on what its link says, else on the first example."""
         yield {self.parts.gallery: _gallery_value()}
         wanted = json.loads(link) if link else {}
-        example = examples.find(wanted.get("example") or "") or next(iter(examples.load()), None)
+        name = wanted.get("example") or ""
+        scene = SceneKey.parse(name)
+        example = examples.find(name) or next(iter(examples.load()), None)
         if example is None:
             yield {self.parts.ask: progress.idle()}
             return
@@ -50,7 +53,10 @@ class Actions:
         per_scale = budget.get("per_scale")
         total = sum(per_scale) if per_scale else budget["total"]
         yield {self.parts.budget: {"total": total, "per_scale": per_scale}}
-        yield from self._guarded(self._show_example(example, request, wanted.get("question")))
+        if scene:
+            yield from self._guarded(self._show_scene(scene, wanted.get("question"), request))
+        else:
+            yield from self._guarded(self._show_example(example, request, wanted.get("question")))
         names = [model.name for model in self.explorer.models()] or [DEFAULT_MODEL]
         yield {
             self.parts.budget: self.price(names[0], {"total": total, "per_scale": per_scale}),
@@ -58,10 +64,23 @@ class Actions:
         }
 
     def pick(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """An example is chosen."""
+        """An example is chosen: it opens at the budget at which it teaches."""
         example = examples.find(str(event.name))
         if example:
+            yield {self.parts.budget: {"total": example.budget, "per_scale": None}}
             yield from self._guarded(self._show_example(example, request))
+
+    def open_miss(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """A miss is chosen on the Findings page: its scene, its question, and the budget at which it was lost."""
+        key = SceneKey.parse(str(event.scene))
+        if key:
+            yield {self.parts.budget: {"total": int(event.budget), "per_scale": None}}
+            yield from self._guarded(self._show_scene(key, str(event.question), request))
+
+    def _show_scene(self, key: SceneKey, question: str | None, request: gr.Request) -> Updates:
+        yield {self.parts.question: question or ""}
+        steps = findings.open_scene(self.explorer.shelf, key, self.explorer.findings())
+        yield from self._show(steps, self._session(request), "making the scene")
 
     def upload(self, path: str | None, request: gr.Request) -> Updates:
         """A file has arrived: check it, tile it, show it."""
@@ -112,7 +131,8 @@ class Actions:
         logger.info("picture %s ready in %.2f s", picture.id, time.monotonic() - started)
         p = self.parts
         yield {
-            p.viewer: {"image": image_value(picture)},
+            # The job tells the page that it is a new showing, of the same picture too.
+            p.viewer: {"image": image_value(picture), "job": job},
             p.answer: None,
             p.object: None,
             p.sweep: None,
@@ -321,6 +341,9 @@ class Actions:
             yield {self.parts.ask: progress.failed(str(error))}
             # Gradio takes the text for HTML, and the sentence may quote what somebody typed.
             raise gr.Error(html.escape(str(error), quote=False), duration=8, print_exception=False) from None
+        except Exception:
+            yield {self.parts.ask: progress.failed("That failed for a reason of our own: it is in the log. Try again.")}
+            raise
 
 
 def _gallery_value() -> dict[str, Any]:

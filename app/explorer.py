@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from app import findings
+from app.findings import Findings
 from app.ingest import Picture, Shelf
 from app.runs import Query, Runs
 from app.sessions import Sessions
@@ -25,13 +27,20 @@ DEFAULT = "default"
 class Explorer:
     """Everything the page and the API do, without how it looks. The worker is started when first needed."""
 
-    def __init__(self, connect: Callable[[], Worker], folder: Path | None = None, limits: Limits | None = None):
+    def __init__(
+        self,
+        connect: Callable[[], Worker],
+        folder: Path | None = None,
+        limits: Limits | None = None,
+        found: Path = findings.FOLDER,
+    ):
         self._connect = connect
         self._worker: Worker | None = None
         self._lock = threading.Lock()
         self.shelf = Shelf(self.worker, folder, limits)
         self.runs = Runs()
         self.sessions = Sessions()
+        self._found = found
 
     def worker(self) -> Worker:
         """The worker."""
@@ -47,6 +56,10 @@ class Explorer:
             if self._worker is not None:
                 self._worker.close()
                 self._worker = None
+
+    def findings(self) -> Findings:
+        """What the evaluations found, as far as they were run."""
+        return findings.load(self._found)
 
     def models(self) -> tuple[ModelInfo, ...]:
         """The models on offer; none where the worker cannot be reached."""

@@ -86,10 +86,15 @@ class Shelf:
                 picture.used = time.monotonic()
             return picture
 
+    def showing(self, name: str) -> Picture | None:
+        """The picture of the example of this name, if it is shown now."""
+        with self._lock:
+            found = next((p for p in self._pictures.values() if p.example and p.example.name == name), None)
+        return self.get(found.id) if found else None
+
     def example(self, example: Example) -> Iterator[float | Picture]:
         """Show an example: as `ingest`; its tiles are written once and kept."""
-        with self._lock:
-            known = next((picture for picture in self._pictures.values() if picture.example == example), None)
+        known = self.showing(example.name)
         if known:
             yield known
         else:

@@ -20,6 +20,7 @@ HEAD = f"""
 <link rel="stylesheet" href="gradio_api/uhr/leaflet/leaflet.css">
 <link rel="stylesheet" href="{ASSETS}/explorer.css">
 <link rel="stylesheet" href="{ASSETS}/tabs.css">
+<link rel="stylesheet" href="{ASSETS}/findings.css">
 <script src="gradio_api/uhr/leaflet/leaflet.js"></script>
 <link rel="modulepreload" href="{ASSETS}/viewer.js">
 """
@@ -52,6 +53,7 @@ class Parts:
     sweep: Panel
     compare: Panel
     run: Panel
+    findings: Panel
 
 
 def build(explorer: Explorer) -> gr.Blocks:
@@ -69,7 +71,7 @@ def launch_options(explorer: Explorer) -> dict[str, Any]:
     """What `launch` needs besides the port: our routes, look, and limits."""
     return {
         "app_kwargs": {
-            "routes": routes(explorer.shelf, explorer.runs),
+            "routes": routes(explorer.shelf, explorer.runs, explorer.findings),
             "middleware": [Middleware(UploadCheck, most=explorer.shelf.limits.upload_bytes)],
         },
         "ssr_mode": False,
@@ -121,6 +123,7 @@ def _lay_out() -> Parts:
                 compare = Panel("compare", "compare", elem_id="compare")
             with gr.Tab("Run", id="run"):
                 run = Panel("run", elem_id="run")
+    findings = Panel("findings", "open", elem_id="findings")
     return Parts(
         link,
         header,
@@ -141,6 +144,7 @@ def _lay_out() -> Parts:
         sweep,
         compare,
         run,
+        findings,
     )
 
 
@@ -195,6 +199,7 @@ def _wire(page: gr.Blocks, do: Actions, p: Parts) -> None:
 
     openings = [p.question, p.budget, p.gallery, p.file, *shown]
     page.load(do.start, p.link, [*openings, p.model], js=_LINK.format(assets=ASSETS), **quick)
+    p.findings.open(do.open_miss, None, openings, **quick)
     p.gallery.pick(do.pick, None, openings, **quick)
     p.gallery.bands(do.bands, None, openings, **quick)
     p.file.upload(do.upload, p.file, openings, **quick)

@@ -15,6 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute, Mount
 
 from app import examples, export, overlays
+from app.findings import Findings
 from app.ingest import Shelf
 from app.runs import KeptRun, Runs
 from uhrbat.errors import InputError
@@ -25,7 +26,7 @@ SCRIPTS = Path(__file__).resolve().parent.parent / "assets" / "viewer"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
-def routes(shelf: Shelf, runs: Runs) -> list[BaseRoute]:
+def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[BaseRoute]:
     """The routes to hand to `launch(app_kwargs={"routes": ...})`."""
     router = APIRouter(prefix=PREFIX)
 
@@ -79,6 +80,11 @@ def routes(shelf: Shelf, runs: Runs) -> list[BaseRoute]:
     def shares() -> Response:
         headers = {"Cache-Control": "public, max-age=3600", "Content-Encoding": "gzip"}
         return Response(_shares(), media_type="application/octet-stream", headers=headers)
+
+    @router.get("/findings.json")
+    def found() -> Response:
+        headers = {"Cache-Control": "no-cache", "Content-Encoding": "gzip"}
+        return Response(findings().page, media_type="application/json", headers=headers)
 
     return [
         *router.routes,

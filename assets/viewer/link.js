@@ -1,19 +1,32 @@
 // The header: the share link that leads back to this very view, and light or dark.
 
-import { follow, get, h, on, set } from './store.js';
+import { SIZES, follow, get, h, on, set } from './store.js';
 
 const THEME = 'uhrbat-theme';
 const KEYS = ['example', 'q', 'budget', 'layer', 'scale', 'view', 'box', 'ask'];
+const PAGES = { explore: 'Explore', findings: 'Findings' };
 
 export async function mount(context) {
   const root = context.element.querySelector('.uhr-panel');
   const dark = h('button', { type: 'button', class: 'uhr-icon', 'aria-label': 'Light or dark', title: 'Light or dark', onclick: toggleTheme }, '◐');
   const share = h('button', { type: 'button', class: 'uhr-icon uhr-share-button', title: 'Copy a link to this example, question, budget and view', onclick: copy }, 'Share');
   const note = h('span', { class: 'uhr-copied', role: 'status' });
+  const pages = Object.entries(PAGES).map(([page, label]) => h('button', { type: 'button', class: 'uhr-page', 'data-page': page,
+    onclick: () => goToPage(page) }, label));
   root.replaceChildren(
     h('h1', {}, 'UHR-BAT Explorer'), h('p', {}, 'which of 131,328 visual tokens does the answer really get?'),
-    h('span', { class: 'uhr-spring' }), note, share, dark);
+    h('span', { class: 'uhr-spring' }), note, h('nav', { 'aria-label': 'Pages' }, pages), share, dark);
   startTheme();
+  on('page', ({ page }) => {
+    pages.forEach((button) => (button.dataset.page === page ? button.setAttribute('aria-current', 'page') : button.removeAttribute('aria-current')));
+    document.body.dataset.page = page;
+    share.hidden = page !== 'explore';
+  });
+  const fromAddress = () => set({ page: new URLSearchParams(location.search).get('tab') in PAGES
+    ? new URLSearchParams(location.search).get('tab') : 'explore' });
+  window.addEventListener('popstate', fromAddress);
+  fromAddress();
+  followArrival();
   follow(context, () => {});
 
   async function copy() {
@@ -29,7 +42,17 @@ export async function mount(context) {
   }
 
   const arrived = parameters();
-  if (arrived) restore(arrived);
+  if (arrived) arrive(Object.fromEntries(arrived));
+}
+
+/** Show another page; the browser's back button returns. */
+export function goToPage(page) {
+  if (get().page === page) return;
+  const address = new URL(location.href);
+  if (page === 'explore') address.searchParams.delete('tab'); else address.searchParams.set('tab', page);
+  history.pushState(null, '', address);
+  set({ page });
+  scrollTo(0, 0);
 }
 
 /** The address that reproduces example, question, budget and view; null for an uploaded image. */
@@ -37,7 +60,7 @@ export function shareLink() {
   const { image, question, budget, layer, scale, box, answer } = get();
   if (!image?.example) return null;
   const address = new URL(location.href);
-  for (const key of KEYS) address.searchParams.delete(key);
+  for (const key of [...KEYS, 'tab']) address.searchParams.delete(key);
   const put = (key, value) => value != null && address.searchParams.set(key, value);
   put('example', image.example);
   put('q', question);
@@ -66,30 +89,33 @@ export function linked() {
 }
 Object.assign(window.UHRBAT, { shareLink });
 
-/** What the link asks of the viewer: layer, scale, place and box, once the image is there. */
-function restore(found) {
-  if (['image', 'importance', 'fate', 'regions'].includes(found.get('layer'))) set({ layer: found.get('layer') });
-  if ([672, 1344, 2688, 4032].includes(Number(found.get('scale')))) set({ scale: Number(found.get('scale')) });
-  const four = (text, n) => { const values = text?.split(',').map(Number) ?? []; return values.length === n && values.every(Number.isFinite) ? values : null; };
-  let placed = false;
-  on('image', ({ image }) => {
-    if (!image || placed || image.example !== found.get('example')) return;
-    placed = true;
-    const view = four(found.get('view'), 3);
+const numbers = (text, n) => {
+  const values = text?.split(',').map(Number) ?? [];
+  return values.length === n && values.every(Number.isFinite) ? values : null;
+};
+
+let arriving = {};   // what is still to be restored: {example, question, view, box, ask}
+
+/** What a link (or a miss) asks of the viewer: layer, scale, then place, box and answer, once the image is there. */
+export function arrive({ example, q, layer, scale, view, box, ask }) {
+  if (['image', 'importance', 'fate', 'regions'].includes(layer)) set({ layer });
+  if (SIZES.includes(Number(scale))) set({ scale: Number(scale) });
+  arriving = { example, question: q, view: numbers(view, 3), box: numbers(box, 4), ask: ask === '1' };
+}
+
+function followArrival() {
+  const take = (key) => { const value = arriving[key]; arriving[key] = null; return value; };
+  const here = ({ image }) => image && image.example === arriving.example;
+  on('image', (state) => {
+    const view = here(state) && take('view');
     if (view) requestAnimationFrame(() => window.UHRBAT.view.goWhere(view));
   });
-  let asked = found.get('ask') !== '1';
-  on('image question busy', ({ image, question, busy }) => {
-    if (asked || busy || image?.example !== found.get('example') || question !== found.get('q')) return;
-    asked = true;
-    setTimeout(() => window.UHRBAT.ask());
+  on('image question busy', (state) => {
+    if (!state.busy && here(state) && state.question === arriving.question && take('ask')) setTimeout(() => window.UHRBAT.ask());
   });
-  const box = four(found.get('box'), 4);
-  let boxed = false;
-  on('maps', ({ maps, image }) => {
-    if (!box || boxed || !maps || image?.example !== found.get('example')) return;
-    boxed = true;
-    set({ askBox: box });
+  on('maps', (state) => {
+    const box = state.maps && here(state) && take('box');
+    if (box) set({ askBox: box });
   });
 }
 

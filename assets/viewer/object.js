@@ -61,8 +61,8 @@ function content(state, trigger) {
     h('h4', { title: 'The same question with the tokens of this box forced into the budget, and taken out of it' }, 'With and without it'),
     h('div', { class: 'uhr-counter' },
       asItIs(state),
-      counterfactual('Force it in', object.forced, () => begin(trigger, 'force', { box, image: image.id })),
-      counterfactual('Take it out', object.without, () => begin(trigger, 'without', { box, image: image.id }))),
+      counterfactual('Force in', object.forced, () => begin(trigger, 'force', { box, image: image.id })),
+      counterfactual('Take out', object.without, () => begin(trigger, 'without', { box, image: image.id }))),
   ];
 }
 

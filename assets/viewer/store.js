@@ -12,6 +12,7 @@ const state = {
   run: null,
   progress: null,    // {state: idle | running | failed, text, fraction}
   question: '',
+  page: 'explore',   // explore | findings
   layer: 'fate',      // image | importance | fate | regions
   scale: 4032,
   opacity: 0.7,

@@ -1,9 +1,9 @@
 // The Budgets tab: answer and evidence against the budget, as a chart and a table; a click sets the budget.
 
 import { begin, count, follow, h, on, onFrame, percent, seconds, set, sum } from './store.js';
+import { element, text } from './svg.js';
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [300, 150, 34, 10, 12, 26];
-const SVG = 'http://www.w3.org/2000/svg';
 
 export async function mount(context) {
   const root = context.element.querySelector('.uhr-panel');
@@ -69,9 +69,7 @@ function chart(points, budget, { wanted }) {
     const go = () => window.UHRBAT.chooseBudget(point.total, point.budgets);
     dot.addEventListener('click', go);
     dot.addEventListener('keydown', (event) => event.key === 'Enter' && go());
-    const title = element('title', {});
-    title.textContent = `${count(point.total)} tokens: ${point.answer}`;
-    dot.append(title);
+    dot.append(element('title', {}, `${count(point.total)} tokens: ${point.answer}`));
     svg.append(dot);
   }
   return svg;
@@ -100,16 +98,4 @@ function table(points) {
         'aria-label': point.correct ? 'correct' : 'wrong' }, point.correct ? '✓' : '✗'), point.answer),
       evidence && h('td', {}, height(point) == null ? '–' : percent(height(point), 0)),
       h('td', {}, count(point.tokens)), h('td', {}, seconds(point.seconds))))));
-}
-
-function element(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
-
-function text(words, x, y, anchor) {
-  const made = element('text', { x, y, 'text-anchor': anchor });
-  made.textContent = words;
-  return made;
 }

@@ -37,9 +37,9 @@ export function toolbar(root, host, view) {
   root.append(legend(host, view));
 
   followScaleBar(bar, view);
-  on('image', ({ image }) => {
+  on('image progress', ({ image, progress }) => {
     empty.hidden = Boolean(image);
-    empty.textContent = 'Choose an example, or upload an image.';
+    empty.textContent = progress?.state === 'running' ? `${progress.text} …` : 'Choose an example, or upload an image.';
     root.classList.toggle('no-objects', !image?.objects?.length);
   });
   keys(root, view);

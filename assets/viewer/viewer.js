@@ -103,6 +103,7 @@ function makeView(map) {
       map.setMinZoom(Math.floor(map.getZoom()) - 1).setMaxZoom(image.max_zoom + DEEPER);
     },
   };
+  on('image', ({ image: now }) => !now && view.show(null));
   on('goto', ({ goto: target }) => target && image && view.goTo(target.box));
   return view;
 }

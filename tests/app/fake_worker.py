@@ -292,20 +292,23 @@ def run() -> results.Run:
     )
 
 
-def serve(port: int, step_seconds: float) -> None:
+def serve(port: int, step_seconds: float, found: Path) -> None:
     """Start the explorer on a fake worker, for looking at the page: `python -m tests.app.fake_worker`."""
     from app.explorer import Explorer
     from app.page import build, launch_options
 
-    explorer = Explorer(lambda: FakeWorker(step_seconds))
+    explorer = Explorer(lambda: FakeWorker(step_seconds), found=found)
     build(explorer).launch(server_name="127.0.0.1", server_port=port, **launch_options(explorer))
 
 
 if __name__ == "__main__":
     import argparse
 
+    from app.findings import FOLDER
+
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=7950)
     parser.add_argument("--step-seconds", type=float, default=0.05)
+    parser.add_argument("--findings", type=Path, default=FOLDER, help="folder of frontier.json and loss.json")
     chosen = parser.parse_args()
-    serve(chosen.port, chosen.step_seconds)
+    serve(chosen.port, chosen.step_seconds, chosen.findings)

@@ -15,7 +15,7 @@ from uhrbat.pyramid import SCALES, split_budget
 
 @pytest.fixture
 def client(explorer):
-    return TestClient(FastAPI(routes=routes(explorer.shelf, explorer.runs)))
+    return TestClient(FastAPI(routes=routes(explorer.shelf, explorer.runs, explorer.findings)))
 
 
 @pytest.fixture

@@ -1,0 +1,118 @@
+"""What the evaluations found (assets/findings), for the Findings page, and the scenes in which its misses lie."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from app import scene_files
+from app.examples import Example, from_item
+from app.ingest import Picture, Shelf, Work
+from app.scene_files import SceneKey
+from uhrbat.errors import InputError
+from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, read_frontier, read_loss
+
+FOLDER = Path(__file__).resolve().parent.parent / "assets" / "findings"
+COMMANDS = {"frontier": "python -m uhrbat evaluate frontier", "loss": "python -m uhrbat evaluate loss"}
+_READ = {"frontier": read_frontier, "loss": read_loss}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The two files as far as they are there; problems: why one that is there cannot be shown."""
+
+    frontier: FrontierFile | None
+    loss: LossFile | None
+    problems: tuple[str, ...]
+
+    def misses_of(self, key: SceneKey) -> tuple[Miss, ...]:
+        """The misses that lie in one scene."""
+        return tuple(miss for miss in (self.loss.misses if self.loss else ()) if _key(miss) == key)
+
+    @property
+    def page(self) -> bytes:
+        """What the page is sent: gzipped JSON; numbers of the frontier by measure, group and method."""
+        missing = [COMMANDS[name] for name in COMMANDS if getattr(self, name) is None]
+        content = {"missing": missing, "problems": self.problems, "frontier": None, "loss": None}
+        if self.frontier:
+            content["frontier"] = asdict(self.frontier) | {"points": _by_curve(self.frontier)}
+        if self.loss:
+            misses = [asdict(miss) | {"scene": _key(miss).name} for miss in self.loss.misses]
+            content["loss"] = asdict(self.loss) | {"misses": misses}
+        return gzip.compress(json.dumps(content, separators=(",", ":")).encode(), 6, mtime=0)
+
+
+def load(folder: Path = FOLDER) -> Findings:
+    """The findings in a folder; read anew when a file has changed."""
+    paths = {name: folder / f"{name}.json" for name in COMMANDS}
+    return _load(tuple((path, path.stat().st_mtime_ns if path.is_file() else None) for path in paths.values()))
+
+
+@lru_cache(maxsize=2)
+def _load(files: tuple[tuple[Path, int | None], ...]) -> Findings:
+    found: dict[str, Any] = dict.fromkeys(COMMANDS)
+    problems = []
+    for path, written in files:
+        try:
+            found[path.stem] = _READ[path.stem](path) if written else None
+        except InputError as error:
+            problems.append(str(error))
+    return Findings(**found, problems=tuple(problems))
+
+
+def open_scene(shelf: Shelf, key: SceneKey, found: Findings) -> Iterator[float | Picture]:
+    """Make the scene of a miss and show it: as `Shelf.ingest`. InputError where no miss lies in it."""
+    misses = found.misses_of(key)
+    if not misses:
+        raise InputError(f"There is no miss in {key.name}: choose one on the Findings page.")
+    known = shelf.showing(key.name)
+    if known:
+        yield known
+        return
+    painting = Work(
+        lambda report, stopped: scene_files.make(key, shelf.folder, lambda share: report(share / 2), stopped)
+    )
+    yield from painting
+    example = _example(shelf.folder, key, painting.outcome, misses)
+    for step in shelf.ingest(example.path, example.title, example):
+        yield step if isinstance(step, Picture) else 0.5 + step / 2
+
+
+def _example(folder: Path, key: SceneKey, truth: dict, misses: tuple[Miss, ...]) -> Example:
+    """A scene that was made, as an example that asks what was missed in it."""
+    boxes = [item["box"] for item in truth["objects"]]
+    asked = {miss.question: miss for miss in misses}
+    left_out = " One object is left out of it: the counterfactual." if key.without else ""
+    item = {
+        **truth,
+        "name": key.name,
+        "title": f"Scene {key.seed:,}",
+        "caption": f"From the loss test, made from its seed just now.{left_out}",
+        "budget": misses[0].budget,
+        "questions": [
+            {
+                "text": miss.question,
+                "type": miss.type,
+                "answer": miss.truth,
+                "evidence": [boxes.index(box) for box in ([int(v) for v in b] for b in miss.boxes) if box in boxes],
+            }
+            for miss in asked.values()
+        ],
+    }
+    return from_item(folder, item, shipped=False)
+
+
+def _key(miss: Miss) -> SceneKey:
+    return SceneKey(miss.seed, tuple(miss.without))
+
+
+def _by_curve(frontier: FrontierFile) -> dict[str, dict[str, dict[str, list[list[float]]]]]:
+    """measure -> group -> method -> [budget, value, low, high, questions] by budget."""
+    curves: dict = {}
+    for point in sorted(frontier.points, key=lambda p: p.budget):
+        curve = curves.setdefault(point.measure, {}).setdefault(point.group, {}).setdefault(point.method, [])
+        curve.append([point.budget, point.value, point.low, point.high, point.questions])
+    return curves

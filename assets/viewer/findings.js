@@ -1,0 +1,133 @@
+// The Findings page: what the evaluations measured, and every miss as a card that opens in the viewer.
+
+import { frontierSection, sizeName } from './frontier.js';
+import { arrive, goToPage } from './link.js';
+import { misses } from './misses.js';
+import { count, h, on, percent, set, url } from './store.js';
+
+const CLOSE = -1;   // zoom levels from one image pixel a screen pixel: the object and what is around it
+
+export async function mount({ element, trigger }) {
+  const root = element.querySelector('.uhr-panel');
+  root.replaceChildren(h('p', { class: 'uhr-placeholder', role: 'status' }, 'Reading the findings …'));
+  let shown = '';
+
+  on('page', async ({ page }) => {
+    if (page !== 'findings') return;
+    try {
+      const response = await fetch(url('findings.json'));
+      if (!response.ok) throw new Error(response.status);
+      const text = await response.text();
+      if (text !== shown) root.replaceChildren(...content(JSON.parse(text), open));
+      shown = text;
+    } catch {
+      root.replaceChildren(h('p', { class: 'uhr-error', role: 'alert' }, 'The findings could not be read: load the page again.'));
+    }
+    root.dataset.ready = '1';
+  });
+
+  /** A miss in the viewer: its scene, question, budget and box, and the question asked. */
+  function open({ scene, question, budget, box }) {
+    const view = box && [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, CLOSE].join(',');
+    arrive({ example: scene, q: question, layer: 'fate', scale: '4032', view, box: box?.join(','), ask: '1' });
+    set({ image: null, maps: null, points: null, box: null, answer: null, object: null,
+      progress: { state: 'running', text: 'making the scene', fraction: 0 } });
+    goToPage('explore');
+    trigger('open', { scene, question, budget });
+  }
+}
+
+function content({ missing, problems, frontier, loss }, open) {
+  return [
+    h('div', { class: 'uhr-intro' }, h('h2', {}, 'What is lost when tokens are cut?'),
+      (frontier ?? loss) && h('p', {}, basis((frontier ?? loss).measured))),
+    ...problems.map((problem) => h('p', { class: 'uhr-error', role: 'alert' }, problem)),
+    missing.length > 0 && h('p', { class: 'uhr-caveat', role: 'note' }, 'Not measured yet: ',
+      missing.flatMap((command, i) => [i ? ' and ' : '', h('code', {}, command)]), missing.length > 1 ? ' write it.' : ' writes it.'),
+    frontier && frontierSection(frontier),
+    frontier && h('div', { class: 'uhr-pair' }, comparisons(frontier), attention(frontier)),
+    loss && lossSection(loss),
+    loss?.photographs && photographs(loss.photographs),
+    loss && misses(loss, open),
+  ].filter(Boolean);
+}
+
+function basis({ model, parameters, seeds, scenes, questions, settings }) {
+  return `${model} (${(parameters / 1e6).toFixed(1)} million parameters; importance ${settings.importance}, regions ${settings.regions}, `
+    + `order ${settings.order}) on ${count(questions)} questions about ${count(scenes)} generated scenes of the ${seeds} seeds, `
+    + 'none of which it was trained on. It says what the method keeps in this world, not what a larger model would answer on photographs.';
+}
+
+const between = (low, high, sign = '') => `${sign}${percent(low)} to ${sign}${percent(high)}`;
+const points = (value) => `${value > 0 ? '+' : value < 0 ? '−' : ''}${(100 * Math.abs(value)).toFixed(1)}`;
+
+/** A table of rows of cells; heads are [text, explanation]; so many columns after the first hold words, not numbers. */
+function table(label, heads, rows, words = 0) {
+  const look = (column) => (column <= words ? 'uhr-word' : null);
+  return h('div', { class: 'uhr-scroll' }, h('table', { 'aria-label': label },
+    h('thead', {}, h('tr', {}, heads.map(([text, tip], i) => h('th', { scope: 'col', title: tip, class: look(i) }, text)))),
+    h('tbody', {}, rows.map(([first, ...cells]) => h('tr', {}, h('th', { scope: 'row' }, first), cells.map((cell, i) => h('td', { class: look(i + 1) }, cell)))))));
+}
+
+function comparisons({ comparisons: rows, agreement, methods }) {
+  const title = (id) => methods.find((method) => method.id === id)?.title ?? id;
+  return h('section', {}, h('h3', {}, 'Against the best baseline'),
+    table('Default method less the best baseline', [['budget', 'Total tokens'], ['best baseline', 'The most accurate one at this budget'],
+      ['difference', "Accuracy of UHR-BAT's default less the baseline's, in percentage points"], ['95 % interval', 'Bootstrap, scenes resampled'],
+      ['', 'Whether the interval leaves 0 out']],
+    rows.map((row) => [count(row.budget), title(row.baseline), points(row.difference), `${points(row.low)} to ${points(row.high)}`,
+      h('span', { class: `uhr-tick ${row.low > 0 ? 'right' : row.high < 0 ? 'wrong' : ''}` }, row.low > 0 ? 'better' : row.high < 0 ? 'worse' : 'no difference shown')]), 1),
+    agreement.map((row) => h('p', { class: 'uhr-note' }, `At ${count(row.budget)} tokens ${percent(row.value)} (${between(row.low, row.high)}) of the `
+      + `${count(row.questions)} answers are those at ${count(row.wide)}.`)));
+}
+
+function attention({ attention_recall: rows }) {
+  if (!rows.length) return null;
+  return h('section', {}, h('h3', {}, 'What attention finds by itself'),
+    h('p', { class: 'uhr-note' }, `Share of the objects asked for that have a token among the ${rows[0].tokens} most important of scale 672, by the language model's attention.`),
+    table('Recall of attention importance', [['longer side', 'At 4,032 px'], ['found', 'Share of the objects'], ['95 % interval', 'Bootstrap'], ['by chance', 'As many tokens at random'],
+      ['objects', 'How many']],
+    rows.map((row) => [sizeName(row.group), percent(row.value), between(row.low, row.high), percent(row.chance), count(row.objects)])));
+}
+
+const SIDES = { with: 'with the object', without: 'without it', pair: 'both of a pair' };
+
+function lossSection({ counts, causes, pairs, wide, note }) {
+  const budgets = [...new Set(causes.map((row) => row.budget))];
+  return h('section', {}, h('h3', {}, 'The controlled loss test'),
+    h('p', { class: 'uhr-note' }, `${count(pairs)} pairs of one scene with and without the object that decides the answer. A loss is a question answered right `
+      + `at ${count(wide)} tokens and wrong at a smaller budget. `, note),
+    h('div', { class: 'uhr-pair' },
+      table('Losses and gains', [['budget', 'Total tokens'], ['scene', 'The scene with the object, the same one without it, or both'], ['right at both', `Right at ${count(wide)} tokens and here`],
+        ['losses', `Right at ${count(wide)}, wrong here`], ['gains', `Wrong at ${count(wide)}, right here`], ['wrong at both', 'Not a matter of the budget'],
+        ['lost', 'Losses among the questions answered right at the widest budget, with a 95 % interval']],
+      counts.map((row) => [count(row.budget), SIDES[row.side] ?? row.side, count(row.both_right), count(row.losses), count(row.gains), count(row.both_wrong),
+        [percent(row.value), h('small', {}, between(row.low, row.high))]]), 1),
+      h('div', {}, h('h4', { title: 'Of the losses in scenes with the object' }, 'Why they were lost'),
+        budgets.map((budget) => causeBars(budget, causes.filter((row) => row.budget === budget && row.losses))),
+        h('p', { class: 'uhr-note' }, 'Blue: right again at the same budget once the evidence is forced in, which proves the cause. Grey: not.'))));
+}
+
+function causeBars(budget, rows) {
+  const most = Math.max(1, ...rows.map((row) => row.losses));
+  return h('div', { class: 'uhr-causes' }, h('h4', {}, `${count(budget)} tokens`), rows.length ? h('table', { 'aria-label': `Causes at ${budget} tokens` }, h('tbody', {},
+    rows.map((row) => h('tr', {}, h('th', { scope: 'row' }, row.cause), h('td', { class: 'uhr-barcell' }, h('div', { class: 'uhr-bar' },
+      h('i', { class: 'uhr-proved', style: `width:${(100 * row.proved) / most}%` }), h('i', { class: 'uhr-unproved', style: `width:${(100 * (row.losses - row.proved)) / most}%` }))),
+    h('td', {}, count(row.losses), h('small', {}, `${count(row.proved)} proved`)))))) : h('p', { class: 'uhr-note' }, 'Nothing was lost.'));
+}
+
+function photographs({ pictures, chips, placements, points: rows }) {
+  const budgets = [...new Set(rows.map((row) => row.budget))].sort((a, b) => a - b);
+  const lines = [...new Set(rows.map((row) => `${row.importance}|${row.order}|${row.group}`))];
+  return h('section', {}, h('h3', {}, 'Real objects in photographs'),
+    h('p', { class: 'uhr-note' }, `${count(chips)} cars and people, cut out, shrunk and placed ${count(placements)} times in ${count(pictures)} photographs: share of them with a preserved token. `
+      + 'Answers of nano on photographs mean nothing and are not counted.'),
+    table('Preserved real objects', [['importance', 'How tokens are scored'], ['order', 'How regions are ordered'], ['objects', 'By longer side at 4,032 px'], ...budgets.map((budget) => [count(budget), `At ${count(budget)} tokens`])],
+      lines.map((line) => {
+        const [importance, order, group] = line.split('|');
+        return [importance, order, sizeName(group), ...budgets.map((budget) => {
+          const row = rows.find((r) => r.budget === budget && `${r.importance}|${r.order}|${r.group}` === line);
+          return row ? [percent(row.value), h('small', {}, between(row.low, row.high))] : '–';
+        })];
+      }), 2));
+}

@@ -1,0 +1,125 @@
+import gzip
+import json
+import signal
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from app import findings, scene_files
+from app.actions import Actions
+from app.explorer import Explorer
+from app.ingest import Picture
+from app.scene_files import SceneKey
+from tests.app import made_up_findings
+from tests.app.test_actions import event, last
+from uhrbat.errors import ImageError, InputError
+from uhrbat.imagery import read_canvas
+from uhrbat.provenance import is_saved_scene
+from uhrbat.scenes import generate
+
+SEED = made_up_findings.SEED
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Made-up findings whose misses lie in one real scene."""
+    folder = tmp_path_factory.mktemp("findings")
+    made_up_findings.write(folder, generate(SEED, 504).objects[0].box)
+    return folder
+
+
+@pytest.fixture
+def explorer(worker, tmp_path, folder):
+    made = Explorer(lambda: worker, tmp_path / "tiles", found=folder)
+    yield made
+    made.close()
+
+
+def page(found):
+    return json.loads(gzip.decompress(found.page))
+
+
+def test_without_files_the_page_names_the_commands_that_write_them(tmp_path):
+    told = page(findings.load(tmp_path))
+    assert told["missing"] == list(findings.COMMANDS.values()) and not told["frontier"] and not told["problems"]
+
+
+def test_the_page_is_told_every_number(folder):
+    told = page(findings.load(folder))
+    curve = told["frontier"]["points"]["accuracy"]["type: count"]["similarity-kmeans"]
+    assert [point[0] for point in curve] == made_up_findings.BUDGETS and curve[0][4] == 900
+    assert told["missing"] == [] and len(told["loss"]["misses"]) == 30
+    assert {miss["scene"] for miss in told["loss"]["misses"]} == {f"scene-{SEED}", f"scene-{SEED}-1"}
+
+
+def test_a_file_of_another_layout_is_told_and_the_other_is_shown(tmp_path):
+    made_up_findings.write(tmp_path)
+    (tmp_path / "loss.json").write_text("{}")
+    told = page(findings.load(tmp_path))
+    assert "loss.json" in told["problems"][0] and told["frontier"] and told["missing"] == [findings.COMMANDS["loss"]]
+
+
+def test_findings_are_read_anew_when_they_have_changed(tmp_path):
+    assert findings.load(tmp_path).loss is None
+    made_up_findings.write(tmp_path)
+    assert findings.load(tmp_path).loss is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["airfield", "scene", "scene-", "scene-x", "scene-1-", "scene-1/2", "scene-" + "9" * 12]
+)
+def test_other_names_are_no_scenes(name):
+    assert SceneKey.parse(name) is None
+
+
+@pytest.mark.parametrize("key", [SceneKey(2_000_001), SceneKey(2_000_001, (4, 7))])
+def test_a_scene_is_found_by_its_name(key):
+    assert SceneKey.parse(key.name) == key
+
+
+def test_a_miss_opens_as_a_generated_scene_with_its_truth_and_is_let_go(explorer):
+    found = explorer.findings()
+    *progress, picture = findings.open_scene(explorer.shelf, SceneKey(SEED, (1,)), found)
+    assert progress == sorted(progress) and len(set(progress)) > 3
+    assert is_saved_scene(picture.path, read_canvas(picture.path))
+    whole = generate(SEED)
+    assert [item.box for item in picture.example.objects] == [o.box for i, o in enumerate(whole.objects) if i != 1]
+    assert picture.example.question(found.misses_of(SceneKey(SEED, (1,)))[0].question).answer == "two"
+    assert list(findings.open_scene(explorer.shelf, SceneKey(SEED, (1,)), found)) == [picture]
+    explorer.shelf.limits = replace(explorer.shelf.limits, tiles_bytes=1)
+    explorer.shelf.expire()
+    assert list(explorer.shelf.folder.iterdir()) == []
+
+
+def test_only_scenes_of_misses_are_made(explorer):
+    with pytest.raises(InputError, match="no miss in scene-5"):
+        list(findings.open_scene(explorer.shelf, SceneKey(5), explorer.findings()))
+
+
+def test_a_scene_that_cannot_be_made_is_told_and_leaves_nothing(explorer):
+    with pytest.raises(ImageError, match="without"):
+        scene_files.make(SceneKey(SEED, (999,)), explorer.shelf.folder, lambda share: None, lambda: False)
+    assert list(explorer.shelf.folder.iterdir()) == []
+
+
+def test_leaving_stops_the_child(explorer, monkeypatch):
+    children, start = [], subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: children.append(start(*a, **k)) or children[-1])
+    opening = findings.open_scene(explorer.shelf, SceneKey(SEED), explorer.findings())
+    assert not isinstance(next(opening), Picture)
+    while not children:
+        next(opening)
+    opening.close()
+    assert children[0].wait(5) == -signal.SIGKILL
+
+
+def test_a_miss_chosen_on_the_page_shows_scene_question_and_budget(explorer, parts, request_of):
+    do = Actions(explorer, parts)
+    miss = explorer.findings().loss.misses[0]
+    told = event(scene=f"scene-{SEED}", question=miss.question, budget=miss.budget)
+    updates = list(do.open_miss(told, request_of()))
+    assert last(updates, parts.viewer)["image"]["example"] == f"scene-{SEED}"
+    assert last(updates, parts.question) == miss.question and last(updates, parts.budget)["total"] == 256
+    link = json.dumps({"example": f"scene-{SEED}", "question": miss.question, "budget": {"total": 99}})
+    assert last(list(do.start(link, request_of("another"))), parts.viewer)["image"]["example"] == f"scene-{SEED}"
