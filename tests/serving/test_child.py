@@ -203,6 +203,16 @@ def test_many_jobs_at_once_all_end(child, image):
     assert len({job.result(TIMEOUT).question for job in jobs}) == 20
 
 
+def test_a_request_that_notices_late_is_told_of_the_worker_that_died(child, image):
+    url, _ = child.endpoint.address()
+    os.kill(child.endpoint.pid, signal.SIGKILL)
+    until = time.monotonic() + TIMEOUT
+    while child.endpoint.address()[0] == url:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert str(child.endpoint.gone(url, OSError())) == DIED
+
+
 def test_closing_stops_the_worker(tmp_path, monkeypatch):
     monkeypatch.setenv("UHRBAT_STORE_FOLDER", str(tmp_path))
     worker = HttpWorker(Supervisor(FAKE_CHILD))

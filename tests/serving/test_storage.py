@@ -50,6 +50,15 @@ def test_a_file_in_use_is_not_deleted(store):
         assert path.is_file()
 
 
+def test_what_a_killed_process_left_behind_goes_before_files_expire(store):
+    incoming = store.incoming("1" * 64)
+    store.tidy()
+    assert incoming._path.is_file()
+    os.utime(incoming._path, (time.time() - 1000, time.time() - 1000))
+    store.tidy()
+    assert not incoming._path.is_file()
+
+
 def test_files_expire(store):
     name = put(store, b"a", 2 * 3600)
     store.tidy()

@@ -121,10 +121,11 @@ def build(arguments: dict[str, Any]) -> serve.Application:
 def start(host: str, port: int, **options: Any) -> None:
     """Start a Ray cluster of this machine's own, and Serve at an address; options: more of `ray.init`.
 
-    Whoever reaches a Ray cluster can run code on it: it is on loopback only, and Ray makes it a token of its own.
+    Ray's own ports are open to other machines, and whoever may use them can run code here; since 2.59 Ray makes a
+    token for them (~/.ray/auth_token) unless RAY_AUTH_MODE says otherwise.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **options)
+    ray.init(include_dashboard=False, **options)
     serve.start(http_options={"host": host, "port": port})
 
 

@@ -35,8 +35,8 @@ class Endpoint(Protocol):
     def address(self) -> tuple[str, str | None]:
         """(base URL, token); waits until there is a worker. WorkerError if there will be none."""
 
-    def gone(self, error: Exception) -> WorkerError:
-        """What to tell the user when the worker went away in the middle of a request."""
+    def gone(self, url: str, error: Exception) -> WorkerError:
+        """What to tell the user when the worker that was at `url` went away in the middle of a request."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -54,7 +54,7 @@ class Remote:
     def address(self) -> tuple[str, str | None]:
         return self._url, self._token
 
-    def gone(self, error: Exception) -> WorkerError:
+    def gone(self, url: str, error: Exception) -> WorkerError:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return WorkerError("the model worker cannot be reached: check that it runs and UHRBAT_WORKER_URL is right")
         return WorkerError("the model worker stopped answering: ask again in a moment")
@@ -161,7 +161,7 @@ class HttpWorker(Worker):
                     raise _error_in(reply)
                 yield from reply.iter_raw()
         except (httpx.HTTPError, httpx.StreamError) as error:
-            raise self.endpoint.gone(error) from error
+            raise self.endpoint.gone(url, error) from error
 
     def _upload(self, image: str) -> bool:
         """Send an image file again or for the first time; False if this process does not know the file."""
@@ -197,7 +197,7 @@ class HttpWorker(Worker):
         try:
             reply = client.request(method, url + path, headers=headers | (more or {}), content=content)
         except httpx.HTTPError as error:
-            raise self.endpoint.gone(error) from error
+            raise self.endpoint.gone(url, error) from error
         if reply.status_code != 200:
             raise _error_in(reply)
         return reply
@@ -217,7 +217,7 @@ class HttpWorker(Worker):
         try:
             health = Health.model_validate(client.get(f"{url}/health", headers=headers).json())
         except httpx.HTTPError as error:
-            raise self.endpoint.gone(error) from error
+            raise self.endpoint.gone(url, error) from error
         except (ValueError, ValidationError):
             raise WorkerError(f"what answers at {url} is no UHR-BAT worker: check UHRBAT_WORKER_URL") from None
         if health.schema_version != schema.SCHEMA:

@@ -18,6 +18,8 @@ from uhrbat.errors import ImageError, InputError, WorkerError
 
 CHUNK = 2**20
 INCOMING = "incoming-"
+LEFT_SECONDS = 900
+"""An arriving file not written to for so long was left behind by a process that died."""
 NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -150,10 +152,11 @@ class Store:
             files = sorted(self._files())
             total = sum(size for _, size, _ in files)
             for used, size, path in files:
-                arriving = path.name.startswith(INCOMING) and used >= oldest
-                if path.name == keep or self._in_use[path.name] or arriving:
+                arriving = path.name.startswith(INCOMING)
+                left = arriving and used < time.time() - LEFT_SECONDS
+                if path.name == keep or self._in_use[path.name] or (arriving and not left):
                     continue
-                if used < oldest or total > self.quota_bytes:
+                if left or used < oldest or total > self.quota_bytes:
                     path.unlink(missing_ok=True)
                     total -= size
 

@@ -61,10 +61,10 @@ class Supervisor:
                 self._start()
             return self._url, self._token
 
-    def gone(self, error: Exception) -> WorkerError:
+    def gone(self, url: str, error: Exception) -> WorkerError:
         process = self._process
         try:
-            if process is not None:
+            if process is not None and url == self._url:  # else the next worker is up already
                 process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             return WorkerError("the model worker did not answer: ask again in a moment")
