@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     measures = evaluate.add_subparsers(dest="measure", required=True, parser_class=_Parser)
     scenes = measures.add_parser("scenes", help="held-out generated scenes")
     frontier = measures.add_parser("frontier", help="accuracy and evidence preserved against the budget")
+    loss = measures.add_parser("loss", help="what is right on all tokens and wrong on the compressed ones, and why")
     benchmark = measures.add_parser("benchmark", help="a public benchmark, from its own files")
     train = commands.add_parser("train", help="fine-tune a model on conversations about images")
     commands.add_parser("serve", help="run the model worker (see python -m uhrbat serve --help)", add_help=False)
@@ -54,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 
             return serve(rest[1:])
         from .evaluation import frontier as frontier_room
+        from .evaluation import loss as loss_room
         from .evaluation import runner as benchmark_room
         from .evaluation import scenes as scenes_room
         from .training import finetune as train_room
@@ -61,6 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         rooms = (
             (scenes, scenes_room),
             (frontier, frontier_room),
+            (loss, loss_room),
             (benchmark, benchmark_room),
             (train, train_room),
         )

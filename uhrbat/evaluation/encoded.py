@@ -20,8 +20,8 @@ from torch import Tensor
 
 from ..engine import UHRBAT, EncodedScene
 from ..errors import InputError
-from ..imagery import canvas_of
-from ..pyramid import Pyramid
+from ..imagery import canvas_of, scale_images, tiles
+from ..pyramid import TILE, TILE_GRID, Pyramid
 from ..scenes import Scene, SceneObject, generate
 
 
@@ -66,12 +66,12 @@ class ScenesEncoder:
         if path and path.exists():
             kept = _read(path)
             if kept:
-                return kept[0], self.encoding(*kept)
+                return kept[0], self.encoding((kept[0].size,) * 2, kept[1])
         scene = generate(seed, without=without)
         features = self.features(scene.image)
         if path:
             _write(path, scene, features)
-        return scene, self.encoding(scene, features)
+        return scene, self.encoding((scene.size, scene.size), features)
 
     def features(self, picture: np.ndarray) -> dict[int, Tensor]:
         """float16[N, width] by scale of a picture uint8[height, width, 3]."""
@@ -79,24 +79,43 @@ class ScenesEncoder:
         return {size: values.half() for size, values in encoded.features.items()}
 
     @torch.inference_mode()
-    def encoding(self, scene: Scene, features: dict[int, Tensor]) -> EncodedScene:
-        """The encoded scene of a square picture's features."""
-        network, dtype = self.model.model, self.model.dtype
-        values = {size: kept.to(self.model.device, dtype) for size, kept in features.items()}
-        pyramid = Pyramid(scene.size, scene.size, self.model.scales)
+    def features_after(
+        self, encoded: EncodedScene, before: dict[int, np.ndarray], picture: np.ndarray
+    ) -> dict[int, Tensor]:
+        """As `features`, of a changed picture; only the tiles whose pixels changed are encoded.
+
+        encoded: the encoding before the change; before: {size: uint8[size, size, 3]}, `scale_images` of that picture.
+        """
+        network, config = self.model.model, self.model.model.config
+        found = {}
+        for size, after in scale_images(canvas_of(picture), encoded.pyramid.sizes):
+            side = size // TILE
+            differs = (before[size] != after).any(-1).reshape(side, TILE, side, TILE).any((1, 3)).ravel()
+            found[size] = encoded.features[size].half().clone()
+            places = np.flatnonzero(differs)
+            for part in np.array_split(places, max(1, len(places) // self.model.tile_batch)):
+                if len(part):
+                    pixels = torch.from_numpy(tiles(after, config.image_mean, config.image_std, part))
+                    fresh = network.features(pixels.to(self.model.device, self.model.dtype)).half()
+                    found[size].view(side * side, TILE_GRID**2, -1)[torch.from_numpy(part)] = fresh
+        return found
+
+    @torch.inference_mode()
+    def encoding(self, size: tuple[int, int], features: dict[int, Tensor], generated: bool = True) -> EncodedScene:
+        """The encoded scene of a picture of (width, height) pixels, all valid, from its features."""
+        network, device = self.model.model, self.model.device
+        values = {scale: kept.to(device, self.model.dtype) for scale, kept in features.items()}
+        pyramid = Pyramid(*size, self.model.scales)
+        seen = network.similarity is not None
         return ManyQuestions(
             model=self.model,
             info=None,
             pyramid=pyramid,
-            embeddings={size: network.project(kept) for size, kept in values.items()},
-            visual={size: network.similarity_vectors(kept) for size, kept in values.items()}
-            if network.similarity is not None
-            else {},
-            excluded={
-                size: torch.zeros(len(kept), dtype=torch.bool, device=kept.device) for size, kept in values.items()
-            },
+            embeddings={scale: network.project(kept) for scale, kept in values.items()},
+            visual={scale: network.similarity_vectors(kept) for scale, kept in values.items()} if seen else {},
+            excluded={scale: torch.from_numpy(pyramid.padding(scale)).to(device) for scale in values},
             overview=np.zeros((1, 1, 3), np.uint8),
-            made_by_generator=True,
+            made_by_generator=generated,
             seconds={},
             features=values,
         )

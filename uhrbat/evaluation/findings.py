@@ -182,7 +182,8 @@ class Miss:
 
 @dataclass(frozen=True)
 class PhotographPoint:
-    """Share of real objects, placed in real backgrounds, that are preserved. group: as `Point.group`, or "all"."""
+    """Share of real objects, placed in real backgrounds, that are preserved. group: as `Point.group`, or "kind: car",
+    "kind: person"."""
 
     importance: str
     order: str

@@ -1,0 +1,202 @@
+import argparse
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.tiny import engine, network
+from uhrbat.engine import UHRBAT, Settings
+from uhrbat.evaluation import encoded, findings, loss, pairs, photographs
+from uhrbat.imagery import canvas_of, scale_images
+from uhrbat.scenes import EVALUATION_SEEDS, generate, matches
+
+SEED = EVALUATION_SEEDS.start
+
+
+def small(seed, without=()):
+    return generate(seed, size=504, without=without)
+
+
+@pytest.fixture(autouse=True)
+def small_scenes(monkeypatch):
+    for module in (encoded, pairs):
+        monkeypatch.setattr(module, "generate", small)
+
+
+@pytest.fixture(autouse=True)
+def plain_ranking(monkeypatch):
+    """A model whose widest budget of 2,880 tokens preserves all of them."""
+    model = UHRBAT("tiny", network(), engine().codec, Settings(regions="none"))
+    monkeypatch.setattr(loss, "loaded_model", lambda args: model)
+
+
+def run(out, *more):
+    parser = argparse.ArgumentParser()
+    loss.add_arguments(parser)
+    given = ["--out", str(out), "--scenes", "2", "--budgets", "40,900", "--wide", "2880", "--json", *more]
+    assert loss.run(parser.parse_args(given)) == 0
+    return findings.read_loss(out / "loss.json")
+
+
+def answers_of_a_model_that_sees_what_is_preserved(scene_of):
+    """Right where all of the evidence is preserved, by the truth of the scene that was asked about; else "lost"."""
+
+    def answer(cuts):
+        told = []
+        for cut in cuts:
+            scene, found, left = scene_of(cut.view)
+            boxes = [found.objects[index].box for index in scene.evidence if index not in left]
+            kept = all(
+                any(
+                    (part.kind[cut.view.scene.pyramid.tokens_in_box(size, box)] == 1).any()
+                    for size, part in cut.selections.items()
+                )
+                for box in boxes
+            )
+            told.append((scene.answer if not left else pairs._truth_without(found, scene)) if kept else "lost")
+        return told
+
+    return answer
+
+
+@pytest.fixture
+def seeing(monkeypatch):
+    """A model whose only failing is what its selection dropped."""
+    asked = {}
+    original = loss._answered
+
+    def answered(scene_tokens, scene, cases, truths, *rest):
+        for case, truth in zip(cases, truths):
+            left = () if truth == case.question.answer else (case.left_out,)
+            asked[id(scene_tokens), case.question.text] = case.question, scene, left
+        return original(scene_tokens, scene, cases, truths, *rest)
+
+    monkeypatch.setattr(loss, "_answered", answered)
+    answer = answers_of_a_model_that_sees_what_is_preserved(lambda view: asked[id(view.scene), view.question])
+    monkeypatch.setattr(loss, "answer_many", answer)
+
+
+def test_only_changed_tiles_are_encoded_and_the_result_is_the_same(monkeypatch):
+    encoder = encoded.ScenesEncoder(engine())
+    scene, tokens = encoder.scene(SEED)
+    gone = small(SEED, without=(1,))
+    whole = encoder.features(gone.image)
+    before = dict(scale_images(canvas_of(scene.image), tokens.pyramid.sizes))
+    passed = []
+    original = type(engine().model).features
+    monkeypatch.setattr(
+        type(engine().model), "features", lambda self, pixels: passed.append(len(pixels)) or original(self, pixels)
+    )
+    quick = encoder.features_after(tokens, before, gone.image)
+    assert 0 < sum(passed) < 20
+    for size, values in whole.items():
+        assert torch.allclose(values.float(), quick[size].float(), atol=2e-3)
+        assert not torch.equal(values, tokens.features[size].half())
+
+
+def test_the_truth_without_an_object_is_that_of_the_scene_without_it():
+    known = 0
+    for seed in range(SEED, SEED + 6):
+        scene = small(seed)
+        for index, decided in pairs.cases(scene, seed, 3).items():
+            gone = small(seed, without=(index,))
+            for case in decided:
+                assert index in case.question.evidence
+                smallest = min(scene.objects[one].size for one in case.question.evidence)
+                assert scene.objects[index].size == smallest
+                if case.truth_without is None:
+                    continue
+                known += 1
+                left = len(matches(gone, case.question.targets[0]))
+                answer = ("no" if not left else "yes") if case.question.type == "presence" else pairs.NUMBERS[left]
+                assert case.truth_without.endswith(answer) and case.truth_without != case.question.answer
+    assert known > 5
+
+
+def test_losses_are_counted_explained_and_proved(tmp_path, seeing):
+    found = run(tmp_path)
+    assert found.measured.scenes == 2 and found.pairs >= 2
+    counts = {(row.budget, row.side): row for row in found.counts}
+    assert counts[40, "with"].losses > 0
+    for row in found.counts:
+        assert row.cases == row.both_right + row.losses + row.gains + row.both_wrong
+        assert row.low <= row.value <= row.high
+    whole = [miss for miss in found.misses if miss.budget == 40 and not miss.without]
+    assert len(whole) == counts[40, "with"].losses == sum(c.losses for c in found.causes if c.budget == 40)
+    for miss in found.misses:
+        assert miss.answer == "lost" and miss.wide_answer == miss.truth
+        assert miss.cause != findings.MODEL_ITSELF
+        assert miss.proved and miss.forced_answer == miss.truth
+        assert miss.box in miss.boxes and miss.object_size > 0
+    report = (tmp_path / "loss.md").read_text()
+    assert "right again with the evidence forced in" in report and whole[0].question in report
+    assert len((tmp_path / "loss.csv").read_text().splitlines()) == len(found.misses) + 1
+
+
+def test_a_loss_with_its_evidence_preserved_is_the_model_s_own(tmp_path, seeing, monkeypatch):
+    seen = loss.answer_many
+
+    def forgetful(cuts):
+        wide = [sum(cut.budgets.values()) == 2880 for cut in cuts]
+        return [text if at_wide else "wrong" for text, at_wide in zip(seen(cuts), wide)]
+
+    monkeypatch.setattr(loss, "answer_many", forgetful)
+    found = run(tmp_path)
+    own = [miss for miss in found.misses if miss.cause == findings.MODEL_ITSELF]
+    assert own and not any(miss.proved for miss in found.misses)
+    assert all("reserved" in miss.verdict for miss in own if miss.boxes)
+
+
+def test_parts_join_and_finished_scenes_are_not_measured_again(tmp_path, seeing, monkeypatch):
+    whole = run(tmp_path / "whole")
+    for part in ("1/2", "2/2"):
+        run(tmp_path / "parts", "--part", part)
+    monkeypatch.setattr(loss, "measure", lambda *_: pytest.fail("a finished scene was measured again"))
+    assert run(tmp_path / "parts") == whole
+
+
+def test_without_photographs_a_sentence_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(loss, "measure", lambda encoder, seed, *_: {"seed": seed, "rows": [], "seconds": 0})
+    found = run(tmp_path, "--photographs", str(tmp_path / "nowhere"))
+    assert found.photographs is None and "does not hold DJI_0031.JPG" in found.note
+    assert found.note in (tmp_path / "loss.md").read_text()
+
+
+def test_real_objects_are_placed_and_their_tokens_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr(loss, "measure", lambda encoder, seed, *_: {"seed": seed, "rows": [], "seconds": 0})
+    monkeypatch.setattr(photographs.placements, "__defaults__", ((8, 30),))
+    pixels = np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)
+    chips = [
+        photographs.Chip("DJI_0031.JPG", "car", "Is there a red car?", (20, 20, 80, 50)),
+        photographs.Chip("DJI_0031.JPG", "person", "Is there a person?", (100, 60, 120, 100)),
+    ]
+    monkeypatch.setattr(photographs, "chips", lambda: chips)
+    for name in ("DJI_0031.JPG", "DJI_0035.JPG"):
+        Image.fromarray(pixels).save(tmp_path / name)
+    found = run(tmp_path / "out", "--photographs", str(tmp_path)).photographs
+    assert (found.pictures, found.chips, found.placements) == (2, 2, 8)
+    groups = {point.group: point.placements for point in found.points}
+    assert groups == {"all": 8, "size: 5-8": 4, "size: <= 8": 4, "size: 17-32": 4, "kind: car": 4, "kind: person": 4}
+    lost = sum(cause.losses for cause in found.causes if cause.budget == 40)
+    kept = next(p for p in found.points if (p.importance, p.order, p.budget, p.group) == ("similarity", "-", 40, "all"))
+    assert lost == 8 - round(kept.value * 8)
+
+
+def test_a_placed_object_has_the_stated_size_and_changes_nothing_else(monkeypatch):
+    pixels = {"a.JPG": np.random.default_rng(1).integers(0, 255, (1000, 2016, 3), np.uint8)}
+    monkeypatch.setattr(
+        photographs, "chips", lambda: [photographs.Chip("a.JPG", "car", "Is there a car?", (10, 10, 130, 70))]
+    )
+    for placed in photographs.placements("a.JPG", pixels, (4, 16, 30)):
+        x0, y0, x1, y1 = placed.box
+        assert x1 - x0 == placed.size / 2 and abs((y1 - y0) - placed.size / 4) <= 0.5
+        changed = (placed.picture != pixels["a.JPG"]).any(-1)
+        assert changed[y0:y1, x0:x1].any() and changed.sum() == changed[y0:y1, x0:x1].sum()
+
+
+def test_the_shipped_chips_lie_in_the_photographs():
+    for chip in photographs.chips():
+        x0, y0, x1, y1 = chip.box
+        assert 0 <= x0 < x1 <= 4000 and 0 <= y0 < y1 <= 2250
+        assert chip.kind in chip.question
