@@ -14,11 +14,11 @@ from PIL import Image
 
 from tests.golden_select import cases, through_mlp
 from tests.test_ranking import golden_ranking
-from tests.test_reference import GOLDEN, RUNS, SCALES, largest, tensors, told
+from tests.test_reference import GOLDEN, RUNS, SCALES, asked_again, golden_run, largest, tensors
 from uhrbat import importance
-from uhrbat.engine import UHRBAT, EncodedScene, Settings
-from uhrbat.imagery import canvas_of, read_canvas, scale_image, tiles
-from uhrbat.model import PROFILES
+from uhrbat.engine import UHRBAT, EncodedScene
+from uhrbat.imagery import Canvas, canvas_of, read_canvas, scale_image, tiles
+from uhrbat.model import PROFILES, Profile
 from uhrbat.regions import kmeans
 
 
@@ -80,17 +80,10 @@ def selections() -> None:
 
 
 @torch.inference_mode()
-def whole_run(engine: UHRBAT, scene: EncodedScene, file: str, name: str) -> None:
-    run = next(run for run in told(f"e2e/{file}")["runs"] if run["name"] == name)
-    theirs = {key.split("/")[1]: value for key, value in tensors(f"e2e/{file}").items() if key.startswith(name)}
-    budgets = tuple(map(int, run["topk"].split(",")))
-    settings = Settings(importance="attention", order="mean", clusters=budgets, release=True)
-    if run["mask"]:
-        scene.use_masks(np.load(GOLDEN / "e2e/mask_333x900.npz")["label"])
-        settings = Settings(importance="attention", order="mean", regions="sam", release=True)
-    torch.manual_seed(run["seed_before_generate"])
-    view = scene.ask(run["question"], settings)
-    selected = view.select(budgets)
+def whole_run(engine: UHRBAT, canvas: Canvas, file: str, name: str, profiles: dict[bool, Profile]) -> None:
+    run, theirs = golden_run(file, name)
+    engine.model.profile = profiles[run["enable_scale_pos_residual"]]
+    view, selected = asked_again(engine.encode_canvas(canvas), run)
     scores = [largest(view.importance[size], theirs[f"attn.{size}"].flatten()) for size in SCALES]
     row(f"e2e {name}", "importance", max(scores))
     places = 0
@@ -112,13 +105,11 @@ def main() -> None:
     preprocess()
     selections()
     engine = UHRBAT.from_pretrained(str(GOLDEN / "model/ckpt"), device="cpu")
-    scene = engine.encode_canvas(canvas_of(Image.open(GOLDEN / "e2e/img_333x900.png")))
-    attention(engine, scene)
-    without = engine.model.profile
+    canvas = canvas_of(Image.open(GOLDEN / "e2e/img_333x900.png"))
+    attention(engine, engine.encode_canvas(canvas))
+    profiles = {False: engine.model.profile, True: PROFILES["reference"]}
     for file, name in RUNS:
-        run = next(run for run in told(f"e2e/{file}")["runs"] if run["name"] == name)
-        engine.model.profile = PROFILES["reference"] if run["enable_scale_pos_residual"] else without
-        whole_run(engine, engine.encode_canvas(canvas_of(Image.open(GOLDEN / "e2e/img_333x900.png"))), file, name)
+        whole_run(engine, canvas, file, name, profiles)
 
 
 if __name__ == "__main__":

@@ -117,12 +117,14 @@ def test_prompts(engine, index):
         assert [*prompt.before, -200, *prompt.after] == variant["ids"]
 
 
-@pytest.mark.parametrize(("file", "name"), RUNS)
-def test_whole_runs(engine, engine_with_residuals, canvas, file, name):
+def golden_run(file, name):
+    """A whole run of the released code: what was asked of it, and its tensors by name."""
     run = next(run for run in told(f"e2e/{file}")["runs"] if run["name"] == name)
-    theirs = {key.split("/")[1]: value for key, value in tensors(f"e2e/{file}").items() if key.startswith(name)}
-    model = engine_with_residuals if run["enable_scale_pos_residual"] else engine
-    scene = model.encode_canvas(canvas)
+    return run, {key.split("/")[1]: value for key, value in tensors(f"e2e/{file}").items() if key.startswith(name)}
+
+
+def asked_again(scene, run):
+    """The view and the selection of a golden run's question and budgets, on our side."""
     budgets = tuple(map(int, run["topk"].split(",")))
     settings = Settings(importance="attention", order="mean", clusters=budgets, release=True)
     if run["mask"]:
@@ -130,7 +132,14 @@ def test_whole_runs(engine, engine_with_residuals, canvas, file, name):
         settings = Settings(importance="attention", order="mean", regions="sam", release=True)
     torch.manual_seed(run["seed_before_generate"])
     view = scene.ask(run["question"], settings)
-    selected = view.select(budgets)
+    return view, view.select(budgets)
+
+
+@pytest.mark.parametrize(("file", "name"), RUNS)
+def test_whole_runs(engine, engine_with_residuals, canvas, file, name):
+    run, theirs = golden_run(file, name)
+    model = engine_with_residuals if run["enable_scale_pos_residual"] else engine
+    view, selected = asked_again(model.encode_canvas(canvas), run)
 
     for size in SCALES:
         assert largest(view.importance[size], theirs[f"attn.{size}"].flatten()) < 1e-6

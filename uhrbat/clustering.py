@@ -49,8 +49,10 @@ def kmeans(
         to the final centres; None fits on all.
     exact: compare every token with every centre in every iteration. Otherwise, on a CPU and where there is
         much to compare, a token is compared from the second iteration on only with the 70 or so centres that
-        were nearest in the first, then with the better of those: about 3 times quicker, with about 3 % other
-        labels and the same spread to a thousandth (tests/benchmarks/bench_selection.py).
+        were nearest in the first, then with the better of those: about 4 times quicker, with 2 to 3 % other
+        labels (up to 10 % after 100 iterations) and the same spread to a thousandth (measured by
+        tests/benchmarks/bench_selection.py). The released code's own labels change from run to run, as it draws its
+        starting centres unseeded; only where they are compared with it do they have to be the same.
 
     Raises InputError where shapes or numbers do not fit.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import importance
 from .errors import InputError
@@ -24,9 +24,10 @@ class Settings:
     importance: "similarity", "attention" or "fused"; regions: "kmeans", "grid", "sam" or "none"; order of regions:
     "max" or "mean" (paper); seed of the k-means' initial centres.
     clusters: k-means as the released code does it, on every token's whole embedding, with so many clusters (one number,
-    or one a scale); None is our quicker one (RegionSettings). iterations: of that k-means.
+    or one a scale), a few labels apart (`clustering.kmeans`, exact); None is our quicker one (RegionSettings).
+    iterations: of that k-means.
     release: do what the released code does only when it infers: the chat markers replaced by the end token, the
-    initial centres drawn from PyTorch's global generator (released-code.md, sections 1 and 6).
+    initial centres drawn from PyTorch's global generator (released-code.md, sections 1 and 6), and every label its own.
     """
 
     importance: str = "similarity"
@@ -57,17 +58,8 @@ class Settings:
         if isinstance(self.clusters, tuple) and len(self.clusters) != len(sizes):
             raise InputError(f"clusters has {len(self.clusters)} numbers; this model has {len(sizes)} scales")
         count = self.clusters[sizes.index(scale.size)] if isinstance(self.clusters, tuple) else self.clusters
-        return RegionSettings(
-            method=self.regions,
-            clusters=count,
-            tokens_per_cluster=1,
-            iterations=self.iterations,
-            seed=self.seed,
-            coordinates=coordinates,
-            dims=None,
-            sample=None,
-            exact=True,
-        )
+        released = RegionSettings.released(count, self.iterations, self.seed)
+        return replace(released, method=self.regions, coordinates=coordinates)
 
 
 def default_settings(model: UHRBATModel) -> Settings:

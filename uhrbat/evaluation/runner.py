@@ -247,12 +247,14 @@ def run(args: argparse.Namespace) -> int:
     names = ("importance", "regions", "order", "clusters", "iterations", "release")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     Settings(**given)
-    rank, _ = shares()
+    rank, world = shares()
     model = UHRBAT.from_pretrained(args.model, args.device, **({"bits": args.bits} if args.bits else {}))
     settings = Settings(**(asdict(model.settings) | given))
     report = run_benchmark(args.name, model, items, args.out, budget, settings, progress=not args.json)
     if rank == 0:
         print(json.dumps(report, indent=1) if args.json else table(report))
+        if world > 1 and report["missing"]:
+            logger.warning("other processes are still at work: the last one writes all to %s", args.out / "report.json")
     return 0
 
 

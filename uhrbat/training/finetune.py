@@ -1,9 +1,10 @@
 """Supervised fine-tuning on conversations about images: residuals, projector, token MLP and language model.
 
     python -m uhrbat train --data ft.json --images images --model RL-MIND/UHR-BAT --out runs/ft
-    accelerate launch --config_file deepspeed.yaml -m uhrbat train ...        # many GPUs, by accelerate's own file
+    accelerate launch -m uhrbat train ...        # a batch shared out over the GPUs, by accelerate's own configuration
 
-The vision tower stays as it is. Started again with the same --out it goes on from its last checkpoint as if it had
+Each process holds the whole model: a language model too large for one GPU's training is trained with --lora. The vision
+tower stays as it is. Started again with the same --out it goes on from its last checkpoint as if it had
 never stopped: which sample, which budget and which order are functions of the seed and the step alone.
 """
 
@@ -129,6 +130,9 @@ class Trainer:
             raise InputError("training needs accelerate: pip install accelerate") from error
         self.engine, self.data, self.out, self.settings = engine, data, out, settings
         self.accelerator = accelerate.Accelerator()
+        kind = self.accelerator.distributed_type.value
+        if kind in ("FSDP", "DEEPSPEED"):
+            raise InputError(f"training shares out batches, not weights: launch it without {kind}, with --lora if need be")
         if settings.batch % self.accelerator.num_processes:
             count = self.accelerator.num_processes
             raise InputError(f"a batch of {settings.batch} cannot be shared by {count} processes")
@@ -296,7 +300,10 @@ def run(args: argparse.Namespace) -> int:
     data = read_conversations(args.data, args.images)
     dtype = getattr(torch, args.dtype) if args.dtype else None
     engine = UHRBAT.from_pretrained(args.model, args.device, dtype)
-    print(Trainer(engine, data, args.out, settings).run())
+    trainer = Trainer(engine, data, args.out, settings)
+    folder = trainer.run()
+    if trainer.accelerator.is_main_process:
+        print(folder)
     return 0
 
 
