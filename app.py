@@ -24,7 +24,6 @@ def main() -> None:
     limits = Limits.from_environment()
     explorer = Explorer(connect, limits=limits)
     page = build(explorer)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that worker and tiles are cleaned up
     threading.Thread(target=explorer.models, daemon=True, name="start the worker").start()
     try:
         page.launch(

@@ -16,7 +16,10 @@ from uhrbat.errors import InputError
 from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, read_frontier, read_loss
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "findings"
-COMMANDS = {"frontier": "python -m uhrbat evaluate frontier", "loss": "python -m uhrbat evaluate loss"}
+COMMANDS = {
+    "frontier": "python -m uhrbat evaluate frontier --out assets/findings",
+    "loss": "python -m uhrbat evaluate loss --out assets/findings",
+}
 _READ = {"frontier": read_frontier, "loss": read_loss}
 
 

@@ -1,6 +1,7 @@
 // The header: the share link that leads back to this very view, and light or dark.
 
 import { SIZES, follow, get, h, on, set } from './store.js';
+import { tips } from './tips.js';
 
 const THEME = 'uhrbat-theme';
 const KEYS = ['example', 'q', 'budget', 'layer', 'scale', 'view', 'box', 'ask'];
@@ -27,6 +28,7 @@ export async function mount(context) {
   window.addEventListener('popstate', fromAddress);
   fromAddress();
   followArrival();
+  tips();
   follow(context, () => {});
 
   async function copy() {

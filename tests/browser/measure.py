@@ -1,10 +1,12 @@
-"""Measures the page on a quiet machine: `python -m tests.browser.measure http://127.0.0.1:7860/`.
+"""Measures the page on a quiet machine: `python -m tests.browser.measure http://127.0.0.1:7860/ [IMAGE]`.
 
-Prints, as JSON, frames a second while the budget slider moves with every token on screen, milliseconds a repaint,
-seconds to the first complete view, and bytes over the wire until then.
+Prints, as JSON, seconds to the first complete view and bytes over the wire until then; for an image file the same from
+the moment it is chosen, and seconds to its first answer; frames a second while the budget slider moves with every token
+on screen, milliseconds a repaint; and the machine's load.
 """
 
 import json
+import os
 import sys
 import time
 
@@ -29,8 +31,11 @@ DRAG = """async () => {
 }"""
 
 
-def measure(url: str) -> dict:
-    """All figures of the explorer at an address."""
+_TILES = "window.UHRBAT?.marks?.some((mark) => mark.what === 'tiles')"
+
+
+def measure(url: str, image: str | None = None) -> dict:
+    """All figures of the explorer at an address; `image`: a file to be uploaded to it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -40,18 +45,31 @@ def measure(url: str) -> dict:
         wire.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
         started = time.monotonic()
         page.goto(url, wait_until="domcontentloaded")
-        page.wait_for_function("window.UHRBAT?.marks?.some((mark) => mark.what === 'tiles')", timeout=120_000)
+        page.wait_for_function(_TILES, timeout=120_000)
         figures = {"first_view_seconds": round(time.monotonic() - started, 2)}
         figures |= {"requests": len(received), "bytes": int(sum(received))}
         page.wait_for_function("!window.UHRBAT.state.busy", timeout=120_000)
+        if image:
+            page.evaluate("window.UHRBAT.marks.length = 0")
+            started = time.monotonic()
+            page.set_input_files("#upload input[type=file]", image)
+            page.wait_for_function(_TILES, timeout=300_000)
+            figures["image_view_seconds"] = round(time.monotonic() - started, 2)
+            page.fill("#question textarea", "How many ships are there?")
+            page.wait_for_function("!window.UHRBAT.state.busy", timeout=120_000)
+        asked = time.monotonic()
         page.click(".uhr-ask")
+        page.wait_for_selector("#uhr-answer", timeout=600_000)
+        figures["answer_seconds"] = round(time.monotonic() - asked, 2)
+        if image:
+            figures["image_answer_seconds"] = round(time.monotonic() - started, 2)
         page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy", timeout=300_000)
         page.evaluate("window.UHRBAT.set({layer: 'fate', scale: 4032})")
         page.wait_for_timeout(2000)
         figures["drag"] = page.evaluate(DRAG)
         browser.close()
-    return figures
+    return figures | {"load": os.getloadavg()[0]}
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1]), indent=1))
+    print(json.dumps(measure(*sys.argv[1:3]), indent=1))

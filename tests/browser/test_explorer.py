@@ -5,6 +5,7 @@ import re
 import statistics
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -258,8 +259,59 @@ def test_phone(open_page):
     page.tap("[data-tool=drawing]")
     frame = page.locator(".uhr-map").bounding_box()
     page.touchscreen.tap(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
+    page.tap(".uhr-ledger thead th:nth-child(4)")
+    expect(page.locator(".uhr-explanation")).to_contain_text("handed over as they are")
     page.wait_for_selector(".uhr-verdict")  # a tap takes the token under the finger
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_findings(open_page):
+    page = open_page()
+    page.click("[data-page=findings]")
+    page.wait_for_selector('#findings [data-ready="1"]')
+    told = httpx.get(
+        page.evaluate("new URL('gradio_api/uhr/findings.json', document.baseURI).href"), trust_env=False
+    ).json()
+    for command in told["missing"]:
+        expect(page.locator("#findings")).to_contain_text(command)
+    if told["frontier"]:
+        before = page.locator(".uhr-frontier .method").count()
+        page.click(".uhr-legendline[aria-pressed=false] >> nth=0")
+        assert page.locator(".uhr-frontier .method").count() == before + 1
+    if told["loss"] and told["loss"]["misses"]:
+        miss = told["loss"]["misses"][0]
+        page.click(".uhr-miss button >> nth=0")
+        page.wait_for_function(f"window.UHRBAT.state.image?.example === '{miss['scene']}'", timeout=ANSWER_MS)
+        page.wait_for_selector("#uhr-answer", timeout=ANSWER_MS)
+        assert (state(page, "question"), state(page, "budget.total")) == (miss["question"], miss["budget"])
+        assert state(page, "answer.caveat") is None
+        page.go_back()
+    expect(page.locator("[data-page=findings]")).to_have_attribute("aria-current", "page")
+    expect(page.locator("#viewer")).not_to_be_visible()
+    page.click("[data-page=explore]")
+    expect(page.locator("#viewer")).to_be_visible()
+
+
+def test_findings_on_a_phone(open_page):
+    page = open_page("?tab=findings", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.wait_for_selector('#findings [data-ready="1"]')
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_viewer_is_moved_by_keys_and_keeps_its_place_in_full_screen(open_page):
+    page = open_page()
+    page.hover(".uhr-map")
+    where = page.evaluate("window.UHRBAT.view.where()")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("+")
+    page.wait_for_function(f"window.UHRBAT.view.where()[2] > {where[2]}")
+    page.wait_for_function("window.UHRBAT.view.map._animatingZoom !== true")
+    assert page.evaluate("window.UHRBAT.view.where()")[0] > where[0]
+    page.keyboard.press("0")
+    page.wait_for_function(f"window.UHRBAT.view.where()[2] === {where[2]}")
+    page.click("[aria-label='Full screen']")
+    page.wait_for_function("document.fullscreenElement")
+    page.wait_for_function(f"Math.abs(window.UHRBAT.view.where()[0] - {where[0]}) < 2")
 
 
 def test_dark_and_light(open_page):

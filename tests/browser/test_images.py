@@ -49,7 +49,9 @@ def test_bands_stretch_and_map_coordinates(open_page, tmp_path):
 
     # The pointer tells map coordinates.
     frame = page.locator(".uhr-map").bounding_box()
-    place = page.evaluate("() => { const v = window.UHRBAT.view; return v.map.latLngToContainerPoint(v.toMap(100, 50)); }")
+    place = page.evaluate(
+        "() => { const v = window.UHRBAT.view; return v.map.latLngToContainerPoint(v.toMap(100, 50)); }"
+    )
     page.mouse.move(frame["x"] + place["x"], frame["y"] + place["y"])
     told = page.locator(".uhr-readout").inner_text().split(" · ")[1].split()
     east, north = (float(number.replace(",", "")) for number in told[:2])
@@ -160,7 +162,9 @@ def test_pixels_to_screen_to_tokens_and_back(open_page):
         zoom = max(0, int(np.ceil(np.log2(max(width, height) / 256))))
         image = {"width": width, "height": height, "side": pyramid.side, "offset": list(pyramid.offset),
                  "max_zoom": zoom, "tiles": "tile/made/{z}/{x}/{y}.jpg"}  # fmt: skip
-        told = page.evaluate("([image, x, y, sizes]) => window.roundTrip(image, x, y, sizes)", [image, x, y, list(SCALES)])
+        told = page.evaluate(
+            "([image, x, y, sizes]) => window.roundTrip(image, x, y, sizes)", [image, x, y, list(SCALES)]
+        )
         assert told["back"] == pytest.approx([x, y], abs=1)
         for scale, (row, col), box in zip(pyramid.scales, told["cells"], told["boxes"], strict=True):
             token = int(scale.index(row, col))
