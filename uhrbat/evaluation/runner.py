@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from ..engine import UHRBAT, EncodedScene, Settings
 from ..errors import InputError, UHRBATError
+from ..evidence import evidence_preserved
 from ..imagery import sha256_file
 from .benchmarks import BENCHMARKS, Benchmark, Item, read_items
 from .records import ImageSource, open_image_file
-from .scenes import evidence_preserved
 from .scoring import wordnet
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,8 @@ def _answered(benchmark: Benchmark, scenes: _Scenes, item: Item, budget: Budget,
         answer = selection.answer(max_new_tokens=benchmark.max_new_tokens)
         preserved = None
         if item.boxes:
-            preserved = evidence_preserved(view, item.boxes, selection.selections)
+            kept = evidence_preserved(view.scene.pyramid, item.boxes, view.rankings, selection.budgets)
+            preserved = bool(kept.all())
     except UHRBATError as error:
         logger.warning("question %s is left out: %s", item.id, error)
         return record | {"skipped": str(error)}

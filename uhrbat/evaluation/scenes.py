@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +18,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..decoding import generate_many
-from ..engine import UHRBAT, EncodedScene, Settings, View
+from ..engine import UHRBAT, EncodedScene, Settings
 from ..errors import InputError
-from ..imagery import canvas_of
-from ..scenes import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, Question, Scene, generate, questions
-
-SIZES = ((0, 4), (4, 8), (8, 16), (16, 32), (32, 1000))
-logger = logging.getLogger(__name__)
+from ..evidence import evidence_preserved
+from ..scenes import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, Question, Scene, questions
+from .answers import answer_many, blind_answers
+from .encoded import ScenesEncoder
+from .shares import SIZES, is_right, majority
 
 
 @dataclass(frozen=True)
@@ -43,84 +41,30 @@ class Outcome:
 
     @property
     def right(self) -> bool:
-        return self.answer.strip().lower() == self.truth.lower()
-
-
-def evidence_preserved(view: View, boxes, selections) -> bool:
-    """Whether every box has a preserved token at some scale."""
-    for box in boxes:
-        kept = False
-        for size, selection in selections.items():
-            tokens = torch.as_tensor(view.scene.pyramid.tokens_in_box(size, box), device=view.scene.device)
-            if bool((selection.kind[tokens] == 1).any()):
-                kept = True
-                break
-        if not kept:
-            return False
-    return True
+        return is_right(self.answer, self.truth)
 
 
 @torch.inference_mode()
 def answer_scene(
-    model: UHRBAT,
-    encoded: EncodedScene,
-    scene: Scene,
-    asked: list[Question],
-    budgets: list[int],
-    settings: Settings,
+    encoded: EncodedScene, scene: Scene, asked: list[Question], budgets: list[int], settings: Settings
 ) -> list[Outcome]:
-    """Every question at every budget; image tokens pass the model once, at the largest budget (a budget is a prefix)."""
-    network, codec = model.model, model.codec
-    before = codec.prompt(asked[0].text).before
-    caches: dict[int, list] = defaultdict(list)
-    found: dict[int, list[bool]] = defaultdict(list)
+    """Every question at every budget, in the order of the budgets."""
+    cuts, kept = [], []
     for question in asked:
         view = encoded.ask(question.text, settings)
+        selections = [view.select(budget) for budget in budgets]
+        cuts += selections
         boxes = scene.boxes(question)
-        largest = view.select(max(budgets))
-        pairs = network.image_cache(largest.image_tokens(), len(before))
-        offsets, start = {}, 0
-        for size, selection in sorted(largest.selections.items()):
-            offsets[size] = start
-            start += len(selection)
-        for budget in budgets:
-            chosen = view.select(budget)
-            rows = torch.cat(
-                [torch.arange(len(part)) + offsets[size] for size, part in sorted(chosen.selections.items())]
-            ).to(model.device)
-            caches[budget].append([(key[:, :, rows], value[:, :, rows]) for key, value in pairs])
-            found[budget].append(evidence_preserved(view, boxes, chosen.selections))
-    afters = [codec.prompt(question.text).after for question in asked]
+        kept += [evidence_preserved(encoded.pyramid, boxes, view.rankings, cut.budgets).all() for cut in selections]
+    texts = answer_many(cuts)
     out = []
-    for budget in budgets:
-        ids = []
-        for part in range(0, len(asked), 10):
-            span = slice(part, part + 10)
-            ids += generate_many(network, before, caches[budget][span], afters[span], codec.stop)
-        for question, tokens, kept in zip(asked, ids, found[budget]):
+    for place, budget in enumerate(budgets):
+        for number, question in enumerate(asked):
+            index = number * len(budgets) + place
             size = min((scene.objects[i].size for i in question.evidence), default=0.0)
-            answer = codec.parse(tokens)[0]
-            out.append(Outcome(scene.seed, question.type, budget, question.answer, answer, kept, size))
+            answer, seen = texts[index], bool(kept[index])
+            out.append(Outcome(scene.seed, question.type, budget, question.answer, answer, seen, size))
     return out
-
-
-def blind_answers(model: UHRBAT, asked: list[Question]) -> list[str]:
-    """Answers of the language model without any image token."""
-    network, codec = model.model, model.codec
-    config = network.language.config
-    width = config.hidden_size // config.num_attention_heads
-    empty = torch.zeros(1, config.num_key_value_heads, 0, width, device=model.device, dtype=model.dtype)
-    pairs = [(empty, empty)] * config.num_hidden_layers
-    afters = [codec.prompt(question.text).after for question in asked]
-    before = codec.prompt(asked[0].text).before
-    ids = generate_many(network, before, [pairs] * len(asked), afters, codec.stop)
-    return [codec.parse(tokens)[0] for tokens in ids]
-
-
-def majority(outcomes: list[Outcome]) -> float:
-    """Share of the most frequent answer."""
-    counts = Counter(outcome.truth for outcome in outcomes)
-    return max(counts.values()) / len(outcomes) if outcomes else 0.0
 
 
 def share(values) -> float | None:
@@ -144,11 +88,10 @@ def summarise(outcomes: list[Outcome], blind: list[Outcome], budgets: list[int])
         report["accuracy"][str(budget)] = share(outcome.right for outcome in here)
         report["by_type"][str(budget)] = {t: share(o.right for o in here if o.type == t) for t in types}
         report["evidence_preserved"][str(budget)] = {
-            f"{low}-{high}": share(o.preserved for o in here if low < o.size <= high) for low, high in SIZES
+            name: share(o.preserved for o in here if above < o.size <= upto) for name, (above, upto) in SIZES.items()
         }
-    report["majority"] = {t: round(majority([o for o in first if o.type == t]), 4) for t in types}
-    weights = Counter(outcome.type for outcome in first)
-    report["majority"]["all"] = round(sum(report["majority"][t] * weights[t] for t in types) / len(first), 4)
+    by_group = majority([outcome.type for outcome in first], [outcome.truth for outcome in first])
+    report["majority"] = {group.removeprefix("type: "): value for group, value in by_group.items()}
     report["no_image"] = {t: share(o.right for o in blind if o.type == t) for t in types}
     report["no_image"]["all"] = share(o.right for o in blind)
     return report
@@ -163,12 +106,13 @@ def run_scenes(
     first: int = EVALUATION_SEEDS.start,
     keep: Path | None = None,
     progress: bool = True,
+    cache: Path | None = None,
 ) -> dict:
-    """Score a model on `count` generated scenes from seed `first`. Returns the report as plain values."""
-    if model.model.config.image_attention != "self":
-        raise InputError(
-            "evaluate scenes reads nano-like models (image_attention 'self'); use ask for others"
-        )
+    """Score a model on `count` generated scenes from seed `first`. Returns the report as plain values.
+
+    keep: a file of finished scenes; cache: a folder of encoded ones (`ScenesEncoder`).
+    """
+    encoder = ScenesEncoder(model, cache)
     settings = settings or model.settings
     budgets = sorted(budgets)
     done: dict[int, dict] = {}
@@ -180,12 +124,11 @@ def run_scenes(
     for seed in tqdm(range(first, first + count), desc="scenes", disable=not progress):
         if seed not in done:
             began = time.perf_counter()
-            scene = generate(seed)
+            scene, encoded = encoder.scene(seed)
             asked = questions(scene, seed, per_scene)
-            encoded = model.encode_canvas(canvas_of(scene.image), generated=True)
             middle = time.perf_counter()
-            results = answer_scene(model, encoded, scene, asked, budgets, settings)
-            blinds = blind_answers(model, asked)
+            results = answer_scene(encoded, scene, asked, budgets, settings)
+            blinds = blind_answers(model, [question.text for question in asked])
             record = {
                 "seed": seed,
                 "outcomes": [vars(outcome) for outcome in results],
@@ -221,6 +164,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--development", action="store_true", help="the development seeds, for choices")
     parser.add_argument("--skip", type=int, default=0, help="skip this many seeds (to share the work out)")
     parser.add_argument("--resume", type=Path, help="keep finished scenes in this file and go on from it")
+    parser.add_argument("--cache", type=Path, help="keep encoded scenes in this folder, 50 MB each, and read them")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
@@ -247,6 +191,7 @@ def run(args: argparse.Namespace) -> int:
         seeds.start + args.skip,
         args.resume,
         not args.json,
+        args.cache,
     )
     print(json.dumps(report, indent=1) if args.json else table(report))
     return 0
