@@ -16,6 +16,7 @@ BEFORE = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n"
 AFTER = "\n{question}<|im_end|>\n<|im_start|>assistant\n"
 MAX_QUESTION = 2000
 STOP_WORDS = ("<|im_end|>", "<|im_start|>", "###")
+_CHOICE = re.compile(r"\([A-Z]\) ")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 
 
@@ -110,17 +111,26 @@ class TextCodec:
         return self.plain_ids(question)[: limit - 1] + [self.end]
 
     def answer_ids(self, answer: str, points: list[tuple[float, float]]) -> list[int]:
-        """Training target: location tokens of points (x, y in 0..1 of the scene square), then the answer."""
+        """Training target: location tokens of points (x, y in 0..1 of the scene square), then the answer.
+
+        A choice such as "(B) blue" stands on a line of its own behind its bare words, so that what it says is found
+        before its letter is.
+        """
         ids: list[int] = []
         for x, y in points:
             ids += [self.y_ids[self.bin(y)], self.x_ids[self.bin(x)]]
-        return ids + self.plain_ids(answer) + [self.end]
+        choice = _CHOICE.match(answer)
+        said = f"{answer[choice.end() :]}\n{answer}" if choice else answer
+        return ids + self.plain_ids(said) + [self.end]
 
     def bin(self, value: float) -> int:
         return min(self.point_bins - 1, max(0, int(value * self.point_bins)))
 
     def parse(self, ids: list[int]) -> tuple[str, list[tuple[float, float]]]:
-        """Generated ids -> (answer text, points as x, y in 0..1 of the scene square, bin centres)."""
+        """Generated ids -> (answer text, points as x, y in 0..1 of the scene square, bin centres).
+
+        The answer is the first line; of a model that points, the last (`answer_ids`).
+        """
         points: list[tuple[float, float]] = []
         rest: list[int] = []
         row: int | None = None
@@ -138,4 +148,4 @@ class TextCodec:
         if not self.point_bins:
             text = text.split("###")[0]
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return (lines[0] if lines else ""), points
+        return (lines[-1 if self.point_bins else 0] if lines else ""), points
