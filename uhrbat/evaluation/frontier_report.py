@@ -10,9 +10,11 @@ from pathlib import Path
 from ..engine import UHRBAT
 from .findings import Agreement, Comparison, FrontierFile, Measured, Method, Point, Recall, write
 from .frontier_figure import draw
+from .markdown import interval, percent, table
 from .shares import SIZES, Share, groups_of, is_right, majority, share
 
 COMPRESSED = 3000
+TIGHT = 256
 
 
 def summarise(
@@ -79,10 +81,10 @@ def _share(values: dict) -> Share | None:
 
 def _points(found: _Table, method: str) -> list[Point]:
     points = []
-    for measure, table in found.values.items():
-        for budget in sorted(budget for one, budget in table if one == method):
+    for measure, by_key in found.values.items():
+        for budget in sorted(budget for one, budget in by_key if one == method):
             groups: dict[str, dict] = defaultdict(dict)
-            for place, value in table[method, budget].items():
+            for place, value in by_key[method, budget].items():
                 kind, _, size = found.questions[place]
                 for group in groups_of(kind, size):
                     groups[group][place] = value
@@ -93,8 +95,8 @@ def _points(found: _Table, method: str) -> list[Point]:
 
 def _comparisons(found: _Table, points: list[Point], default: str | None, baselines: set[str]) -> list[Comparison]:
     told = []
-    table = found.values["accuracy"]
-    for budget in sorted(budget for method, budget in table if method == default):
+    right = found.values["accuracy"]
+    for budget in sorted(budget for method, budget in right if method == default):
         rivals = [
             point
             for point in points
@@ -106,7 +108,7 @@ def _comparisons(found: _Table, points: list[Point], default: str | None, baseli
         if not rivals:
             continue
         best = max(rivals, key=lambda point: point.value).method
-        ours, theirs = table[default, budget], table[best, budget]
+        ours, theirs = right[default, budget], right[best, budget]
         gap = _share({place: ours[place] - theirs[place] for place in ours if place in theirs})
         if gap:
             told.append(Comparison(budget, default, best, gap.value, gap.low, gap.high, gap.questions))
@@ -153,9 +155,9 @@ def write_all(found: FrontierFile, scenes: dict[int, dict], out: Path) -> None:
     """frontier.json, .csv, .png and .md in a folder."""
     write(out / "frontier.json", found)
     with (out / "frontier.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow([field.name for field in fields(Point)])
-        table.writerows(astuple(point) for point in found.points)
+        lines = csv.writer(file)
+        lines.writerow([field.name for field in fields(Point)])
+        lines.writerows(astuple(point) for point in found.points)
     draw(found, out / "frontier.png")
     (out / "frontier.md").write_text(markdown(found, scenes))
 
@@ -172,6 +174,10 @@ def markdown(found: FrontierFile, scenes: dict[int, dict]) -> str:
         f"{told.settings['importance']} importance, {told.settings['regions']} regions by {told.settings['order']}. "
         "Shares in %, in brackets the 95 % bootstrap interval (scenes resampled).",
         "",
+        "Evidence is preserved where every object that the answer needs has a token at some scale that is handed over as it "
+        "is. Such a token need not show the object: at scale 672 one of 6 px at 4,032 is 1 px. So a method that hands over "
+        "the whole of a coarse scale preserves all evidence and may still not answer.",
+        "",
     ]
     for measure, title in (("accuracy", "Accuracy (exact match)"), ("evidence", "Evidence preserved")):
         budgets = sorted({p.budget for p in found.points if p.measure == measure})
@@ -184,12 +190,12 @@ def markdown(found: FrontierFile, scenes: dict[int, dict]) -> str:
             if any(cells):
                 name = f"**{method.title}**" if method.default else method.title
                 most = max(cell.questions for cell in cells if cell)
-                rows.append([name, most, *map(_cell, cells)])
-        lines += _table(["method", "questions", *(f"{budget:,}" for budget in budgets)], rows)
+                rows.append([name, most, *map(interval, cells)])
+        lines += table(["method", "questions", *(f"{budget:,}" for budget in budgets)], rows)
         if measure == "accuracy":
             lines += [
-                f"Without an image: majority answer of each type {_percent(found.majority['all'])}, the language model "
-                f"without image tokens {_percent(found.no_image['all'])}.",
+                f"Without an image: majority answer of each type {percent(found.majority['all'])}, the language model "
+                f"without image tokens {percent(found.no_image['all'])}.",
                 "",
             ]
     if default:
@@ -203,10 +209,10 @@ def markdown(found: FrontierFile, scenes: dict[int, dict]) -> str:
             "",
         ]
         rows = [
-            [row.group, row.objects, f"{_percent(row.value)} ({_percent(row.low)}-{_percent(row.high)})", _percent(row.chance)]
+            [row.group, row.objects, interval(row), percent(row.chance)]
             for row in found.attention_recall
         ]
-        lines += _table(["object's size at 4,032 px", "objects", "recall", "chance"], rows)
+        lines += table(["object's size at 4,032 px", "objects", "recall", "chance"], rows)
     lines += _ranked(found, values)
     return "\n".join([*lines, _seconds(scenes)]) + "\n"
 
@@ -221,14 +227,14 @@ def _default_tables(found: FrontierFile, values: dict, default: Method) -> list[
             [
                 group.removeprefix("type: "),
                 values[default.id, budgets[0], "accuracy", group].questions,
-                *(_percent(values[default.id, budget, "accuracy", group].value) for budget in budgets),
-                _percent(found.majority[group]),
-                _percent(found.no_image[group]),
+                *(percent(values[default.id, budget, "accuracy", group].value) for budget in budgets),
+                percent(found.majority[group]),
+                percent(found.no_image[group]),
             ]
             for group in [*kinds, "all"]
         ]
         lines += [f"## {default.title}: accuracy by question type", ""]
-        lines += _table(["type", "questions", *(f"{b:,}" for b in budgets), "majority", "no image"], rows)
+        lines += table(["type", "questions", *(f"{b:,}" for b in budgets), "majority", "no image"], rows)
     rows = []
     for method in found.methods:
         if not method.default and method.id != "attention-kmeans-mean":
@@ -236,9 +242,9 @@ def _default_tables(found: FrontierFile, values: dict, default: Method) -> list[
         for size in SIZES:
             cells = [values.get((method.id, budget, "evidence", f"size: {size}")) for budget in found.budgets]
             if any(cells):
-                rows.append([method.title, f"{size} px", max(c.questions for c in cells if c), *map(_cell, cells)])
+                rows.append([method.title, f"{size} px", max(c.questions for c in cells if c), *map(interval, cells)])
     lines += ["## Evidence preserved by object size", ""]
-    return lines + _table(["method", "smallest object", "questions", *(f"{b:,}" for b in found.budgets)], rows)
+    return lines + table(["method", "smallest object", "questions", *(f"{b:,}" for b in found.budgets)], rows)
 
 
 def _comparison_lines(found: FrontierFile, values: dict) -> list[str]:
@@ -250,14 +256,14 @@ def _comparison_lines(found: FrontierFile, values: dict) -> list[str]:
         ours, theirs = (values[one, row.budget, "accuracy", "all"] for one in (row.method, row.baseline))
         apart = "yes" if ours.low > theirs.high else "no"
         gap = f"{100 * row.difference:+.1f} ({100 * row.low:+.1f} to {100 * row.high:+.1f})"
-        rows.append([f"{row.budget:,}", titles[row.baseline], _cell(ours), _cell(theirs), gap, apart])
+        rows.append([f"{row.budget:,}", titles[row.baseline], interval(ours), interval(theirs), gap, apart])
     lines = ["## Default against the best baseline", ""]
-    lines += _table(["budget", "best baseline", "default", "baseline", "difference, paired", "intervals apart"], rows)
+    lines += table(["budget", "best baseline", "default", "baseline", "difference, paired", "intervals apart"], rows)
     for row in found.agreement:
         if row.budget == COMPRESSED:
             lines += [
-                f"Answers at {row.budget:,} equal to those at {row.wide:,}: {_percent(row.value)} % of "
-                f"{row.questions:,} questions ({_percent(row.low)} to {_percent(row.high)}).",
+                f"Answers at {row.budget:,} equal to those at {row.wide:,}: {percent(row.value)} % of "
+                f"{row.questions:,} questions ({percent(row.low)} to {percent(row.high)}).",
                 "",
             ]
     return lines
@@ -274,8 +280,19 @@ def _ranked(found: FrontierFile, values: dict) -> list[str]:
         return []
     ours.sort(key=lambda row: (-row[0].value, -(row[1].value if row[1] else 0)))
     lines = [f"## Settings by evidence preserved at {COMPRESSED:,} tokens", ""]
-    rows = [[m.importance, m.regions, m.order or "-", _cell(whole), _cell(small)] for whole, small, m in ours]
-    return lines + _table(["importance", "regions", "order", "all", "smallest object <= 8 px"], rows)
+    rows = [
+        [
+            method.importance,
+            method.regions,
+            method.order or "-",
+            interval(whole),
+            interval(small),
+            interval(values.get((method.id, TIGHT, "evidence", "all"))),
+        ]
+        for whole, small, method in ours
+    ]
+    head = ["importance", "regions", "order", "all", "smallest object <= 8 px", f"all, at {TIGHT} tokens"]
+    return lines + table(head, rows)
 
 
 def _seconds(scenes: dict[int, dict]) -> str:
@@ -284,16 +301,3 @@ def _seconds(scenes: dict[int, dict]) -> str:
         for stage, spent in scene["seconds"].items():
             stages[stage] += spent / len(scenes)
     return "CPU seconds a scene: " + ", ".join(f"{stage} {spent:.1f}" for stage, spent in stages.items()) + "."
-
-
-def _table(head: list, rows: list[list]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(map(str, row)) + " |" for row in lines] + [""]
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
-def _cell(point: Point | None) -> str:
-    return f"{_percent(point.value)} ({_percent(point.low)}-{_percent(point.high)})" if point else "-"

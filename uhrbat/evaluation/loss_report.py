@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..engine import UHRBAT
 from .findings import CauseCount, LossCount, LossFile, Measured, Miss, Photographs, write
+from .markdown import interval, table
 from .shares import is_right, share
 
 _SIDES = {"with": "with the object", "without": "without it", "pair": "both scenes of a pair"}
@@ -106,9 +107,9 @@ def write_all(found: LossFile, out: Path) -> None:
     """loss.json, .csv (a line a miss) and .md in a folder."""
     write(out / "loss.json", found)
     with (out / "loss.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow([field.name for field in fields(Miss)])
-        table.writerows(astuple(miss) for miss in found.misses)
+        lines = csv.writer(file)
+        lines.writerow([field.name for field in fields(Miss)])
+        lines.writerows(astuple(miss) for miss in found.misses)
     (out / "loss.md").write_text(markdown(found))
 
 
@@ -136,15 +137,15 @@ def markdown(found: LossFile) -> str:
             row.losses,
             row.gains,
             row.both_wrong,
-            f"{100 * row.value:.1f} % ({100 * row.low:.1f}-{100 * row.high:.1f})",
+            interval(row),
         ]
         for row in found.counts
     ]
-    head = ["budget", "scene", "cases", "right twice", "losses", "gains", "wrong twice", "losses of those right wide"]
-    lines += [*_table(head, rows), "## Causes of the losses, scenes with the object", ""]
+    head = ["budget", "scene", "cases", "right twice", "losses", "gains", "wrong twice", "losses, % of right wide"]
+    lines += [*table(head, rows), "## Causes of the losses, scenes with the object", ""]
     if found.causes:
         rows = [[f"{row.budget:,}", row.cause, row.losses, row.proved] for row in found.causes]
-        lines += _table(["budget", "cause", "losses", "right again with the evidence forced in"], rows)
+        lines += table(["budget", "cause", "losses", "right again with the evidence forced in"], rows)
     else:
         lines += ["No answer was lost.", ""]
     lines += ["## Misses", ""]
@@ -163,7 +164,7 @@ def markdown(found: LossFile) -> str:
         for miss in found.misses
     ]
     head = ["seed", "scene", "budget", "question", "evidence", "truth", "answer", "cause", "forced in"]
-    lines += _table(head, rows) if rows else ["None.", ""]
+    lines += table(head, rows) if rows else ["None.", ""]
     return "\n".join(lines + _photograph_lines(found)) + "\n"
 
 
@@ -179,16 +180,11 @@ def _photograph_lines(found: LossFile) -> list[str]:
         "",
     ]
     groups = list(dict.fromkeys(point.group for point in told.points))
-    table: dict[tuple, dict[str, str]] = {}
+    told_of: dict[tuple, dict[str, str]] = {}
     for point in told.points:
-        cell = f"{100 * point.value:.1f} ({100 * point.low:.1f}-{100 * point.high:.1f})"
-        table.setdefault((point.importance, point.order, f"{point.budget:,}"), {})[point.group] = cell
-    rows = [[*key, *(cells.get(group, "-") for group in groups)] for key, cells in table.items()]
-    lines += _table(["importance", "order", "budget", *groups], rows)
+        cells = told_of.setdefault((point.importance, point.order, f"{point.budget:,}"), {})
+        cells[point.group] = interval(point)
+    rows = [[*key, *(cells.get(group, "-") for group in groups)] for key, cells in told_of.items()]
+    lines += table(["importance", "order", "budget", *groups], rows)
     rows = [[f"{row.budget:,}", row.cause, row.losses] for row in told.causes]
-    return lines + _table(["budget", "cause (default settings)", "not preserved"], rows) if rows else lines
-
-
-def _table(head: list, rows: list[list]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(map(str, row)) + " |" for row in lines] + [""]
+    return lines + table(["budget", "cause (default settings)", "not preserved"], rows) if rows else lines
