@@ -26,7 +26,7 @@ from .kept import Kept
 from .methods import Asked, methods, preserved
 from .shares import groups_of, share
 
-SIZES = (4, 6, 8, 12, 16, 24, 30)
+SIZES = (4, 8, 16, 30)
 """Longer sides of the placed objects, px at 4,032."""
 _EDGE = 40
 _FOLDER = Path(__file__).parent
