@@ -154,6 +154,7 @@ def _method() -> tuple:
         [DEFAULT_MODEL],
         value=DEFAULT_MODEL,
         label="Model",
+        allow_custom_value=True,
         elem_id="model",
         info="nano ships with the explorer; UHRBAT_MODELS offers more when it is started",
     )

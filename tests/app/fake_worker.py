@@ -200,7 +200,8 @@ class FakeWorker(Worker):
         return results.Answer(text, ((120.0, 90.0), (300.0, 200.0)), total, {"prefill": total / 9000, "decode": 0.1})
 
     def _caveat(self, request) -> str | None:
-        return None if "examples" in self.files[request.image].parts else CAVEAT
+        file = self.files[request.image]
+        return None if "examples" in file.parts or file.name.startswith("scene-") else CAVEAT
 
     def _maps(self, request) -> dict[int, results.ScaleMap]:
         seed = int(hashlib.sha256((request.image + request.question).encode()).hexdigest()[:8], 16)
