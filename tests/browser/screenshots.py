@@ -44,7 +44,7 @@ def take(url: str, folder: Path = FOLDER) -> None:
             page.evaluate("scrollTo(0, 0)")
             page.wait_for_timeout(1500)
             page.screenshot(path=folder / f"{name}.png")
-            page.click("[data-page=findings]")
+            page.click(".uhr-page[data-page=findings]")
             page.wait_for_selector('#findings [data-ready="1"]')
             page.wait_for_timeout(500)
             page.screenshot(path=folder / f"findings-{name}.png")

@@ -267,7 +267,7 @@ def test_phone(open_page):
 
 def test_findings(open_page):
     page = open_page()
-    page.click("[data-page=findings]")
+    page.click(".uhr-page[data-page=findings]")
     page.wait_for_selector('#findings [data-ready="1"]')
     told = httpx.get(
         page.evaluate("new URL('gradio_api/uhr/findings.json', document.baseURI).href"), trust_env=False
@@ -286,14 +286,16 @@ def test_findings(open_page):
         assert (state(page, "question"), state(page, "budget.total")) == (miss["question"], miss["budget"])
         assert state(page, "answer.caveat") is None
         page.go_back()
-    expect(page.locator("[data-page=findings]")).to_have_attribute("aria-current", "page")
+    expect(page.locator(".uhr-page[data-page=findings]")).to_have_attribute("aria-current", "page")
     expect(page.locator("#viewer")).not_to_be_visible()
-    page.click("[data-page=explore]")
+    page.click(".uhr-page[data-page=explore]")
     expect(page.locator("#viewer")).to_be_visible()
 
 
 def test_findings_on_a_phone(open_page):
-    page = open_page("?tab=findings", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.tap(".uhr-page[data-page=findings]")
+    assert page.url.endswith("?tab=findings")
     page.wait_for_selector('#findings [data-ready="1"]')
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
