@@ -15,7 +15,7 @@ export async function mount(context) {
   const pages = Object.entries(PAGES).map(([page, label]) => h('button', { type: 'button', class: 'uhr-page', 'data-page': page,
     onclick: () => goToPage(page) }, label));
   root.replaceChildren(
-    h('h1', {}, 'UHR-BAT Explorer'), h('p', {}, 'which of 131,328 visual tokens does the answer really get?'),
+    h('h1', {}, 'UHR-BAT', h('span', {}, ' Explorer')), h('p', {}, 'which of 131,328 visual tokens does the answer really get?'),
     h('span', { class: 'uhr-spring' }), note, h('nav', { 'aria-label': 'Pages' }, pages), share, dark);
   startTheme();
   on('page', ({ page }) => {
