@@ -2,7 +2,7 @@
 
 An image sample holds the tokens that the pipeline would preserve and the averages of regions that it would merge. A
 blind sample holds none: its targets' places are given, not learnt, and only what follows from them is: counting what
-was listed, and in which part or direction it lies.
+was listed, in which part or direction it lies, and which letter stands before the words of a choice.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .virtual import bare_scene, virtual_scene
 
 QUESTIONS = 12
 MORE_OF = {"color": 3.0, "relative position": 1.5, "land cover": 1.5, "count": 1.5}
+BLIND_CHOICES = 0.75
 BLIND_TYPES = ("count", "absolute position", "relative position")
 DECISION, PLACE = 3.0, 1.0
 FINE = 2
@@ -63,6 +64,11 @@ def center(scene: Scene, index: int) -> tuple[float, float]:
     """Centre (x, y) of an object in 0..1 of the scene."""
     x, y = scene.objects[index].center
     return x / scene.size, y / scene.size
+
+
+def follows(question: Question) -> bool:
+    """Whether the answer follows from the places of the evidence."""
+    return question.type in BLIND_TYPES and bool(question.evidence)
 
 
 def some_questions(scene: Scene, seed: int, count: int, rng: np.random.Generator) -> list[Question]:
@@ -156,11 +162,11 @@ class SampleDrawer:
         return np.concatenate(chosen)
 
     def blind(self, count: int = QUESTIONS) -> Sample:
-        """A sample without an image: what follows from places alone."""
+        """A sample without an image: what follows from places alone, and which letter a choice has."""
         rng = self.rng
         seed = int(rng.integers(2**31))
         scene = virtual_scene(rng, seed)
-        asked = [q for q in questions(scene, seed, 3 * count) if q.type in BLIND_TYPES and q.evidence]
+        asked = [q for q in questions(scene, seed, 2 * count, BLIND_CHOICES) if follows(q) or q.choices]
         width = self.order[0].features.shape[1]
         empty = np.zeros((0, width), np.float16), np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
         none = np.zeros(0, np.int64)
@@ -247,7 +253,10 @@ def _one_text(index: int, sample: Sample, question: Question, codec: TextCodec, 
     listed = reading_order(sample.scene, question, codec)
     target = codec.answer_ids(question.answer, [center(sample.scene, i) for i in listed])
     places = 2 * len(listed)
-    labels = [-100] * (len(prompt) - 1) + ([-100] * places + target[places:] if sample.blind else target)
+    given = places if sample.blind else 0
+    if sample.blind and not follows(question):
+        given = target.index(codec.plain_ids("\n")[-1], places) + 1
+    labels = [-100] * (len(prompt) - 1 + given) + target[given:]
     weights = np.full(len(labels), DECISION, np.float32)
     last = len(prompt) - 1
     weights[last + 1 : last + places : 2] = PLACE

@@ -293,7 +293,7 @@ def main() -> None:
             group["lr"] = rate * group["share"]
         size = size_at(share, args.largest, rng)
         samples = [drawer.draw(size) for _ in range(max(1, round(args.text_tokens / (size + 350))))]
-        batch = collate([*samples, drawer.blind()], codec)
+        batch = collate([*samples, drawer.blind(), drawer.blind()], codec)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
             answer, pulled, right = losses(model, batch, before, neighbours)
         optimizer.zero_grad(set_to_none=True)
