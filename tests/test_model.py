@@ -3,7 +3,7 @@ import torch
 
 from tests.tiny import network
 from uhrbat.decoding import generate_many
-from uhrbat.model import Profile
+from uhrbat.model import Profile, likeliest
 from uhrbat.pyramid import Scale
 
 BEFORE, AFTER = torch.tensor([3, 4, 5]), torch.tensor([9, 8, 7, 6])
@@ -97,3 +97,9 @@ def test_a_scene_residual_follows_the_grid(model):
     corner = table.reshape(side, side, -1)[0, 0]
     torch.testing.assert_close(laid[scale.index(0, 0)].detach(), corner)
     torch.testing.assert_close(laid[scale.index(47, 47)].detach(), table.reshape(side, side, -1)[-1, -1])
+
+
+def test_ids_that_are_alike_win_together():
+    logits = torch.tensor([[2.0, 1.9, 1.8, 2.5], [0.0, 0.1, 0.0, 2.5]])
+    assert likeliest(logits).tolist() == [3, 3]
+    assert likeliest(logits, (0, 1, 2)).tolist() == [0, 3]

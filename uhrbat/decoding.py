@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .model import UHRBATModel
+from .model import UHRBATModel, likeliest
 
 KeysValues = list[tuple[Tensor, Tensor]]
 
@@ -53,6 +53,7 @@ def generate_many(
     afters: list[list[int]],
     stop: Sequence[int],
     max_new_tokens: int = 64,
+    alike: Sequence[int] = (),
 ) -> list[list[int]]:
     """Greedy answers of several prompts over their own image tokens ("self" image attention only).
 
@@ -96,7 +97,7 @@ def generate_many(
     answers: list[list[int]] = [[] for _ in range(count)]
     open_ = set(range(count))
     for _ in range(max_new_tokens + 1):
-        best = model.language.lm_head(hidden[:, -1]).float().argmax(-1)
+        best = likeliest(model.language.lm_head(hidden[:, -1]).float(), alike)
         for index, id_ in enumerate(best.tolist()):
             if index in open_ and (id_ in stop or len(answers[index]) == max_new_tokens):
                 open_.discard(index)

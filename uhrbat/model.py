@@ -298,10 +298,12 @@ class UHRBATModel(nn.Module):
         ends: Callable[[list[int]], bool] | None = None,
         not_first: int | None = None,
         on_prefill: Callable[[float], None] | None = None,
+        alike: Sequence[int] = (),
     ) -> tuple[list[int], bool]:
         """Greedy decoding. Returns (new ids without the stop id, whether the limit cut the answer).
 
         `ends(ids)` may end the answer after any id, which then stays in it; the id `not_first` cannot begin it.
+        `alike`: ids that are weighed together (`likeliest`).
         `on_token(count)` is called after the prompt (count 0) and after each new id; it may raise to cancel, and so
         may `on_prefill(share)`, called with 0..1 while the prompt is read.
         """
@@ -313,7 +315,7 @@ class UHRBATModel(nn.Module):
             logits = self.language.lm_head(hidden[:, -1]).float()
             if not ids and not_first is not None:
                 logits[:, not_first] = -torch.inf
-            best = int(logits.argmax(-1))
+            best = int(likeliest(logits, alike))
             if best in stop:
                 return ids, False
             if len(ids) >= max_new_tokens:
@@ -326,6 +328,20 @@ class UHRBATModel(nn.Module):
             embeds = self.language.model.embed_tokens(torch.tensor([[best]], device=self.device))
             _, hidden = self._run(embeds, torch.tensor([[position]], device=self.device), cache)
             position += 1
+
+
+def likeliest(logits: Tensor, alike: Sequence[int] = ()) -> Tensor:
+    """Greedy choice int64[n] of logits float[n, vocabulary]; the ids in `alike` win together or not at all.
+
+    A place is as likely as all places are, since each shares its likelihood with its neighbours (TextCodec.alike): by
+    itself none might ever outweigh the one id that ends the listing.
+    """
+    if not len(alike):
+        return logits.argmax(-1)
+    together = torch.tensor(alike, device=logits.device)
+    others = logits.index_fill(-1, together, -torch.inf)
+    wins = logits[:, together].logsumexp(-1) > others.amax(-1)
+    return torch.where(wins, together[logits[:, together].argmax(-1)], others.argmax(-1))
 
 
 def _output(tower: nn.Module, features: Tensor) -> Tensor:

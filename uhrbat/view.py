@@ -156,6 +156,7 @@ class SceneSelection:
             max_new_tokens,
             on_token,
             *((engine.codec.ends, engine.codec.end) if engine.model.profile.released else ()),
+            alike=engine.codec.alike,
             on_prefill=lambda share: report("prefill", share),
         )
         text, points = engine.codec.parse(ids)

@@ -91,5 +91,6 @@ def _different(tokens: Tensor) -> tuple[Tensor, Tensor]:
 def _decode(model: UHRBAT, asked: Sequence[str], images: list[KeysValues]) -> list[str]:
     codec = model.codec
     prompts = [codec.prompt(text) for text in asked]
-    ids = generate_many(model.model, prompts[0].before, images, [prompt.after for prompt in prompts], codec.stop)
+    afters = [prompt.after for prompt in prompts]
+    ids = generate_many(model.model, prompts[0].before, images, afters, codec.stop, alike=codec.alike)
     return [codec.parse(tokens)[0] for tokens in ids]
