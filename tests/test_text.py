@@ -2,7 +2,7 @@ import pytest
 
 from tests.tiny import BINS, tokenizer
 from uhrbat.errors import InputError
-from uhrbat.text import MAX_QUESTION, TextCodec, clean_question
+from uhrbat.text import MAX_QUESTION, TextCodec, choices, clean_question
 
 
 @pytest.fixture
@@ -30,10 +30,18 @@ def test_special_tokens_in_a_question_are_inert_text(codec, marker):
 def test_points_and_answer_survive_the_way_to_ids_and_back(codec):
     ids = codec.answer_ids("(B) below left", [(0.05, 0.95), (0.5, 0.5)])
     assert ids[-1] == codec.end
-    text, points = codec.parse(ids[:-1])
+    text, points = codec.parse(ids[:-1], "Where is the ship? Choose one: (A) left (B) below left (C) top")
     assert codec.tokenizer.decode(ids[4:-1]) == "below left\n(B) below left"
     assert text == "(B) below left"
     assert points == [(0.0625, 0.9375), (0.5625, 0.5625)]
+
+
+def test_words_that_are_no_choice_stand_as_they_are(codec):
+    question = "Is it red? Choose one: (A) red (B) blue"
+    assert choices(question) == {"red": "(A) red", "blue": "(B) blue"}
+    assert codec.parse(codec.plain_ids("Blue"), question)[0] == "(B) blue"
+    assert codec.parse(codec.plain_ids("green"), question)[0] == "green"
+    assert codec.parse(codec.plain_ids("blue"), "What color is it?")[0] == "blue"
 
 
 def test_half_a_point_is_ignored(codec):

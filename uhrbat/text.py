@@ -37,6 +37,13 @@ def clean_question(question: str, lines: bool = False) -> str:
     return text
 
 
+def choices(question: str) -> dict[str, str]:
+    """What a question lets choose from: {"blue": "(B) blue"} for "... (A) red (B) blue"; words in lower case."""
+    parts = _CHOICE.split(question)
+    letters = _CHOICE.findall(question)
+    return {words.strip().lower(): f"{letter}{words.strip()}" for letter, words in zip(letters, parts[1:])}
+
+
 @dataclass(frozen=True)
 class Prompt:
     """Token ids before and after the place of the image."""
@@ -128,10 +135,11 @@ class TextCodec:
     def bin(self, value: float) -> int:
         return min(self.point_bins - 1, max(0, int(value * self.point_bins)))
 
-    def parse(self, ids: list[int]) -> tuple[str, list[tuple[float, float]]]:
+    def parse(self, ids: list[int], question: str = "") -> tuple[str, list[tuple[float, float]]]:
         """Generated ids -> (answer text, points as x, y in 0..1 of the scene square, bin centres).
 
-        The answer is the first line; of a model that points, the last (`answer_ids`).
+        The answer is the first line. Of a model that points it is the words (`answer_ids`): where they are those of
+        one of the question's choices, "(B) blue", the answer is that choice.
         """
         points: list[tuple[float, float]] = []
         rest: list[int] = []
@@ -150,4 +158,7 @@ class TextCodec:
         if not self.point_bins:
             text = text.split("###")[0]
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return (lines[-1 if self.point_bins else 0] if lines else ""), points
+        answer = lines[0] if lines else ""
+        if self.point_bins:
+            answer = choices(question).get(answer.lower(), answer)
+        return answer, points

@@ -159,7 +159,7 @@ class SceneSelection:
             alike=engine.codec.alike,
             on_prefill=lambda share: report("prefill", share),
         )
-        text, points = engine.codec.parse(ids)
+        text, points = engine.codec.parse(ids, self.view.question)
         answer = Answer(text)
         side, (left, top) = scene.pyramid.side, scene.pyramid.offset
         answer.points = tuple((x * side - left, y * side - top) for x, y in points)

@@ -93,4 +93,4 @@ def _decode(model: UHRBAT, asked: Sequence[str], images: list[KeysValues]) -> li
     prompts = [codec.prompt(text) for text in asked]
     afters = [prompt.after for prompt in prompts]
     ids = generate_many(model.model, prompts[0].before, images, afters, codec.stop, alike=codec.alike)
-    return [codec.parse(tokens)[0] for tokens in ids]
+    return [codec.parse(tokens, text)[0] for tokens, text in zip(ids, asked)]
