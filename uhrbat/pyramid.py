@@ -172,10 +172,11 @@ class Pyramid:
     def token_at(self, scale: Scale | int, x: float, y: float) -> int:
         """Tile-major index of the token under image position (x, y); InputError outside the scene square."""
         scale = _as_scale(scale)
-        col, row = ((np.array([x, y], dtype=np.float64) + self.offset) * (scale.grid / self.side)).tolist()
-        if not (0 <= col <= scale.grid and 0 <= row <= scale.grid):
+        place = np.array([x, y], dtype=np.float64) + self.offset
+        if not (0 <= place.min() and place.max() <= self.side):
             raise InputError(f"The point ({x}, {y}) lies outside the image of {self.width} x {self.height} pixels.")
-        return int(scale.index(min(int(row), scale.grid - 1), min(int(col), scale.grid - 1)))
+        col, row = (place * (scale.grid / self.side)).astype(int).clip(max=scale.grid - 1).tolist()
+        return int(scale.index(row, col))
 
     def padding(self, scale: Scale | int) -> np.ndarray:
         """bool[N], tile-major: tokens that lie wholly outside the image."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
@@ -129,6 +129,7 @@ def test_a_pixel_of_a_turned_file_is_found_through_the_tokens_of_every_scale(tmp
 
 
 @given(sides, sides, st.floats(0, 1), st.floats(0, 1), st.sampled_from(SCALES))
+@example(187, 1, 1.0, 0.0, 672)
 def test_pointer_to_viewer_to_tokens_and_back(width, height, u, v, size):
     """Image -> viewer (CRS.Simple at the deepest zoom) -> image -> token -> image, within a pixel."""
     x, y = u * width, v * height
