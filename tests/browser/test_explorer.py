@@ -305,10 +305,10 @@ def test_the_viewer_is_moved_by_keys_and_keeps_its_place_in_full_screen(open_pag
     page.hover(".uhr-map")
     where = page.evaluate("window.UHRBAT.view.where()")
     page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"window.UHRBAT.view.where()[0] > {where[0]}")
     page.keyboard.press("+")
     page.wait_for_function(f"window.UHRBAT.view.where()[2] > {where[2]}")
     page.wait_for_function("window.UHRBAT.view.map._animatingZoom !== true")
-    assert page.evaluate("window.UHRBAT.view.where()")[0] > where[0]
     page.keyboard.press("0")
     page.wait_for_function(f"window.UHRBAT.view.where()[2] === {where[2]}")
     page.click("[aria-label='Full screen']")
