@@ -7,6 +7,7 @@ takes 50 MB at nano's width of 192.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
@@ -62,6 +63,7 @@ class ScenesEncoder:
 
     def scene(self, seed: int, without: tuple[int, ...] = ()) -> tuple[Scene, EncodedScene]:
         """The scene of a seed and its encoding. Where its features were kept, the picture is empty (0 x 0)."""
+        gc.collect()  # a scene and its views hold one another: a few large objects, of which no collector would think
         path = self._path(seed) if self.folder and not without else None
         if path and path.exists():
             kept = _read(path)
