@@ -1,3 +1,5 @@
+import weakref
+
 from uhrbat.serving.cache import SceneCache
 
 
@@ -28,6 +30,16 @@ def test_the_least_recently_used_goes_first():
     cache.put("c", Scene(40))
     assert cache.get("b") is None
     assert cache.get("a")
+
+
+def test_the_memory_of_a_forgotten_scene_is_free_at_once():
+    cache, scene = SceneCache(0, 100), Scene(60)
+    scene.view = [scene]
+    gone = weakref.ref(scene)
+    cache.put("a", scene)
+    del scene
+    cache.put("b", Scene(60))
+    assert gone() is None
 
 
 def test_a_scene_that_has_grown_is_weighed_again():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -81,7 +82,7 @@ class SceneCache:
                 self._forget(key)
 
     def _shrink(self) -> None:
-        newest = next(reversed(self._scenes), None)
+        newest, before = next(reversed(self._scenes), None), len(self._scenes)
         for place in ("device", "host"):
             for key in list(self._scenes):
                 if self.bytes(place) <= self.limits[place]:
@@ -93,6 +94,8 @@ class SceneCache:
                     self._places[key] = "host"
                 else:
                     self._forget(key)
+        if len(self._scenes) < before:
+            gc.collect()  # a scene and its views hold one another: they are too few for the collector to come by itself
 
     def _forget(self, key: Hashable) -> None:
         del self._scenes[key], self._places[key], self._sizes[key]
