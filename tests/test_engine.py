@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests.tiny import engine, network
 from uhrbat.baselines import BASELINES
-from uhrbat.device import choose_device
+from uhrbat.device import TileBatches, choose_device
 from uhrbat.engine import UHRBAT, Settings
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import canvas_of
@@ -200,7 +200,7 @@ def test_tile_batches_halve_when_memory_runs_out_and_progress_says_so(scene, mon
         return original(pixels, positions)
 
     monkeypatch.setattr(model.model, "features", features)
-    monkeypatch.setattr(model, "tile_batch", 8)
+    monkeypatch.setattr(model, "tile_batches", TileBatches("cpu"))
     pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
     again = model.encode_canvas(canvas_of(pixels), progress=lambda stage, fraction, message: said.append(message))
     torch.testing.assert_close(again.embeddings[1344], scene.embeddings[1344], rtol=1e-4, atol=1e-5)

@@ -7,9 +7,8 @@ question, a view serves every budget, only an answer needs the language model.
 from __future__ import annotations
 
 import json
-import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -19,8 +18,8 @@ import torch
 from torch import Tensor
 
 from . import checkpoints, imagery, importance, sam
-from .device import TILE_BATCH, choose_device
-from .errors import InputError, out_of_memory
+from .device import TileBatches, choose_device
+from .errors import InputError
 from .model import UHRBATModel
 from .provenance import is_saved_scene
 from .pyramid import Pyramid, Scale, split_budget
@@ -39,7 +38,6 @@ PHOTOGRAPH_CAVEAT = (
 )
 VIEWS_A_SCENE = 8
 OVERVIEW = 1024
-logger = logging.getLogger(__name__)
 
 
 class UHRBAT:
@@ -51,8 +49,7 @@ class UHRBAT:
         self.name, self.model, self.codec = name, model, codec
         self.settings = settings or default_settings(model)
         self.segmenter: sam.Segmenter | None = None
-        self.tile_batch = TILE_BATCH[model.device.type]
-        """Tiles encoded at once; less once memory did not suffice."""
+        self.tile_batches = TileBatches(model.device.type)
 
     @classmethod
     def from_pretrained(
@@ -160,21 +157,22 @@ class UHRBAT:
         self, canvas: imagery.Canvas, generated: bool, report: Reporter, keep_features: bool = False
     ) -> EncodedScene:
         pyramid = Pyramid(*canvas.full_size, self.scales)
-        batches = sum(scale.tiles**2 for scale in pyramid.scales)
+        tiles, config, batches = sum(scale.tiles**2 for scale in pyramid.scales), self.model.config, self.tile_batches
         embeddings, visual, excluded, done = {}, {}, {}, 0
         overview = None
         kept: dict[int, Tensor] = {}
         for scale, (_, picture) in zip(pyramid.scales, imagery.scale_images(canvas, self.scales)):
             parts, seen, whole = [], [], []
-            for tiles in self._tile_batches(picture, scale):
-                report("encode", done / batches, f"{done} of {batches} tiles{self._short_of_memory()}")
-                features, count = self._features(tiles)
+            for indices in batches.of(scale.tiles**2):
+                report("encode", done / tiles, f"{done} of {tiles} tiles{batches.note}")
+                pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices)
+                features = batches.run(self._features, torch.as_tensor(pixels))
                 parts.append(self.model.project(features).flatten(0, 1))
                 if self.model.similarity is not None:
                     seen.append(self.model.similarity_vectors(features).flatten(0, 1))
                 if keep_features:
                     whole.append(features.flatten(0, 1))
-                done += count
+                done += len(indices)
             if overview is None or len(overview) < OVERVIEW:
                 overview = picture
             embeddings[scale.size] = torch.cat(parts)
@@ -186,41 +184,13 @@ class UHRBAT:
             if self.model.profile.released:
                 empty &= ~pyramid.padding(scale)
             excluded[scale.size] = torch.as_tensor(empty, device=self.device)
-        report("encode", 1.0, f"{done} of {batches} tiles{self._short_of_memory()}")
+        report("encode", 1.0, f"{done} of {tiles} tiles{batches.note}")
         return EncodedScene(
             self, canvas.info, pyramid, embeddings, visual, excluded, overview, generated, report.close(), kept
         )
 
-    def _tile_batches(self, picture, scale: Scale) -> Iterable[Tensor]:
-        config, start = self.model.config, 0
-        while start < scale.tiles**2:
-            indices = range(start, min(start + self.tile_batch, scale.tiles**2))
-            yield imagery.tiles(picture, config.image_mean, config.image_std, indices)
-            start = indices.stop
-
-    def _features(self, tiles) -> tuple[Tensor, int]:
-        """Encode a batch of tiles; in halves, from now on, where memory does not suffice for it."""
-        pixels = torch.as_tensor(tiles)
-        parts, start = [], 0
-        while start < len(pixels):
-            part = pixels[start : start + self.tile_batch]
-            try:
-                parts.append(self.model.features(part.to(self.device, self.dtype)))
-                start += len(part)
-                continue
-            except (MemoryError, RuntimeError) as error:
-                if not out_of_memory(error) or len(part) == 1:
-                    raise
-            # Outside the except block, where the error no longer holds on to what did not fit.
-            self.tile_batch = len(part) // 2
-            logger.warning("out of memory with %d tiles at once; going on with %d", len(part), self.tile_batch)
-            torch.cuda.empty_cache()
-        return torch.cat(parts), len(pixels)
-
-    def _short_of_memory(self) -> str:
-        """What progress says where batches of tiles had to be made smaller."""
-        usual = TILE_BATCH[self.device.type]
-        return f"; memory is short: {self.tile_batch} at once, not {usual}" if self.tile_batch < usual else ""
+    def _features(self, pixels: Tensor) -> Tensor:
+        return self.model.features(pixels.to(self.device, self.dtype))
 
     def split_budget(self, budget: Budget) -> dict[int, int]:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""

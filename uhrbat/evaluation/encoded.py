@@ -95,7 +95,7 @@ class ScenesEncoder:
             differs = (before[size] != after).any(-1).reshape(side, TILE, side, TILE).any((1, 3)).ravel()
             found[size] = encoded.features[size].half().clone()
             places = np.flatnonzero(differs)
-            for part in np.array_split(places, max(1, len(places) // self.model.tile_batch)):
+            for part in np.array_split(places, max(1, len(places) // self.model.tile_batches.at_once)):
                 if len(part):
                     pixels = torch.from_numpy(tiles(after, config.image_mean, config.image_std, part))
                     fresh = network.features(pixels.to(self.model.device, self.model.dtype)).half()
