@@ -21,7 +21,6 @@ HEAD = f"""
 <link rel="stylesheet" href="{ASSETS}/explorer.css">
 <link rel="stylesheet" href="{ASSETS}/tabs.css">
 <link rel="stylesheet" href="{ASSETS}/findings.css">
-<script src="gradio_api/uhr/leaflet/leaflet.js"></script>
 <link rel="modulepreload" href="{ASSETS}/viewer.js">
 """
 _LINK = "async () => [(await import(new URL('{assets}/link.js', document.baseURI).href)).linked()]"

@@ -1,11 +1,11 @@
 // Draws one layer of one scale over the image: fate, importance or regions, and the outlines of the regions.
 
 import { FATE_PIXEL, HEAT, regionPixel } from './colors.js';
+import { L } from './leaflet.js';
 import { budgets, get, on, onFrame, set } from './store.js';
 import { loadTokens } from './tokens.js';
 
 const OUTLINE = 0xd0ffffff;
-const L = window.L;
 
 /** A canvas of `side` x `side` pixels laid over the scene square. */
 class TokenCanvas {

@@ -1,8 +1,8 @@
 // Boxes and points on the map: the inspected box, known objects, evidence, and where the model pointed.
 
+import { L } from './leaflet.js';
 import { h, on, truth } from './store.js';
 
-const L = window.L;
 const KINDS = { found: 'found', missed: 'missed', imagined: 'imagined' };
 
 export function followMarks(map, view) {

@@ -1,6 +1,7 @@
 // What stands over and under the map: scale and layer buttons, tools, legend, opacity, the pointer's read-out, keys.
 
 import { FATE, HEAT_CSS } from './colors.js';
+import { L } from './leaflet.js';
 import { mapText, tokenAt } from './places.js';
 import { SIZES, budgets, count, get, h, on, onFrame, set } from './store.js';
 
@@ -30,7 +31,7 @@ export function toolbar(root, host, view) {
   const empty = h('div', { class: 'uhr-empty' });
   host.append(empty);
   for (const part of [top, zoom]) {
-    window.L.DomEvent.disableClickPropagation(part);
+    L.DomEvent.disableClickPropagation(part);
     host.append(part);
   }
   host.append(bar);

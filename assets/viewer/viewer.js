@@ -2,13 +2,13 @@
 
 import { boxTool } from './boxtool.js';
 import { followLayers } from './layers.js';
+import { L } from './leaflet.js';
 import { followMarks } from './marks.js';
 import { follow, get, h, on, set, url } from './store.js';
 import { toolbar } from './toolbar.js';
 
 const TILE = 256;
 const DEEPER = 3;   // zoom levels beyond one image pixel a screen pixel
-const L = window.L;
 
 /** Tiles one pixel larger than their place: at fractional zooms no seam shows between them. */
 const Tiles = L.TileLayer.extend({

@@ -3,6 +3,7 @@
 import json
 import re
 import statistics
+import time
 from pathlib import Path
 
 import httpx
@@ -246,6 +247,19 @@ def test_stopping_mid_run_leaves_a_usable_page(open_page, how):
     page.click(f"[data-example={FIRST.name}]")
     page.wait_for_function(f"window.UHRBAT.state.image.example === '{FIRST.name}' && !window.UHRBAT.state.busy")
     ask(page)
+
+
+def test_a_library_that_arrives_late_is_waited_for(chromium, url):
+    page = chromium.new_page()
+
+    def late(route):
+        time.sleep(3)
+        route.continue_()
+
+    page.route("**/leaflet/leaflet.js", late)
+    page.goto(url, wait_until="domcontentloaded")
+    page.wait_for_selector('.uhr-viewer[data-ready="1"]', timeout=60_000)
+    page.close()
 
 
 def test_phone(open_page):
