@@ -16,22 +16,19 @@ import time
 from pathlib import Path
 
 from tests.serving.kill import EXAMPLE, MOST_SECONDS, QUESTION, STAGES, command, start
+from tests.serving.running import reach, until
 from uhrbat.serving.http import HttpWorker
-from uhrbat.serving.results import Progress
 from uhrbat.serving.supervisor import Supervisor
 
 
 def seconds_until_free(worker: HttpWorker, stage: str, image: str, fake: bool) -> float:
     """Cancel a job at a stage, and wait until the device is free."""
     job, stages = start(worker, stage, image, fake)
-    events = iter(job)
-    while not (isinstance(event := next(events), Progress) and event.stage in stages):
-        pass
+    reach(job, stages)
     time.sleep(random.uniform(0, 0.5))
     began = time.monotonic()
     job.cancel()
-    while worker.health().running:
-        time.sleep(0.01)
+    until(lambda: not worker.health().running, pause=0.01)
     return time.monotonic() - began
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import tempfile
 import threading
 import time
@@ -23,6 +22,7 @@ from PIL import Image
 from ray import serve
 
 from tests.serving import equal, fake_engine
+from tests.serving.running import ROOT, children
 from tests.serving.test_codec import same
 from uhrbat.errors import UHRBATError
 from uhrbat.serving.cluster import NAME, Replicas, application, start
@@ -42,7 +42,7 @@ def deploy(replicas: int, load) -> None:
 
 def is_equal(worker: HttpWorker, load) -> bool:
     """Whether answers and selections are those of a worker in this process."""
-    picture = equal.ROOT / "assets" / "examples" / "tanks.jpg"
+    picture = ROOT / "assets" / "examples" / "tanks.jpg"
     with InProcessWorker(Service(Limits(store_folder=tempfile.mkdtemp()), Offer(), load)) as local:
         expected = equal.results(local, picture)
     return same(tuple(expected), tuple(equal.results(worker, picture)))
@@ -104,12 +104,9 @@ def kill_one(worker: HttpWorker, images: list[str], seconds: float) -> dict:
     for thread in threads:
         thread.start()
     time.sleep(seconds / 3)
-    victims = [
-        p for p in psutil.process_iter(["cmdline"]) if "ServeReplica:uhrbat" in " ".join(p.info["cmdline"] or [])
-    ]
-    mine = [p for p in victims if os.getpid() in {parent.pid for parent in p.parents()}]
+    replica = children(psutil.Process(), "ServeReplica:uhrbat")[0]
     killed, questions = time.monotonic(), sum(seen.values())
-    mine[0].send_signal(signal.SIGKILL)
+    replica.kill()
     for thread in threads:
         thread.join()
     last = max(0.0, last_failure[0] - killed)
@@ -131,9 +128,7 @@ def main() -> None:
     options = parser.parse_args()
     load = fake_engine.load if options.fake else load_engine
     os.environ["UHRBAT_STORE_FOLDER"] = tempfile.mkdtemp()
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
-    )
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     folder = Path(tempfile.mkdtemp())
     found = {}
     start("127.0.0.1", options.port, num_cpus=2, log_to_driver=False)

@@ -15,7 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.serving.kill import QUESTION, ROOT
+from tests.serving.kill import QUESTION
+from tests.serving.running import ROOT
 from tests.serving.test_child import without_costs
 from tests.serving.test_codec import same
 from uhrbat.serving.http import HttpWorker, Remote

@@ -24,12 +24,11 @@ from pathlib import Path
 import psutil
 
 from tests.serving.conftest import FAKE_CHILD
+from tests.serving.running import ROOT, reach, until
 from uhrbat.errors import WorkerError
 from uhrbat.serving.http import HttpWorker
-from uhrbat.serving.results import Progress
 from uhrbat.serving.supervisor import COMMAND, DIED, Supervisor
 
-ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "assets" / "examples" / "harbour.jpg"
 QUESTION = "How many ships are there?"
 STAGES = ("upload", "encode", "ask", "answer", "sweep")
@@ -82,8 +81,7 @@ def kill_during_upload(worker: HttpWorker, folder: Path) -> float:
     before = {file.name for file in folder.iterdir()}
     thread = threading.Thread(target=upload)
     thread.start()
-    while not any(name.startswith("incoming-") for name in {f.name for f in folder.iterdir()} - before):
-        time.sleep(0.005)
+    until(lambda: any(name.startswith("incoming-") for name in {f.name for f in folder.iterdir()} - before))
     killed = time.monotonic()
     os.kill(worker.endpoint.pid, signal.SIGKILL)
     thread.join(MOST_SECONDS)
@@ -94,9 +92,7 @@ def kill_during_upload(worker: HttpWorker, folder: Path) -> float:
 def kill_during_job(worker: HttpWorker, stage: str, image: str, fake: bool) -> float:
     """Seconds from the kill until the job tells of it."""
     job, stages = start(worker, stage, image, fake)
-    events = iter(job)
-    while not (isinstance(event := next(events), Progress) and event.stage in stages):
-        pass
+    events = reach(job, stages)
     killed = time.monotonic()
     os.kill(worker.endpoint.pid, signal.SIGKILL)
     list(events)

@@ -1,6 +1,6 @@
 """Kills the worker behind an open page with SIGKILL at each stage, and times what its user sees. Run by hand:
 
-    python -m tests.serving.kill_page [--port 8361]
+    python -m tests.serving.kill_page
 
 In a Chromium, at each stage: seconds until the page's toast tells that the worker stopped, and until the same page,
 never loaded anew, has the next answer (encoding included: a new worker has nothing encoded). A session is lost if that
@@ -10,28 +10,24 @@ is killed, and the seconds counted until its worker is gone. Loopback only.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import numpy as np
 import psutil
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import FLAGS, find_chromium
-from tests.serving.kill import ROOT, STAGES
+from tests.serving.kill import STAGES
+from tests.serving.running import children, explorer, open_page, until
 from uhrbat.serving.supervisor import DIED
 
-MOST_MS = 150_000
+MOST_SECONDS = 150
+WORKER = "uhrbat.serving"
 WORDS = {
     "encode": "encoding its tiles",
     "ask": "scoring the tokens|finding the regions|ranking the tokens",
@@ -41,30 +37,13 @@ WORDS = {
 """What the page's progress says at each stage."""
 
 
-def worker_of(page: psutil.Process) -> psutil.Process:
-    """The worker that the page's process started."""
-    while True:
-        for child in page.children():
-            if "uhrbat.serving" in child.cmdline():
-                return child
-        time.sleep(0.05)
-
-
-def until(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.002)
-
-
 def answered(page: Page) -> None:
     """Press Ask, and wait for the answer."""
-    page.wait_for_function("!window.UHRBAT.state.busy", timeout=MOST_MS)
+    page.wait_for_function("!window.UHRBAT.state.busy")
     page.evaluate("window.UHRBAT.set({answer: null})")
     page.click(".uhr-ask")
-    page.wait_for_selector("#uhr-answer", timeout=MOST_MS)
-    page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy", timeout=MOST_MS)
+    page.wait_for_selector("#uhr-answer")
+    page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy")
 
 
 def bring_to(page: Page, stage: str, folder: Path, store: Path) -> None:
@@ -92,7 +71,7 @@ def bring_to(page: Page, stage: str, folder: Path, store: Path) -> None:
 
 def round_of(page: Page, stage: str, server: psutil.Process, folder: Path, store: Path) -> dict[str, float]:
     """Kill the worker at one stage, and time what follows."""
-    old = worker_of(server)
+    (old,) = children(server, WORKER)
     bring_to(page, stage, folder, store)
     shown = page.evaluate("window.UHRBAT.state.image.id")
     killed = time.monotonic()
@@ -102,52 +81,31 @@ def round_of(page: Page, stage: str, server: psutil.Process, folder: Path, store
     assert DIED in toast, toast
     answered(page)
     next_answer = time.monotonic()
-    workers = [child for child in server.children(recursive=True) if "uhrbat.serving" in child.cmdline()]
     lost = page.evaluate("window.UHRBAT.state.image.id") != shown
     page.evaluate("document.querySelectorAll('.toast-close').forEach((button) => button.click())")
     return {
         "message": round(told - killed, 2),
         "next answer": round(next_answer - told, 2),
         "sessions lost": int(lost),
-        "orphans": len(workers) - 1 + int(old.is_running() and old.status() != psutil.STATUS_ZOMBIE),
+        "orphans": len(children(server, WORKER)) - 1 + int(old.is_running() and old.status() != psutil.STATUS_ZOMBIE),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--port", type=int, default=8361)
-    options = parser.parse_args()
-    url, found = f"http://127.0.0.1:{options.port}/", {}
+    found = {}
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder, store = Path(name), Path(name) / "store"
-        environment = os.environ | {"PORT": str(options.port), "UHRBAT_STORE_FOLDER": str(store), "UHRBAT_CACHE": name}
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
-        server = psutil.Process(process.pid)
-        try:
-            while True:
-                try:
-                    httpx.get(url, trust_env=False, timeout=5)
-                    break
-                except httpx.HTTPError:
-                    time.sleep(0.5)
-            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.set_default_timeout(MOST_MS)
-            page.goto(url, wait_until="domcontentloaded")
-            page.wait_for_function("window.UHRBAT?.state.image && !window.UHRBAT.state.busy")
+        with explorer(UHRBAT_STORE_FOLDER=str(store), UHRBAT_CACHE=name) as (url, server):
+            page = open_page(playwright, url, MOST_SECONDS)
             answered(page)
             for stage in STAGES:
                 found[stage] = round_of(page, stage, server, folder, store)
                 print(stage, found[stage], file=sys.stderr)
-            browser.close()
-            worker = worker_of(server)
+            (worker,) = children(server, WORKER)
             killed = time.monotonic()
-            process.kill()
+            server.kill()
             worker.wait(timeout=30)
             found["page killed, worker gone"] = round(time.monotonic() - killed, 2)
-        finally:
-            process.kill()
-            process.wait()
     print(json.dumps(found, indent=2))
 
 

@@ -16,9 +16,7 @@ import argparse
 import json
 import os
 import random
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -32,9 +30,9 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import FLAGS, find_chromium
 from tests.browser.measure import DRAG
-from tests.serving.kill import ROOT, command
+from tests.serving.kill import command
+from tests.serving.running import ROOT, explorer, open_page
 from uhrbat.errors import BusyError, UHRBATError
 from uhrbat.serving.http import HttpWorker
 from uhrbat.serving.supervisor import Supervisor
@@ -142,18 +140,13 @@ def watch_files(url: str, until: float, tally: Tally) -> None:
 def watch_slider(url: str, until: float, tally: Tally) -> None:
     """In a browser, ask the first example's question once, then move the slider for three seconds of every 30."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(1000 * ENCODE_SECONDS)
-        page.goto(url, wait_until="domcontentloaded")
-        page.wait_for_function("window.UHRBAT?.state.image && !window.UHRBAT.state.busy")
+        page = open_page(playwright, url, ENCODE_SECONDS)
         page.click(".uhr-ask")
         page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy")
         page.evaluate("window.UHRBAT.set({layer: 'fate', scale: 4032})")
         while time.monotonic() < until:
             tally.slider.append(page.evaluate(DRAG))
             time.sleep(max(0, min(30, until - time.monotonic())))
-        browser.close()
 
 
 def drive(visitors: list, images: list[str], page: psutil.Process, seconds: float, url: str = "") -> Tally:
@@ -177,24 +170,10 @@ def drive(visitors: list, images: list[str], page: psutil.Process, seconds: floa
 
 def drive_page(options: argparse.Namespace) -> Tally:
     """Start an explorer, and visit its examples."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=os.environ | {"PORT": str(port)})
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        while True:
-            try:
-                httpx.get(url, trust_env=False, timeout=5)
-                break
-            except httpx.HTTPError:
-                time.sleep(0.5)
+    with explorer() as (url, page):
         images = [path.stem for path in pictures(options.images)]
         visitors = [AtPage(url) for _ in range(options.sessions)]
-        return drive(visitors, images, psutil.Process(page.pid), options.seconds, url)
-    finally:
-        page.terminate()
-        page.wait(timeout=30)
+        return drive(visitors, images, page, options.seconds, url)
 
 
 def drive_worker(options: argparse.Namespace) -> Tally:

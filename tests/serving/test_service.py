@@ -6,6 +6,7 @@ import types
 import pytest
 
 from tests.serving import fake_engine
+from tests.serving.running import until
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.local import InProcessWorker
@@ -192,7 +193,7 @@ def test_says_why_a_model_cannot_be_loaded(limits, picture):
     with InProcessWorker(Service(limits, Offer(), load)) as worker:
         with pytest.raises(CheckpointError, match="in nano is incomplete"):
             worker.ask(worker.store(picture), "how many?").result(TIMEOUT)
-        assert worker.health().status == "failed"
+        until(lambda: worker.health().status == "failed", TIMEOUT)
         assert "/models" not in worker.health().message
 
 

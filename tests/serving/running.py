@@ -1,0 +1,77 @@
+"""What the scripts of this folder share: an explorer, a browser's page of it, a job at a stage, a process's children."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+from playwright.sync_api import Page, Playwright
+
+from tests.browser.conftest import FLAGS, find_chromium
+from uhrbat.serving.job import Job
+from uhrbat.serving.results import Event, Progress
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def explorer(**environment: str) -> Iterator[tuple[str, psutil.Process]]:
+    """An explorer of this working tree with its worker, on a free port: (its address, its process)."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/"
+    environment = os.environ | environment | {"PORT": str(port)}
+    with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment) as it:
+        try:
+            until(lambda: is_up(url) or it.poll() is not None, seconds=180, pause=0.5)
+            yield url, psutil.Process(it.pid)
+        finally:
+            it.terminate()
+
+
+def is_up(url: str) -> bool:
+    """Whether something answers there."""
+    try:
+        return httpx.get(url, trust_env=False, timeout=5).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def open_page(playwright: Playwright, url: str, timeout: float) -> Page:
+    """The explorer in a Chromium, ready to be asked; timeout: seconds that anything on it may take."""
+    browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(1000 * timeout)
+    page.goto(url, wait_until="domcontentloaded")
+    page.wait_for_function("window.UHRBAT?.state.image && !window.UHRBAT.state.busy")
+    return page
+
+
+def reach(job: Job, stages: tuple[str, ...]) -> Iterator[Event]:
+    """Wait until a job is at one of the stages; what it tells afterwards."""
+    events = iter(job)
+    while not (isinstance(event := next(events), Progress) and event.stage in stages):
+        pass
+    return events
+
+
+def children(process: psutil.Process, words: str) -> list[psutil.Process]:
+    """The processes that one started, at any remove, with these words in their command line."""
+    return [child for child in process.children(recursive=True) if words in " ".join(child.cmdline())]
+
+
+def until(condition: Callable[[], bool], seconds: float = 120, pause: float = 0.002) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to be"
+        time.sleep(pause)
