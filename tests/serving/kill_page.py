@@ -26,7 +26,7 @@ from tests.serving.kill import STAGES
 from tests.serving.running import children, explorer, open_page, until
 from uhrbat.serving.supervisor import DIED
 
-MOST_SECONDS = 150
+MOST_SECONDS = 600
 WORKER = "uhrbat.serving"
 WORDS = {
     "encode": "encoding its tiles",

@@ -32,7 +32,7 @@ def explorer(**environment: str) -> Iterator[tuple[str, psutil.Process]]:
     environment = os.environ | environment | {"PORT": str(port)}
     with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment) as it:
         try:
-            until(lambda: is_up(url) or it.poll() is not None, seconds=180, pause=0.5)
+            until(lambda: is_up(url), seconds=300, pause=0.5)
             yield url, psutil.Process(it.pid)
         finally:
             it.terminate()

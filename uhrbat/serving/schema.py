@@ -135,7 +135,7 @@ class Line(Message):
 
 
 class Failure(Message):
-    """An error on the wire: its kind (a key of `errors_on_the_wire.KINDS`) and one sentence for the user."""
+    """An error on the wire: its kind (a key of `codec.KINDS`) and one sentence for the user."""
 
     kind: str
     message: str
