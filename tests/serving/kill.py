@@ -32,7 +32,7 @@ from uhrbat.serving.supervisor import COMMAND, DIED, Supervisor
 EXAMPLE = ROOT / "assets" / "examples" / "harbour.jpg"
 QUESTION = "How many ships are there?"
 STAGES = ("upload", "encode", "ask", "answer", "sweep")
-MOST_SECONDS = 300
+MOST_SECONDS = 600
 
 PARENT = """
 import sys, time
