@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app import examples, findings, marks, progress, values
-from app.explorer import SWEEP, Explorer, budget_of
+from app.explorer import DEFAULT, SWEEP, Explorer, budget_of
 from app.ingest import Picture
 from app.runs import KeptRun
 from app.scene_files import SceneKey
@@ -57,7 +57,10 @@ class Actions:
             yield from self._guarded(self._show_scene(scene, wanted.get("question"), request))
         else:
             yield from self._guarded(self._show_example(example, request, wanted.get("question")))
-        names = [model.name for model in self.explorer.models()] or [DEFAULT_MODEL]
+        models = self.explorer.models()
+        names = [model.name for model in models] or [DEFAULT_MODEL]
+        if models and models[0].regions:
+            yield {self.parts.regions: gr.update(choices=[DEFAULT, *models[0].regions])}
         yield {
             self.parts.budget: self.price(names[0], {"total": total, "per_scale": per_scale}),
             self.parts.model: gr.update(choices=names, value=names[0]),

@@ -56,7 +56,7 @@ def add(explorer: Explorer) -> None:
             budget: how many tokens the language model may be handed, over all four scales.
             per_scale: instead of budget, one number for each of the scales 672, 1344, 2688, 4032.
             importance: how tokens are scored: default, similarity, attention or fused.
-            regions: the partition in which tokens are merged: default, kmeans, grid or none.
+            regions: the partition in which tokens are merged: default, kmeans, grid or none; sam where it has the weights.
             order: how regions are ordered: default, max or mean.
             seed: fixes the partition.
             model: which model answers.

@@ -350,3 +350,16 @@ def test_bits_need_bitsandbytes_and_are_4_or_8(tmp_path, monkeypatch):
         load(str(tmp_path / "ckpt"), CPU, FLOAT, bits=8)
     with pytest.raises(CheckpointError, match="4 or 8 bits, not in 3"):
         load(str(tmp_path / "ckpt"), CPU, FLOAT, bits=3)
+
+
+def test_weights_on_this_disk_are_told_from_those_that_are_not(tmp_path, monkeypatch):
+    def snapshot_download(repository, *, local_files_only, **_):
+        if repository == "not/there":
+            raise LocalEntryNotFoundError("nothing")
+        return str(tmp_path / repository)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    (tmp_path / "a/b").mkdir(parents=True)
+    assert not hub.on_disk("not/there") and not hub.on_disk("a/b")
+    (tmp_path / "a/b/model.safetensors").touch()
+    assert hub.on_disk("a/b")

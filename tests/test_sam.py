@@ -6,11 +6,13 @@ import torch
 from transformers import SamConfig, SamModel
 
 from tests.tiny import engine
-from uhrbat.engine import Settings
+from uhrbat import hub
+from uhrbat.engine import UHRBAT, Settings
 from uhrbat.errors import CheckpointError
 from uhrbat.imagery import canvas_of
 from uhrbat.regions import BACKGROUND
-from uhrbat.sam import SamSettings, Segmenter
+from uhrbat.sam import SAM, SamSettings, Segmenter
+from uhrbat.serving.models import Models, Offer
 
 SIZE, LOW = 64, 16
 
@@ -109,6 +111,20 @@ def test_a_tiny_sam_partitions_a_scene_once_an_image(tiny_sam):
     for size in model.scales:
         assert torch.equal(views[0].regions[size], views[1].regions[size])
     assert views[0].select(40).answer(max_new_tokens=2).tokens == 40
+
+
+def test_a_worker_offers_the_regions_of_a_sam_that_it_has(tiny_sam, monkeypatch):
+    def load(*_):
+        return UHRBAT("tiny", engine().model, engine().codec)
+
+    monkeypatch.setattr(hub, "on_disk", lambda name: False)
+    assert Models(Offer(), load).infos()[0].regions == ("kmeans", "grid", "none")
+    told = Models(Offer(sam=str(tiny_sam)), load)
+    assert "sam" in told.infos()[0].regions
+    scene = told.get("nano").encode_canvas(canvas_of(np.full((300, 300, 3), 90, np.uint8)))
+    assert scene.masks().shape == (SIZE, SIZE)  # of that SAM
+    monkeypatch.setattr(hub, "on_disk", lambda name: name == SAM)
+    assert "sam" in Models(Offer(), load).infos()[0].regions
 
 
 def test_masks_of_ones_own_are_used_and_background_tokens_stand_alone():

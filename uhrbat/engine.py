@@ -48,6 +48,8 @@ class UHRBAT:
     ) -> None:
         self.name, self.model, self.codec = name, model, codec
         self.settings = settings or default_settings(model)
+        self.sam = sam.SAM
+        """The SAM, a folder or a Hub id, that `segmenter` is loaded from when regions "sam" are first asked for."""
         self.segmenter: sam.Segmenter | None = None
         self.tile_batches = TileBatches(model.device.type)
 
@@ -364,7 +366,7 @@ class EncodedScene:
         """int32[s, s] label map of the scene square for regions "sam", by the model's segmenter once an image."""
         if self._masks is None:
             engine = self.model
-            engine.segmenter = engine.segmenter or sam.Segmenter.from_pretrained(device=engine.device)
+            engine.segmenter = engine.segmenter or sam.Segmenter.from_pretrained(engine.sam, engine.device)
             tell = (lambda share: report("partition", share)) if report else None
             self._masks = engine.segmenter.label_map(self.overview, tell)
         return self._masks

@@ -80,6 +80,14 @@ def fetch(
         ) from error
 
 
+def on_disk(name: str) -> bool:
+    """Whether a repository's safetensors are on this disk, downloaded before."""
+    try:
+        return any(fetch(name, local=True).glob(SAFE))
+    except CheckpointError:
+        return False
+
+
 def push(folder: Path, name: str, private: bool, token: str | None) -> str:
     """Upload a folder as a model repository, made if need be. Returns its address."""
     made = huggingface_hub.create_repo(name, private=private, token=token, exist_ok=True)

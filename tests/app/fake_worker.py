@@ -51,6 +51,7 @@ class FakeWorker(Worker):
             ModelInfo(
                 name="nano",
                 loaded=True,
+                regions=("kmeans", "grid", "sam", "none"),
                 knows_photographs=False,
                 scales=SCALES,
                 default_settings=Settings(),

@@ -56,6 +56,10 @@ def test_the_page_opens_on_what_its_link_says(do, parts, request_of):
     assert (budget["total"], budget["per_scale"]) == (10, [1, 2, 3, 4])
 
 
+def test_the_partitions_are_those_that_the_worker_can_make(do, parts, request_of):
+    assert last(list(do.start("", request_of())), parts.regions)["choices"] == ["default", "kmeans", "grid", "sam", "none"]
+
+
 def test_what_a_token_costs_is_told_before_the_first_answer_and_for_the_chosen_model(do, parts, request_of):
     cost = last(list(do.start("", request_of())), parts.budget)["cost"]
     assert cost["bytes_per_token"] == 6144 and cost["tokens_per_second"] == 9000

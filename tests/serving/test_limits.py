@@ -42,6 +42,6 @@ def test_the_store_is_for_this_user_alone(tmp_path):
 
 
 def test_models_are_offered_by_name():
-    offer = Offer.from_environment({"UHRBAT_MODELS": "nano, big=/models/big", "UHRBAT_DEVICE": "cpu"})
-    assert offer == Offer({"nano": "nano", "big": "/models/big"}, "cpu")
+    offer = Offer.from_environment({"UHRBAT_MODELS": "nano, big=/models/big", "UHRBAT_DEVICE": "cpu", "UHRBAT_SAM": "/sam"})
+    assert offer == Offer({"nano": "nano", "big": "/models/big"}, "cpu", "/sam")
     assert Offer.from_environment({}) == Offer()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from uhrbat.errors import InputError
@@ -23,12 +24,15 @@ class Offer:
     | ------ | ------------- | ------- | ------------------------------------------------------------------- |
     | models | UHRBAT_MODELS | nano    | names, comma-separated; `name=folder or Hub id` where they differ   |
     | device | UHRBAT_DEVICE | auto    | "auto" takes cuda, then mps, then cpu                               |
+    | sam    | UHRBAT_SAM    | (none)  | SAM for the regions of that name: a folder or a Hub id              |
 
-    The first model is loaded at the start. A request can name only what is offered here.
+    The first model is loaded at the start. A request can name only what is offered here. Where no SAM is named, the
+    usual one serves if it is already on this disk.
     """
 
     models: dict[str, str] = field(default_factory=lambda: {DEFAULT_MODEL: DEFAULT_MODEL})
     device: str = "auto"
+    sam: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Offer:
@@ -39,7 +43,8 @@ class Offer:
         for item in filter(None, listed):
             name, _, source = item.partition("=")
             models[name.strip()] = source.strip() or name.strip()
-        return cls(models or {DEFAULT_MODEL: DEFAULT_MODEL}, environment.get("UHRBAT_DEVICE", "auto"))
+        device, sam = environment.get("UHRBAT_DEVICE", "auto"), environment.get("UHRBAT_SAM") or None
+        return cls(models or {DEFAULT_MODEL: DEFAULT_MODEL}, device, sam)
 
 
 def load_engine(source: str, device: str, progress: Callable[[str, float, str], None], cancel: Any) -> Any:
@@ -90,6 +95,15 @@ class Models:
         """The model that is loaded at the start."""
         return next(iter(self.offer.models))
 
+    @cached_property
+    def regions(self) -> tuple[str, ...]:
+        """The partitions that can be made here; SAM's only where its weights are named or on this disk."""
+        from uhrbat import hub, sam
+        from uhrbat.settings import SETTINGS_CHOICES
+
+        there = self.offer.sam or hub.on_disk(sam.SAM)
+        return tuple(choice for choice in SETTINGS_CHOICES["regions"] if choice != "sam" or there)
+
     def is_loaded(self, name: str) -> bool:
         return name in self._loaded
 
@@ -125,6 +139,8 @@ class Models:
         except BaseException as error:  # noqa: BLE001 (whoever waits must hear of it)
             loading.outcome.set_exception(error)
             return
+        if self.offer.sam:
+            model.sam = self.offer.sam
         self._loaded[name] = model
         loading.outcome.set_result(model)
 
@@ -140,11 +156,12 @@ class Models:
     def _info(self, name: str) -> ModelInfo:
         model = self._loaded.get(name)
         if model is None:
-            return ModelInfo(name=name, loaded=False)
+            return ModelInfo(name=name, loaded=False, regions=self.regions)
         chosen = model.settings
         return ModelInfo(
             name=name,
             loaded=True,
+            regions=self.regions,
             knows_photographs=model.knows_photographs,
             scales=tuple(model.scales),
             default_settings=Settings(

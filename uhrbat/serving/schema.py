@@ -146,6 +146,8 @@ class ModelInfo(Message):
 
     name: str
     loaded: bool
+    regions: tuple[str, ...] = ()
+    """The partitions that the worker can make; none are told by one of an older release."""
     knows_photographs: bool | None = None
     scales: tuple[int, ...] | None = None
     default_settings: Settings | None = None
