@@ -83,6 +83,12 @@ def test_words_match_exactly_or_as_synonyms(monkeypatch):
     scoring._synonyms.cache_clear()
 
 
+@pytest.mark.skipif(scoring.wordnet() is None, reason="nltk has no WordNet here (python -m nltk.downloader wordnet)")
+def test_synonyms_are_those_of_wordnet():
+    assert word_is_right("automobile", "car") and word_is_right("grey", "Gray") and word_is_right("two", "2")
+    assert not word_is_right("boat", "ship")
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no shared folder (set UHRBAT_SHARED)")
 def test_lrs_vqa_is_read_with_its_boxes(tmp_path):
     items = read_items(BENCHMARKS["lrs-vqa"], SHARED / "data/lrs-vqa-sample.jsonl", tmp_path)

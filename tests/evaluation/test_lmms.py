@@ -71,12 +71,14 @@ def test_the_entry_point_leads_to_a_manifest_whose_class_is_there(lmms):
     assert told.model_id == "uhrbat" and getattr(importlib.import_module(module), name).is_simple
 
 
-def test_requests_are_answered_in_order_and_cut_at_their_stop_strings(lmms):
+def test_requests_are_answered_in_order_and_cut_at_their_stop_strings(lmms, monkeypatch):
     model = lmms.UHRBATForLmmsEval(pretrained="tiny", budget="20:30", order="mean")
+    encode, encoded = model.model.encode_canvas, []
+    monkeypatch.setattr(model.model, "encode_canvas", lambda *given: encoded.append(1) or encode(*given))
     assert model.budget == (20, 30) and model.settings.order == "mean"
     model.task_dict = documents()
     whole, again = model.generate_until([request("What is it?\nA. x", None, n, max_new_tokens=8) for n in (0, 1)])
-    assert isinstance(whole, str) and whole == again
+    assert isinstance(whole, str) and whole == again and len(encoded) == 1  # two documents about one picture
     scene = model._last[1]
     expected = scene.ask("What is it?\nA. x", model.settings, lines=True).select((20, 30)).answer(max_new_tokens=8)
     assert whole == expected

@@ -7,6 +7,7 @@ those of the other models it runs.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import tempfile
@@ -61,24 +62,26 @@ class UHRBATForLmmsEval(lmms):
         for request in tqdm(requests, desc="uhrbat", disable=self.rank > 0):
             context, options, doc_to_visual, number, task, split = request.args
             pictures = doc_to_visual(self.task_dict[task][split][number])
-            answers.append(self._answer(context, options, pictures, (task, split, number)))
+            answers.append(self._answer(context, options, pictures, f"{task}/{split}/{number}"))
         return answers
 
-    def _answer(self, question: str, options: dict, pictures: list[Image.Image], key: tuple) -> str:
+    def _answer(self, question: str, options: dict, pictures: list[Image.Image], name: str) -> str:
         if len(pictures) != 1:
-            logger.warning("%s has %d images; this model looks at one, so it is left unanswered", key, len(pictures))
+            logger.warning("%s has %d images; this model looks at one, so it is left unanswered", name, len(pictures))
             return ""
-        view = self._scene(pictures[0], key).ask(question, self.settings, lines=True)
+        view = self._scene(pictures[0]).ask(question, self.settings, lines=True)
         answer = str(view.select(self.budget).answer(max_new_tokens=options.get("max_new_tokens") or 64))
         until = options.get("until") or ()
         for stop in (until,) if isinstance(until, str) else until:
             answer = answer.split(stop)[0] if stop else answer
         return answer
 
-    def _scene(self, picture: Image.Image, key: tuple) -> EncodedScene:
+    def _scene(self, picture: Image.Image) -> EncodedScene:
+        """The picture encoded; the last one is kept, for a benchmark asks many questions of one image."""
+        picture = picture.convert("RGB")
+        key = picture.size, hashlib.sha256(picture.tobytes()).hexdigest()
         if self._last is None or self._last[0] != key:
             self._last = None
-            picture = picture.convert("RGB")
             if max(picture.size) <= 2 * SCALES[-1]:
                 scene = self.model.encode_canvas(canvas_of(picture))
             else:

@@ -73,10 +73,15 @@ def run_benchmark(
             kept.write(json.dumps(record) + "\n")
             kept.flush()
     report = make_report(name, items, _answers(out))
-    part = out / f"report.json.part{rank}"
-    part.write_text(json.dumps(report, indent=1))
-    part.replace(out / "report.json")
+    _write(out / "report.json", report)
     return report
+
+
+def _write(path: Path, told: dict) -> None:
+    """Write JSON whole or not at all: other processes read and write it too."""
+    part = path.with_name(f"{path.name}.part{os.getpid()}")
+    part.write_text(json.dumps(told, indent=1))
+    part.replace(path)
 
 
 def _own_budget(benchmark: Benchmark, model: UHRBAT) -> Budget:
@@ -149,7 +154,7 @@ def _same_run(out: Path, told: dict) -> None:
     path = out / "run.json"
     told = json.loads(json.dumps(told))
     if not path.exists():
-        path.write_text(json.dumps(told, indent=1))
+        _write(path, told)
     elif json.loads(path.read_text()) != told:
         raise InputError(f"'{out}' holds a run with another model, budget or settings: choose another folder")
 
@@ -187,7 +192,10 @@ def make_report(name: str, items: list[Item], answers: dict[str, dict]) -> dict:
         "seconds": _mean([record["seconds"] for record in asked]),
     }
     if name == "lrs-vqa" and wordnet() is None:
-        report["note"] = "exact matches only: nltk or its WordNet is missing, which the benchmark counts synonyms with"
+        report["note"] = (
+            "exact matches only, where the benchmark counts synonyms too: nltk or its WordNet is missing (pip install nltk, "
+            "python -m nltk.downloader wordnet; then start anew in another folder)"
+        )
     return report
 
 
