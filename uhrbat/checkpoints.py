@@ -209,21 +209,23 @@ def save(
     folder: Path,
     dtype: torch.dtype,
     text_tokenizer: PreTrainedTokenizerBase | None = None,
+    tensors: dict[str, Tensor] | None = None,
 ) -> None:
     """Write config.json, the weights in `dtype` (safetensors, in shards above 4 GB) and the tokenizer to `folder`.
 
-    A quantised model is not written: CheckpointError.
+    tensors: the model's state dict, where the model itself holds only a share of it (FSDP). A quantised model is not
+    written: CheckpointError.
     """
     if quantise.is_quantised(model):
         raise CheckpointError("a quantised model cannot be saved: load it without bits first")
     folder.mkdir(parents=True, exist_ok=True)
     tied = model.language.config.tie_word_embeddings
-    tensors = {
+    published = {
         published_name(key): value.to(dtype).contiguous()
-        for key, value in model.state_dict().items()
+        for key, value in (tensors or model.state_dict()).items()
         if not (tied and key.startswith("language.lm_head."))
     }
-    huggingface_hub.save_torch_state_dict(tensors, folder, max_shard_size=SHARD_SIZE, metadata={"format": "pt"})
+    huggingface_hub.save_torch_state_dict(published, folder, max_shard_size=SHARD_SIZE, metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps({"model_type": MODEL_TYPE} | model.config.to_dict(), indent=1))
     tokenizer.save_pretrained(folder)
     if text_tokenizer is not None:

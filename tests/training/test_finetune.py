@@ -21,7 +21,7 @@ from uhrbat.training.conversations import read_conversations
 from uhrbat.training.sample import Sampler
 
 pytest.importorskip("accelerate")
-from uhrbat.training import finetune  # noqa: E402
+from uhrbat.training import finetune, sample  # noqa: E402
 from uhrbat.training.finetune import Trainer, TrainSettings, budget_of, learning_rate, sample_number  # noqa: E402
 
 GOLDEN = SHARED / "data" / "golden"
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def every_picture_is_kept(monkeypatch):
-    monkeypatch.setattr(finetune, "PICTURES", 3)
+    monkeypatch.setattr(sample, "PICTURES", 3)
 
 
 def released(seed=0):
@@ -191,7 +191,7 @@ def test_loss_and_gradients_of_the_released_training(index, tmp_path):
     del engine.codec.prompt
     logits = []
     engine.model.language.lm_head.register_forward_hook(lambda *args: logits.append(args[2]))
-    loss = sampler(picture, selections, turns)
+    loss = sampler.loss(picture, selections, turns)
     assert loss.item() == pytest.approx(told["loss"], abs=2e-5)
     theirs = stored[f"train_forward.residual_{told['enable_scale_pos_residual']}/logits_last16"]
     torch.testing.assert_close(logits[0], theirs[-12:-1], rtol=1e-3, atol=1e-4)

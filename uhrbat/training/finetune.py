@@ -2,9 +2,10 @@
 
     python -m uhrbat train --data ft.json --images images --model RL-MIND/UHR-BAT --out runs/ft
     accelerate launch -m uhrbat train ...        # a batch shared out over the GPUs, by accelerate's own configuration
+    accelerate launch --config_file uhrbat/training/fsdp.yaml --num_processes 8 -m uhrbat train ...    # the weights too
+    ACCELERATE_USE_CPU=1 torchrun --standalone --nproc-per-node 2 -m uhrbat train ...    # on CPUs
 
-Each process holds the whole model: a language model too large for one GPU's training is trained with --lora. The vision
-tower stays as it is. Started again with the same --out it goes on from its last checkpoint as if it had
+The vision tower stays as it is. Started again with the same --out it goes on from its last checkpoint as if it had
 never stopped: which sample, which budget and which order are functions of the seed and the step alone.
 """
 
@@ -16,27 +17,25 @@ import logging
 import math
 import shutil
 import time
-from collections import OrderedDict
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
-from .. import checkpoints, imagery
+from .. import checkpoints
 from ..engine import UHRBAT
 from ..errors import InputError
-from ..evaluation.records import open_image_file
 from ..pyramid import RELEASED_BUDGETS, Scale, split_budget
 from .conversations import Conversation, read_conversations
-from .sample import Picture, Sampler
+from .sample import Sampler
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+FSDP_CONFIG = Path(__file__).with_name("fsdp.yaml")
 KEPT_STATES = 2
-PICTURES = 2
 logger = logging.getLogger(__name__)
 
 
@@ -129,10 +128,9 @@ class Trainer:
         except ImportError as error:
             raise InputError("training needs accelerate: pip install accelerate") from error
         self.engine, self.data, self.out, self.settings = engine, data, out, settings
+        self.dtype = engine.dtype  # of what is saved: with bf16 mixed precision, FSDP trains copies in float32
         self.accelerator = accelerate.Accelerator()
-        kind = self.accelerator.distributed_type.value
-        if kind in ("FSDP", "DEEPSPEED"):
-            raise InputError(f"training shares out batches, not weights: launch it without {kind}, with --lora if need be")
+        self.sharded = self._check_sharding()
         if settings.batch % self.accelerator.num_processes:
             count = self.accelerator.num_processes
             raise InputError(f"a batch of {settings.batch} cannot be shared by {count} processes")
@@ -146,8 +144,41 @@ class Trainer:
         engine.model.train()
         optimizer = torch.optim.AdamW(self._groups(), betas=(0.9, 0.999), weight_decay=settings.weight_decay)
         self.module, self.optimizer = self.accelerator.prepare(self.sampler, optimizer)
-        self.pictures: OrderedDict[Any, Picture] = OrderedDict()
+        if self.sharded:
+            self._gather_once()
         self.step = 0
+
+    def _check_sharding(self) -> bool:
+        """Whether accelerate shares out the weights; InputError if in a way that does not work here."""
+        kind = self.accelerator.distributed_type.value
+        if kind == "DEEPSPEED":
+            raise InputError("training does not run under DeepSpeed: use accelerate with uhrbat/training/fsdp.yaml")
+        if kind != "FSDP":
+            return False
+        plugin = self.accelerator.state.fsdp_plugin
+        if plugin.fsdp_version != 2:
+            raise InputError("training needs FSDP's version 2: set fsdp_version: 2, as uhrbat/training/fsdp.yaml does")
+        if self.settings.lora:
+            raise InputError("--lora does not run under FSDP, nor needs it: launch without FSDP")
+        # Each process has read the checkpoint. The frozen towers stay whole in each, as they run by themselves.
+        plugin.cpu_ram_efficient_loading = False
+        model = self.engine.model
+        plugin.ignored_modules = [tower for tower in (model.vision, model.similarity) if tower is not None]
+        if model.config.image_attention == "self":
+            plugin.auto_wrap_policy = None  # its image tokens pass parts of layers, which are whole only as one unit
+        return True
+
+    def _gather_once(self) -> None:
+        """Make FSDP's buffers outside of inference mode, in which selection would make them unfit for training."""
+        from torch.distributed.fsdp import FSDPModule
+
+        last = self.engine.model.language.model.layers[-1]
+        if isinstance(last, FSDPModule):
+            last.set_reshard_after_forward(False)  # importance takes its attention apart after its forward pass
+        for part in self.module.modules():
+            if isinstance(part, FSDPModule):
+                part.unshard()
+                part.reshard()
 
     def _groups(self) -> list[dict]:
         language, modules = [], []
@@ -166,66 +197,56 @@ class Trainer:
         bar = tqdm(total=self.settings.steps, initial=self.step, desc="train", disable=not (progress and main))
         while self.step < self.settings.steps:
             began = time.perf_counter()
-            loss, tokens = self._one_step()
+            told = self._one_step()
             self.step += 1
             if main:
-                told = {"step": self.step, "loss": loss, "tokens": tokens, "seconds": time.perf_counter() - began}
+                told = {"step": self.step} | told | {"seconds": time.perf_counter() - began}
                 with (self.out / "log.jsonl").open("a") as file:
                     file.write(json.dumps(told) + "\n")
             bar.update()
-            bar.set_postfix(loss=f"{loss:.3f}")
+            bar.set_postfix(loss=f"{told['loss']:.3f}")
             if self.step % self.settings.save_every == 0 or self.step == self.settings.steps:
                 self._save_state()
         bar.close()
         return self._save_model()
 
-    def _one_step(self) -> tuple[float, int]:
+    def _one_step(self) -> dict[str, float]:
+        """One optimiser step. Returns loss (mean), tokens (selected, summed) and gradient (norm before clipping)."""
         accelerator, settings = self.accelerator, self.settings
         factor = learning_rate(settings, self.step)
         rates = (settings.lr, settings.lr_modules)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=False):
             group["lr"] = rate * factor
         mine = range(accelerator.process_index, settings.batch, accelerator.num_processes)
-        total, tokens = torch.zeros((), device=accelerator.device), 0
+        told = torch.zeros(2, device=accelerator.device)
         for count, place in enumerate(mine, 1):
             conversation = self.data[sample_number(settings, len(self.data), self.step, place)]
             drawn = np.random.default_rng((settings.seed, self.step, place))
             budget = budget_of(settings, self.engine.scales, drawn)
-            with accelerator.autocast():
-                picture = self._picture(conversation)
-                selections = self.sampler.select(picture, conversation.turns[0][0], budget)
-            tokens += sum(map(len, selections.values()))
-            if count < len(mine):
-                with accelerator.no_sync(self.module):
-                    total += self._backward(picture, selections, conversation, len(mine))
-            else:
-                total += self._backward(picture, selections, conversation, len(mine))
+            # Shared-out weights have shared-out gradients too: to add them up unshared would take a whole copy each.
+            together = self.sharded or count == len(mine)
+            with nullcontext() if together else accelerator.no_sync(self.module):
+                loss, used = self.module(conversation, budget)
+                accelerator.backward(loss / len(mine))
+            told += torch.tensor([loss.item(), used], device=told.device)
         trained = [value for group in self.optimizer.param_groups for value in group["params"]]
-        accelerator.clip_grad_norm_(trained, settings.clip)
+        gradient = accelerator.clip_grad_norm_(trained, settings.clip)
+        if self.sharded:
+            gradient = gradient.full_tensor()
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return float(accelerator.reduce(total, "mean")), tokens
-
-    def _backward(self, picture: Picture, selections: dict, conversation: Conversation, parts: int) -> Tensor:
-        loss = self.module(picture, selections, conversation.turns) / parts
-        self.accelerator.backward(loss)
-        return loss.detach()
-
-    def _picture(self, conversation: Conversation) -> Picture:
-        key = conversation.image
-        if key not in self.pictures:
-            while len(self.pictures) >= PICTURES:
-                self.pictures.popitem(last=False)
-            with open_image_file(key) as path:
-                self.pictures[key] = self.sampler.picture(imagery.read_canvas(path))
-        self.pictures.move_to_end(key)
-        return self.pictures[key]
+        loss, tokens = accelerator.reduce(told).tolist()
+        return {"loss": loss / settings.batch, "tokens": round(tokens), "gradient": gradient.item()}
 
     def _same_run(self) -> None:
-        told = json.loads(json.dumps(asdict(self.settings) | {"model": self.engine.name, "samples": len(self.data)}))
+        told = asdict(self.settings) | {"model": self.engine.name, "samples": len(self.data)}
+        if self.sharded:
+            told["sharded"] = True  # its states are of another form
+        told = json.loads(json.dumps(told))
         path = self.out / "train.json"
         if path.exists() and json.loads(path.read_text()) != told:
             raise InputError(f"'{self.out}' holds a run with other settings, model or data: choose another folder")
+        self.accelerator.wait_for_everyone()  # none may read what the first is writing
         if self.accelerator.is_main_process:
             path.write_text(json.dumps(told, indent=1))
 
@@ -257,9 +278,15 @@ class Trainer:
         if self.settings.lora:
             merge_adapters(network.language)
         network.eval()
+        tensors = self.accelerator.get_state_dict(self.module)
         if self.accelerator.is_main_process:
             codec = self.engine.codec
-            checkpoints.save(network, codec.tokenizer, folder, self.engine.dtype, codec.text_tokenizer)
+            # Cloned where it is a view of more than itself: gathered shares are padded, which safetensors refuses.
+            tensors = {
+                name.removeprefix("network."): value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
+                for name, value in tensors.items()
+            }
+            checkpoints.save(network, codec.tokenizer, folder, self.dtype, codec.text_tokenizer, tensors)
         self.accelerator.wait_for_everyone()
         return folder
 
@@ -267,6 +294,7 @@ class Trainer:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `train`."""
     defaults = TrainSettings()
+    parser.description, parser.formatter_class = __doc__, argparse.RawDescriptionHelpFormatter
     parser.add_argument("--data", type=Path, required=True, help="conversations: .json, .jsonl or .parquet")
     parser.add_argument("--images", type=Path, default=Path("."), help="folder that the data's image names start from")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; go on from what it holds")

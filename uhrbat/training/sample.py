@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,9 +14,12 @@ from torch.utils.checkpoint import checkpoint
 
 from .. import imagery
 from ..engine import UHRBAT, EncodedScene, Settings
+from ..evaluation.records import ImageSource, open_image_file
 from ..pyramid import Pyramid
 from ..ranking import Selection
+from .conversations import Conversation
 
+PICTURES = 2
 _ROWS = 16384
 
 
@@ -41,6 +45,7 @@ class Sampler(nn.Module):
         super().__init__()
         self.network = engine.model
         self.settings = settings
+        self._pictures: OrderedDict[ImageSource, Picture] = OrderedDict()
         self._engine = [engine]  # in a list, so that the engine is not taken for a module of its own
         for frozen in (self.network.vision, self.network.similarity):
             if frozen is not None:
@@ -51,6 +56,24 @@ class Sampler(nn.Module):
     @property
     def engine(self) -> UHRBAT:
         return self._engine[0]
+
+    def forward(self, conversation: Conversation, budget: tuple[int, ...]) -> tuple[Tensor, int]:
+        """Mean loss of the answers over the tokens that the first question selects, and how many these are.
+
+        All of a sample happens in here, for where weights are shared out they are whole only in a forward pass.
+        """
+        picture = self._read(conversation.image)
+        selections = self.select(picture, conversation.turns[0][0], budget)
+        return self.loss(picture, selections, conversation.turns), sum(map(len, selections.values()))
+
+    def _read(self, image: ImageSource) -> Picture:
+        if image not in self._pictures:
+            while len(self._pictures) >= PICTURES:
+                self._pictures.popitem(last=False)
+            with open_image_file(image) as path:
+                self._pictures[image] = self.picture(imagery.read_canvas(path))
+        self._pictures.move_to_end(image)
+        return self._pictures[image]
 
     @torch.no_grad()
     def picture(self, canvas: imagery.Canvas) -> Picture:
@@ -103,7 +126,7 @@ class Sampler(nn.Module):
 
         return checkpoint(embed, features[tokens], use_reentrant=False)
 
-    def forward(
+    def loss(
         self, picture: Picture, selections: dict[int, Selection], turns: Sequence[tuple[str, str]]
     ) -> Tensor:
         """Mean next-token loss over the answers' ids."""
