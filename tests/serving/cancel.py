@@ -2,8 +2,9 @@
 
     python -m tests.serving.cancel [--fake] [--image FILE] [--rounds 3]
 
-For every stage: the longest of some rounds, in seconds from the cancellation, at a random moment of the stage, until
-the worker says that nothing runs.
+For every stage: the longest of some rounds, from the cancellation, at a random moment of the stage, until the worker
+says that nothing runs; in seconds, and in seconds of CPU that the worker used meanwhile, which a busy machine leaves
+alone.
 """
 
 from __future__ import annotations
@@ -15,21 +16,25 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 from tests.serving.kill import EXAMPLE, MOST_SECONDS, QUESTION, STAGES, command, start
 from tests.serving.running import reach, until
 from uhrbat.serving.http import HttpWorker
 from uhrbat.serving.supervisor import Supervisor
 
 
-def seconds_until_free(worker: HttpWorker, stage: str, image: str, fake: bool) -> float:
-    """Cancel a job at a stage, and wait until the device is free."""
+def seconds_until_free(worker: HttpWorker, stage: str, image: str, fake: bool) -> tuple[float, float]:
+    """Cancel a job at a stage, and wait until the device is free: (seconds, the worker's CPU seconds)."""
+    process = psutil.Process(worker.endpoint.pid)
     job, stages = start(worker, stage, image, fake)
     reach(job, stages)
     time.sleep(random.uniform(0, 0.5))
-    began = time.monotonic()
+    began, used = time.monotonic(), process.cpu_times()
     job.cancel()
     until(lambda: not worker.health().running, pause=0.01)
-    return time.monotonic() - began
+    now = process.cpu_times()
+    return time.monotonic() - began, now.user + now.system - used.user - used.system
 
 
 def main() -> None:
@@ -45,7 +50,8 @@ def main() -> None:
             worker.ask(image, QUESTION, budget=3000).result(MOST_SECONDS)
             for stage in STAGES[1:]:
                 took = [seconds_until_free(worker, stage, image, options.fake) for _ in range(options.rounds)]
-                print(f"{stage}: {max(took):.2f} s", flush=True)
+                seconds, cpu = map(max, zip(*took))
+                print(f"{stage}: {seconds:.2f} s, {cpu:.2f} s of CPU", flush=True)
 
 
 if __name__ == "__main__":

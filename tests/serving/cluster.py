@@ -91,7 +91,7 @@ def kill_one(worker: HttpWorker, images: list[str], seconds: float) -> dict:
         while time.monotonic() < until:
             number += 1
             try:
-                worker.ask(images[(name + number) % len(images)], f"{name} {number}?", session=str(name)).result(60)
+                worker.ask(images[(name + number) % len(images)], f"{name} {number}?", session=str(name)).result(600)
                 outcome = "completed"
             except UHRBATError as error:
                 outcome = f"{type(error).__name__}: {error}"
