@@ -128,6 +128,7 @@ def main() -> None:
     options = parser.parse_args()
     load = fake_engine.load if options.fake else load_engine
     os.environ["UHRBAT_STORE_FOLDER"] = tempfile.mkdtemp()
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves replicas nothing on a busy machine
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     folder = Path(tempfile.mkdtemp())
     found = {}
