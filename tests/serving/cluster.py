@@ -27,9 +27,8 @@ from tests.serving.test_codec import same
 from uhrbat.errors import UHRBATError
 from uhrbat.serving.cluster import NAME, Replicas, application, start
 from uhrbat.serving.http import HttpWorker, Remote
-from uhrbat.serving.limits import Limits
 from uhrbat.serving.local import InProcessWorker
-from uhrbat.serving.models import Offer, load_engine
+from uhrbat.serving.models import load_engine
 from uhrbat.serving.service import Service
 
 TOKEN = "only-for-this-run"
@@ -43,7 +42,7 @@ def deploy(replicas: int, load) -> None:
 def is_equal(worker: HttpWorker, load) -> bool:
     """Whether answers and selections are those of a worker in this process."""
     picture = ROOT / "assets" / "examples" / "tanks.jpg"
-    with InProcessWorker(Service(Limits(store_folder=tempfile.mkdtemp()), Offer(), load)) as local:
+    with InProcessWorker(Service(load=load)) as local:
         expected = equal.results(local, picture)
     return same(tuple(expected), tuple(equal.results(worker, picture)))
 
@@ -127,10 +126,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args()
     load = fake_engine.load if options.fake else load_engine
-    os.environ["UHRBAT_STORE_FOLDER"] = tempfile.mkdtemp()
+    store, made = tempfile.TemporaryDirectory(), tempfile.TemporaryDirectory()
+    os.environ["UHRBAT_STORE_FOLDER"] = store.name
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves replicas nothing on a busy machine
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(made.name)
     found = {}
     start("127.0.0.1", options.port, num_cpus=2, log_to_driver=False)
     try:

@@ -44,7 +44,8 @@ def main() -> None:
     parser.add_argument("--url")
     parser.add_argument("--token")
     options = parser.parse_args()
-    os.environ["UHRBAT_STORE_FOLDER"] = tempfile.mkdtemp()
+    store = tempfile.TemporaryDirectory()
+    os.environ["UHRBAT_STORE_FOLDER"] = store.name
     found = {}
     with InProcessWorker() as worker:
         expected = results(worker, options.image)
