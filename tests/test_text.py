@@ -31,7 +31,7 @@ def test_points_and_answer_survive_the_way_to_ids_and_back(codec):
     ids = codec.answer_ids("(B) below left", [(0.05, 0.95), (0.5, 0.5)])
     assert ids[-1] == codec.end
     text, points = codec.parse(ids[:-1], "Where is the ship? Choose one: (A) left (B) below left (C) top")
-    assert codec.tokenizer.decode(ids[4:-1]) == "below left\n(B) below left"
+    assert codec.tokenizer.decode(ids[4:-1]) == "below left"
     assert text == "(B) below left"
     assert points == [(0.0625, 0.9375), (0.5625, 0.5625)]
 

@@ -122,14 +122,13 @@ class TextCodec:
     def answer_ids(self, answer: str, points: list[tuple[float, float]]) -> list[int]:
         """Training target: location tokens of points (x, y in 0..1 of the scene square), then the answer.
 
-        A choice such as "(B) blue" stands on a line of its own behind its bare words, so that what it says is found
-        before its letter is.
+        Of a choice such as "(B) blue" the bare words: `parse` finds the letter in the question.
         """
         ids: list[int] = []
         for x, y in points:
             ids += [self.y_ids[self.bin(y)], self.x_ids[self.bin(x)]]
         choice = _CHOICE.match(answer)
-        said = f"{answer[choice.end() :]}\n{answer}" if choice else answer
+        said = answer[choice.end() :] if choice else answer
         return ids + self.plain_ids(said) + [self.end]
 
     def bin(self, value: float) -> int:

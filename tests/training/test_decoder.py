@@ -164,6 +164,10 @@ def test_reading_order_is_by_row_and_relative_questions_keep_theirs(bank, model)
     places = [bank_samples.center(scene, index) for index in listed]
     bins = [(codec.bin(y), codec.bin(x)) for x, y in places]
     assert bins == sorted(bins)
+    disorder = np.zeros(len(indices))
+    disorder[listed[0]] = BINS
+    moved = bank_samples.reading_order(scene, Question("count", "?", "two", (), indices, ()), codec, disorder)
+    assert moved == [*listed[1:], listed[0]]
     pair = (indices[-1], indices[0])
     told = bank_samples.reading_order(scene, Question("relative position", "?", "left", (), pair, ()), codec)
     assert told == list(pair)
@@ -206,3 +210,11 @@ def test_the_token_mlp_starts_as_nearly_the_identity():
         decoder.start_token_mlp(layers)
         off = layers(values) - values
     assert float(off.pow(2).mean().sqrt()) < 0.2
+
+
+def test_a_coarse_sample_holds_the_coarsest_scale_and_teaches_attention_alone(bank, model):
+    sample = drawer(bank, model).draw(60, 4, coarse=True)
+    assert len(sample.level) and not sample.level.any() and not len(sample.merged)
+    batch = bank_samples.collate([sample], TextCodec(tokenizer(), BINS))
+    assert (batch.labels == -100).all() and not batch.pointing
+    assert len(batch.asked) == 4

@@ -140,19 +140,19 @@ def oriented(xy: np.ndarray, way: int) -> np.ndarray:
 
 
 def draw_subset(scene: BankScene, rng: np.random.Generator) -> np.ndarray:
-    """Indices of the objects of a sparse scene: 2 to 7 kinds, half of them once, else 2 to 6 times."""
+    """Indices of the objects of a sparse scene: 2 to 8 kinds, half of them once, else 2 to 7 times."""
     kinds: dict[str, list[int]] = {}
     for index, item in enumerate(scene.objects):
         kinds.setdefault(item.kind, []).append(index)
     names = list(kinds)
     chosen: list[int] = []
-    for name in rng.choice(len(names), min(len(names), rng.integers(2, 8)), replace=False):
+    for name in rng.choice(len(names), min(len(names), rng.integers(2, 9)), replace=False):
         members = kinds[names[name]]
         if rng.random() < 0.7:
             colors = sorted({scene.objects[i].color or "" for i in members})
             palette = rng.choice(colors, min(2, len(colors)), replace=False)
             members = [i for i in members if (scene.objects[i].color or "") in palette]
-        count = 1 if rng.random() < 0.5 else int(rng.integers(2, 7))
+        count = 1 if rng.random() < 0.5 else int(rng.integers(2, 8))
         chosen += list(rng.choice(members, min(count, len(members)), replace=False))
     return np.array(sorted(chosen))
 

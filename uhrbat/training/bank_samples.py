@@ -2,7 +2,8 @@
 
 An image sample holds the tokens that the pipeline would preserve and the averages of regions that it would merge. A
 blind sample holds none: its targets' places are given, not learnt, and only what follows from them is: counting what
-was listed, in which part or direction it lies, and which letter stands before the words of a choice.
+was listed, and in which part or direction it lies. A coarse sample holds the coarsest scale alone, which the released
+scoring reads: it teaches where to look, and no answers.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from .pretrain import encode_texts
 from .virtual import bare_scene, virtual_scene
 
 QUESTIONS = 12
-MORE_OF = {"color": 3.0, "relative position": 1.5, "land cover": 1.5, "count": 1.5}
-BLIND_CHOICES = 0.75
+MORE_OF = {"color": 3.0, "relative position": 1.5, "land cover": 1.5, "count": 2.5}
 BLIND_TYPES = ("count", "absolute position", "relative position")
 DECISION, PLACE = 3.0, 1.0
+DISORDER = (0.0, 1.0, 2.5)
 FINE = 2
 Row = tuple[int, int, np.ndarray]
 
@@ -36,7 +37,8 @@ class Sample:
     """One sparse scene's tokens and questions.
 
     Tokens: features [n, width], level, xy, owner (object or -1), center (holds its object's centre). Regions, each as
-    some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. blind: places are not learnt.
+    some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. disorder [objects]: how many rows each is
+    moved by in the order of the lists. blind: places are not learnt. coarse: only attention is.
     """
 
     features: np.ndarray
@@ -49,15 +51,22 @@ class Sample:
     merged_xy: np.ndarray
     questions: list[Question]
     scene: Scene
+    disorder: np.ndarray
     blind: bool = False
+    coarse: bool = False
 
 
-def reading_order(scene: Scene, question: Question, codec: TextCodec) -> list[int]:
-    """Evidence objects as the target lists them: by row, then column; relative position: subject, reference."""
+def reading_order(scene: Scene, question: Question, codec: TextCodec, disorder: np.ndarray | None = None) -> list[int]:
+    """Evidence objects as the target lists them: by row, then column; relative position: subject, reference.
+
+    disorder: float[objects] rows that each is moved by. Whoever has only ever read in perfect order passes over what
+    it missed in a row that it left; a model that lists by its own judgement of rows must look back a little.
+    """
     if question.type == "relative position":
         return list(question.evidence)
     places = {i: center(scene, i) for i in question.evidence}
-    return sorted(places, key=lambda i: (codec.bin(places[i][1]), codec.bin(places[i][0])))
+    moved = np.zeros(len(scene.objects)) if disorder is None else disorder
+    return sorted(places, key=lambda i: (codec.bin(places[i][1]) + moved[i], codec.bin(places[i][0])))
 
 
 def center(scene: Scene, index: int) -> tuple[float, float]:
@@ -102,8 +111,11 @@ class SampleDrawer:
                 self.vectors[text] = vector
         return np.stack([self.vectors[text] for text in texts])
 
-    def draw(self, tokens: int, count: int = QUESTIONS) -> Sample:
-        """A sample with about `tokens` image tokens: all of the chosen objects', the likeliest others, and regions."""
+    def draw(self, tokens: int, count: int = QUESTIONS, coarse: bool = False) -> Sample:
+        """A sample with about `tokens` image tokens: all of the chosen objects', the likeliest others, and regions.
+
+        coarse: those of the coarsest scale, and no regions.
+        """
         rng = self.rng
         bank = self.order[rng.integers(len(self.order))]
         subset = draw_subset(bank, rng)
@@ -116,11 +128,12 @@ class SampleDrawer:
         position = np.full(len(bank.objects), -1)
         position[subset] = np.arange(len(subset))
         owner = np.where(bank.owner >= 0, position[bank.owner], -1)
-        mine = np.flatnonzero(owner >= 0)
+        mine = np.flatnonzero((owner >= 0) & ((bank.scale == 0) | (not coarse)))
         mine = mine[bank.center[mine] | (rng.random(len(mine)) < rng.uniform(0.3, 1.0))]
         left = max(16, tokens - len(mine))
-        regions = regions[: max(8, int(left * rng.choice((0.3, 0.6, 0.9))))]
-        kept = np.concatenate([mine, self._likeliest(bank, asked, max(8, left - len(regions)))])
+        regions = regions[: 0 if coarse else max(8, int(left * rng.choice((0.3, 0.6, 0.9))))]
+        shares = {SCALES[0]: 1} if coarse else RELEASED_BUDGETS
+        kept = np.concatenate([mine, self._likeliest(bank, asked, max(8, left - len(regions)), shares)])
         return Sample(
             bank.features[kept],
             bank.scale[kept],
@@ -132,7 +145,12 @@ class SampleDrawer:
             oriented(bank.region_xy[regions], way),
             asked,
             scene,
+            self._disorder(scene),
+            coarse=coarse,
         )
+
+    def _disorder(self, scene: Scene) -> np.ndarray:
+        return self.rng.normal(size=len(scene.objects)) * self.rng.choice(DISORDER)
 
     def _regions(self, bank: BankScene) -> tuple[np.ndarray, str]:
         """Regions in random order, of which another land cover than the scene's own may be the largest."""
@@ -146,7 +164,9 @@ class SampleDrawer:
         regions = np.concatenate([own, rng.permutation(others)[:most]])
         return rng.permutation(regions), LAND_COVERS[main]
 
-    def _likeliest(self, bank: BankScene, asked: list[Question], count: int) -> np.ndarray:
+    def _likeliest(
+        self, bank: BankScene, asked: list[Question], count: int, shares: dict[int, int]
+    ) -> np.ndarray:
         """Background tokens that look most like what the questions ask for, more or less of it random."""
         rng = self.rng
         background = np.flatnonzero(bank.owner < 0)
@@ -154,24 +174,24 @@ class SampleDrawer:
         vectors = self.question_vectors([question.text for question in asked])
         best = (bank.visual[background].astype(np.float32) @ vectors.T).max(1)
         best += rng.gumbel(size=len(best)).astype(np.float32) * rng.choice((0.01, 0.1, 1.0))
-        total, chosen = sum(RELEASED_BUDGETS.values()), []
-        for level, size in enumerate(SCALES):
-            here = np.flatnonzero(bank.scale[background] == level)
-            share = min(len(here), max(1, round(count * RELEASED_BUDGETS[size] / total)))
+        chosen = []
+        for size, weight in shares.items():
+            here = np.flatnonzero(bank.scale[background] == SCALES.index(size))
+            share = min(len(here), max(1, round(count * weight / sum(shares.values()))))
             chosen.append(background[here[np.argpartition(-best[here], share - 1)[:share]]])
         return np.concatenate(chosen)
 
     def blind(self, count: int = QUESTIONS) -> Sample:
-        """A sample without an image: what follows from places alone, and which letter a choice has."""
+        """A sample without an image: what follows from places alone."""
         rng = self.rng
         seed = int(rng.integers(2**31))
         scene = virtual_scene(rng, seed)
-        asked = [q for q in questions(scene, seed, 2 * count, BLIND_CHOICES) if follows(q) or q.choices]
+        asked = [q for q in questions(scene, seed, 2 * count) if follows(q)]
         width = self.order[0].features.shape[1]
         empty = np.zeros((0, width), np.float16), np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
         none = np.zeros(0, np.int64)
         regions = np.zeros((0, 1, width), np.float16), none, np.zeros((0, 1, 2), np.float32)
-        return Sample(*empty, none, np.zeros(0, bool), *regions, asked[:count], scene, blind=True)
+        return Sample(*empty, none, np.zeros(0, bool), *regions, asked[:count], scene, self._disorder(scene), True)
 
 
 @dataclass
@@ -250,12 +270,11 @@ def _one_text(index: int, sample: Sample, question: Question, codec: TextCodec, 
     Where the listing may end, the next place and the answer weigh alike, so that neither is preferred.
     """
     prompt = codec.prompt(question.text).after
-    listed = reading_order(sample.scene, question, codec)
+    listed = reading_order(sample.scene, question, codec, sample.disorder)
     target = codec.answer_ids(question.answer, [center(sample.scene, i) for i in listed])
     places = 2 * len(listed)
     given = places if sample.blind else 0
-    if sample.blind and not follows(question):
-        given = target.index(codec.plain_ids("\n")[-1], places) + 1
+    given = len(target) if sample.coarse else given
     labels = [-100] * (len(prompt) - 1 + given) + target[given:]
     weights = np.full(len(labels), DECISION, np.float32)
     last = len(prompt) - 1
@@ -264,10 +283,10 @@ def _one_text(index: int, sample: Sample, question: Question, codec: TextCodec, 
     if not sample.blind:
         evidence = np.flatnonzero(np.isin(sample.owner, listed))
         rows.append((asked, last, evidence))
-        for place, item in enumerate(listed):
+        for place, item in enumerate(() if sample.coarse else listed):
             tokens = np.flatnonzero(sample.owner == item)
             rows += [(pointing, last + 2 * place, tokens), (pointing, last + 2 * place + 1, tokens)]
-        if question.type == "color":
+        if question.type == "color" and not sample.coarse:
             clear = evidence[sample.center[evidence] & (sample.level[evidence] >= FINE)]
             rows.append((pointing, last + places, clear if len(clear) else evidence))
     return np.array(prompt + target[:-1]), np.array(labels), weights, rows

@@ -3,8 +3,8 @@
 A sample (bank_samples.py) is a sparse scene of the bank and a dozen questions at once: image tokens do not see one
 another or the text ("self" attention), so one pass over them serves every question (a block mask keeps the questions
 apart). Targets list the evidence as location tokens in reading order, then the answer (nano.md, "Point, then answer").
-A second loss pulls the last layer's attention of the last prompt token to the evidence, so that `attention` importance
-has a meaning. Run it again with the same --out to resume; under `python -m torch.distributed.run
+A second loss pulls the last layer's attention of the last prompt token to the evidence, in some samples over the
+coarsest scale alone, so that `attention` importance has a meaning. Run it again with the same --out to resume; under `python -m torch.distributed.run
 --nproc-per-node N -m uhrbat.training.decoder` N processes share every step.
 """
 
@@ -34,6 +34,7 @@ from .pretrain import load_weights
 from .state import load_state, save_state
 
 SHARES = {"projector.0": 0.05, "projector.2": 0.2, "token_mlp": 0.2}
+COARSE = 0.4
 TRAINED = ("projector.", "token_mlp.", "residuals.", "language.")
 logger = logging.getLogger(__name__)
 
@@ -293,7 +294,8 @@ def main() -> None:
             group["lr"] = rate * group["share"]
         size = size_at(share, args.largest, rng)
         samples = [drawer.draw(size) for _ in range(max(1, round(args.text_tokens / (size + 350))))]
-        batch = collate([*samples, drawer.blind(), drawer.blind()], codec)
+        coarse = drawer.draw(max(size, 400), coarse=True) if rng.random() < COARSE else drawer.blind()
+        batch = collate([*samples, coarse, drawer.blind()], codec)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
             answer, pulled, right = losses(model, batch, before, neighbours)
         optimizer.zero_grad(set_to_none=True)

@@ -11,12 +11,12 @@ MARGIN = 60
 
 
 def draw_specs(rng: np.random.Generator) -> list[tuple[str, str | None]]:
-    """(kind, colour) of a sparse scene's objects: 3 to 7 kinds, most of them once, else 2 to 6 times."""
+    """(kind, colour) of a sparse scene's objects: 3 to 7 kinds, half of them once, else 2 to 7 times."""
     out: list[tuple[str, str | None]] = []
     for kind in rng.choice(KINDS, rng.integers(3, 8), replace=False):
         colors = KIND_COLORS[str(kind)] or (None,)
         palette = [colors[rng.integers(len(colors))] for _ in range(2)]
-        for _ in range(1 if rng.random() < 0.5 else rng.integers(2, 7)):
+        for _ in range(1 if rng.random() < 0.5 else rng.integers(2, 8)):
             out.append((str(kind), palette[rng.integers(2)]))
     return out
 
