@@ -7,11 +7,15 @@ Each file is one dataclass of this module as JSON (`write`, `read_frontier`, `re
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import TYPE_CHECKING, get_args, get_type_hints
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..engine import UHRBAT
 
 MODEL_ITSELF = "the model itself"
 """The cause of a loss whose evidence was preserved; the others are `uhrbat.evidence.CAUSES`."""
@@ -29,6 +33,12 @@ class Measured:
     first_seed: int
     scenes: int
     questions: int
+
+    @classmethod
+    def of(cls, model: UHRBAT, fingerprint: str, kind: str, seeds: Collection[int], questions: int) -> Measured:
+        """What a model was asked about the scenes of some seeds."""
+        settings = asdict(model.settings)
+        return cls(model.name, model.parameters, fingerprint, settings, kind, min(seeds), len(seeds), questions)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from dataclasses import asdict, astuple, fields
+from dataclasses import astuple, fields
 from pathlib import Path
 
 from ..engine import UHRBAT
@@ -28,16 +28,7 @@ def summarise(
     kinds, truths = [question[0] for question in asked], [question[1] for question in asked]
     default = next((method.id for method in known if method.default), None)
     return FrontierFile(
-        measured=Measured(
-            model=model.name,
-            parameters=model.parameters,
-            fingerprint=fingerprint,
-            settings=asdict(model.settings),
-            seeds=seeds,
-            first_seed=min(scenes),
-            scenes=len(scenes),
-            questions=len(asked),
-        ),
+        measured=Measured.of(model, fingerprint, seeds, scenes, len(asked)),
         budgets=sorted({point.budget for point in points if point.measure == "evidence"}),
         answer_budgets=sorted({point.budget for point in points if point.measure == "accuracy"}),
         methods=told,

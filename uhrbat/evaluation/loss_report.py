@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from dataclasses import asdict, astuple, fields
+from dataclasses import astuple, fields
 from pathlib import Path
 
 from ..engine import UHRBAT
@@ -34,16 +34,7 @@ def summarise(
     }
     misses = [_miss(row, int(budget), loss) for row in rows for budget, loss in row["losses"].items()]
     return LossFile(
-        measured=Measured(
-            model=model.name,
-            parameters=model.parameters,
-            fingerprint=fingerprint,
-            settings=asdict(model.settings),
-            seeds=seeds,
-            first_seed=min(record["seed"] for record in records),
-            scenes=len(records),
-            questions=len(sides["with"]),
-        ),
+        measured=Measured.of(model, fingerprint, seeds, [record["seed"] for record in records], len(sides["with"])),
         pairs=len({(row["seed"], row["case"][0]) for row in rows}),
         wide=wide,
         budgets=budgets,

@@ -4,8 +4,8 @@ A sample (bank_samples.py) is a sparse scene of the bank and a dozen questions a
 another or the text ("self" attention), so one pass over them serves every question (a block mask keeps the questions
 apart). Targets list the evidence as location tokens in reading order, then the answer (nano.md, "Point, then answer").
 A second loss pulls the last layer's attention of the last prompt token to the evidence, in some samples over the
-coarsest scale alone, so that `attention` importance has a meaning. Run it again with the same --out to resume; under `python -m torch.distributed.run
---nproc-per-node N -m uhrbat.training.decoder` N processes share every step.
+coarsest scale alone, so that `attention` importance has a meaning. Run it again with the same --out to resume; under
+`python -m torch.distributed.run --nproc-per-node N -m uhrbat.training.decoder` N processes share every step.
 """
 
 from __future__ import annotations
