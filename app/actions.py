@@ -53,6 +53,8 @@ class Actions:
         per_scale = budget.get("per_scale")
         total = sum(per_scale) if per_scale else budget["total"]
         yield {self.parts.budget: {"total": total, "per_scale": per_scale}}
+        linked = wanted.get("method")
+        yield self._method(example.method if linked is None and not scene else linked or {})
         if scene:
             yield from self._guarded(self._show_scene(scene, wanted.get("question"), request))
         else:
@@ -60,24 +62,36 @@ class Actions:
         models = self.explorer.models()
         names = [model.name for model in models] or [DEFAULT_MODEL]
         if models and models[0].regions:
-            yield {self.parts.regions: gr.update(choices=[DEFAULT, *models[0].regions])}
+            regions = (linked or {}).get("regions")
+            chosen = {"value": regions} if regions in models[0].regions else {}
+            yield {self.parts.regions: gr.update(choices=[DEFAULT, *models[0].regions], **chosen)}
         yield {
             self.parts.budget: self.price(names[0], {"total": total, "per_scale": per_scale}),
             self.parts.model: gr.update(choices=names, value=names[0]),
         }
 
+    def _method(self, chosen: dict[str, Any]) -> dict[Any, Any]:
+        """The choices of "Model and method" but the model: those given, where they can be chosen, else the defaults."""
+        seed = str(chosen.get("seed", ""))
+        updates: dict[Any, Any] = {self.parts.seed: int(seed) if seed.isdecimal() and len(seed) < 10 else 0}
+        for name in ("importance", "regions", "order"):
+            component = getattr(self.parts, name)
+            values_ = [value for _, value in component.choices]
+            updates[component] = chosen.get(name) if chosen.get(name) in values_ else DEFAULT
+        return updates
+
     def pick(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """An example is chosen: it opens at the budget at which it teaches."""
+        """An example is chosen: it opens at the budget and with the method at which it teaches."""
         example = examples.find(str(event.name))
         if example:
-            yield {self.parts.budget: {"total": example.budget, "per_scale": None}}
+            yield {self.parts.budget: {"total": example.budget, "per_scale": None}, **self._method(example.method)}
             yield from self._guarded(self._show_example(example, request))
 
     def open_miss(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A miss is chosen on the Findings page: its scene, its question, and the budget at which it was lost."""
         key = SceneKey.parse(str(event.scene))
         if key:
-            yield {self.parts.budget: {"total": int(event.budget), "per_scale": None}}
+            yield {self.parts.budget: {"total": int(event.budget), "per_scale": None}, **self._method({})}
             yield from self._guarded(self._show_scene(key, str(event.question), request))
 
     def _show_scene(self, key: SceneKey, question: str | None, request: gr.Request) -> Updates:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -45,6 +45,8 @@ class Example:
     questions: tuple[KnownQuestion, ...]
     shipped: bool = True
     """Whether it stays; one made on demand is let go like an uploaded image."""
+    method: dict[str, str] = field(default_factory=dict)
+    """What is chosen for it of importance, regions and order; else the defaults are."""
 
     def question(self, text: str) -> KnownQuestion | None:
         """The known question with this wording, or None."""
@@ -107,4 +109,5 @@ def from_item(folder: Path, item: dict, shipped: bool = True) -> Example:
             KnownQuestion(q["text"], q["type"], q["answer"], tuple(q["evidence"])) for q in item["questions"]
         ),
         shipped=shipped,
+        method=item.get("method", {}),
     )

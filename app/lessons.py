@@ -1,7 +1,7 @@
 """What each example is to teach, and whether the model at hand shows it on a given question."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from uhrbat import evidence
 from uhrbat.engine import EncodedScene
@@ -9,7 +9,6 @@ from uhrbat.scenes import phrase
 
 WIDE = 3000
 BUDGETS = (64, 256, 1000, WIDE, 16000)
-_NICE = (64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1000, 1500, 2000)
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Shown:
     names: its evidence in words; pixels: longer side of the smallest evidence, in pixels of the finest scale
     (0 without evidence). answers and preserved (all evidence) by total budget; least: the smallest total
     that preserves all evidence (None: none does, 0: there is none); causes: the fate of each evidence object at
-    each budget.
+    each budget; by_default: whether the default method preserves all evidence at 3,000 tokens and answers right.
     """
 
     text: str
@@ -31,17 +30,15 @@ class Shown:
     preserved: dict[int, bool]
     least: int | None
     causes: dict[int, tuple[str, ...]]
+    by_default: bool
 
     def right(self, budget: int) -> bool:
         """Whether the answer at a measured budget is the true one."""
-        return self.answers[budget].strip().lower() == self.truth.lower()
+        return self.is_true(self.answers[budget])
 
-    @property
-    def lost_at(self) -> int | None:
-        """The largest measured budget at which evidence is lost and the answer wrong, while both are right at 3,000."""
-        if not (self.least and self.preserved[WIDE] and self.right(WIDE)):
-            return None
-        return max((k for k in self.answers if k < self.least and not self.right(k)), default=None)
+    def is_true(self, answer: str) -> bool:
+        """Whether it is the true answer."""
+        return answer.strip().lower() == self.truth.lower()
 
 
 @dataclass(frozen=True)
@@ -62,26 +59,23 @@ class Plan:
     pixels: tuple[float, float] = (0, 1000)
     size: int = 4032
     quality: int = 90
-    budget: int | None = WIDE
-    """Where the page starts; None: where the evidence is lost."""
+    budget: int = WIDE
+    """Where the page starts."""
+    importance: str | None = None
+    """How tokens are scored when the page starts, if not by default."""
 
     def taught_by(self, shown: Shown | None) -> bool:
         """Whether what the model makes of a question is the lesson."""
         return shown is not None and self.pixels[0] <= shown.pixels <= self.pixels[1] and self.shows(shown)
 
-    def budget_of(self, shown: Shown) -> int:
-        """The budget at which the page opens this example."""
-        return self.budget or shown.lost_at or WIDE
-
     def caption_of(self, shown: Shown) -> str:
         """The caption, with the numbers of what was measured."""
-        budget = self.budget_of(shown)
-        lost = next((cause for cause in shown.causes[budget] if cause != evidence.PRESERVED), evidence.PRESERVED)
+        lost = next((cause for cause in shown.causes[self.budget] if cause != evidence.PRESERVED), evidence.PRESERVED)
         return self.caption.format(
             it=" and ".join(dict.fromkeys(shown.names)),
             pixels=f"{shown.pixels:.0f}",
             number=len(shown.names),
-            budget=f"{budget:,}",
+            budget=f"{self.budget:,}",
             least=f"{shown.least or 0:,}",
             cause=lost,
         )
@@ -116,12 +110,13 @@ PLANS = (
     Plan(
         "suburb",
         "Suburb",
-        "One that is lost: at {budget} tokens evidence of {pixels} px ({it}) is {cause}; from {least} tokens up it is kept.",
+        "One that is lost: scored by attention, as in the released code, evidence of {pixels} px ({it}) is {cause} at "
+        "{budget} tokens. Importance by default, under Model and method, keeps it.",
         (("color", "car"), ("absolute position", "car"), ("presence", "car"), ("count", "car")),
-        lambda s: s.lost_at is not None,
+        lambda s: not s.preserved[WIDE] and not s.right(WIDE) and s.by_default,
         _seeds(7),
         pixels=(1, 14),
-        budget=None,
+        importance="attention",
     ),
     Plan(
         "rafts",
@@ -151,7 +146,9 @@ PLANS = (
 )
 
 
-def show(encoded: EncodedScene, asked, objects, pixels: tuple[float, float] = (0, 1000)) -> Shown | None:
+def show(
+    encoded: EncodedScene, asked, objects, pixels: tuple[float, float] = (0, 1000), importance: str | None = None
+) -> Shown | None:
     """Ask a question at several budgets; None, without asking, where its evidence is not of a fitting size.
 
     asked: has text, type, answer, evidence (indices into objects); objects: have kind, color, box in image pixels.
@@ -161,22 +158,29 @@ def show(encoded: EncodedScene, asked, objects, pixels: tuple[float, float] = (0
     smallest = min((max(o.box[2] - o.box[0], o.box[3] - o.box[1]) * finer for o in found), default=0.0)
     if not pixels[0] <= smallest <= pixels[1]:
         return None
-    view = encoded.ask(asked.text)
-    leasts = [view.fate(item.box, WIDE).smallest_budget for item in found]
-    least = None if None in leasts else max(leasts, default=0)
-    tried = sorted({*BUDGETS, *[k for k in _NICE if least and k < least][-1:]})
-    causes = {k: tuple(view.fate(item.box, k).cause for item in found) for k in tried}
-    return Shown(
+    boxes = [item.box for item in found]
+    default = encoded.ask(asked.text)
+    view = encoded.ask(asked.text, replace(encoded.model.settings, importance=importance)) if importance else default
+    leasts = [view.fate(box, WIDE).smallest_budget for box in boxes]
+    causes = {k: tuple(view.fate(box, k).cause for box in boxes) for k in BUDGETS}
+    shown = Shown(
         text=asked.text,
         type=asked.type,
         truth=asked.answer,
         names=tuple(phrase(item.kind, item.color) for item in found),
         pixels=smallest,
-        answers={k: str(view.select(k).answer()) for k in tried},
-        preserved={k: all(cause == evidence.PRESERVED for cause in causes[k]) for k in tried},
-        least=least,
+        answers={k: str(view.select(k).answer()) for k in BUDGETS},
+        preserved={k: _all_preserved(causes[k]) for k in BUDGETS},
+        least=None if None in leasts else max(leasts, default=0),
         causes=causes,
+        by_default=False,
     )
+    kept = _all_preserved(default.fate(box, WIDE).cause for box in boxes)
+    return replace(shown, by_default=kept and shown.is_true(str(default.select(WIDE).answer())))
+
+
+def _all_preserved(causes: Iterable[str]) -> bool:
+    return all(cause == evidence.PRESERVED for cause in causes)
 
 
 def table(name: str, shown: Shown, plan: Plan | None = None) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from app import examples
-from app.lessons import PLANS, WIDE, Plan, Shown, show, table
+from app.lessons import PLANS, Plan, Shown, show, table
 from uhrbat import UHRBAT
 from uhrbat.scenes import EXAMPLE_SEEDS, Scene, generate
 from uhrbat.scenes.questions import Question, questions
@@ -34,7 +34,7 @@ def check(model: UHRBAT, folder: Path, plans: tuple[Plan, ...]) -> bool:
             continue
         encoded = model.encode(example.path, progress=None)
         for number, asked in enumerate(example.questions):
-            shown = show(encoded, asked, example.objects)
+            shown = show(encoded, asked, example.objects, importance=example.method.get("importance"))
             print(table(example.name, shown, plan if number == 0 else None), flush=True)
             teaches &= number > 0 or plan.taught_by(shown)
     return teaches
@@ -66,7 +66,7 @@ def _choose(model: UHRBAT, folder: Path, plan: Plan) -> tuple[dict, bool]:
             candidate.save(path)
             encoded = model.encode(path, progress=None)
         for question in candidate.fitting:
-            shown = show(encoded, question, candidate.scene.objects, plan.pixels)
+            shown = show(encoded, question, candidate.scene.objects, plan.pixels, plan.importance)
             if plan.taught_by(shown):
                 print(table(f"{plan.name}, seed {candidate.scene.seed}", shown, plan), flush=True)
                 return candidate.entry(path, question, shown), True
@@ -96,7 +96,8 @@ class _Candidate:
             "caption": self.plan.caption_of(shown) if shown else "A generated scene.",
             "file": path.name,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "budget": self.plan.budget_of(shown) if shown else WIDE,
+            "budget": self.plan.budget,
+            "method": {"importance": self.plan.importance} if self.plan.importance else {},
             **examples.scene_item(self.scene),
             "questions": [
                 {"text": asked.text, "type": asked.type, "answer": asked.answer, "evidence": list(asked.evidence)}

@@ -197,8 +197,8 @@ def _wire(page: gr.Blocks, do: Actions, p: Parts) -> None:
     p.compare.compare(do.compare, p.budget, [p.compare, p.ask], **long)
     p.ask.cancel(do.cancel, None, None, **quick)
 
-    openings = [p.question, p.budget, p.gallery, p.file, *shown]
-    page.load(do.start, p.link, [*openings, p.model, p.regions], js=_LINK.format(assets=ASSETS), **quick)
+    openings = [p.question, p.budget, p.gallery, p.file, p.importance, p.regions, p.order, p.seed, *shown]
+    page.load(do.start, p.link, [*openings, p.model], js=_LINK.format(assets=ASSETS), **quick)
     p.findings.open(do.open_miss, None, openings, **quick)
     p.gallery.pick(do.pick, None, openings, **quick)
     p.gallery.bands(do.bands, None, openings, **quick)

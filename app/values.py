@@ -21,6 +21,8 @@ from uhrbat.serving.results import (
 )
 from uhrbat.serving.schema import ModelInfo
 
+METHOD_CHOICES = ("importance", "regions", "order", "seed")
+"""What a share link tells of the method, where it was chosen."""
 METHODS = {
     "uhrbat": ("UHR-BAT", "Regions by importance: tokens that stand out one by one, the others averaged."),
     "downsampling": (
@@ -54,6 +56,7 @@ def answer_value(
         "seconds": seconds,
         "decode_seconds": answer.seconds.get("decode", 0.0),
         "model": how.model,
+        "method": {name: run.settings[name] for name in METHOD_CHOICES if run.settings.get(name)},
         "caveat": caveat,
         "correct": marks.correct(answer.text, run.known),
         "ledger": [vars(row) for row in ledger],

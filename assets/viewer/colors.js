@@ -8,9 +8,9 @@ const rgba = (hex, alpha) => {
 };
 
 export const FATE_PIXEL = {
-  preserved: rgba(FATE.preserved, 235),
-  merged: rgba(FATE.merged, 190),
-  dropped: rgba(FATE.dropped, 150),
+  preserved: rgba(FATE.preserved, 255),
+  merged: rgba(FATE.merged, 100),
+  dropped: rgba(FATE.dropped, 170),
 };
 
 // Inferno (matplotlib), 17 stops: perceptually uniform, dark where nothing is asked for.

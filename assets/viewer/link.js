@@ -4,13 +4,14 @@ import { SIZES, follow, get, h, on, set } from './store.js';
 import { tips } from './tips.js';
 
 const THEME = 'uhrbat-theme';
-const KEYS = ['example', 'q', 'budget', 'layer', 'scale', 'view', 'box', 'ask'];
+const METHOD = ['importance', 'regions', 'order', 'seed'];
+const KEYS = ['example', 'q', 'budget', ...METHOD, 'layer', 'scale', 'view', 'box', 'ask'];
 const PAGES = { explore: 'Explore', findings: 'Findings' };
 
 export async function mount(context) {
   const root = context.element.querySelector('.uhr-panel');
   const dark = h('button', { type: 'button', class: 'uhr-icon', 'aria-label': 'Light or dark', title: 'Light or dark', onclick: toggleTheme }, '◐');
-  const share = h('button', { type: 'button', class: 'uhr-icon uhr-share-button', title: 'Copy a link to this example, question, budget and view', onclick: copy }, 'Share');
+  const share = h('button', { type: 'button', class: 'uhr-icon uhr-share-button', title: 'Copy a link to this example, question, budget, method and view', onclick: copy }, 'Share');
   const note = h('span', { class: 'uhr-copied', role: 'status' });
   const pages = Object.entries(PAGES).map(([page, label]) => h('button', { type: 'button', class: 'uhr-page', 'data-page': page,
     onclick: () => goToPage(page) }, label));
@@ -57,7 +58,7 @@ export function goToPage(page) {
   scrollTo(0, 0);
 }
 
-/** The address that reproduces example, question, budget and view; null for an uploaded image. */
+/** The address that reproduces example, question, budget, method and view; null for an uploaded image. */
 export function shareLink() {
   const { image, question, budget, layer, scale, box, answer } = get();
   if (!image?.example) return null;
@@ -67,6 +68,7 @@ export function shareLink() {
   put('example', image.example);
   put('q', question);
   put('budget', budget.perScale?.join('-') ?? budget.total);
+  for (const key of METHOD) put(key, answer?.method?.[key]);
   put('layer', layer);
   put('scale', scale);
   put('view', window.UHRBAT.view?.where()?.join(','));
@@ -87,6 +89,7 @@ export function linked() {
   const numbers = (text) => text?.split(/[-,]/).map(Number).filter(Number.isFinite) ?? [];
   const budget = numbers(found.get('budget'));
   return JSON.stringify({ example: found.get('example'), question: found.get('q'),
+    method: ['ask', ...METHOD].some((key) => found.has(key)) ? Object.fromEntries(METHOD.map((key) => [key, found.get(key)])) : null,
     budget: budget.length === 1 ? { total: budget[0] } : budget.length === 4 ? { per_scale: budget } : null });
 }
 Object.assign(window.UHRBAT, { shareLink });

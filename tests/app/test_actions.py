@@ -1,4 +1,6 @@
+import json
 import time
+from dataclasses import replace
 
 import gradio as gr
 import pytest
@@ -58,6 +60,20 @@ def test_the_page_opens_on_what_its_link_says(do, parts, request_of):
 
 def test_the_partitions_are_those_that_the_worker_can_make(do, parts, request_of):
     assert last(list(do.start("", request_of())), parts.regions)["choices"] == ["default", "kmeans", "grid", "sam", "none"]
+
+
+def test_a_link_chooses_the_method_and_an_example_its_own(do, parts, request_of, monkeypatch):
+    example = replace(examples.load()[4], method={"importance": "attention"})
+    monkeypatch.setattr(examples, "find", lambda name: example)
+
+    def opened_with(link):
+        updates = list(do.start(json.dumps({"example": example.name} | link), request_of()))
+        regions = last(updates, parts.regions).get("value", "default")
+        return [last(updates, parts.importance), regions, last(updates, parts.order), last(updates, parts.seed)]
+
+    assert opened_with({}) == ["attention", "default", "default", 0]
+    assert opened_with({"method": {"regions": "sam", "order": "mean", "seed": "7"}}) == ["default", "sam", "mean", 7]
+    assert opened_with({"method": {"importance": "none", "seed": "x"}}) == ["default", "default", "default", 0]
 
 
 def test_what_a_token_costs_is_told_before_the_first_answer_and_for_the_chosen_model(do, parts, request_of):

@@ -9,29 +9,29 @@ from uhrbat.evidence import AVERAGED, PRESERVED
 PLAN = {plan.name: plan for plan in PLANS}
 
 
-def shown(least=100, wrong_below=0, pixels=6.0, names=("red car",), text="Where is it?", extra=()):
+def shown(least=100, wrong_below=0, pixels=6.0, names=("red car",), text="Where is it?", by_default=True):
     """A question whose evidence is kept from `least` tokens up and whose answer is right from `wrong_below` up."""
-    budgets = sorted({*BUDGETS, *extra})
+    budgets = sorted(BUDGETS)
     return Shown(
         text=text, type="color", truth="red", names=names, pixels=pixels, least=least,
         answers={k: "Red " if k >= wrong_below else "blue" for k in budgets},
         preserved={k: k >= least for k in budgets},
-        causes={k: (PRESERVED if k >= least else AVERAGED,) for k in budgets},
+        causes={k: (PRESERVED if k >= least else AVERAGED,) for k in budgets}, by_default=by_default,
     )  # fmt: skip
 
 
-def test_the_lost_one_opens_where_it_is_lost_and_says_why():
-    plan, found = PLAN["suburb"], shown(least=300, wrong_below=300, extra=(256,))
-    assert plan.taught_by(found) and plan.budget_of(found) == 256
+def test_the_lost_one_says_why():
+    plan, found = PLAN["suburb"], shown(least=5000, wrong_below=5000)
+    assert plan.taught_by(found) and plan.importance == "attention"
     caption = plan.caption_of(found)
-    assert "at 256 tokens" in caption and "averaged away" in caption and "from 300" in caption and "6 px" in caption
+    assert "at 3,000 tokens" in caption and "averaged away" in caption and "6 px" in caption
 
 
 @pytest.mark.parametrize("found", [
-    shown(least=1, wrong_below=300),        # wrong, but nothing was lost
-    shown(least=300, wrong_below=0),        # lost, but answered all the same
-    shown(least=300, wrong_below=5000),     # wrong at 3,000 too: not the budget's doing
-    shown(least=300, wrong_below=300, pixels=40),
+    shown(least=1, wrong_below=5000),        # wrong, but nothing was lost
+    shown(least=5000, wrong_below=0),        # lost, but answered all the same
+    shown(least=5000, wrong_below=5000, by_default=False),     # not the scoring's doing
+    shown(least=5000, wrong_below=5000, pixels=40),
 ])  # fmt: skip
 def test_what_is_not_a_loss_does_not_teach_one(found):
     assert not PLAN["suburb"].taught_by(found)
@@ -56,7 +56,7 @@ def test_each_plan_knows_its_lesson(name, found, taught):
 
 
 def test_the_table_tells_answers_and_fates():
-    text = table("suburb", shown(least=300, wrong_below=300, extra=(256,)), PLAN["suburb"])
+    text = table("suburb", shown(least=5000, wrong_below=5000), PLAN["suburb"])
     assert "TEACHES" in text and "wrong  blue" in text and "averaged away" in text and text.count("\n") == 5
 
 
