@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from tests.tiny import network
-from uhrbat.decoding import generate_many
-from uhrbat.model import Profile, likeliest
+from tests.tiny import BINS, network, tokenizer
+from uhrbat.decoding import generate_many, listed
+from uhrbat.model import Profile, inhibited, likeliest
 from uhrbat.pyramid import Scale
+from uhrbat.text import TextCodec
 
 BEFORE, AFTER = torch.tensor([3, 4, 5]), torch.tensor([9, 8, 7, 6])
 
@@ -77,6 +78,32 @@ def test_many_prompts_at_once_answer_as_one_by_one(model, image):
     ]
     caches = [model.image_cache(i, len(BEFORE)) for i in images]
     assert generate_many(model, BEFORE.tolist(), caches, afters, stop=(2,), max_new_tokens=12) == alone
+
+
+@torch.no_grad()
+def test_tokens_near_a_listed_point_are_hidden_from_half_of_the_heads(model, image):
+    def near(ids):
+        return torch.arange(50) < 10 * len(ids)
+
+    after = torch.tensor([9, 8, 7, 6])
+    plain, _ = model.generate(BEFORE, image, after, stop=(), max_new_tokens=8)
+    told, _ = model.generate(BEFORE, image, after, stop=(), max_new_tokens=8, listed=near)
+    caches = [model.image_cache(image, len(BEFORE))] * 2
+    many = generate_many(
+        model, BEFORE.tolist(), caches, [after.tolist()] * 2, stop=(), max_new_tokens=8, listed=[near, None]
+    )
+    assert many == [told, plain]
+    mask = inhibited(torch.ones(1, 60, dtype=torch.bool), near([1])[None], 3, 4)
+    assert not mask[0, :2, 0, 3:13].any() and mask[0, 2:].all() and mask[0, :, 0, 13:].all() and mask[0, :, 0, :3].all()
+
+
+def test_listed_points_hide_what_lies_within_reach():
+    codec = TextCodec(tokenizer(), BINS)
+    places = torch.tensor([[0.06, 0.94], [0.3, 0.94], [torch.inf, torch.inf]])
+    near = listed(codec, places, 0.2)
+    ids = codec.answer_ids("red", [(0.05, 0.95)])
+    assert near(ids[:1]) is None and near(ids[:2]).tolist() == [True, False, False]
+    assert listed(codec, places, 0.0) is None
 
 
 def test_a_scene_residual_differs_between_tiles_and_a_tile_residual_does_not(model):

@@ -38,6 +38,7 @@ def config(image_attention: str = "self", scales=(672, 1344)) -> ModelConfig:
             bos_token_id=None, pad_token_id=None, eos_token_id=None,
         ),
         scales=scales, select_layer=-1, residual_base=16, image_attention=image_attention, point_bins=BINS,
+        inhibition=0.2,
         extra={"generated_scenes_only": True},
     )  # fmt: skip
 

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .model import UHRBATModel, likeliest
+from .model import UHRBATModel, inhibited, likeliest
+from .text import TextCodec
 
 KeysValues = list[tuple[Tensor, Tensor]]
+Listed = Callable[[list[int]], Tensor | None]
+
+
+def listed(codec: TextCodec, places: Tensor, reach: float) -> Listed | None:
+    """Tells of ids which image tokens bool[n] lie within reach of the points that the ids list, None where there is no
+    point; itself None for a model without inhibition (reach 0).
+
+    places: float[n, 2], where each image token lies, x and y in 0..1 of the scene's square; infinite for regions.
+    """
+
+    def near(ids: list[int]) -> Tensor | None:
+        points = [point for _, point in codec.points(ids)]
+        if not points:
+            return None
+        apart = (places[:, None] - torch.tensor(points, device=places.device)).abs().amax(-1)
+        return (apart < reach).any(1)
+
+    return near if reach else None
 
 
 class GrowingLayer(DynamicLayer):
@@ -54,11 +73,12 @@ def generate_many(
     stop: Sequence[int],
     max_new_tokens: int = 64,
     alike: Sequence[int] = (),
+    listed: Sequence[Listed | None] = (),
 ) -> list[list[int]]:
     """Greedy answers of several prompts over their own image tokens ("self" image attention only).
 
-    images: per prompt, `UHRBATModel.image_cache` of its tokens; afters: token ids behind the image. The result equals
-    prompt-by-prompt `UHRBATModel.generate`. Returns new ids without the stop id.
+    images: per prompt, `UHRBATModel.image_cache` of its tokens; afters: token ids behind the image; listed: per prompt,
+    or nothing. The result equals prompt-by-prompt `UHRBATModel.generate`. Returns new ids without the stop id.
     """
     device, count = model.device, len(afters)
     heads = len(images[0])
@@ -96,6 +116,8 @@ def generate_many(
     position = position[:, -1:]
     answers: list[list[int]] = [[] for _ in range(count)]
     open_ = set(range(count))
+    near = torch.zeros(count, most, dtype=torch.bool, device=device)
+    attention_heads = model.language.config.num_attention_heads
     for _ in range(max_new_tokens + 1):
         best = likeliest(model.language.lm_head(hidden[:, -1]).float(), alike)
         for index, id_ in enumerate(best.tolist()):
@@ -107,5 +129,10 @@ def generate_many(
             break
         position = position + 1
         seen = torch.cat([seen, seen.new_ones(count, 1)], 1)
-        _, hidden = model._run(embed(best[:, None]), position, cache, seen[:, None, None])
+        for index in open_ if listed else ():
+            hidden_now = listed[index](answers[index]) if listed[index] else None
+            if hidden_now is not None:
+                near[index, : sizes[index]] = hidden_now
+        mask = inhibited(seen, near, len(before), attention_heads) if listed else seen[:, None, None]
+        _, hidden = model._run(embed(best[:, None]), position, cache, mask)
     return answers

@@ -66,6 +66,8 @@ class ModelConfig:
     attention_scale: the scale on which the attention importance is computed.
     dense: what is compared with text, the tower's "output" (nano) or the "value" path of its last layer, for
         pretrained CLIP with select_layer -2. contrast: texts that stand for nothing in particular (DenseSimilarity).
+    inhibition: image tokens this near (share of the scene's side) to a point that was already listed are not seen by
+        the first half of the attention heads (inhibition of return): there, what is left to list stands out (nano).
     similarity_floor: probabilities below it count as it: what matches nothing is alike, so that a region without a
         match is merged into one token, and no budget is spent on the order of noise.
     """
@@ -86,6 +88,7 @@ class ModelConfig:
     attention_scale: int = 672
     dense: str = "output"
     contrast: int = 0
+    inhibition: float = 0.0
     similarity_floor: float = 0.0
     image_mean: tuple[float, ...] = CLIP_MEAN
     image_std: tuple[float, ...] = CLIP_STD
@@ -299,11 +302,13 @@ class UHRBATModel(nn.Module):
         not_first: int | None = None,
         on_prefill: Callable[[float], None] | None = None,
         alike: Sequence[int] = (),
+        listed: Callable[[list[int]], Tensor | None] | None = None,
     ) -> tuple[list[int], bool]:
         """Greedy decoding. Returns (new ids without the stop id, whether the limit cut the answer).
 
         `ends(ids)` may end the answer after any id, which then stays in it; the id `not_first` cannot begin it.
-        `alike`: ids that are weighed together (`likeliest`).
+        `alike`: ids that are weighed together (`likeliest`). `listed(ids)`: bool[n], the image tokens that are not seen
+        by half of the heads any more (`inhibited`), None for none.
         `on_token(count)` is called after the prompt (count 0) and after each new id; it may raise to cancel, and so
         may `on_prefill(share)`, called with 0..1 while the prompt is read.
         """
@@ -326,8 +331,21 @@ class UHRBATModel(nn.Module):
             if ends is not None and ends(ids):
                 return ids, False
             embeds = self.language.model.embed_tokens(torch.tensor([[best]], device=self.device))
-            _, hidden = self._run(embeds, torch.tensor([[position]], device=self.device), cache)
+            near = listed(ids) if listed else None
+            mask = None
+            if near is not None:
+                seen = torch.ones(1, cache.get_seq_length() + 1, dtype=torch.bool, device=self.device)
+                mask = inhibited(seen, near[None], len(before), self.language.config.num_attention_heads)
+            _, hidden = self._run(embeds, torch.tensor([[position]], device=self.device), cache, mask)
             position += 1
+
+
+def inhibited(seen: Tensor, near: Tensor, start: int, heads: int) -> Tensor:
+    """Mask bool[b, heads, 1, keys] of seen bool[b, keys]: of the image tokens from `start` on, those `near` bool[b, n] a
+    listed point are hidden from the first half of the heads (ModelConfig.inhibition)."""
+    mask = seen[:, None, None].repeat(1, heads, 1, 1)
+    mask[:, : heads // 2, :, start : start + near.shape[1]] &= ~near[:, None, None]
+    return mask
 
 
 def likeliest(logits: Tensor, alike: Sequence[int] = ()) -> Tensor:

@@ -161,6 +161,12 @@ class Selection:
         """int64[m]: every token represented, in the order emitted."""
         return self.ranking.order[: int(self.ranking.starts[self.used])]
 
+    @property
+    def alone(self) -> Tensor:
+        """int64[m]: of every group the one token that it is, or -1 where it averages several."""
+        first = self.tokens[self.ranking.starts[: self.used]]
+        return torch.where(self._lengths > 1, -1, first)
+
     @cached_property
     def kind(self) -> Tensor:
         """int8[N]: each token's fate, 0 dropped, 1 preserved, 2 merged (with at least one other)."""

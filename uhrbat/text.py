@@ -134,25 +134,25 @@ class TextCodec:
     def bin(self, value: float) -> int:
         return min(self.point_bins - 1, max(0, int(value * self.point_bins)))
 
+    def points(self, ids: Sequence[int]) -> list[tuple[int, tuple[float, float]]]:
+        """Every point that ids tell, as (index of its last id, (x, y) in 0..1 of the scene square, bin centres)."""
+        found, row = [], None
+        for index, id_ in enumerate(ids):
+            axis, value = self._axis.get(id_, (None, 0))
+            if axis == "x" and row is not None:
+                found.append((index, ((value + 0.5) / self.point_bins, (row + 0.5) / self.point_bins)))
+            if axis:
+                row = value if axis == "y" else None
+        return found
+
     def parse(self, ids: list[int], question: str = "") -> tuple[str, list[tuple[float, float]]]:
         """Generated ids -> (answer text, points as x, y in 0..1 of the scene square, bin centres).
 
         The answer is the first line. Of a model that points it is the words (`answer_ids`): where they are those of
         one of the question's choices, "(B) blue", the answer is that choice.
         """
-        points: list[tuple[float, float]] = []
-        rest: list[int] = []
-        row: int | None = None
-        for id_ in ids:
-            axis, value = self._axis.get(id_, (None, 0))
-            if axis == "y":
-                row = value
-            elif axis == "x":
-                if row is not None:
-                    points.append(((value + 0.5) / self.point_bins, (row + 0.5) / self.point_bins))
-                row = None
-            else:
-                rest.append(id_)
+        points = [point for _, point in self.points(ids)]
+        rest = [id_ for id_ in ids if id_ not in self._axis]
         text = self.tokenizer.decode(rest, skip_special_tokens=True)
         if not self.point_bins:
             text = text.split("###")[0]

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from . import baselines, evidence
+from .decoding import listed
+from .pyramid import Scale
 from .ranking import Ranking, Selection
 from .reporting import Flag, Progress, Reporter
 from .settings import Settings
@@ -130,6 +132,16 @@ class SceneSelection:
         ]
         return network.token_mlp(torch.cat(parts))
 
+    def image_places(self) -> Tensor:
+        """float32[tokens, 2]: centre (x, y) of each image token in 0..1 of the scene's square; infinite for regions."""
+        parts = []
+        for size, selection in sorted(self.selections.items()):
+            alone = selection.alone.cpu()
+            places = torch.tensor(Scale(size).centers)[alone]
+            places[alone < 0] = torch.inf
+            parts.append(places)
+        return torch.cat(parts)
+
     @torch.inference_mode()
     def answer(
         self,
@@ -157,6 +169,7 @@ class SceneSelection:
             on_token,
             *((engine.codec.ends, engine.codec.end) if engine.model.profile.released else ()),
             alike=engine.codec.alike,
+            listed=listed(engine.codec, self.image_places().to(device), engine.model.config.inhibition),
             on_prefill=lambda share: report("prefill", share),
         )
         text, points = engine.codec.parse(ids, self.view.question)

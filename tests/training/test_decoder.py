@@ -7,6 +7,7 @@ import torch
 from safetensors.numpy import save_file
 
 from tests.tiny import BINS, config, tokenizer
+from uhrbat.decoding import listed
 from uhrbat.model import UHRBATModel
 from uhrbat.pyramid import SCALES, Scale
 from uhrbat.scenes import COLORS, KINDS, LAND_COVERS, Question
@@ -132,7 +133,8 @@ def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
     torch.testing.assert_close(together, (torch.stack(parts) * weights).sum() / weights.sum(), rtol=1e-4, atol=1e-5)
 
 
-def test_padding_does_not_change_a_sample(bank, model):
+def test_padding_does_not_change_a_sample(bank, model, monkeypatch):
+    monkeypatch.setattr(decoder, "SLIP", 0.0)
     draw = drawer(bank, model)
     small, large = draw.draw(30, 2), draw.draw(90, 5)
     before = torch.tensor(draw.codec.prompt("x").before)
@@ -218,3 +220,18 @@ def test_a_coarse_sample_holds_the_coarsest_scale_and_teaches_attention_alone(ba
     batch = bank_samples.collate([sample], TextCodec(tokenizer(), BINS))
     assert (batch.labels == -100).all() and not batch.pointing
     assert len(batch.asked) == 4
+
+
+def test_training_hides_what_answering_hides(bank, model, monkeypatch):
+    monkeypatch.setattr(decoder, "SLIP", 0.0)
+    codec = TextCodec(tokenizer(), BINS)
+    batch = bank_samples.collate([drawer(bank, model).draw(60, 4)], codec)
+    hidden = decoder.inhibited(batch, 0.2)[0]
+    places = torch.full((hidden.shape[1], 2), torch.inf)
+    places[: batch.xy.shape[1]] = batch.xy[0]
+    near = listed(codec, places, 0.2)
+    for block in range(4):
+        rows = torch.nonzero(batch.block[0] == block).flatten()
+        for length, row in enumerate(rows, 1):
+            seen = near(batch.ids[0, rows[:length]].tolist())
+            assert torch.equal(hidden[row], torch.zeros_like(hidden[row]) if seen is None else seen)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..decoding import KeysValues, generate_many
+from ..decoding import KeysValues, Listed, generate_many, listed
 from ..engine import UHRBAT
 from ..view import SceneSelection
 
@@ -58,7 +58,9 @@ def _answer_part(selections: list[SceneSelection]) -> list[str]:
     order = sorted(range(len(selections)), key=lambda index: len(rows[index]))
     for part in _batches(order, [len(part) for part in rows]):
         images = [[(key[:, :, rows[i]], value[:, :, rows[i]]) for key, value in pairs] for i in part]
-        for index, text in zip(part, _decode(model, [selections[i].view.question for i in part], images)):
+        reach = model.model.config.inhibition
+        near = [listed(model.codec, selections[i].image_places().to(model.device), reach) for i in part]
+        for index, text in zip(part, _decode(model, [selections[i].view.question for i in part], images, near)):
             answers[index] = text
     return answers
 
@@ -88,9 +90,11 @@ def _different(tokens: Tensor) -> tuple[Tensor, Tensor]:
     return tokens[first], place
 
 
-def _decode(model: UHRBAT, asked: Sequence[str], images: list[KeysValues]) -> list[str]:
+def _decode(
+    model: UHRBAT, asked: Sequence[str], images: list[KeysValues], near: Sequence[Listed | None] = ()
+) -> list[str]:
     codec = model.codec
     prompts = [codec.prompt(text) for text in asked]
     afters = [prompt.after for prompt in prompts]
-    ids = generate_many(model.model, prompts[0].before, images, afters, codec.stop, alike=codec.alike)
+    ids = generate_many(model.model, prompts[0].before, images, afters, codec.stop, alike=codec.alike, listed=near)
     return [codec.parse(tokens, text)[0] for tokens, text in zip(ids, asked)]

@@ -200,7 +200,7 @@ class Batch:
     m, width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; ids, labels, block, position
     int[B, T], weight float[B, T] of each label in the loss. Rows of text whose attention is taught, as (sample, row,
     image tokens): asked: the last prompt token and all evidence; pointing: what predicts a location token or the
-    colour, and the tokens of the object."""
+    colour, and the tokens of the object. listed: where a point is complete, as (sample, row, (x, y))."""
 
     features: Tensor
     level: Tensor
@@ -216,6 +216,7 @@ class Batch:
     weight: Tensor
     asked: list[Row]
     pointing: list[Row]
+    listed: list[tuple[int, int, tuple[float, float]]]
 
 
 def padded(arrays: list[np.ndarray], dtype: type) -> Tensor:
@@ -231,13 +232,15 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
     columns: list[list[np.ndarray]] = [[] for _ in range(5)]
     asked: list[Row] = []
     pointing: list[Row] = []
+    listed: list[tuple[int, int, tuple[float, float]]] = []
     for index, sample in enumerate(samples):
         texts = [_one_text(index, sample, question, codec, asked, pointing) for question in sample.questions]
         start = 0
-        for number, (_, _, _, rows) in enumerate(texts):
+        for ids, _, _, rows in texts:
             for held, row, tokens in rows:
                 held.append((index, start + row, tokens))
-            start += len(texts[number][0])
+            listed += [(index, start + row, point) for row, point in codec.points(ids.tolist())]
+            start += len(ids)
         ids = [text[0] for text in texts]
         columns[0].append(np.concatenate(ids))
         columns[1].append(np.concatenate([text[1] for text in texts]) + 100)
@@ -261,6 +264,7 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
         padded(columns[4], np.float32),
         asked,
         pointing,
+        listed,
     )
 
 

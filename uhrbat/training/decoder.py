@@ -35,6 +35,7 @@ from .state import load_state, save_state
 
 SHARES = {"projector.0": 0.05, "projector.2": 0.2, "token_mlp": 0.2}
 COARSE = 0.4
+SLIP = 0.25
 TRAINED = ("projector.", "token_mlp.", "residuals.", "language.")
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,10 @@ def losses(
     same = (batch.block[:, :, None] == batch.block[:, None, :]) & (batch.block[:, :, None] >= 0)
     own = (same & torch.ones(length, length, dtype=torch.bool).tril()) | torch.eye(length, dtype=torch.bool)
     seen = F.pad(batch.real, (len(before), 0), value=True)[:, None].expand(-1, length, -1)
-    mask = torch.cat([seen, own], -1)[:, None]
+    hidden = inhibited(batch, model.config.inhibition)
+    heads = model.language.config.num_attention_heads
+    mask = torch.cat([seen, own], -1)[:, None].repeat(1, heads, 1, 1)
+    mask[:, : heads // 2, :, len(before) : len(before) + hidden.shape[2]] &= ~hidden[:, None]
     position = batch.position + len(before) + 1
     out = model.language.model(
         inputs_embeds=embed(batch.ids),
@@ -114,12 +118,37 @@ def losses(
     pulled = 0
     for layer, rows in ((-1, batch.asked), (-2, batch.pointing)):
         keys = keys_values[layer][0]
-        pulled = pulled + attention_loss(model, batch, layer, inputs[layer - 1], position, keys, rows)
+        pulled = pulled + attention_loss(model, batch, layer, inputs[layer - 1], position, keys, rows, hidden)
     return answer, pulled, right
 
 
+def inhibited(batch: Batch, reach: float) -> Tensor:
+    """bool[B, T, n + r]: the tokens within reach of what a row's question has listed so far, a little off, as a model's
+    own points are; regions never are."""
+    out = torch.zeros(*batch.ids.shape, batch.real.shape[1], dtype=torch.bool)
+    for index, hidden in enumerate(out):
+        listed = [(row, point) for sample, row, point in batch.listed if sample == index]
+        if not listed:
+            continue
+        rows = torch.tensor([row for row, _ in listed])
+        points = torch.tensor([point for _, point in listed])
+        points = points + SLIP * reach * torch.randn(points.shape)
+        near = (batch.xy[index][None] - points[:, None]).abs().amax(-1) < reach
+        block = batch.block[index]
+        behind = (block[:, None] == block[rows]) & (torch.arange(len(block))[:, None] >= rows)
+        hidden[:, : near.shape[1]] = behind.float() @ near.float() > 0
+    return out
+
+
 def attention_loss(
-    model: UHRBATModel, batch: Batch, layer: int, inputs: Tensor, position: Tensor, keys: Tensor, rows: list[Row]
+    model: UHRBATModel,
+    batch: Batch,
+    layer: int,
+    inputs: Tensor,
+    position: Tensor,
+    keys: Tensor,
+    rows: list[Row],
+    inhibited: Tensor,
 ) -> Tensor:
     """-log of the share of a layer's attention (mean over heads, over image tokens) that falls on each row's tokens."""
     rows = [row for row in rows if len(row[2])]
@@ -136,6 +165,9 @@ def attention_loss(
     keys = keys.repeat_interleave(attention.num_key_value_groups, dim=1)
     scores = torch.einsum("rhqd,rhnd->rhqn", query, keys[sample])[:, :, 0] * attention.scaling
     scores = scores.masked_fill(~batch.real[sample][:, None], -torch.inf)
+    half = scores.shape[1] // 2
+    seen = scores[:, :half].masked_fill(inhibited[sample, row][:, None], -1e4)
+    scores = torch.cat([seen, scores[:, half:]], 1)
     weights = scores.float().softmax(-1).mean(1)
     wanted = torch.zeros_like(weights)
     for index, (_, _, tokens) in enumerate(rows):

@@ -56,6 +56,7 @@ def nano_config(vocabulary: int, pad: int, end: int) -> ModelConfig:
         profile="scene",
         image_attention="self",
         point_bins=POINT_BINS,
+        inhibition=2 / POINT_BINS,
         similarity_floor=0.1,
         image_mean=MEAN,
         image_std=STD,
