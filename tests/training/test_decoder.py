@@ -18,6 +18,11 @@ from uhrbat.training.bank import BankScene, oriented
 OBJECTS = [("ship", "red"), ("ship", "blue"), ("car", "white"), ("island", None), ("storage tank", "green")]
 
 
+@pytest.fixture(autouse=True)
+def points_that_do_not_slip(monkeypatch):
+    monkeypatch.setattr(decoder, "SLIP", 0.0)
+
+
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory):
     """A bank of one scene whose five objects have two tokens each, among 400 of background."""
@@ -133,8 +138,7 @@ def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
     torch.testing.assert_close(together, (torch.stack(parts) * weights).sum() / weights.sum(), rtol=1e-4, atol=1e-5)
 
 
-def test_padding_does_not_change_a_sample(bank, model, monkeypatch):
-    monkeypatch.setattr(decoder, "SLIP", 0.0)
+def test_padding_does_not_change_a_sample(bank, model):
     draw = drawer(bank, model)
     small, large = draw.draw(30, 2), draw.draw(90, 5)
     before = torch.tensor(draw.codec.prompt("x").before)
@@ -222,8 +226,7 @@ def test_a_coarse_sample_holds_the_coarsest_scale_and_teaches_attention_alone(ba
     assert len(batch.asked) == 4
 
 
-def test_training_hides_what_answering_hides(bank, model, monkeypatch):
-    monkeypatch.setattr(decoder, "SLIP", 0.0)
+def test_training_hides_what_answering_hides(bank, model):
     codec = TextCodec(tokenizer(), BINS)
     batch = bank_samples.collate([drawer(bank, model).draw(60, 4)], codec)
     hidden = decoder.inhibited(batch, 0.2)[0]
