@@ -88,10 +88,10 @@ class Actions:
             yield from self._guarded(self._show_example(example, request))
 
     def open_miss(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """A miss is chosen on the Findings page: its scene, its question, and the budget at which it was lost."""
+        """A miss is chosen on the Findings page: its scene, its question, and the budget and method that lost it."""
         key = SceneKey.parse(str(event.scene))
         if key:
-            yield {self.parts.budget: {"total": int(event.budget), "per_scale": None}, **self._method({})}
+            yield {self.parts.budget: {"total": int(event.budget), "per_scale": None}, **self._method(event.method)}
             yield from self._guarded(self._show_scene(key, str(event.question), request))
 
     def _show_scene(self, key: SceneKey, question: str | None, request: gr.Request) -> Updates:

@@ -19,32 +19,43 @@ FOLDER = Path(__file__).resolve().parent.parent / "assets" / "findings"
 COMMANDS = {
     "frontier": "python -m uhrbat evaluate frontier --out assets/findings",
     "loss": "python -m uhrbat evaluate loss --out assets/findings",
+    "loss_attention": "python -m uhrbat evaluate loss --importance attention --out assets/findings",
 }
-_READ = {"frontier": read_frontier, "loss": read_loss}
+_LOSSES = ("loss", "loss_attention")
 
 
 @dataclass(frozen=True)
 class Findings:
-    """The two files as far as they are there; problems: why one that is there cannot be shown."""
+    """The files as far as they are there; problems: why one that is there cannot be shown.
+
+    loss: the loss test by the model's defaults; loss_attention: scored by attention, as the released code does.
+    """
 
     frontier: FrontierFile | None
     loss: LossFile | None
+    loss_attention: LossFile | None
     problems: tuple[str, ...]
+
+    @property
+    def losses(self) -> tuple[LossFile, ...]:
+        """The loss tests that are there."""
+        return tuple(found for found in (self.loss, self.loss_attention) if found)
 
     def misses_of(self, key: SceneKey) -> tuple[Miss, ...]:
         """The misses that lie in one scene."""
-        return tuple(miss for miss in (self.loss.misses if self.loss else ()) if _key(miss) == key)
+        return tuple(miss for found in self.losses for miss in found.misses if _key(miss) == key)
 
     @property
     def page(self) -> bytes:
         """What the page is sent: gzipped JSON; numbers of the frontier by measure, group and method."""
         missing = [COMMANDS[name] for name in COMMANDS if getattr(self, name) is None]
-        content = {"missing": missing, "problems": self.problems, "frontier": None, "loss": None}
+        content = {"missing": missing, "problems": self.problems, "frontier": None, "losses": []}
         if self.frontier:
             content["frontier"] = asdict(self.frontier) | {"points": _by_curve(self.frontier)}
-        if self.loss:
-            misses = [asdict(miss) | {"scene": _key(miss).name} for miss in self.loss.misses]
-            content["loss"] = asdict(self.loss) | {"misses": misses}
+        for found in self.losses:
+            method = {name: found.measured.settings[name] for name in ("importance", "regions", "order")}
+            misses = [asdict(miss) | {"scene": _key(miss).name, "method": method} for miss in found.misses]
+            content["losses"].append(asdict(found) | {"misses": misses})
         return gzip.compress(json.dumps(content, separators=(",", ":")).encode(), 6, mtime=0)
 
 
@@ -60,7 +71,8 @@ def _load(files: tuple[tuple[Path, int | None], ...]) -> Findings:
     problems = []
     for path, written in files:
         try:
-            found[path.stem] = _READ[path.stem](path) if written else None
+            read = read_loss if path.stem in _LOSSES else read_frontier
+            found[path.stem] = read(path) if written else None
         except InputError as error:
             problems.append(str(error))
     return Findings(**found, problems=tuple(problems))

@@ -27,28 +27,29 @@ export async function mount({ element, trigger }) {
   });
 
   /** A miss in the viewer: its scene, question, budget and box, and the question asked. */
-  function open({ scene, question, budget, box }) {
+  function open({ scene, question, budget, box, method }) {
     const view = box && [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, CLOSE].join(',');
     arrive({ example: scene, q: question, layer: 'fate', scale: '4032', view, box: box?.join(','), ask: '1' });
     set({ image: null, maps: null, points: null, box: null, answer: null, object: null,
       progress: { state: 'running', text: 'making the scene', fraction: 0 } });
     goToPage('explore');
-    trigger('open', { scene, question, budget });
+    trigger('open', { scene, question, budget, method });
   }
 }
 
-function content({ missing, problems, frontier, loss }, open) {
+function content({ missing, problems, frontier, losses }, open) {
+  const [first] = losses;
   return [
     h('div', { class: 'uhr-intro' }, h('h2', {}, 'What is lost when tokens are cut?'),
-      (frontier ?? loss) && h('p', {}, basis((frontier ?? loss).measured))),
+      (frontier ?? first) && h('p', {}, basis((frontier ?? first).measured))),
     ...problems.map((problem) => h('p', { class: 'uhr-error', role: 'alert' }, problem)),
     missing.length > 0 && h('p', { class: 'uhr-caveat', role: 'note' }, 'Not measured yet: ',
       missing.flatMap((command, i) => [i ? ' and ' : '', h('code', {}, command)]), missing.length > 1 ? ' write it.' : ' writes it.'),
     frontier && frontierSection(frontier),
     frontier && h('div', { class: 'uhr-pair' }, comparisons(frontier), attention(frontier)),
-    loss && lossSection(loss),
-    loss?.photographs && photographs(loss.photographs),
-    loss && misses(loss, open),
+    ...losses.map(lossSection),
+    ...losses.map((loss) => loss.photographs && photographs(loss.photographs)),
+    losses.length > 0 && misses(losses.flatMap((loss) => loss.misses), first.wide, open),
   ].filter(Boolean);
 }
 
@@ -92,9 +93,10 @@ function attention({ attention_recall: rows }) {
 
 const SIDES = { with: 'with the object', without: 'without it', pair: 'both of a pair' };
 
-function lossSection({ counts, causes, pairs, wide, note }) {
+function lossSection({ counts, causes, pairs, wide, note, measured: { settings } }) {
   const budgets = [...new Set(causes.map((row) => row.budget))];
-  return h('section', {}, h('h3', {}, 'The controlled loss test'),
+  const title = settings.importance === 'attention' ? 'The same, scored by attention as the released code does' : 'The controlled loss test';
+  return h('section', {}, h('h3', {}, title),
     h('p', { class: 'uhr-note' }, `${count(pairs)} pairs of one scene with and without the object that decides the answer. A loss is a question answered right `
       + `at ${count(wide)} tokens and wrong at a smaller budget. `, note),
     h('div', { class: 'uhr-pair' },

@@ -4,9 +4,9 @@ import { count, h } from './store.js';
 
 const AT_ONCE = 12;
 
-/** Cards of all misses of the loss test, by cause and budget; `open(miss)` shows one in the viewer. */
-export function misses({ misses: all, wide }, open) {
-  const chosen = { cause: '', budget: '', most: AT_ONCE };
+/** Cards of all misses of the loss tests, by cause, budget and importance; `open(miss)` shows one in the viewer. */
+export function misses(all, wide, open) {
+  const chosen = { cause: '', budget: '', importance: '', most: AT_ONCE };
   const cards = h('div', { class: 'uhr-misses' });
   const total = h('p', { class: 'uhr-note', role: 'status' });
   const more = h('button', { type: 'button', class: 'uhr-small', onclick: () => { chosen.most += AT_ONCE; draw(); } }, 'Show more');
@@ -15,7 +15,8 @@ export function misses({ misses: all, wide }, open) {
   h('option', { value: '' }, `every ${label.toLowerCase()}`), [...new Set(values)].map((value) => h('option', { value }, name(value))));
 
   function draw() {
-    const fitting = all.filter((miss) => (!chosen.cause || miss.cause === chosen.cause) && (!chosen.budget || String(miss.budget) === chosen.budget));
+    const fitting = all.filter((miss) => (!chosen.cause || miss.cause === chosen.cause) && (!chosen.budget || String(miss.budget) === chosen.budget)
+      && (!chosen.importance || miss.method.importance === chosen.importance));
     cards.replaceChildren(...fitting.slice(0, chosen.most).map((miss) => card(miss, wide, open)));
     total.textContent = fitting.length ? `${count(Math.min(chosen.most, fitting.length))} of ${count(fitting.length)}` : 'None.';
     more.hidden = fitting.length <= chosen.most;
@@ -23,7 +24,8 @@ export function misses({ misses: all, wide }, open) {
   draw();
   return h('section', {}, h('h3', {}, 'Every miss, to be looked at'),
     h('div', { class: 'uhr-choices' }, choice('cause', 'Cause', all.map((miss) => miss.cause), (cause) => cause),
-      choice('budget', 'Budget', all.map((miss) => miss.budget), (budget) => `${count(budget)} tokens`), total), cards, more);
+      choice('budget', 'Budget', all.map((miss) => miss.budget), (budget) => `${count(budget)} tokens`),
+      choice('importance', 'Importance', all.map((miss) => miss.method.importance), (name) => name), total), cards, more);
 }
 
 function card(miss, wide, open) {
@@ -33,7 +35,7 @@ function card(miss, wide, open) {
     h('dl', {}, h('dt', {}, 'truth'), h('dd', {}, truth),
       h('dt', {}, `${count(wide)} tokens`), h('dd', {}, before), h('dt', {}, `${count(budget)} tokens`), h('dd', { class: 'uhr-wronganswer' }, answer || '(empty)'),
       forced != null && [h('dt', {}, 'forced in'), h('dd', {}, forced, proved && h('small', {}, 'proves the cause'))]),
-    h('p', { class: 'uhr-note' }, h('b', {}, cause), object && ` · ${object}, ${size < 10 ? size.toFixed(1) : count(size)} px`, without.length > 0 && ' · the object left out'),
+    h('p', { class: 'uhr-note' }, h('b', {}, cause), ` · by ${miss.method.importance}`, object && ` · ${object}, ${size < 10 ? size.toFixed(1) : count(size)} px`, without.length > 0 && ' · the object left out'),
     h('p', { class: 'uhr-note' }, verdict),
     h('button', { type: 'button', class: 'uhr-small', 'aria-label': `Open in the viewer: ${question}`, onclick: () => open(miss) }, 'Open in the viewer'));
 }

@@ -1,6 +1,7 @@
 """Findings with made-up numbers in the real layout, for tests of the page and for looking at it."""
 
 import math
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -17,10 +18,13 @@ _MEASURED = findings.Measured(
 
 
 def write(folder: Path, box=(1200.0, 1300.0, 1206.0, 1305.0)) -> None:
-    """Write both files; the misses lie in one scene, with and without its second object."""
+    """Write all files; the misses lie in one scene, with and without its second object."""
     folder.mkdir(parents=True, exist_ok=True)
     findings.write(folder / "frontier.json", _frontier())
-    findings.write(folder / "loss.json", _loss(list(box)))
+    loss = _loss(list(box))
+    findings.write(folder / "loss.json", loss)
+    scored = replace(loss.measured, settings=loss.measured.settings | {"importance": "attention"})
+    findings.write(folder / "loss_attention.json", replace(loss, measured=scored))
 
 
 def _frontier() -> findings.FrontierFile:

@@ -49,8 +49,9 @@ def test_the_page_is_told_every_number(folder):
     told = page(findings.load(folder))
     curve = told["frontier"]["points"]["accuracy"]["type: count"]["similarity-kmeans"]
     assert [point[0] for point in curve] == made_up_findings.BUDGETS and curve[0][4] == 900
-    assert told["missing"] == [] and len(told["loss"]["misses"]) == 30
-    assert {miss["scene"] for miss in told["loss"]["misses"]} == {f"scene-{SEED}", f"scene-{SEED}-1"}
+    assert told["missing"] == [] and [len(loss["misses"]) for loss in told["losses"]] == [30, 30]
+    assert {miss["scene"] for miss in told["losses"][0]["misses"]} == {f"scene-{SEED}", f"scene-{SEED}-1"}
+    assert [loss["misses"][0]["method"]["importance"] for loss in told["losses"]] == ["similarity", "attention"]
 
 
 def test_a_file_of_another_layout_is_told_and_the_other_is_shown(tmp_path):
@@ -117,9 +118,11 @@ def test_leaving_stops_the_child(explorer, monkeypatch):
 def test_a_miss_chosen_on_the_page_shows_scene_question_and_budget(explorer, parts, request_of):
     do = Actions(explorer, parts)
     miss = explorer.findings().loss.misses[0]
-    told = event(scene=f"scene-{SEED}", question=miss.question, budget=miss.budget)
+    method = {"importance": "attention", "regions": "kmeans", "order": "max"}
+    told = event(scene=f"scene-{SEED}", question=miss.question, budget=miss.budget, method=method)
     updates = list(do.open_miss(told, request_of()))
     assert last(updates, parts.viewer)["image"]["example"] == f"scene-{SEED}"
     assert last(updates, parts.question) == miss.question and last(updates, parts.budget)["total"] == 256
+    assert last(updates, parts.importance) == "attention"
     link = json.dumps({"example": f"scene-{SEED}", "question": miss.question, "budget": {"total": 99}})
     assert last(list(do.start(link, request_of("another"))), parts.viewer)["image"]["example"] == f"scene-{SEED}"

@@ -292,8 +292,9 @@ def test_findings(open_page):
         before = page.locator(".uhr-frontier .method").count()
         page.click(".uhr-legendline[aria-pressed=false] >> nth=0")
         assert page.locator(".uhr-frontier .method").count() == before + 1
-    if told["loss"] and told["loss"]["misses"]:
-        miss = told["loss"]["misses"][0]
+    misses = [miss for loss in told["losses"] for miss in loss["misses"]]
+    if misses:
+        miss = misses[0]
         page.click(".uhr-miss button >> nth=0")
         page.wait_for_function(f"window.UHRBAT.state.image?.example === '{miss['scene']}'", timeout=ANSWER_MS)
         page.wait_for_selector("#uhr-answer", timeout=ANSWER_MS)

@@ -36,7 +36,7 @@ def run(out, *more):
     loss.add_arguments(parser)
     given = ["--out", str(out), "--scenes", "2", "--budgets", "40,900", "--wide", "2880", "--json", *more]
     assert loss.run(parser.parse_args(given)) == 0
-    return findings.read_loss(out / "loss.json")
+    return findings.read_loss(out / ("loss_attention.json" if "attention" in more else "loss.json"))
 
 
 def answers_of_a_model_that_sees_what_is_preserved(scene_of):
@@ -200,3 +200,19 @@ def test_the_shipped_chips_lie_in_the_photographs():
         x0, y0, x1, y1 = chip.box
         assert 0 <= x0 < x1 <= 4000 and 0 <= y0 < y1 <= 2250
         assert chip.kind in chip.question
+
+
+def test_with_another_importance_the_compressed_answers_are_scored_by_it_and_the_widest_by_default(tmp_path, monkeypatch):
+    scored = []
+    original = loss.answer_many
+
+    def seen(cuts):
+        scored.extend((cut.view.settings.importance, sum(cut.budgets.values())) for cut in cuts)
+        return original(cuts)
+
+    monkeypatch.setattr(loss, "answer_many", seen)
+    found = run(tmp_path, "--importance", "attention")
+    assert found.measured.settings["importance"] == "attention"
+    assert {importance for importance, budget in scored if budget == found.wide} == {engine().settings.importance}
+    assert {importance for importance, budget in scored if budget != found.wide} == {"attention"}
+    assert not (tmp_path / "loss.json").exists()

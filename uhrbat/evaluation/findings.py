@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, get_args, get_type_hints
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..engine import UHRBAT
+    from ..engine import UHRBAT, Settings
 
 MODEL_ITSELF = "the model itself"
 """The cause of a loss whose evidence was preserved; the others are `uhrbat.evidence.CAUSES`."""
@@ -23,7 +23,7 @@ MODEL_ITSELF = "the model itself"
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured, and on what. seeds: "evaluation" or "development"; settings: the model's defaults."""
+    """What was measured, and on what. seeds: "evaluation" or "development"; settings: the compressed answers'."""
 
     model: str
     parameters: int
@@ -35,10 +35,13 @@ class Measured:
     questions: int
 
     @classmethod
-    def of(cls, model: UHRBAT, fingerprint: str, kind: str, seeds: Collection[int], questions: int) -> Measured:
-        """What a model was asked about the scenes of some seeds."""
-        settings = asdict(model.settings)
-        return cls(model.name, model.parameters, fingerprint, settings, kind, min(seeds), len(seeds), questions)
+    def of(
+        cls, model: UHRBAT, settings: Settings, fingerprint: str, kind: str, seeds: Collection[int], questions: int
+    ) -> Measured:
+        """What a model was asked, with some settings, about the scenes of some seeds."""
+        return cls(
+            model.name, model.parameters, fingerprint, asdict(settings), kind, min(seeds), len(seeds), questions
+        )
 
 
 @dataclass(frozen=True)

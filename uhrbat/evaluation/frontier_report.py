@@ -28,7 +28,7 @@ def summarise(
     kinds, truths = [question[0] for question in asked], [question[1] for question in asked]
     default = next((method.id for method in known if method.default), None)
     return FrontierFile(
-        measured=Measured.of(model, fingerprint, seeds, scenes, len(asked)),
+        measured=Measured.of(model, model.settings, fingerprint, seeds, scenes, len(asked)),
         budgets=sorted({point.budget for point in points if point.measure == "evidence"}),
         answer_budgets=sorted({point.budget for point in points if point.measure == "accuracy"}),
         methods=told,

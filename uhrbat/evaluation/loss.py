@@ -3,7 +3,9 @@
     python -m uhrbat evaluate loss --scenes 100 --out runs/loss --photographs ../shared/data/real/brighton
 
 Of each scene there is a pair, with and without the object that decides a question, every other pixel equal. Each loss is
-told with its cause as the inspector tells it, and proved by forcing the evidence in at the same budget.
+told with its cause as the inspector tells it, and proved by forcing the evidence in at the same budget. The widest
+budget is answered with the model's defaults; the compressed ones with another importance where one is given
+(`--importance attention`, as the released code scores).
 """
 
 from __future__ import annotations
@@ -11,18 +13,19 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ..engine import EncodedScene, Settings, View
 from ..evidence import PRESERVED
+from ..importance import METHODS
 from ..scenes import Scene, phrase
 from . import loss_report, photographs
 from .answers import answer_many
 from .encoded import ScenesEncoder, fingerprint
-from .findings import MODEL_ITSELF
+from .findings import MODEL_ITSELF, Measured
 from .frontier import add_common_arguments, budgets_of, loaded_model, seeds_of
 from .kept import Kept, part_of
 from .pairs import Case, cases, evidence_without, scenes_without
@@ -34,10 +37,15 @@ PAIRS = 2
 _VERSION = 1
 
 
-def measure(encoder: ScenesEncoder, seed: int, budgets: list[int], wide: int, pairs: int) -> dict:
-    """The answers about a scene's pairs at every budget, and what became of the evidence of each loss, as a record."""
+def measure(
+    encoder: ScenesEncoder, seed: int, budgets: list[int], wide: int, pairs: int, settings: Settings | None = None
+) -> dict:
+    """The answers about a scene's pairs at every budget, and what became of the evidence of each loss, as a record.
+
+    settings: of the compressed answers; the model's by default.
+    """
     began = time.process_time()
-    settings = encoder.model.settings
+    settings = settings or encoder.model.settings
     scene, encoded = encoder.scene(seed)
     decided = cases(scene, seed, pairs)
     with_object = [case for index in decided for case in decided[index]]
@@ -67,7 +75,11 @@ def _answered(
 ) -> list[dict]:
     """A row a case: the question, its truth, and its answer at every budget and the widest."""
     all_budgets = [*budgets, wide]
-    cuts = [encoded.ask(case.question.text, settings).select(budget) for case in asked for budget in all_budgets]
+    cuts = []
+    for case in asked:
+        view = encoded.ask(case.question.text, settings)
+        whole = view if settings == encoded.model.settings else encoded.ask(case.question.text)
+        cuts += [view.select(budget) for budget in budgets] + [whole.select(wide)]
     texts = answer_many(cuts)
     rows = []
     for place, (case, truth) in enumerate(zip(asked, truths)):
@@ -137,6 +149,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, 100)
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)), help="total tokens, compressed")
     parser.add_argument("--wide", type=int, default=WIDE, help="total tokens of the widest budget")
+    parser.add_argument("--importance", choices=METHODS, help="of the compressed answers; the model's default if not given")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="objects left out of each scene, at most")
     parser.add_argument("--photographs", type=Path, help="folder of the Brighton photographs; left out, they are, too")
 
@@ -148,22 +161,25 @@ def run(args: argparse.Namespace) -> int:
     pairs = budgets_of(str(args.pairs), "--pairs")[0]
     model = loaded_model(args)
     encoder = ScenesEncoder(model, args.cache)
-    told = [asdict(model.model.config), asdict(model.settings), budgets, wide, pairs, kind, _VERSION]
+    settings = replace(model.settings, importance=args.importance or model.settings.importance)
+    name = f"loss_{args.importance}" if settings != model.settings else "loss"
+    told = [asdict(model.model.config), asdict(settings), budgets, wide, pairs, kind, _VERSION]
     print_ = fingerprint(model.model, told)
-    kept = Kept(args.out, "loss", print_, args.part.replace("/", "of"))
+    kept = Kept(args.out, name, print_, args.part.replace("/", "of"))
     done = {record["seed"] for record in kept.records()}
     for seed in tqdm(mine, desc="scenes", disable=args.json):
         if seed not in done:
-            kept.add(measure(encoder, seed, budgets, wide, pairs))
+            kept.add(measure(encoder, seed, budgets, wide, pairs, settings))
     records = sorted((r for r in kept.records() if r["seed"] in wanted), key=lambda record: record["seed"])
     placed = Kept(args.out, "photographs", fingerprint(model.model, told, photographs.SIZES), kept.part)
     pictures, note = photographs.measure(
         encoder, args.photographs, placed, budgets, part_of(args.part), progress=not args.json
     )
-    found = loss_report.summarise(records, model, print_, kind, budgets, wide, pictures, note)
-    loss_report.write_all(found, args.out)
+    measured = Measured.of(model, settings, print_, kind, [r["seed"] for r in records], loss_report.questions(records))
+    found = loss_report.summarise(records, measured, budgets, wide, pictures, note)
+    loss_report.write_all(found, args.out, name)
     if args.json:
         print(json.dumps(asdict(found)))
     else:
-        print((args.out / "loss.md").read_text())
+        print((args.out / f"{name}.md").read_text())
     return 0

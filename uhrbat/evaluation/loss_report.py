@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from ..engine import UHRBAT
 from .findings import CauseCount, LossCount, LossFile, Measured, Miss, Photographs, write
 from .markdown import interval, table
 from .shares import is_right, share
@@ -15,11 +14,14 @@ from .shares import is_right, share
 _SIDES = {"with": "with the object", "without": "without it", "pair": "both scenes of a pair"}
 
 
+def questions(records: list[dict]) -> int:
+    """How many questions were asked of scenes with the deciding object."""
+    return sum(not row["without"] for record in records for row in record["rows"])
+
+
 def summarise(
     records: list[dict],
-    model: UHRBAT,
-    fingerprint: str,
-    seeds: str,
+    measured: Measured,
     budgets: list[int],
     wide: int,
     photographs: Photographs | None,
@@ -34,7 +36,7 @@ def summarise(
     }
     misses = [_miss(row, int(budget), loss) for row in rows for budget, loss in row["losses"].items()]
     return LossFile(
-        measured=Measured.of(model, fingerprint, seeds, [record["seed"] for record in records], len(sides["with"])),
+        measured=measured,
         pairs=len({(row["seed"], row["case"][0]) for row in rows}),
         wide=wide,
         budgets=budgets,
@@ -94,14 +96,14 @@ def _miss(row: dict, budget: int, loss: dict) -> Miss:
     )
 
 
-def write_all(found: LossFile, out: Path) -> None:
-    """loss.json, .csv (a line a miss) and .md in a folder."""
-    write(out / "loss.json", found)
-    with (out / "loss.csv").open("w", newline="") as file:
+def write_all(found: LossFile, out: Path, name: str = "loss") -> None:
+    """`name`.json, .csv (a line a miss) and .md in a folder."""
+    write(out / f"{name}.json", found)
+    with (out / f"{name}.csv").open("w", newline="") as file:
         lines = csv.writer(file)
         lines.writerow([field.name for field in fields(Miss)])
         lines.writerows(astuple(miss) for miss in found.misses)
-    (out / "loss.md").write_text(markdown(found))
+    (out / f"{name}.md").write_text(markdown(found))
 
 
 def markdown(found: LossFile) -> str:
@@ -112,9 +114,9 @@ def markdown(found: LossFile) -> str:
         "",
         f"{told.model} ({told.parameters:,} parameters, fingerprint {told.fingerprint}) on {told.scenes} {told.seeds} "
         f"scenes from seed {told.first_seed}: {found.pairs} pairs of a scene with and without the object that decides, "
-        f"every other pixel equal; {told.questions} questions. Default settings: {told.settings['importance']} "
-        f"importance, {told.settings['regions']} regions by {told.settings['order']}. Widest budget: {found.wide:,} "
-        "tokens. In brackets the 95 % bootstrap interval (scenes resampled).",
+        f"every other pixel equal; {told.questions} questions. The compressed answers: {told.settings['importance']} "
+        f"importance, {told.settings['regions']} regions by {told.settings['order']}. The widest budget, by the "
+        f"model's defaults: {found.wide:,} tokens. In brackets the 95 % bootstrap interval (scenes resampled).",
         "",
         "## Losses and gains",
         "",
