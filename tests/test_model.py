@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.tiny import BINS, network, tokenizer
-from uhrbat.decoding import generate_many, listed
+from uhrbat.decoding import Pointing, generate_many
 from uhrbat.model import Profile, inhibited, likeliest
 from uhrbat.pyramid import Scale
 from uhrbat.text import TextCodec
@@ -80,30 +80,47 @@ def test_many_prompts_at_once_answer_as_one_by_one(model, image):
     assert generate_many(model, BEFORE.tolist(), caches, afters, stop=(2,), max_new_tokens=12) == alone
 
 
-@torch.no_grad()
-def test_tokens_near_a_listed_point_are_hidden_from_half_of_the_heads(model, image):
-    def near(ids):
-        return torch.arange(50) < 10 * len(ids)
+class Scripted(Pointing):
+    """Hides more with every id, and calls whatever follows a row, but early, a repetition."""
 
-    after = torch.tensor([9, 8, 7, 6])
-    plain, _ = model.generate(BEFORE, image, after, stop=(), max_new_tokens=8)
-    told, _ = model.generate(BEFORE, image, after, stop=(), max_new_tokens=8, listed=near)
-    caches = [model.image_cache(image, len(BEFORE))] * 2
-    many = generate_many(
-        model, BEFORE.tolist(), caches, [after.tolist()] * 2, stop=(), max_new_tokens=8, listed=[near, None]
-    )
-    assert many == [told, plain]
-    mask = inhibited(torch.ones(1, 60, dtype=torch.bool), near([1])[None], 3, 4)
+    def near(self, ids):
+        return torch.arange(len(self.places)) < 5 * len(ids)
+
+    def repeated(self, ids):
+        return [ids[-2]] if len(ids) > 3 and ids[-2] in self.alike else []
+
+
+@torch.no_grad()
+def test_many_that_point_answer_as_one_by_one(image):
+    model, codec = network(), TextCodec(tokenizer(), BINS)
+    model.language.lm_head.weight[list(codec.alike)] *= 3  # it says many rows
+    afters = [[9, 8, 7, 6], [5, 6]]
+    pointings = [Scripted(codec, torch.zeros(len(i), 2), 0.2) for i in (image, image[:20])]
+    alone = [
+        model.generate(BEFORE, i, torch.tensor(a), stop=(), max_new_tokens=12, pointing=p)[0]
+        for i, a, p in zip((image, image[:20]), afters, pointings)
+    ]
+    plain = model.generate(BEFORE, image, torch.tensor(afters[0]), stop=(), max_new_tokens=12)[0]
+    caches = [model.image_cache(i, len(BEFORE)) for i in (image, image[:20])]
+    many = generate_many(model, BEFORE.tolist(), caches, afters, stop=(), max_new_tokens=12, pointings=pointings)
+    assert many == alone and alone[0] != plain
+    assert sum(plain[i] in codec.alike for i in range(12)) > 3
+
+
+def test_tokens_near_a_listed_point_are_hidden_from_half_of_the_heads():
+    mask = inhibited(torch.ones(1, 60, dtype=torch.bool), (torch.arange(50) < 10)[None], 3, 4)
     assert not mask[0, :2, 0, 3:13].any() and mask[0, 2:].all() and mask[0, :, 0, 13:].all() and mask[0, :, 0, :3].all()
 
 
-def test_listed_points_hide_what_lies_within_reach():
+def test_listed_points_hide_what_lies_within_reach_and_are_not_repeated():
     codec = TextCodec(tokenizer(), BINS)
     places = torch.tensor([[0.06, 0.94], [0.3, 0.94], [torch.inf, torch.inf]])
-    near = listed(codec, places, 0.2)
-    ids = codec.answer_ids("red", [(0.05, 0.95)])
-    assert near(ids[:1]) is None and near(ids[:2]).tolist() == [True, False, False]
-    assert listed(codec, places, 0.0) is None
+    pointing = Pointing(codec, places, 0.2)
+    ids = codec.answer_ids("red", [(0.05, 0.95), (0.5, 0.5), (0.15, 0.95)])
+    assert pointing.near(ids[:1]) is None and pointing.near(ids[:2]).tolist() == [True, False, False]
+    assert Pointing(codec, places, 0.0).near(ids) is None
+    assert pointing.repeated(ids[:4]) == [] and pointing.repeated(ids[:5]) == []
+    assert pointing.repeated(ids[:6]) == list(codec.y_ids[6:8])
 
 
 def test_a_scene_residual_differs_between_tiles_and_a_tile_residual_does_not(model):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,24 +14,41 @@ from .model import UHRBATModel, inhibited, likeliest
 from .text import TextCodec
 
 KeysValues = list[tuple[Tensor, Tensor]]
-Listed = Callable[[list[int]], Tensor | None]
 
 
-def listed(codec: TextCodec, places: Tensor, reach: float) -> Listed | None:
-    """Tells of ids which image tokens bool[n] lie within reach of the points that the ids list, None where there is no
-    point; itself None for a model without inhibition (reach 0).
+@dataclass(frozen=True)
+class Pointing:
+    """How a model that points before it answers lists places (nano): what it sees of the image, and what it may say next.
 
-    places: float[n, 2], where each image token lies, x and y in 0..1 of the scene's square; infinite for regions.
+    places: float[n, 2], where each image token lies, x and y in 0..1 of the scene's square, infinite for regions; reach:
+    `ModelConfig.inhibition`.
     """
 
-    def near(ids: list[int]) -> Tensor | None:
-        points = [point for _, point in codec.points(ids)]
-        if not points:
-            return None
-        apart = (places[:, None] - torch.tensor(points, device=places.device)).abs().amax(-1)
-        return (apart < reach).any(1)
+    codec: TextCodec
+    places: Tensor
+    reach: float
 
-    return near if reach else None
+    @property
+    def alike(self) -> tuple[int, ...]:
+        """The ids that begin a point, which are weighed together (`likeliest`)."""
+        return self.codec.alike
+
+    def near(self, ids: list[int]) -> Tensor | None:
+        """bool[n]: the image tokens within reach of the points that ids list; None where there is none."""
+        points = [point for _, point in self.codec.points(ids)]
+        if not points or not self.reach:
+            return None
+        apart = (self.places[:, None] - torch.tensor(points, device=self.places.device)).abs().amax(-1)
+        return (apart < self.reach).any(1)
+
+    def repeated(self, ids: list[int]) -> list[int]:
+        """Where ids end in a point beside one that they list before: the ids of its row and the rows beside it."""
+        *earlier, (index, (x, y)) = self.codec.points(ids) or [(-1, (0.0, 0.0))]
+        beside = 1.5 / max(1, self.codec.point_bins)
+        if index != len(ids) - 1 or not any(abs(x - a) < beside and abs(y - b) < beside for _, (a, b) in earlier):
+            return []
+        row = self.codec.bin(y)
+        return list(self.codec.y_ids[max(0, row - 1) : row + 2])
 
 
 class GrowingLayer(DynamicLayer):
@@ -72,13 +90,12 @@ def generate_many(
     afters: list[list[int]],
     stop: Sequence[int],
     max_new_tokens: int = 64,
-    alike: Sequence[int] = (),
-    listed: Sequence[Listed | None] = (),
+    pointings: Sequence[Pointing] = (),
 ) -> list[list[int]]:
     """Greedy answers of several prompts over their own image tokens ("self" image attention only).
 
-    images: per prompt, `UHRBATModel.image_cache` of its tokens; afters: token ids behind the image; listed: per prompt,
-    or nothing. The result equals prompt-by-prompt `UHRBATModel.generate`. Returns new ids without the stop id.
+    images: per prompt, `UHRBATModel.image_cache` of its tokens; afters: token ids behind the image; pointings: per prompt,
+    or none. The result equals prompt-by-prompt `UHRBATModel.generate`. Returns new ids without the stop id.
     """
     device, count = model.device, len(afters)
     heads = len(images[0])
@@ -118,21 +135,32 @@ def generate_many(
     open_ = set(range(count))
     near = torch.zeros(count, most, dtype=torch.bool, device=device)
     attention_heads = model.language.config.num_attention_heads
-    for _ in range(max_new_tokens + 1):
-        best = likeliest(model.language.lm_head(hidden[:, -1]).float(), alike)
-        for index, id_ in enumerate(best.tolist()):
-            if index in open_ and (id_ in stop or len(answers[index]) == max_new_tokens):
+    decisions: dict[int, Tensor] = {}
+    for _ in range(3 * max_new_tokens + 1):
+        logits = model.language.lm_head(hidden[:, -1]).float()
+        best = likeliest(logits, pointings[0].alike if pointings else ())
+        for index in sorted(open_):
+            answer, id_ = answers[index], int(best[index])
+            rows = pointings[index].repeated([*answer, id_]) if pointings else []
+            if rows:
+                answer.pop()
+                seen[index, -1] = False
+                position[index] -= 1
+                decisions[index][:, rows] = -torch.inf
+                best[index] = id_ = int(likeliest(decisions[index], pointings[index].alike))
+            elif pointings and id_ in pointings[index].alike:
+                decisions[index] = logits[index : index + 1].clone()
+            if id_ in stop or len(answer) == max_new_tokens:
                 open_.discard(index)
-            elif index in open_:
-                answers[index].append(id_)
+                continue
+            answer.append(id_)
+            hide = pointings[index].near(answer) if pointings else None
+            if hide is not None:
+                near[index, : sizes[index]] = hide
         if not open_:
             break
         position = position + 1
         seen = torch.cat([seen, seen.new_ones(count, 1)], 1)
-        for index in open_ if listed else ():
-            hidden_now = listed[index](answers[index]) if listed[index] else None
-            if hidden_now is not None:
-                near[index, : sizes[index]] = hidden_now
-        mask = inhibited(seen, near, len(before), attention_heads) if listed else seen[:, None, None]
+        mask = inhibited(seen, near, len(before), attention_heads)
         _, hidden = model._run(embed(best[:, None]), position, cache, mask)
     return answers

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,9 @@ from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 from .errors import InputError
 from .pyramid import SCALES, TILE_GRID, Scale
 from .towers import DenseSimilarity, build_tower, patch_features, value_features
+
+if TYPE_CHECKING:
+    from .decoding import Pointing
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -301,23 +305,26 @@ class UHRBATModel(nn.Module):
         ends: Callable[[list[int]], bool] | None = None,
         not_first: int | None = None,
         on_prefill: Callable[[float], None] | None = None,
-        alike: Sequence[int] = (),
-        listed: Callable[[list[int]], Tensor | None] | None = None,
+        pointing: Pointing | None = None,
     ) -> tuple[list[int], bool]:
         """Greedy decoding. Returns (new ids without the stop id, whether the limit cut the answer).
 
         `ends(ids)` may end the answer after any id, which then stays in it; the id `not_first` cannot begin it.
-        `alike`: ids that are weighed together (`likeliest`). `listed(ids)`: bool[n], the image tokens that are not seen
-        by half of the heads any more (`inhibited`), None for none.
+        `pointing`: of a model that points before it answers. A point beside one already listed is not listed again:
+        what else may come there is decided anew without its rows.
         `on_token(count)` is called after the prompt (count 0) and after each new id; it may raise to cancel, and so
         may `on_prefill(share)`, called with 0..1 while the prompt is read.
         """
         (_, hidden), cache, position = self.prefill(before, image, after, on_prefill)
         ids: list[int] = []
+        alike = pointing.alike if pointing else ()
+        unseen: list[int] = []
         if on_token:
             on_token(0)
+        logits = decision = None
         while True:
-            logits = self.language.lm_head(hidden[:, -1]).float()
+            if logits is None:
+                logits = self.language.lm_head(hidden[:, -1]).float()
             if not ids and not_first is not None:
                 logits[:, not_first] = -torch.inf
             best = int(likeliest(logits, alike))
@@ -326,18 +333,33 @@ class UHRBATModel(nn.Module):
             if len(ids) >= max_new_tokens:
                 return ids, True
             ids.append(best)
+            rows = pointing.repeated(ids) if pointing else []
+            if rows:
+                del ids[-2:]
+                unseen.append(cache.get_seq_length() - 1)
+                position -= 1
+                decision[:, rows] = -torch.inf
+                logits = decision
+                continue
+            if best in alike:
+                decision = logits
             if on_token:
                 on_token(len(ids))
             if ends is not None and ends(ids):
                 return ids, False
             embeds = self.language.model.embed_tokens(torch.tensor([[best]], device=self.device))
-            near = listed(ids) if listed else None
-            mask = None
-            if near is not None:
-                seen = torch.ones(1, cache.get_seq_length() + 1, dtype=torch.bool, device=self.device)
-                mask = inhibited(seen, near[None], len(before), self.language.config.num_attention_heads)
+            mask = self._seen(cache.get_seq_length() + 1, unseen, pointing and pointing.near(ids), len(before))
             _, hidden = self._run(embeds, torch.tensor([[position]], device=self.device), cache, mask)
             position += 1
+            logits = None
+
+    def _seen(self, keys: int, unseen: list[int], near: Tensor | None, start: int) -> Tensor | None:
+        """Mask of the next token's keys; None where it sees all of them."""
+        if near is None:
+            return None
+        seen = torch.ones(1, keys, dtype=torch.bool, device=self.device)
+        seen[:, unseen] = False
+        return inhibited(seen, near[None], start, self.language.config.num_attention_heads)
 
 
 def inhibited(seen: Tensor, near: Tensor, start: int, heads: int) -> Tensor:

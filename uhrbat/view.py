@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from . import baselines, evidence
-from .decoding import listed
+from .decoding import Pointing
 from .pyramid import Scale
 from .ranking import Ranking, Selection
 from .reporting import Flag, Progress, Reporter
@@ -142,6 +142,13 @@ class SceneSelection:
             parts.append(places)
         return torch.cat(parts)
 
+    def pointing(self) -> Pointing | None:
+        """How the model lists places of these tokens; None for a model that does not."""
+        model = self.view.scene.model
+        if not model.codec.point_bins:
+            return None
+        return Pointing(model.codec, self.image_places().to(model.device), model.model.config.inhibition)
+
     @torch.inference_mode()
     def answer(
         self,
@@ -168,8 +175,7 @@ class SceneSelection:
             max_new_tokens,
             on_token,
             *((engine.codec.ends, engine.codec.end) if engine.model.profile.released else ()),
-            alike=engine.codec.alike,
-            listed=listed(engine.codec, self.image_places().to(device), engine.model.config.inhibition),
+            pointing=self.pointing(),
             on_prefill=lambda share: report("prefill", share),
         )
         text, points = engine.codec.parse(ids, self.view.question)

@@ -7,7 +7,7 @@ import torch
 from safetensors.numpy import save_file
 
 from tests.tiny import BINS, config, tokenizer
-from uhrbat.decoding import listed
+from uhrbat.decoding import Pointing
 from uhrbat.model import UHRBATModel
 from uhrbat.pyramid import SCALES, Scale
 from uhrbat.scenes import COLORS, KINDS, LAND_COVERS, Question
@@ -232,7 +232,7 @@ def test_training_hides_what_answering_hides(bank, model):
     hidden = decoder.inhibited(batch, 0.2)[0]
     places = torch.full((hidden.shape[1], 2), torch.inf)
     places[: batch.xy.shape[1]] = batch.xy[0]
-    near = listed(codec, places, 0.2)
+    near = Pointing(codec, places, 0.2).near
     for block in range(4):
         rows = torch.nonzero(batch.block[0] == block).flatten()
         for length, row in enumerate(rows, 1):

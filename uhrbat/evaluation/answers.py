@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..decoding import KeysValues, Listed, generate_many, listed
+from ..decoding import KeysValues, Pointing, generate_many
 from ..engine import UHRBAT
 from ..view import SceneSelection
 
@@ -32,7 +32,9 @@ def blind_answers(model: UHRBAT, asked: Sequence[str]) -> list[str]:
     config = model.model.language.config
     width = config.hidden_size // config.num_attention_heads
     empty = torch.zeros(1, config.num_key_value_heads, 0, width, device=model.device, dtype=model.dtype)
-    return _decode(model, asked, [[(empty, empty)] * config.num_hidden_layers] * len(asked))
+    pointing = Pointing(model.codec, torch.zeros(0, 2, device=model.device), model.model.config.inhibition)
+    images = [[(empty, empty)] * config.num_hidden_layers] * len(asked)
+    return _decode(model, asked, images, [pointing] * len(asked))
 
 
 def _parts(selections: Sequence[SceneSelection]) -> Iterator[list[SceneSelection]]:
@@ -58,9 +60,8 @@ def _answer_part(selections: list[SceneSelection]) -> list[str]:
     order = sorted(range(len(selections)), key=lambda index: len(rows[index]))
     for part in _batches(order, [len(part) for part in rows]):
         images = [[(key[:, :, rows[i]], value[:, :, rows[i]]) for key, value in pairs] for i in part]
-        reach = model.model.config.inhibition
-        near = [listed(model.codec, selections[i].image_places().to(model.device), reach) for i in part]
-        for index, text in zip(part, _decode(model, [selections[i].view.question for i in part], images, near)):
+        pointings = [selections[i].pointing() for i in part]
+        for index, text in zip(part, _decode(model, [selections[i].view.question for i in part], images, pointings)):
             answers[index] = text
     return answers
 
@@ -91,10 +92,10 @@ def _different(tokens: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _decode(
-    model: UHRBAT, asked: Sequence[str], images: list[KeysValues], near: Sequence[Listed | None] = ()
+    model: UHRBAT, asked: Sequence[str], images: list[KeysValues], pointings: Sequence[Pointing]
 ) -> list[str]:
     codec = model.codec
     prompts = [codec.prompt(text) for text in asked]
     afters = [prompt.after for prompt in prompts]
-    ids = generate_many(model.model, prompts[0].before, images, afters, codec.stop, alike=codec.alike, listed=near)
+    ids = generate_many(model.model, prompts[0].before, images, afters, codec.stop, pointings=pointings)
     return [codec.parse(tokens, text)[0] for tokens, text in zip(ids, asked)]

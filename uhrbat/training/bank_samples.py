@@ -24,7 +24,7 @@ from .pretrain import encode_texts
 from .virtual import bare_scene, virtual_scene
 
 QUESTIONS = 12
-MORE_OF = {"color": 3.0, "relative position": 1.5, "land cover": 1.5, "count": 2.5}
+MORE_OF = {"color": 3.0, "relative position": 1.5, "land cover": 3.0, "count": 2.5}
 BLIND_TYPES = ("count", "absolute position", "relative position")
 DECISION, PLACE = 3.0, 1.0
 DISORDER = (0.0, 1.0, 2.5)
