@@ -136,7 +136,7 @@ def generate_many(
     near = torch.zeros(count, most, dtype=torch.bool, device=device)
     attention_heads = model.language.config.num_attention_heads
     decisions: dict[int, Tensor] = {}
-    for _ in range(3 * max_new_tokens + 1):
+    while True:
         logits = model.language.lm_head(hidden[:, -1]).float()
         best = likeliest(logits, pointings[0].alike if pointings else ())
         for index in sorted(open_):
