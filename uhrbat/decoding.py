@@ -141,16 +141,18 @@ def generate_many(
         best = likeliest(logits, pointings[0].alike if pointings else ())
         for index in sorted(open_):
             answer, id_ = answers[index], int(best[index])
-            rows = pointings[index].repeated([*answer, id_]) if pointings else []
+            ends = id_ in stop or len(answer) == max_new_tokens
+            rows = pointings[index].repeated([*answer, id_]) if pointings and not ends else []
             if rows:
                 answer.pop()
                 seen[index, -1] = False
                 position[index] -= 1
                 decisions[index][:, rows] = -torch.inf
                 best[index] = id_ = int(likeliest(decisions[index], pointings[index].alike))
+                ends = id_ in stop
             elif pointings and id_ in pointings[index].alike:
                 decisions[index] = logits[index : index + 1].clone()
-            if id_ in stop or len(answer) == max_new_tokens:
+            if ends:
                 open_.discard(index)
                 continue
             answer.append(id_)
