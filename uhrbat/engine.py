@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import checkpoints, imagery, importance, sam
+from . import checkpoints, hub, imagery, importance, sam
 from .device import TileBatches, choose_device
 from .errors import InputError
 from .model import UHRBATModel
@@ -48,7 +48,7 @@ class UHRBAT:
     ) -> None:
         self.name, self.model, self.codec = name, model, codec
         self.settings = settings or default_settings(model)
-        self.sam = sam.SAM
+        self.sam = hub.SAM
         """The SAM, a folder or a Hub id, that `segmenter` is loaded from when regions "sam" are first asked for."""
         self.segmenter: sam.Segmenter | None = None
         self.tile_batches = TileBatches(model.device.type)

@@ -20,6 +20,8 @@ from huggingface_hub.utils import tqdm
 from .errors import CheckpointError
 
 TEXTS = ("*.json", "merges.txt", "vocab.txt", "*.model")
+SAM = "facebook/sam-vit-base"
+"""The SAM that serves where no other is named."""
 SAFE, TORCH = "*.safetensors", "pytorch_model*.bin"
 _ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 

@@ -20,7 +20,6 @@ from transformers import SamModel
 from . import hub
 from .errors import CheckpointError
 
-SAM = "facebook/sam-vit-base"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 

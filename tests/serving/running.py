@@ -57,10 +57,12 @@ def open_page(playwright: Playwright, url: str, timeout: float) -> Page:
 
 
 def reach(job: Job, stages: tuple[str, ...]) -> Iterator[Event]:
-    """Wait until a job is at one of the stages; what it tells afterwards."""
+    """Wait until a job is at one of the stages, or has ended, as a short one may between two looks; what it tells
+    afterwards."""
     events = iter(job)
-    while not (isinstance(event := next(events), Progress) and event.stage in stages):
-        pass
+    for event in events:
+        if isinstance(event, Progress) and event.stage in stages:
+            break
     return events
 
 

@@ -1,5 +1,7 @@
 import dataclasses
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from uhrbat.errors import InputError
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.models import Offer
+from uhrbat.serving.schema import REGIONS
+from uhrbat.settings import SETTINGS_CHOICES
 
 ROWS = re.findall(r"^ *(\| .* \|)$", Limits.__doc__, re.MULTILINE)
 
@@ -45,3 +49,14 @@ def test_models_are_offered_by_name():
     offer = Offer.from_environment({"UHRBAT_MODELS": "nano, big=/models/big", "UHRBAT_DEVICE": "cpu", "UHRBAT_SAM": "/sam"})
     assert offer == Offer({"nano": "nano", "big": "/models/big"}, "cpu", "/sam")
     assert Offer.from_environment({}) == Offer()
+
+
+def test_telling_what_is_offered_imports_no_transformers():
+    # A second thread that imports transformers while the first model's does finds it empty, and that model fails.
+    code = "import sys; from uhrbat.serving.models import *; Models(Offer()).infos(); print('transformers' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert told.stdout.strip() == "False"
+
+
+def test_the_partitions_that_are_told_are_the_engine_s():
+    assert REGIONS == SETTINGS_CHOICES["regions"]

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from uhrbat import hub
 from uhrbat.errors import InputError
 from uhrbat.serving.results import Progress
-from uhrbat.serving.schema import DEFAULT_MODEL, ModelInfo, Settings
+from uhrbat.serving.schema import DEFAULT_MODEL, REGIONS, ModelInfo, Settings
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,13 @@ class Models:
 
     @cached_property
     def regions(self) -> tuple[str, ...]:
-        """The partitions that can be made here; SAM's only where its weights are named or on this disk."""
-        from uhrbat import hub, sam
-        from uhrbat.settings import SETTINGS_CHOICES
+        """The partitions that can be made here; SAM's only where its weights are named or on this disk.
 
-        there = self.offer.sam or hub.on_disk(sam.SAM)
-        return tuple(choice for choice in SETTINGS_CHOICES["regions"] if choice != "sam" or there)
+        It may be asked while the first model's thread imports transformers, which a second thread must not then do: it
+        would get a module without contents.
+        """
+        there = self.offer.sam or hub.on_disk(hub.SAM)
+        return tuple(choice for choice in REGIONS if choice != "sam" or there)
 
     def is_loaded(self, name: str) -> bool:
         return name in self._loaded

@@ -16,6 +16,7 @@ from uhrbat.errors import InputError
 
 SCHEMA = 1
 DEFAULT_MODEL = "nano"
+REGIONS = ("kmeans", "grid", "sam", "none")
 
 ImageId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Box = tuple[float, float, float, float]
