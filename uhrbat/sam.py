@@ -49,7 +49,7 @@ class Segmenter:
 
     @classmethod
     def from_pretrained(
-        cls, name: str = SAM, device: str | torch.device = "cpu", settings: SamSettings | None = None
+        cls, name: str = hub.SAM, device: str | torch.device = "cpu", settings: SamSettings | None = None
     ) -> Segmenter:
         """Load a SAM from a folder or the Hub. CheckpointError where it cannot be had or read."""
         folder = Path(name) if Path(name).is_dir() else hub.fetch(name)
