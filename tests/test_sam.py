@@ -11,7 +11,7 @@ from uhrbat.engine import UHRBAT, Settings
 from uhrbat.errors import CheckpointError
 from uhrbat.imagery import canvas_of
 from uhrbat.regions import BACKGROUND
-from uhrbat.sam import SAM, SamSettings, Segmenter
+from uhrbat.sam import SamSettings, Segmenter
 from uhrbat.serving.models import Models, Offer
 
 SIZE, LOW = 64, 16
@@ -123,7 +123,7 @@ def test_a_worker_offers_the_regions_of_a_sam_that_it_has(tiny_sam, monkeypatch)
     assert "sam" in told.infos()[0].regions
     scene = told.get("nano").encode_canvas(canvas_of(np.full((300, 300, 3), 90, np.uint8)))
     assert scene.masks().shape == (SIZE, SIZE)  # of that SAM
-    monkeypatch.setattr(hub, "on_disk", lambda name: name == SAM)
+    monkeypatch.setattr(hub, "on_disk", lambda name: name == hub.SAM)
     assert "sam" in Models(Offer(), load).infos()[0].regions
 
 
