@@ -125,7 +125,7 @@ PLANS = (
         "Where is the island, seen from the fish rafts? Both objects must survive: {least} tokens keep them.",
         (("relative position", "raft"),),
         lambda s: "island" in s.text and s.preserved[WIDE] and s.right(WIDE),
-        _seeds(13),
+        _seeds(2013),
     ),
     Plan(
         "tanks",
