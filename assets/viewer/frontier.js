@@ -12,12 +12,14 @@ const MEASURES = { accuracy: ['Accuracy', 'Share of questions answered exactly r
 
 const dot = ([, value, low, high]) => `${percent(value)} (${percent(low)} to ${percent(high)})`;
 
+const released = ({ importance, regions, order }) => importance === 'attention' && regions === 'kmeans' && order === 'mean';
+
 /** The section, with its choice of measure, group of questions and highlighted methods. */
 export function frontierSection(frontier) {
   const { methods, points } = frontier;
   const looks = lookOf(methods);
   const chosen = { measure: 'accuracy', group: 'all',
-    methods: new Set(methods.filter((m) => m.default || m.family === 'baseline').map((m) => m.id)) };
+    methods: new Set(methods.filter((m) => m.default || m.family === 'baseline' || released(m)).map((m) => m.id)) };
   const place = h('div', { class: 'uhr-frontier' });
   const numbers = h('div', { class: 'uhr-scroll' });
 
@@ -36,11 +38,12 @@ export function frontierSection(frontier) {
     const named = Object.keys(points[chosen.measure] ?? {});
     if (!named.includes(chosen.group)) chosen.group = named[0];
     groups.replaceChildren(...named.map((group) => h('option', { value: group, selected: group === chosen.group }, groupName(group))));
+    const curves = points[chosen.measure]?.[chosen.group] ?? {};
     for (const button of measures.children) button.setAttribute('aria-pressed', button.dataset.measure === chosen.measure);
     for (const line of legend.flatMap((part) => [...part.querySelectorAll('button')])) {
       line.setAttribute('aria-pressed', chosen.methods.has(line.dataset.method));
+      line.hidden = !curves[line.dataset.method];
     }
-    const curves = points[chosen.measure]?.[chosen.group] ?? {};
     place.replaceChildren(chart(frontier, curves, chosen, looks));
     numbers.replaceChildren(table(methods, curves));
   }

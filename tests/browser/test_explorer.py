@@ -290,7 +290,7 @@ def test_findings(open_page):
         expect(page.locator("#findings")).to_contain_text(command)
     if told["frontier"]:
         before = page.locator(".uhr-frontier .method").count()
-        page.click(".uhr-legendline[aria-pressed=false] >> nth=0")
+        page.click(".uhr-legendline[aria-pressed=false]:not([hidden]) >> nth=0")
         assert page.locator(".uhr-frontier .method").count() == before + 1
     misses = [miss for loss in told["losses"] for miss in loss["misses"]]
     if misses:
