@@ -84,18 +84,19 @@ class Scripted(Pointing):
     """Hides more with every id, and calls whatever follows a row, but early, a repetition."""
 
     def near(self, ids):
-        return torch.arange(len(self.places)) < 5 * len(ids)
+        return torch.arange(len(self.places)) < 5 * len(ids) if self.reach else None
 
     def repeated(self, ids):
         return [ids[-2]] if len(ids) > 3 and ids[-2] in self.alike else []
 
 
 @torch.no_grad()
-def test_many_that_point_answer_as_one_by_one(image):
+@pytest.mark.parametrize("reach", [0.2, 0.0])
+def test_many_that_point_answer_as_one_by_one(image, reach):
     model, codec = network(), TextCodec(tokenizer(), BINS)
     model.language.lm_head.weight[list(codec.alike)] *= 3  # it says many rows
     afters = [[9, 8, 7, 6], [5, 6]]
-    pointings = [Scripted(codec, torch.zeros(len(i), 2), 0.2) for i in (image, image[:20])]
+    pointings = [Scripted(codec, torch.zeros(len(i), 2), reach) for i in (image, image[:20])]
     alone = [
         model.generate(BEFORE, i, torch.tensor(a), stop=(), max_new_tokens=12, pointing=p)[0]
         for i, a, p in zip((image, image[:20]), afters, pointings)
@@ -108,7 +109,7 @@ def test_many_that_point_answer_as_one_by_one(image):
 
 
 def test_tokens_near_a_listed_point_are_hidden_from_half_of_the_heads():
-    mask = inhibited(torch.ones(1, 60, dtype=torch.bool), (torch.arange(50) < 10)[None], 3, 4)
+    mask = inhibited(torch.ones(1, 1, 60, dtype=torch.bool), (torch.arange(50) < 10)[None, None], 3, 4)
     assert not mask[0, :2, 0, 3:13].any() and mask[0, 2:].all() and mask[0, :, 0, 13:].all() and mask[0, :, 0, :3].all()
 
 

@@ -98,14 +98,14 @@ def generate_many(
     or none. The result equals prompt-by-prompt `UHRBATModel.generate`. Returns new ids without the stop id.
     """
     device, count = model.device, len(afters)
-    heads = len(images[0])
-    cache = growing_cache(heads)
+    layers = len(images[0])
+    cache = growing_cache(layers)
     start = torch.tensor([list(before)] * count, device=device)
     embed = model.language.model.embed_tokens
     model._run(embed(start), torch.arange(len(before), device=device)[None], cache)
     sizes = [pairs[0][0].shape[2] for pairs in images]
     most = max(sizes)
-    for layer in range(heads):
+    for layer in range(layers):
         pair = []
         for which in (0, 1):
             one = images[0][layer][which]
@@ -134,7 +134,7 @@ def generate_many(
     answers: list[list[int]] = [[] for _ in range(count)]
     open_ = set(range(count))
     near = torch.zeros(count, most, dtype=torch.bool, device=device)
-    attention_heads = model.language.config.num_attention_heads
+    heads = model.language.config.num_attention_heads
     decisions: dict[int, Tensor] = {}
     while True:
         logits = model.language.lm_head(hidden[:, -1]).float()
@@ -163,6 +163,6 @@ def generate_many(
             break
         position = position + 1
         seen = torch.cat([seen, seen.new_ones(count, 1)], 1)
-        mask = inhibited(seen, near, len(before), attention_heads)
+        mask = inhibited(seen[:, None], near[:, None], len(before), heads)
         _, hidden = model._run(embed(best[:, None]), position, cache, mask)
     return answers

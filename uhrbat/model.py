@@ -355,18 +355,19 @@ class UHRBATModel(nn.Module):
 
     def _seen(self, keys: int, unseen: list[int], near: Tensor | None, start: int) -> Tensor | None:
         """Mask of the next token's keys; None where it sees all of them."""
-        if near is None:
+        if near is None and not unseen:
             return None
-        seen = torch.ones(1, keys, dtype=torch.bool, device=self.device)
-        seen[:, unseen] = False
-        return inhibited(seen, near[None], start, self.language.config.num_attention_heads)
+        seen = torch.ones(1, 1, keys, dtype=torch.bool, device=self.device)
+        seen[..., unseen] = False
+        near = seen.new_zeros(0) if near is None else near
+        return inhibited(seen, near[None, None], start, self.language.config.num_attention_heads)
 
 
 def inhibited(seen: Tensor, near: Tensor, start: int, heads: int) -> Tensor:
-    """Mask bool[b, heads, 1, keys] of seen bool[b, keys]: of the image tokens from `start` on, those `near` bool[b, n] a
-    listed point are hidden from the first half of the heads (ModelConfig.inhibition)."""
-    mask = seen[:, None, None].repeat(1, heads, 1, 1)
-    mask[:, : heads // 2, :, start : start + near.shape[1]] &= ~near[:, None, None]
+    """Mask bool[b, heads, rows, keys] of seen bool[b, rows, keys]: of the image tokens from `start` on, those near a point
+    that a row's text has listed, bool[b, rows, n], are hidden from the first half of the heads (ModelConfig.inhibition)."""
+    mask = seen[:, None].repeat(1, heads, 1, 1)
+    mask[:, : heads // 2, :, start : start + near.shape[2]] &= ~near[:, None]
     return mask
 
 

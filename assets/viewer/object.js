@@ -106,7 +106,7 @@ function jumps(object) {
   const least = object.smallest_budget;
   if (least == null) return [h('p', { class: 'uhr-note' }, 'No budget preserves it: it never stands above the mean of its region.')];
   const go = (total) => window.UHRBAT.chooseBudget(total);
-  const chip = (total, tip) => h('button', { type: 'button', class: 'uhr-chip', title: tip, 'data-jump': total, onclick: () => go(total) }, `Go to ${count(total)} ${total === 1 ? "token" : "tokens"}`);
+  const chip = (total, tip) => h('button', { type: 'button', class: 'uhr-chip', title: tip, 'data-jump': total, onclick: () => go(total) }, `Go to ${plural(total, 'token')}`);
   return [chip(least, 'The smallest total budget that preserves a token of it'),
     least > 1 && chip(least - 1, 'One token fewer: it is no longer preserved')];
 }

@@ -229,7 +229,7 @@ def test_a_coarse_sample_holds_the_coarsest_scale_and_teaches_attention_alone(ba
 def test_training_hides_what_answering_hides(bank, model):
     codec = TextCodec(tokenizer(), BINS)
     batch = bank_samples.collate([drawer(bank, model).draw(60, 4)], codec)
-    hidden = decoder.inhibited(batch, 0.2)[0]
+    hidden = decoder.near_listed(batch, 0.2)[0]
     places = torch.full((hidden.shape[1], 2), torch.inf)
     places[: batch.xy.shape[1]] = batch.xy[0]
     near = Pointing(codec, places, 0.2).near

@@ -112,15 +112,13 @@ def matches(scene: Scene, spec: Spec) -> tuple[int, ...]:
     )
 
 
-def questions(
-    scene: Scene, seed: int, n: int = 20, multiple_choice: float = _MULTIPLE_CHOICE
-) -> list[Question]:
+def questions(scene: Scene, seed: int, n: int = 20) -> list[Question]:
     """Ask `n` different questions about a scene; the same arguments always give the same ones.
 
     Of 20, about 4 ask for presence (half of them answered no), 3 for a color, 4 for a count, 3 for a
     position, 4 for a relative position and 2 for the land cover; types that a scene cannot answer
-    without ambiguity make room for the others. A quarter are multiple-choice, or another share. Fewer
-    than `n` come back only where a scene has no more to ask.
+    without ambiguity make room for the others. A quarter are multiple-choice. Fewer than `n` come back
+    only where a scene has no more to ask.
     """
     rng = np.random.default_rng([seed, scene.seed, scene.size])
     wanted = {kind: max(1, round(n * share / 20)) for kind, share in _SHARES.items()}
@@ -128,12 +126,12 @@ def questions(
     seen: set = set()
     for kind in QUESTION_TYPES:
         for index in range(wanted[kind]):
-            _ask(kind, index, scene, rng, asked, seen, multiple_choice)
+            _ask(kind, index, scene, rng, asked, seen)
     fillers = (COUNT, PRESENCE, ABSOLUTE, RELATIVE, COLOR)
     for index in range(8 * n):
         if len(asked) >= n:
             break
-        _ask(fillers[index % len(fillers)], index // len(fillers), scene, rng, asked, seen, multiple_choice)
+        _ask(fillers[index % len(fillers)], index // len(fillers), scene, rng, asked, seen)
     order = rng.permutation(len(asked))
     return [asked[index] for index in order[:n]]
 
@@ -145,14 +143,13 @@ def _ask(
     rng: np.random.Generator,
     asked: list[Question],
     seen: set,
-    multiple_choice: float,
 ) -> None:
     """Append one question of a type that was not asked yet, if the scene has one."""
     for _ in range(_ATTEMPTS):
         draft = _MAKERS[kind](scene, rng, index)
         if draft is None:
             continue
-        closed = index % 2 == 1 if kind == LAND_COVER else bool(rng.random() < multiple_choice)
+        closed = index % 2 == 1 if kind == LAND_COVER else bool(rng.random() < _MULTIPLE_CHOICE)
         key = (kind, draft.targets) if kind != LAND_COVER else (kind, closed)
         if key in seen:
             continue

@@ -277,8 +277,7 @@ def _one_text(index: int, sample: Sample, question: Question, codec: TextCodec, 
     listed = reading_order(sample.scene, question, codec, sample.disorder)
     target = codec.answer_ids(question.answer, [center(sample.scene, i) for i in listed])
     places = 2 * len(listed)
-    given = places if sample.blind else 0
-    given = len(target) if sample.coarse else given
+    given = len(target) if sample.coarse else places if sample.blind else 0
     labels = [-100] * (len(prompt) - 1 + given) + target[given:]
     weights = np.full(len(labels), DECISION, np.float32)
     last = len(prompt) - 1

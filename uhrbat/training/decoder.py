@@ -2,7 +2,7 @@
 
 A sample (bank_samples.py) is a sparse scene of the bank and a dozen questions at once: image tokens do not see one
 another or the text ("self" attention), so one pass over them serves every question (a block mask keeps the questions
-apart). Targets list the evidence as location tokens in reading order, then the answer (nano.md, "Point, then answer").
+apart). Targets list the evidence as location tokens, roughly in reading order, then the answer (nano.md, "Point, then answer").
 A second loss pulls the last layer's attention of the last prompt token to the evidence, in some samples over the
 coarsest scale alone, so that `attention` importance has a meaning. Run it again with the same --out to resume; under
 `python -m torch.distributed.run --nproc-per-node N -m uhrbat.training.decoder` N processes share every step.
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, DynamicCache
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
-from ..model import UHRBATModel
+from ..model import UHRBATModel, inhibited
 from ..pyramid import SCALES
 from ..text import TextCodec
 from .bank_samples import Batch, Row, SampleDrawer, collate
@@ -95,10 +95,9 @@ def losses(
     same = (batch.block[:, :, None] == batch.block[:, None, :]) & (batch.block[:, :, None] >= 0)
     own = (same & torch.ones(length, length, dtype=torch.bool).tril()) | torch.eye(length, dtype=torch.bool)
     seen = F.pad(batch.real, (len(before), 0), value=True)[:, None].expand(-1, length, -1)
-    hidden = inhibited(batch, model.config.inhibition)
+    near = near_listed(batch, model.config.inhibition)
     heads = model.language.config.num_attention_heads
-    mask = torch.cat([seen, own], -1)[:, None].repeat(1, heads, 1, 1)
-    mask[:, : heads // 2, :, len(before) : len(before) + hidden.shape[2]] &= ~hidden[:, None]
+    mask = inhibited(torch.cat([seen, own], -1), near, len(before), heads)
     position = batch.position + len(before) + 1
     out = model.language.model(
         inputs_embeds=embed(batch.ids),
@@ -118,15 +117,15 @@ def losses(
     pulled = 0
     for layer, rows in ((-1, batch.asked), (-2, batch.pointing)):
         keys = keys_values[layer][0]
-        pulled = pulled + attention_loss(model, batch, layer, inputs[layer - 1], position, keys, rows, hidden)
+        pulled = pulled + attention_loss(model, batch, layer, inputs[layer - 1], position, keys, rows, near)
     return answer, pulled, right
 
 
-def inhibited(batch: Batch, reach: float) -> Tensor:
+def near_listed(batch: Batch, reach: float) -> Tensor:
     """bool[B, T, n + r]: the tokens within reach of what a row's question has listed so far, a little off, as a model's
     own points are; regions never are."""
     out = torch.zeros(*batch.ids.shape, batch.real.shape[1], dtype=torch.bool)
-    for index, hidden in enumerate(out):
+    for index, told in enumerate(out):
         listed = [(row, point) for sample, row, point in batch.listed if sample == index]
         if not listed:
             continue
@@ -136,7 +135,7 @@ def inhibited(batch: Batch, reach: float) -> Tensor:
         near = (batch.xy[index][None] - points[:, None]).abs().amax(-1) < reach
         block = batch.block[index]
         behind = (block[:, None] == block[rows]) & (torch.arange(len(block))[:, None] >= rows)
-        hidden[:, : near.shape[1]] = behind.float() @ near.float() > 0
+        told[:, : near.shape[1]] = behind.float() @ near.float() > 0
     return out
 
 
@@ -148,9 +147,12 @@ def attention_loss(
     position: Tensor,
     keys: Tensor,
     rows: list[Row],
-    inhibited: Tensor,
+    near: Tensor,
 ) -> Tensor:
-    """-log of the share of a layer's attention (mean over heads, over image tokens) that falls on each row's tokens."""
+    """-log of the share of a layer's attention (mean over heads, over image tokens) that falls on each row's tokens.
+
+    near: `near_listed`, what the first half of the heads does not see.
+    """
     rows = [row for row in rows if len(row[2])]
     if not rows:
         return inputs.sum() * 0
@@ -166,7 +168,7 @@ def attention_loss(
     scores = torch.einsum("rhqd,rhnd->rhqn", query, keys[sample])[:, :, 0] * attention.scaling
     scores = scores.masked_fill(~batch.real[sample][:, None], -torch.inf)
     half = scores.shape[1] // 2
-    seen = scores[:, :half].masked_fill(inhibited[sample, row][:, None], -1e4)
+    seen = scores[:, :half].masked_fill(near[sample, row][:, None], -1e4)
     scores = torch.cat([seen, scores[:, half:]], 1)
     weights = scores.float().softmax(-1).mean(1)
     wanted = torch.zeros_like(weights)
