@@ -112,15 +112,18 @@ def test_kmeans_is_seeded_and_leaves_the_global_generator_alone():
 
 def test_the_number_of_threads_changes_nothing():
     generator = torch.Generator().manual_seed(0)
-    embeddings = torch.randn(SMALL.tokens, 96, generator=generator)
-    threads, labels = torch.get_num_threads(), []
+    scale = Scale(1344)
+    embeddings = torch.randn(scale.tokens, 192, generator=generator) @ torch.randn(192, 192, generator=generator)
+    threads, found = torch.get_num_threads(), []
     try:
-        for count in (1, 2):
+        for count in (1, 2, 3):
             torch.set_num_threads(count)
-            labels.append(partition(embeddings, SMALL))
+            found.append((principal(embeddings, 48)[1], partition(embeddings, scale)))
     finally:
         torch.set_num_threads(threads)
-    assert torch.equal(*labels)
+    for basis, labels in found[1:]:
+        assert torch.equal(basis, found[0][0])
+        assert torch.equal(labels, found[0][1])
 
 
 def test_twins_among_the_starting_tokens_leave_the_later_cluster_empty():
@@ -166,6 +169,14 @@ def test_principal_directions_hold_the_variance():
     assert principal(values, 100)[1].shape == (64, 64)
     wide = torch.randn(500, 800, generator=generator)
     assert principal(wide, 48)[1].shape == (800, 48)
+
+
+def test_fewer_directions_than_asked_for_are_no_directions():
+    flat = torch.arange(4.0)[:, None].repeat(200, 1) * torch.tensor([[1.0, 2.0, 0.0, 0.0, 0.0, 0.0]])
+    mean, basis = principal(flat, 3)
+    assert torch.isfinite(basis).all()
+    torch.testing.assert_close((flat - mean) @ basis @ basis.T, flat - mean, atol=1e-4, rtol=0)
+    assert principal(torch.ones(50, 6), 3)[1].isfinite().all()
 
 
 def test_coordinates_of_a_tile_repeat_and_those_of_the_scene_do_not():

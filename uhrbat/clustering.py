@@ -91,9 +91,25 @@ def principal(values: Tensor, dims: int, seed: int = 0, sample: int = 4096) -> t
         return mean, torch.eye(width, device=values.device)
     basis = torch.randn(width, min(width, dims + 8), generator=generator).to(values.device)
     for _ in range(3):
-        basis = torch.linalg.qr(drawn.T @ (drawn @ basis)).Q
+        basis = _orthonormal(drawn.T @ (drawn @ basis))
     small = torch.linalg.eigh((drawn @ basis).T @ (drawn @ basis)).eigenvectors.flip(1)
     return mean, (basis @ small)[:, :dims]
+
+
+def _orthonormal(values: Tensor) -> Tensor:
+    """float[d, k] with orthonormal columns that span those of values, zero where one adds nothing to those before it.
+
+    Gram and Schmidt's procedure, each column twice: LAPACK's QR rounds differently with another number of threads, which
+    moves tokens to other regions.
+    """
+    out = torch.zeros_like(values)
+    for column, value in enumerate(values.T):
+        length = value.norm()
+        for _ in range(2):
+            value = value - out @ (out.T @ value)
+        rest = value.norm()
+        out[:, column] = torch.where(rest > 1e-6 * length, value / rest, 0)
+    return out
 
 
 def _fit(features: Tensor, centres: Tensor, iterations: int, exact: bool) -> tuple[Tensor, Tensor]:
