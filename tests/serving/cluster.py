@@ -18,7 +18,6 @@ from pathlib import Path
 
 import psutil
 import ray
-import torch
 from PIL import Image
 from ray import serve
 
@@ -43,7 +42,6 @@ def deploy(replicas: int, load) -> None:
 def is_equal(worker: HttpWorker, load) -> bool:
     """Whether answers and selections are those of a worker in this process."""
     picture = ROOT / "assets" / "examples" / "tanks.jpg"
-    torch.set_num_threads(1)  # Ray gives a replica one; with another number floats are added up in another order
     with InProcessWorker(Service(load=load)) as local:
         expected = equal.results(local, picture)
     return same(tuple(expected), tuple(equal.results(worker, picture)))

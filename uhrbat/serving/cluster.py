@@ -14,10 +14,13 @@ from typing import Any
 
 import ray
 from ray import serve
+from ray.serve.config import RequestRouterConfig
+from ray.serve.request_router import MultiplexMixin, PendingRequest, RequestRouter, RunningReplica
 
 from uhrbat.errors import InputError
 from uhrbat.serving.limits import from_environment
 from uhrbat.serving.models import Load, load_engine
+from uhrbat.serving.routing import Routes
 from uhrbat.serving.service import Service
 from uhrbat.serving.worker import LOOPBACK, make_app
 
@@ -49,6 +52,25 @@ class Replicas:
     def __post_init__(self) -> None:
         if not 1 <= self.least <= self.most or min(self.jobs, self.cpus) <= 0 or self.gpus < 0:
             raise InputError(f"{self} is not usable: give 1 <= least <= most, jobs and cpus above 0, gpus from 0")
+
+
+class ImageRouter(MultiplexMixin, RequestRouter):
+    """Chooses the replica as `Routes` does; where that one has no room, and without an image, the least busy."""
+
+    def initialize_state(self, **_: Any) -> None:
+        self.routes = Routes(HELD_IMAGES)
+
+    async def choose_replicas(
+        self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
+    ) -> list[list[RunningReplica]]:
+        """Groups of replicas to try, one after the other."""
+        image = pending_request.metadata.multiplexed_model_id if pending_request else ""
+        if not image:
+            return [candidate_replicas]
+        held = {str(replica.replica_id): replica.multiplexed_model_ids for replica in candidate_replicas}
+        first = self.routes.workers(image, held)
+        chosen = [replica for replica in candidate_replicas if str(replica.replica_id) in first]
+        return [chosen, [replica for replica in candidate_replicas if replica not in chosen]]
 
 
 @serve.ingress()
@@ -100,6 +122,7 @@ def application(
         Replica,
         name="worker",
         max_ongoing_requests=STREAMS,
+        request_router_config=RequestRouterConfig(request_router_class=ImageRouter),
         autoscaling_config={
             "min_replicas": replicas.least,
             "max_replicas": replicas.most,
