@@ -3,10 +3,11 @@
 import { count, h, percent } from './store.js';
 import { element, text } from './svg.js';
 
-const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [760, 340, 46, 14, 14, 34];
+const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [340, 46, 18, 14, 34];
+const NARROW = matchMedia('(max-width: 760px)');
 // Fates keep blue and orange for themselves; a method has one colour and one dash everywhere.
 const COLORS = ['#009E73', '#CC79A7', '#D55E00', '#8F7CE0', '#A08A00', '#7A8794'];
-const DASHES = ['7 3', '2 3'];
+const DASHES = { uhrbat: ['7 3', '2 3', '7 3 2 3 2 3'], baseline: ['', '8 3 2 3'] };
 const MEASURES = { accuracy: ['Accuracy', 'Share of questions answered exactly right'],
   evidence: ['Evidence preserved', 'Share of questions whose every needed object has a preserved token at some scale'] };
 
@@ -48,6 +49,7 @@ export function frontierSection(frontier) {
     numbers.replaceChildren(table(methods, curves));
   }
   draw();
+  NARROW.addEventListener('change', draw);
   return h('section', {}, h('h3', {}, 'The frontier: what a budget buys'),
     h('div', { class: 'uhr-choices' }, measures, h('label', {}, 'of ', groups)),
     h('div', { class: 'uhr-frontierrow' }, place, h('div', { class: 'uhr-legends' }, legend,
@@ -55,13 +57,13 @@ export function frontierSection(frontier) {
     h('details', { class: 'uhr-fold' }, h('summary', {}, 'Every number of this chart'), numbers));
 }
 
-/** Colour and dash of every method: the default alone has the page's accent, baselines are solid, variants of ours dashed. */
+/** Colour and dash of every method: the default alone has the page's accent, and only baselines are solid. */
 function lookOf(methods) {
   const seen = { uhrbat: 0, baseline: 0 };
   return Object.fromEntries(methods.map(({ id, family, default: isDefault }) => {
     if (isDefault) return [id, { color: 'var(--uhr-accent)', dash: '' }];
     const i = seen[family]++;
-    return [id, { color: COLORS[i % COLORS.length], dash: family === 'uhrbat' ? DASHES[Math.floor(i / COLORS.length) % 2] : '' }];
+    return [id, { color: COLORS[i % COLORS.length], dash: DASHES[family][Math.floor(i / COLORS.length) % DASHES[family].length] }];
   }));
 }
 
@@ -85,18 +87,23 @@ function chart({ methods, majority, no_image: noImage }, curves, { measure, grou
   const values = [...all.flatMap(([, , low, high]) => [low, high]), ...floors.map(([, value]) => value)];
   const [low, high] = [Math.max(0, Math.floor(Math.min(...values) * 10) / 10), Math.min(1, Math.ceil(Math.max(...values) * 10) / 10)];
   const [first, last] = [Math.log(budgets[0]), Math.log(budgets.at(-1))];
-  const x = (budget) => LEFT + (WIDTH - LEFT - RIGHT) * (Math.log(budget) - first) / (last - first || 1);
+  const width = NARROW.matches ? 400 : 760;
+  const x = (budget) => LEFT + (width - LEFT - RIGHT) * (Math.log(budget) - first) / (last - first || 1);
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low || 1);
-  const svg = element('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'uhr-chart', role: 'img',
+  const svg = element('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, class: 'uhr-chart', role: 'img',
     'aria-label': `${MEASURES[measure][0]} of ${groupName(group)} against the token budget; the numbers are in the table below` });
   for (let share = low; share <= high + 1e-9; share += high - low > 0.5 ? 0.2 : 0.1) {
-    svg.append(element('line', { x1: LEFT, x2: WIDTH - RIGHT, y1: y(share), y2: y(share), class: 'grid' }), text(`${Math.round(100 * share)} %`, LEFT - 6, y(share) + 4, 'end'));
+    svg.append(element('line', { x1: LEFT, x2: width - RIGHT, y1: y(share), y2: y(share), class: 'grid' }), text(`${Math.round(100 * share)} %`, LEFT - 6, y(share) + 4, 'end'));
   }
-  for (const budget of budgets) svg.append(text(count(budget), x(budget), HEIGHT - 14, 'middle'));
-  svg.append(text('total token budget', (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 1, 'middle'));
+  let left = Infinity;
+  for (const budget of budgets.toReversed()) {
+    if (left - x(budget) < 36) continue;
+    svg.append(text(count(budget), left = x(budget), HEIGHT - 14, 'middle'));
+  }
+  svg.append(text('total token budget', (LEFT + width - RIGHT) / 2, HEIGHT - 1, 'middle'));
   for (const [i, [name, value]] of floors.entries()) {
-    svg.append(element('line', { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: 'floor' }),
-      text(name, i ? WIDTH - RIGHT : LEFT + 4, y(value) - 4, i ? 'end' : 'start'));
+    svg.append(element('line', { x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value), class: 'floor' }),
+      text(name, i ? width - RIGHT : LEFT + 4, y(value) - 4, i ? 'end' : 'start'));
   }
   const order = [...methods].sort((a, b) => shown.has(a.id) - shown.has(b.id) || a.default - b.default);
   for (const { id, title, default: isDefault } of order) {
