@@ -118,18 +118,31 @@ function causeBars(budget, rows) {
     h('td', {}, count(row.losses), h('small', {}, `${count(row.proved)} proved`)))))) : h('p', { class: 'uhr-note' }, 'Nothing was lost.'));
 }
 
-function photographs({ pictures, chips, placements, points: rows }) {
+/** Importance and order of regions; the last as released. */
+const SHOWN = [['similarity', 'max'], ['fused', 'max'], ['attention', 'mean']];
+const KINDS = { 'kind: car': 'cars', 'kind: person': 'people' };
+const GROUPS = ['all', 'kind: car', 'kind: person', 'size: <= 4', 'size: 5-8', 'size: 9-16', 'size: 17-32', 'size: > 32'];
+
+function photographs({ pictures, chips, placements, points: rows, causes }) {
   const budgets = [...new Set(rows.map((row) => row.budget))].sort((a, b) => a - b);
-  const lines = [...new Set(rows.map((row) => `${row.importance}|${row.order}|${row.group}`))];
+  const place = h('div');
+  const choice = h('div', { class: 'uhr-choice', role: 'group', 'aria-label': 'Token budget' }, budgets.map((budget) =>
+    h('button', { type: 'button', class: 'uhr-chip', 'data-budget': budget, onclick: () => draw(budget) }, `${count(budget)} tokens`)));
+  const whole = (value) => Math.round(100 * value);
+
+  function draw(budget) {
+    for (const button of choice.children) button.setAttribute('aria-pressed', Number(button.dataset.budget) === budget);
+    const here = rows.filter((row) => row.budget === budget);
+    const lost = causes.filter((row) => row.budget === budget && row.losses);
+    place.replaceChildren(table('Preserved real objects', [['objects', 'Longer side at 4,032 px'], ...SHOWN.map(([importance, order]) => [importance, `Importance ${importance}, regions ordered by ${order}`])],
+      GROUPS.filter((group) => here.some((row) => row.group === group)).map((group) => [KINDS[group] ?? sizeName(group), ...SHOWN.map(([importance, order]) => {
+        const row = here.find((r) => r.importance === importance && r.order === order && r.group === group);
+        return row ? [percent(row.value), h('small', {}, `${whole(row.low)} to ${whole(row.high)} %`)] : '–';
+      })])),
+    h('p', { class: 'uhr-note' }, lost.length ? `Not preserved by default: ${lost.map((row) => `${row.cause} ${count(row.losses)}`).join(', ')}.` : 'All preserved by default.'));
+  }
+  draw(budgets.at(-1));
   return h('section', {}, h('h3', {}, 'Real objects in photographs'),
     h('p', { class: 'uhr-note' }, `${count(chips)} cars and people, cut out, shrunk and placed ${count(placements)} times in ${count(pictures)} photographs: share of them with a preserved token. `
-      + 'Answers of nano on photographs mean nothing and are not counted.'),
-    table('Preserved real objects', [['importance', 'How tokens are scored'], ['order', 'How regions are ordered'], ['objects', 'By longer side at 4,032 px'], ...budgets.map((budget) => [count(budget), `At ${count(budget)} tokens`])],
-      lines.map((line) => {
-        const [importance, order, group] = line.split('|');
-        return [importance, order, sizeName(group), ...budgets.map((budget) => {
-          const row = rows.find((r) => r.budget === budget && `${r.importance}|${r.order}|${r.group}` === line);
-          return row ? [percent(row.value), h('small', {}, between(row.low, row.high))] : '–';
-        })];
-      }), 2));
+      + 'nano has seen no photograph; its answers about them mean nothing and are not counted.'), h('div', { class: 'uhr-choices' }, choice), place);
 }

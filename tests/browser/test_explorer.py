@@ -292,6 +292,16 @@ def test_findings(open_page):
         before = page.locator(".uhr-frontier .method").count()
         page.click(".uhr-legendline[aria-pressed=false]:not([hidden]) >> nth=0")
         assert page.locator(".uhr-frontier .method").count() == before + 1
+    for photographs in filter(None, (loss["photographs"] for loss in told["losses"])):
+        budget = min(point["budget"] for point in photographs["points"])
+        page.click(f".uhr-chip[data-budget='{budget}']")
+        point = next(
+            point
+            for point in photographs["points"]
+            if (point["importance"], point["order"], point["budget"], point["group"]) == ("similarity", "max", budget, "all")
+        )
+        row = page.locator("table[aria-label='Preserved real objects'] tbody tr >> nth=0")
+        expect(row).to_contain_text(f"{100 * point['value']:.1f} %")
     misses = [miss for loss in told["losses"] for miss in loss["misses"]]
     if misses:
         miss = misses[0]
