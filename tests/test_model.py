@@ -96,7 +96,8 @@ def test_many_that_point_answer_as_one_by_one(image, reach):
     model, codec = network(), TextCodec(tokenizer(), BINS)
     model.language.lm_head.weight[list(codec.alike)] *= 3  # it says many rows
     afters = [[9, 8, 7, 6], [5, 6]]
-    pointings = [Scripted(codec, torch.zeros(len(i), 2), reach) for i in (image, image[:20])]
+    likeness = torch.randn(len(image))
+    pointings = [Scripted(codec, torch.zeros(n, 2), reach, likeness[:n]) for n in (len(image), 20)]
     alone = [
         model.generate(BEFORE, i, torch.tensor(a), stop=(), max_new_tokens=12, pointing=p)[0]
         for i, a, p in zip((image, image[:20]), afters, pointings)
@@ -106,6 +107,19 @@ def test_many_that_point_answer_as_one_by_one(image, reach):
     many = generate_many(model, BEFORE.tolist(), caches, afters, stop=(), max_new_tokens=12, pointings=pointings)
     assert many == alone and alone[0] != plain
     assert sum(plain[i] in codec.alike for i in range(12)) > 3
+
+
+@torch.no_grad()
+def test_a_prior_draws_attention_to_what_is_alike(image):
+    model = network()
+    (_, plain), _, _ = model.prefill(BEFORE, image, AFTER)
+    likeness = torch.zeros(len(image))
+    (_, none), _, _ = model.prefill(BEFORE, image, AFTER, likeness=likeness)
+    torch.testing.assert_close(none, plain, rtol=1e-4, atol=1e-5)
+    likeness[7], model.prior[:] = 3.0, 30.0
+    (_, drawn), _, _ = model.prefill(BEFORE, image, AFTER, likeness=likeness)
+    (_, alone), _, _ = model.prefill(BEFORE, image[7:8], AFTER, likeness=likeness[7:8])
+    torch.testing.assert_close(drawn, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_tokens_near_a_listed_point_are_hidden_from_half_of_the_heads():

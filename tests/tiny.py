@@ -38,14 +38,16 @@ def config(image_attention: str = "self", scales=(672, 1344)) -> ModelConfig:
             bos_token_id=None, pad_token_id=None, eos_token_id=None,
         ),
         scales=scales, select_layer=-1, residual_base=16, image_attention=image_attention, point_bins=BINS,
-        inhibition=0.2,
+        inhibition=0.2, prior=True,
         extra={"generated_scenes_only": True},
     )  # fmt: skip
 
 
 def network(image_attention: str = "self", seed: int = 0) -> UHRBATModel:
     torch.manual_seed(seed)
-    return UHRBATModel(config(image_attention)).eval()
+    model = UHRBATModel(config(image_attention)).eval()
+    torch.nn.init.normal_(model.prior)
+    return model
 
 
 @cache

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .model import UHRBATModel, inhibited, likeliest
+from .model import UHRBATModel, biased, inhibited, likeliest
 from .text import TextCodec
 
 KeysValues = list[tuple[Tensor, Tensor]]
@@ -21,12 +22,14 @@ class Pointing:
     """How a model that points before it answers lists places (nano): what it sees of the image, and what it may say next.
 
     places: float[n, 2], where each image token lies, x and y in 0..1 of the scene's square, infinite for regions; reach:
-    `ModelConfig.inhibition`.
+    `ModelConfig.inhibition`; likeness: float[n], how much each image token looks like what the question names
+    (`view.likeness`), for a model with a prior.
     """
 
     codec: TextCodec
     places: Tensor
     reach: float
+    likeness: Tensor | None = None
 
     @property
     def alike(self) -> tuple[int, ...]:
@@ -98,7 +101,7 @@ def generate_many(
     or none. The result equals prompt-by-prompt `UHRBATModel.generate`. Returns new ids without the stop id.
     """
     device, count = model.device, len(afters)
-    layers = len(images[0])
+    layers, heads = len(images[0]), model.language.config.num_attention_heads
     cache = growing_cache(layers)
     start = torch.tensor([list(before)] * count, device=device)
     embed = model.language.model.embed_tokens
@@ -128,13 +131,15 @@ def generate_many(
     triangle = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
     own = (triangle[None] & real[:, None, :]) | torch.eye(longest, dtype=torch.bool, device=device)
     mask = torch.cat([seen[:, None].expand(-1, longest, -1), own], -1)[:, None]
+    bias = _biases(model, pointings, sizes)
+    if bias is not None:
+        mask = biased(mask.expand(-1, heads, -1, -1), bias, len(before))
     _, hidden = model._run(embed(ids), position, cache, mask)
     seen = torch.cat([seen, real], 1)
     position = position[:, -1:]
     answers: list[list[int]] = [[] for _ in range(count)]
     open_ = set(range(count))
     near = torch.zeros(count, most, dtype=torch.bool, device=device)
-    heads = model.language.config.num_attention_heads
     decisions: dict[int, Tensor] = {}
     while True:
         logits = model.language.lm_head(hidden[:, -1]).float()
@@ -164,5 +169,14 @@ def generate_many(
         position = position + 1
         seen = torch.cat([seen, seen.new_ones(count, 1)], 1)
         mask = inhibited(seen[:, None], near[:, None], len(before), heads)
+        mask = mask if bias is None else biased(mask, bias, len(before))
         _, hidden = model._run(embed(best[:, None]), position, cache, mask)
     return answers
+
+
+def _biases(model: UHRBATModel, pointings: Sequence[Pointing], sizes: list[int]) -> Tensor | None:
+    """float[prompts, heads, 1, most] of `UHRBATModel.bias`, zeros behind each; None without a prior."""
+    rows = [model.bias(pointing.likeness) for pointing in pointings]
+    if not rows or rows[0] is None:
+        return None
+    return torch.stack([F.pad(row, (0, max(sizes) - size)) for row, size in zip(rows, sizes)])[:, :, None]

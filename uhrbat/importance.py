@@ -17,6 +17,7 @@ from .text import Prompt
 
 METHODS = ("similarity", "attention", "fused")
 FUSED_WEIGHT = 0.2
+LIKENESS = 3.0
 
 
 def raster(values: Tensor, scale: Scale) -> Tensor:
@@ -41,6 +42,12 @@ def similarity(model: UHRBATModel, visual: dict[int, Tensor], text: Tensor) -> d
         size: model.similarity.logits(vectors, text[None].to(vectors.dtype))[:, 0].float().sigmoid().clamp(min=floor)
         for size, vectors in visual.items()
     }
+
+
+def likeness(model: UHRBATModel, visual: Tensor, text: Tensor) -> Tensor:
+    """Unit vectors float[..., N, p] and of texts float[n, p] -> float[..., N, n]: the similarity's logits, limited to
+    LIKENESS on either side: what the language model's attention is told (ModelConfig.prior)."""
+    return model.similarity.logits(visual, text).float().clamp(-LIKENESS, LIKENESS)
 
 
 @torch.inference_mode()

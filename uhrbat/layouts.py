@@ -28,6 +28,7 @@ PREFIXES = {
     "token_mlp.": "model.multiscale_token_mlp.",
     "residuals.": "model.scale_pos_residuals.",
     "similarity.": "similarity.",
+    "prior": "prior",
 }
 _LANGUAGE = (
     "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",

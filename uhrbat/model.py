@@ -72,6 +72,8 @@ class ModelConfig:
         pretrained CLIP with select_layer -2. contrast: texts that stand for nothing in particular (DenseSimilarity).
     inhibition: image tokens this near (share of the scene's side) to a point that was already listed are not seen by
         the first half of the attention heads (inhibition of return): there, what is left to list stands out (nano).
+    prior: whether text attends to an image token by how much it looks like what the question names, too: a learned number
+        a head times its similarity (`likeness`) is added to the attention's scores (nano).
     similarity_floor: probabilities below it count as it: what matches nothing is alike, so that a region without a
         match is merged into one token, and no budget is spent on the order of noise.
     """
@@ -93,6 +95,7 @@ class ModelConfig:
     dense: str = "output"
     contrast: int = 0
     inhibition: float = 0.0
+    prior: bool = False
     similarity_floor: float = 0.0
     image_mean: tuple[float, ...] = CLIP_MEAN
     image_std: tuple[float, ...] = CLIP_STD
@@ -125,6 +128,7 @@ class UHRBATModel(nn.Module):
         for size in config.residual_sizes:
             side = min(size // 14, config.residual_base)
             self.residuals[str(size)] = nn.Parameter(torch.randn(1, side * side, hidden) / math.sqrt(hidden))
+        self.prior = nn.Parameter(torch.zeros(self.language.config.num_attention_heads)) if config.prior else None
         self.similarity = (
             DenseSimilarity(config.text, width, config.projection_dim, config.contrast)
             if config.text is not None
@@ -182,13 +186,19 @@ class UHRBATModel(nn.Module):
     # image tokens -> language model
 
     def prefill(
-        self, before: Tensor, image: Tensor, after: Tensor, progress: Callable[[float], None] | None = None
+        self,
+        before: Tensor,
+        image: Tensor,
+        after: Tensor,
+        progress: Callable[[float], None] | None = None,
+        likeness: Tensor | None = None,
     ) -> tuple[Tensor, DynamicCache, int]:
         """Run the prompt. Returns (last layers' hidden states of the text after the image, cache, next position).
 
         before, after: token ids int[P], int[T] around the image; image: float[n, hidden], already through the
         token MLP where it applies. Hidden states: (input of the last layer, output after the final norm),
         each float[1, T, hidden]. progress: called with 0..1 between parts of the image; it may raise to cancel.
+        likeness: float[n] of the image tokens, for a model with a prior; without it, none is alike.
         """
         embed = self.language.model.embed_tokens
         image = image.to(self.dtype)
@@ -206,11 +216,22 @@ class UHRBATModel(nn.Module):
             start = 0
             self._check_length(text.shape[1])
         positions = torch.arange(start, start + text.shape[1], device=text.device)[None]
-        last_input, output = self._run(text, positions, cache)
+        bias, mask = self.bias(likeness), None
+        if bias is not None:
+            own = torch.ones(1, text.shape[1], text.shape[1], dtype=torch.bool, device=text.device).tril()
+            seen = F.pad(own, (cache.get_seq_length(), 0), value=True)[:, None].expand(-1, len(bias), -1, -1)
+            mask = biased(seen, bias[None, :, None], len(before))
+        last_input, output = self._run(text, positions, cache, mask)
         if progress:
             progress(1.0)
         rows = len(after)
         return (last_input[:, -rows:], output[:, -rows:]), cache, start + text.shape[1]
+
+    def bias(self, likeness: Tensor | None) -> Tensor | None:
+        """float[..., n] likeness -> float[..., heads, n], what is added to the attention's scores; None without a prior."""
+        if self.prior is None or likeness is None:
+            return None
+        return self.prior[:, None] * likeness[..., None, :].to(self.dtype)
 
     def _check_length(self, tokens: int) -> None:
         most = self.language.config.max_position_embeddings
@@ -315,7 +336,9 @@ class UHRBATModel(nn.Module):
         `on_token(count)` is called after the prompt (count 0) and after each new id; it may raise to cancel, and so
         may `on_prefill(share)`, called with 0..1 while the prompt is read.
         """
-        (_, hidden), cache, position = self.prefill(before, image, after, on_prefill)
+        likeness = pointing and pointing.likeness
+        (_, hidden), cache, position = self.prefill(before, image, after, on_prefill, likeness)
+        bias = self.bias(likeness)
         ids: list[int] = []
         alike = pointing.alike if pointing else ()
         unseen: list[int] = []
@@ -348,19 +371,23 @@ class UHRBATModel(nn.Module):
             if ends is not None and ends(ids):
                 return ids, False
             embeds = self.language.model.embed_tokens(torch.tensor([[best]], device=self.device))
-            mask = self._seen(cache.get_seq_length() + 1, unseen, pointing and pointing.near(ids), len(before))
+            near = pointing and pointing.near(ids)
+            mask = self._seen(cache.get_seq_length() + 1, unseen, near, bias, len(before))
             _, hidden = self._run(embeds, torch.tensor([[position]], device=self.device), cache, mask)
             position += 1
             logits = None
 
-    def _seen(self, keys: int, unseen: list[int], near: Tensor | None, start: int) -> Tensor | None:
-        """Mask of the next token's keys; None where it sees all of them."""
-        if near is None and not unseen:
+    def _seen(
+        self, keys: int, unseen: list[int], near: Tensor | None, bias: Tensor | None, start: int
+    ) -> Tensor | None:
+        """Mask of the next token's keys; None where it sees all of them alike."""
+        if near is None and bias is None and not unseen:
             return None
         seen = torch.ones(1, 1, keys, dtype=torch.bool, device=self.device)
         seen[..., unseen] = False
         near = seen.new_zeros(0) if near is None else near
-        return inhibited(seen, near[None, None], start, self.language.config.num_attention_heads)
+        mask = inhibited(seen, near[None, None], start, self.language.config.num_attention_heads)
+        return mask if bias is None else biased(mask, bias[None, :, None], start)
 
 
 def inhibited(seen: Tensor, near: Tensor, start: int, heads: int) -> Tensor:
@@ -369,6 +396,14 @@ def inhibited(seen: Tensor, near: Tensor, start: int, heads: int) -> Tensor:
     mask = seen[:, None].repeat(1, heads, 1, 1)
     mask[:, : heads // 2, :, start : start + near.shape[2]] &= ~near[:, None]
     return mask
+
+
+def biased(mask: Tensor, bias: Tensor, start: int) -> Tensor:
+    """What is added to the attention's scores, float[b, heads, rows, keys]: minus infinity where mask bool[b, heads, rows,
+    keys] hides a key, else the bias float[b, heads, rows or 1, n] of the n image tokens from `start` on (ModelConfig.prior)."""
+    added = torch.zeros(mask.shape, dtype=bias.dtype, device=mask.device)
+    added[..., start : start + bias.shape[-1]] += bias
+    return added.masked_fill(~mask, -torch.inf)
 
 
 def likeliest(logits: Tensor, alike: Sequence[int] = ()) -> Tensor:

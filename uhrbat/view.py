@@ -12,6 +12,7 @@ from torch import Tensor
 
 from . import baselines, evidence
 from .decoding import Pointing
+from .importance import LIKENESS, likeness
 from .pyramid import Scale
 from .ranking import Ranking, Selection
 from .reporting import Flag, Progress, Reporter
@@ -69,6 +70,16 @@ class View:
     def nbytes(self) -> int:
         count = sum(values.numel() for values in self.importance.values())
         return count * 32
+
+    @cached_property
+    @torch.inference_mode()
+    def likeness(self) -> dict[int, Tensor] | None:
+        """{size: float32[N]} for a model with a prior, whatever the importance is; else None."""
+        engine = self.scene.model
+        if engine.model.prior is None:
+            return None
+        text = engine.question_vector(self.question)[None]
+        return {size: likeness(engine.model, vectors, text)[:, 0] for size, vectors in self.scene.visual.items()}
 
     def budgets(self, budget: Budget) -> dict[int, int]:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
@@ -142,12 +153,23 @@ class SceneSelection:
             parts.append(places)
         return torch.cat(parts)
 
+    def likeness(self) -> Tensor | None:
+        """float32[tokens] of each image token, lowest for regions; None for a model without a prior."""
+        if self.view.likeness is None:
+            return None
+        parts = []
+        for size, selection in sorted(self.selections.items()):
+            alone = selection.alone
+            parts.append(self.view.likeness[size][alone.clamp(min=0)].masked_fill(alone < 0, -LIKENESS))
+        return torch.cat(parts)
+
     def pointing(self) -> Pointing | None:
         """How the model lists places of these tokens; None for a model that does not."""
         model = self.view.scene.model
         if not model.codec.point_bins:
             return None
-        return Pointing(model.codec, self.image_places().to(model.device), model.model.config.inhibition)
+        reach, likeness = model.model.config.inhibition, self.likeness()
+        return Pointing(model.codec, self.image_places().to(model.device), reach, likeness)
 
     @torch.inference_mode()
     def answer(

@@ -8,6 +8,7 @@ from safetensors.numpy import save_file
 
 from tests.tiny import BINS, config, tokenizer
 from uhrbat.decoding import Pointing
+from uhrbat.importance import LIKENESS, likeness
 from uhrbat.model import UHRBATModel
 from uhrbat.pyramid import SCALES, Scale
 from uhrbat.scenes import COLORS, KINDS, LAND_COVERS, Question
@@ -57,7 +58,9 @@ def bank(tmp_path_factory):
 
 def four_scales():
     torch.manual_seed(0)
-    return UHRBATModel(config(scales=SCALES)).eval()
+    model = UHRBATModel(config(scales=SCALES)).eval()
+    torch.nn.init.normal_(model.prior)
+    return model
 
 
 @pytest.fixture
@@ -130,8 +133,9 @@ def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
     before = torch.tensor(draw.codec.prompt("x").before)
     together, _, _ = decoder.losses(model, bank_samples.collate([sample], draw.codec), before, table(draw))
     parts, weights = [], []
-    for question in sample.questions:
-        batch = bank_samples.collate([replace(sample, questions=[question])], draw.codec)
+    for question, likeness in zip(sample.questions, sample.likeness):
+        one = replace(sample, questions=[question], likeness=likeness[None])
+        batch = bank_samples.collate([one], draw.codec)
         parts.append(decoder.losses(model, batch, before, table(draw))[0])
         weights.append(batch.weight[batch.labels >= 0].sum())
     weights = torch.stack(weights)
@@ -224,6 +228,41 @@ def test_a_coarse_sample_holds_the_coarsest_scale_and_teaches_attention_alone(ba
     batch = bank_samples.collate([sample], TextCodec(tokenizer(), BINS))
     assert (batch.labels == -100).all() and not batch.pointing
     assert len(batch.asked) == 4
+
+
+def test_attention_is_told_how_much_each_token_looks_like_what_its_question_names(bank, model):
+    draw = drawer(bank, model)
+    sample, coarse = draw.draw(60, 3), draw.draw(60, 3, coarse=True)
+    batch = bank_samples.collate([sample, coarse], draw.codec)
+    visual = torch.from_numpy(draw.order[0].visual.astype(np.float32))
+    for index, question in enumerate(sample.questions):
+        vector = torch.from_numpy(draw.question_vectors([question.text]))
+        expected = likeness(model, visual, vector)[:, 0]
+        for token, features in enumerate(sample.features):
+            place = int(np.flatnonzero((draw.order[0].features == features).all(1))[0])
+            torch.testing.assert_close(batch.likeness[0, index, token], expected[place])
+    tokens = len(batch.features[0])
+    assert (batch.likeness[0, :, tokens:] == -LIKENESS).all() and not batch.likeness[1].any()
+
+
+def test_training_and_answering_attend_alike(bank, model):
+    draw = drawer(bank, model)
+    model.config.inhibition = 0.0
+    sample = draw.draw(60, 1)
+    batch = bank_samples.collate([sample], draw.codec)
+    before = torch.tensor(draw.codec.prompt("x").before)
+    after = torch.tensor(draw.codec.prompt(sample.questions[0].text).after)
+    ids = batch.ids[0].tolist()
+    assert ids[: len(after)] == after.tolist()
+    with torch.no_grad():
+        image = model.token_mlp(decoder.image_embeddings(model, batch))[0]
+        (_, hidden), _, _ = model.prefill(before, image, after, likeness=batch.likeness[0, 0])
+        likely = model.language.lm_head(hidden[:, -1]).log_softmax(-1)[0]
+        batch.labels[0, : len(after) - 1] = batch.labels[0, len(after) :] = -100
+        loss = decoder.losses(model, batch, before, table(draw))[0]
+    label = batch.labels[0, len(after) - 1]
+    found = table(draw)
+    torch.testing.assert_close(loss, -(likely[found.ids[label]] * found.weights[label]).sum(), rtol=1e-4, atol=1e-5)
 
 
 def test_training_hides_what_answering_hides(bank, model):

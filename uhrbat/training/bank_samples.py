@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..importance import LIKENESS, likeness
 from ..model import UHRBATModel
 from ..pyramid import RELEASED_BUDGETS, SCALES
 from ..scenes import LAND_COVERS, Question, Scene, questions
@@ -38,7 +39,8 @@ class Sample:
 
     Tokens: features [n, width], level, xy, owner (object or -1), center (holds its object's centre). Regions, each as
     some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. disorder [objects]: how many rows each is
-    moved by in the order of the lists. blind: places are not learnt. coarse: only attention is.
+    moved by in the order of the lists. likeness [questions, n]: of each token with each question; of regions it is lowest.
+    blind: places are not learnt. coarse: only attention is, and no likeness is told.
     """
 
     features: np.ndarray
@@ -52,6 +54,7 @@ class Sample:
     questions: list[Question]
     scene: Scene
     disorder: np.ndarray
+    likeness: np.ndarray
     blind: bool = False
     coarse: bool = False
 
@@ -134,6 +137,7 @@ class SampleDrawer:
         regions = regions[: 0 if coarse else max(8, int(left * rng.choice((0.3, 0.6, 0.9))))]
         shares = {SCALES[0]: 1} if coarse else RELEASED_BUDGETS
         kept = np.concatenate([mine, self._likeliest(bank, asked, max(8, left - len(regions)), shares)])
+        seen = np.zeros((len(asked), len(kept)), np.float32) if coarse else self._likeness(bank.visual[kept], asked)
         return Sample(
             bank.features[kept],
             bank.scale[kept],
@@ -146,8 +150,14 @@ class SampleDrawer:
             asked,
             scene,
             self._disorder(scene),
+            seen,
             coarse=coarse,
         )
+
+    @torch.no_grad()
+    def _likeness(self, visual: np.ndarray, asked: list[Question]) -> np.ndarray:
+        vectors = torch.from_numpy(self.question_vectors([question.text for question in asked]))
+        return likeness(self.model, torch.from_numpy(visual.astype(np.float32)), vectors).T.numpy()
 
     def _disorder(self, scene: Scene) -> np.ndarray:
         return self.rng.normal(size=len(scene.objects)) * self.rng.choice(DISORDER)
@@ -191,13 +201,14 @@ class SampleDrawer:
         empty = np.zeros((0, width), np.float16), np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
         none = np.zeros(0, np.int64)
         regions = np.zeros((0, 1, width), np.float16), none, np.zeros((0, 1, 2), np.float32)
-        return Sample(*empty, none, np.zeros(0, bool), *regions, asked[:count], scene, self._disorder(scene), True)
+        disorder, unlike = self._disorder(scene), np.zeros((count, 0), np.float32)
+        return Sample(*empty, none, np.zeros(0, bool), *regions, asked[:count], scene, disorder, unlike, True)
 
 
 @dataclass
 class Batch:
     """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2]; merged float[B, r,
-    m, width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; ids, labels, block, position
+    m, width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; likeness float[B, q, n + r]; ids, labels, block, position
     int[B, T], weight float[B, T] of each label in the loss. Rows of text whose attention is taught, as (sample, row,
     image tokens): asked: the last prompt token and all evidence; pointing: what predicts a location token or the
     colour, and the tokens of the object. listed: where a point is complete, as (sample, row, (x, y))."""
@@ -209,6 +220,7 @@ class Batch:
     merged_level: Tensor
     merged_xy: Tensor
     real: Tensor
+    likeness: Tensor
     ids: Tensor
     labels: Tensor
     block: Tensor
@@ -249,6 +261,9 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
         columns[4].append(np.concatenate([text[2] for text in texts]))
     ids, labels, block, position = (padded(column, np.int64) for column in columns[:4])
     real = [padded([np.ones(len(getattr(s, name)), bool) for s in samples], bool) for name in ("level", "merged_level")]
+    seen = padded([s.likeness for s in samples], np.float32)
+    unlike = torch.full((*seen.shape[:2], real[1].shape[1]), -LIKENESS)
+    unlike[torch.tensor([s.coarse for s in samples])] = 0
     return Batch(
         padded([s.features for s in samples], np.float32),
         padded([s.level for s in samples], np.int64),
@@ -257,6 +272,7 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
         padded([s.merged_level for s in samples], np.int64),
         padded([s.merged_xy for s in samples], np.float32),
         torch.cat(real, 1),
+        torch.cat([seen, unlike], 2),
         ids,
         labels - 100,
         block - 1,

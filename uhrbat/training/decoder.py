@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, DynamicCache
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
-from ..model import UHRBATModel, inhibited
+from ..model import UHRBATModel, biased, inhibited
 from ..pyramid import SCALES
 from ..text import TextCodec
 from .bank_samples import Batch, Row, SampleDrawer, collate
@@ -36,7 +36,7 @@ from .state import load_state, save_state
 SHARES = {"projector.0": 0.05, "projector.2": 0.2, "token_mlp": 0.2}
 COARSE = 0.4
 SLIP = 0.25
-TRAINED = ("projector.", "token_mlp.", "residuals.", "language.")
+TRAINED = ("projector.", "token_mlp.", "residuals.", "language.", "prior")
 logger = logging.getLogger(__name__)
 
 
@@ -98,6 +98,10 @@ def losses(
     near = near_listed(batch, model.config.inhibition)
     heads = model.language.config.num_attention_heads
     mask = inhibited(torch.cat([seen, own], -1), near, len(before), heads)
+    of_sample = torch.arange(count)[:, None]
+    bias = model.bias(batch.likeness[of_sample, batch.block.clamp(min=0)])
+    if bias is not None:
+        mask = biased(mask, bias.transpose(1, 2), len(before))
     position = batch.position + len(before) + 1
     out = model.language.model(
         inputs_embeds=embed(batch.ids),
@@ -166,6 +170,8 @@ def attention_loss(
     query, _ = apply_rotary_pos_emb(query, query, cos, sin)
     keys = keys.repeat_interleave(attention.num_key_value_groups, dim=1)
     scores = torch.einsum("rhqd,rhnd->rhqn", query, keys[sample])[:, :, 0] * attention.scaling
+    bias = model.bias(batch.likeness[sample, batch.block[sample, row]])
+    scores = scores if bias is None else scores + bias
     scores = scores.masked_fill(~batch.real[sample][:, None], -torch.inf)
     half = scores.shape[1] // 2
     seen = scores[:, :half].masked_fill(near[sample, row][:, None], -1e4)

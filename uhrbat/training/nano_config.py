@@ -57,6 +57,7 @@ def nano_config(vocabulary: int, pad: int, end: int) -> ModelConfig:
         image_attention="self",
         point_bins=POINT_BINS,
         inhibition=2 / POINT_BINS,
+        prior=True,
         similarity_floor=0.1,
         image_mean=MEAN,
         image_std=STD,

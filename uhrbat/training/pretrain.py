@@ -344,13 +344,13 @@ def main() -> None:
 
 
 def load_weights(model: UHRBATModel, path: Path) -> None:
-    """Weights of a pre-training run (a file; its heads are left out) or of a shipped model (its folder)."""
+    """Weights of a pre-training run (a file; its heads are left out) or of a shipped model (its folder), which may be of a
+    time before there was a prior."""
     if path.is_dir():
-        loaded = checkpoints.load(str(path), torch.device("cpu"), torch.float32).model
-        model.load_state_dict(loaded.state_dict())
-        return
-    tensors = load_file(path)
-    model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
+        tensors = checkpoints.load(str(path), torch.device("cpu"), torch.float32).model.state_dict()
+    else:
+        tensors = {name[6:]: value for name, value in load_file(path).items() if name.startswith("model.")}
+    model.load_state_dict({"prior": model.prior} | tensors)
 
 
 if __name__ == "__main__":
