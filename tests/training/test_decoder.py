@@ -133,8 +133,8 @@ def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
     before = torch.tensor(draw.codec.prompt("x").before)
     together, _, _ = decoder.losses(model, bank_samples.collate([sample], draw.codec), before, table(draw))
     parts, weights = [], []
-    for question, likeness in zip(sample.questions, sample.likeness):
-        one = replace(sample, questions=[question], likeness=likeness[None])
+    for question, told in zip(sample.questions, sample.likeness):
+        one = replace(sample, questions=[question], likeness=told[None])
         batch = bank_samples.collate([one], draw.codec)
         parts.append(decoder.losses(model, batch, before, table(draw))[0])
         weights.append(batch.weight[batch.labels >= 0].sum())

@@ -207,11 +207,12 @@ class SampleDrawer:
 
 @dataclass
 class Batch:
-    """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2]; merged float[B, r,
-    m, width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; likeness float[B, q, n + r]; ids, labels, block, position
-    int[B, T], weight float[B, T] of each label in the loss. Rows of text whose attention is taught, as (sample, row,
-    image tokens): asked: the last prompt token and all evidence; pointing: what predicts a location token or the
-    colour, and the tokens of the object. listed: where a point is complete, as (sample, row, (x, y))."""
+    """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2]; merged float[B, r, m,
+    width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; likeness float[B, q, n + r]; ids,
+    labels, block, position int[B, T], weight float[B, T] of each label in the loss. Rows of text whose attention is
+    taught, as (sample, row, image tokens): asked: the last prompt token and all evidence; pointing: what predicts a
+    location token or the colour, and the tokens of the object. listed: where a point is complete, as (sample, row, (x,
+    y))."""
 
     features: Tensor
     level: Tensor
