@@ -3,7 +3,7 @@ import torch
 
 from tests.tiny import BINS, network, tokenizer
 from uhrbat.decoding import Pointing, generate_many
-from uhrbat.model import Profile, inhibited, likeliest
+from uhrbat.model import Profile, likeliest
 from uhrbat.pyramid import Scale
 from uhrbat.text import TextCodec
 
@@ -120,11 +120,6 @@ def test_a_prior_draws_attention_to_what_is_alike(image):
     (_, drawn), _, _ = model.prefill(BEFORE, image, AFTER, likeness=likeness)
     (_, alone), _, _ = model.prefill(BEFORE, image[7:8], AFTER, likeness=likeness[7:8])
     torch.testing.assert_close(drawn, alone, rtol=1e-4, atol=1e-5)
-
-
-def test_tokens_near_a_listed_point_are_hidden_from_half_of_the_heads():
-    mask = inhibited(torch.ones(1, 1, 60, dtype=torch.bool), (torch.arange(50) < 10)[None, None], 3, 4)
-    assert not mask[0, :2, 0, 3:13].any() and mask[0, 2:].all() and mask[0, :, 0, 13:].all() and mask[0, :, 0, :3].all()
 
 
 def test_listed_points_hide_what_lies_within_reach_and_are_not_repeated():

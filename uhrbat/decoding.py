@@ -11,7 +11,8 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .model import UHRBATModel, biased, inhibited, likeliest
+from .masks import biased, inhibited
+from .model import UHRBATModel, likeliest
 from .text import TextCodec
 
 KeysValues = list[tuple[Tensor, Tensor]]

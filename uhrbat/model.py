@@ -19,6 +19,7 @@ from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 from .errors import InputError
+from .masks import biased, inhibited
 from .pyramid import SCALES, TILE_GRID, Scale
 from .towers import DenseSimilarity, build_tower, patch_features, value_features
 
@@ -388,22 +389,6 @@ class UHRBATModel(nn.Module):
         near = seen.new_zeros(0) if near is None else near
         mask = inhibited(seen, near[None, None], start, self.language.config.num_attention_heads)
         return mask if bias is None else biased(mask, bias[None, :, None], start)
-
-
-def inhibited(seen: Tensor, near: Tensor, start: int, heads: int) -> Tensor:
-    """Mask bool[b, heads, rows, keys] of seen bool[b, rows, keys]: of the image tokens from `start` on, those near a point
-    that a row's text has listed, bool[b, rows, n], are hidden from the first half of the heads (ModelConfig.inhibition)."""
-    mask = seen[:, None].repeat(1, heads, 1, 1)
-    mask[:, : heads // 2, :, start : start + near.shape[2]] &= ~near[:, None]
-    return mask
-
-
-def biased(mask: Tensor, bias: Tensor, start: int) -> Tensor:
-    """What is added to the attention's scores, float[b, heads, rows, keys]: minus infinity where mask bool[b, heads, rows,
-    keys] hides a key, else the bias float[b, heads, rows or 1, n] of the n image tokens from `start` on (ModelConfig.prior)."""
-    added = torch.zeros(mask.shape, dtype=bias.dtype, device=mask.device)
-    added[..., start : start + bias.shape[-1]] += bias
-    return added.masked_fill(~mask, -torch.inf)
 
 
 def likeliest(logits: Tensor, alike: Sequence[int] = ()) -> Tensor:

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, DynamicCache
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
-from ..model import UHRBATModel, biased, inhibited
+from ..masks import biased, inhibited
+from ..model import UHRBATModel
 from ..pyramid import SCALES
 from ..text import TextCodec
 from .bank_samples import Batch, Row, SampleDrawer, collate
