@@ -47,7 +47,7 @@ function content({ missing, problems, frontier, losses }, open) {
       missing.flatMap((command, i) => [i ? ' and ' : '', h('code', {}, command)]), missing.length > 1 ? ' write it.' : ' writes it.'),
     frontier && frontierSection(frontier),
     frontier && h('div', { class: 'uhr-pair' }, comparisons(frontier), attention(frontier)),
-    ...losses.map(lossSection),
+    ...losses.map((loss) => lossSection(loss, !losses.some(({ photographs: given }) => given))),
     ...losses.map((loss) => loss.photographs && photographs(loss.photographs)),
     losses.length > 0 && misses(losses.flatMap((loss) => loss.misses), first.wide, open),
   ].filter(Boolean);
@@ -93,12 +93,12 @@ function attention({ attention_recall: rows }) {
 
 const SIDES = { with: 'with the object', without: 'without it', pair: 'both of a pair' };
 
-function lossSection({ counts, causes, pairs, wide, note, measured: { settings } }) {
+function lossSection({ counts, causes, pairs, wide, note, measured: { settings } }, unphotographed) {
   const budgets = [...new Set(causes.map((row) => row.budget))];
   const title = settings.importance === 'attention' ? 'The same, scored by attention as the released code does' : 'The controlled loss test';
   return h('section', {}, h('h3', {}, title),
     h('p', { class: 'uhr-note' }, `${count(pairs)} pairs of one scene with and without the object that decides the answer. A loss is a question answered right `
-      + `at ${count(wide)} tokens and wrong at a smaller budget. `, note),
+      + `at ${count(wide)} tokens and wrong at a smaller budget. `, unphotographed && note),
     h('div', { class: 'uhr-pair' },
       table('Losses and gains', [['budget', 'Total tokens'], ['scene', 'The scene with the object, the same one without it, or both'], ['right at both', `Right at ${count(wide)} tokens and here`],
         ['losses', `Right at ${count(wide)}, wrong here`], ['gains', `Wrong at ${count(wide)}, right here`], ['wrong at both', 'Not a matter of the budget'],
@@ -107,7 +107,8 @@ function lossSection({ counts, causes, pairs, wide, note, measured: { settings }
         [percent(row.value), h('small', {}, between(row.low, row.high))]]), 1),
       h('div', {}, h('h4', { title: 'Of the losses in scenes with the object' }, 'Why they were lost'),
         budgets.map((budget) => causeBars(budget, causes.filter((row) => row.budget === budget && row.losses))),
-        h('p', { class: 'uhr-note' }, 'Blue: right again at the same budget once the evidence is forced in, which proves the cause. Grey: not.'))));
+        h('p', { class: 'uhr-note' }, causes.some((row) => row.losses)
+          ? 'Blue: right again at the same budget once the evidence is forced in, which proves the cause. Grey: not.' : 'No answer about a scene with the object was lost.'))));
 }
 
 function causeBars(budget, rows) {

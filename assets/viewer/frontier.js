@@ -11,7 +11,8 @@ const DASHES = { uhrbat: ['7 3', '2 3', '7 3 2 3 2 3'], baseline: ['', '8 3 2 3'
 const MEASURES = { accuracy: ['Accuracy', 'Share of questions answered exactly right'],
   evidence: ['Evidence preserved', 'Share of questions whose every needed object has a preserved token at some scale'] };
 
-const dot = ([, value, low, high]) => `${percent(value)} (${percent(low)} to ${percent(high)})`;
+const dot = ([, value, low, high, questions]) => `${percent(value)} (${percent(low)} to ${percent(high)}) of ${count(questions)} questions`;
+const asked = (curve) => Math.max(...curve.map(([, , , , questions]) => questions));
 
 const released = ({ importance, regions, order }) => importance === 'attention' && regions === 'kmeans' && order === 'mean';
 
@@ -33,7 +34,7 @@ export function frontierSection(frontier) {
       title: method.description, onclick: () => {
         if (!chosen.methods.delete(method.id)) chosen.methods.add(method.id);
         draw();
-      } }, swatch(looks[method.id]), h('span', {}, method.title, method.default && h('small', {}, 'default'))))));
+      } }, swatch(looks[method.id]), h('span', {}, method.title, method.default && h('small', {}, 'default'), h('small', { class: 'uhr-fewer' }))))));
 
   function draw() {
     const named = Object.keys(points[chosen.measure] ?? {});
@@ -41,9 +42,12 @@ export function frontierSection(frontier) {
     groups.replaceChildren(...named.map((group) => h('option', { value: group, selected: group === chosen.group }, groupName(group))));
     const curves = points[chosen.measure]?.[chosen.group] ?? {};
     for (const button of measures.children) button.setAttribute('aria-pressed', button.dataset.measure === chosen.measure);
+    const most = Math.max(...Object.values(curves).map(asked));
     for (const line of legend.flatMap((part) => [...part.querySelectorAll('button')])) {
       line.setAttribute('aria-pressed', chosen.methods.has(line.dataset.method));
-      line.hidden = !curves[line.dataset.method];
+      const curve = curves[line.dataset.method];
+      line.hidden = !curve;
+      line.querySelector('.uhr-fewer').textContent = curve && asked(curve) < most ? `${count(asked(curve))} questions` : '';
     }
     place.replaceChildren(chart(frontier, curves, chosen, looks));
     numbers.replaceChildren(table(methods, curves));
@@ -53,7 +57,7 @@ export function frontierSection(frontier) {
   return h('section', {}, h('h3', {}, 'The frontier: what a budget buys'),
     h('div', { class: 'uhr-choices' }, measures, h('label', {}, 'of ', groups)),
     h('div', { class: 'uhr-frontierrow' }, place, h('div', { class: 'uhr-legends' }, legend,
-      h('p', { class: 'uhr-note' }, 'Bars: 95 % bootstrap intervals, scenes resampled. A click on a name shows or fades its line.'))),
+      h('p', { class: 'uhr-note' }, 'Bars: 95 % bootstrap intervals, scenes resampled. A click on a name shows or fades its line; where fewer questions were asked, it says how many.'))),
     h('details', { class: 'uhr-fold' }, h('summary', {}, 'Every number of this chart'), numbers));
 }
 

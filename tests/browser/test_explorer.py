@@ -292,6 +292,11 @@ def test_findings(open_page):
         before = page.locator(".uhr-frontier .method").count()
         page.click(".uhr-legendline[aria-pressed=false]:not([hidden]) >> nth=0")
         assert page.locator(".uhr-frontier .method").count() == before + 1
+        curves = told["frontier"]["points"]["accuracy"]["all"]
+        asked = {method: max(point[4] for point in curve) for method, curve in curves.items()}
+        for method, questions in asked.items():
+            fewer = "" if questions == max(asked.values()) else f"{questions:,} questions"
+            expect(page.locator(f".uhr-legendline[data-method='{method}'] .uhr-fewer")).to_have_text(fewer)
     for photographs in filter(None, (loss["photographs"] for loss in told["losses"])):
         budget = min(point["budget"] for point in photographs["points"])
         page.click(f".uhr-chip[data-budget='{budget}']")
