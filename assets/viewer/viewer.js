@@ -90,17 +90,16 @@ function makeView(map) {
       tiles = null;
       image = next;
       if (!image) return;
-      // Wide limits first: one that the last image's zoom breaks would start an animation, and the fit be ignored.
-      map.setMinZoom(-6).setMaxZoom(40);
+      // No limits before the fit: one that the last image's place or zoom breaks would start an animation over it.
+      map.setMaxBounds(null).setMinZoom(-6).setMaxZoom(40);
       const all = bounds(0, 0, image.width, image.height);
       tiles = new Tiles(url(image.tiles), { tileSize: TILE, minZoom: -6, maxZoom: image.max_zoom + DEEPER,
         minNativeZoom: 0, maxNativeZoom: image.max_zoom, noWrap: true, bounds: all, keepBuffer: 2, updateWhenZooming: false });
       const started = performance.now();
       tiles.once('load', () => window.UHRBAT.marks.push({ what: 'tiles', took: performance.now() - started }));
       tiles.addTo(map);
-      map.setMaxBounds(all.pad(0.6));
       view.fit(false);
-      map.setMinZoom(Math.floor(map.getZoom()) - 1).setMaxZoom(image.max_zoom + DEEPER);
+      map.setMaxBounds(all.pad(0.6)).setMinZoom(Math.floor(map.getZoom()) - 1).setMaxZoom(image.max_zoom + DEEPER);
     },
   };
   on('image', ({ image: now }) => !now && view.show(null));

@@ -78,6 +78,16 @@ def test_bands_stretch_and_map_coordinates(open_page, tmp_path):
     assert box["geometry"]["coordinates"][0][:4] == corners
 
 
+def test_a_new_image_is_shown_whole_at_once_and_stays(open_page, tmp_path):
+    page = open_page()
+    page.evaluate("() => window.UHRBAT.view.goWhere([4000, 4000, 0])")
+    upload(page, write_six_bands(tmp_path / "six.tif"))
+    shown = page.evaluate("window.UHRBAT.view.where()")
+    assert shown[:2] == [102, 75]
+    page.wait_for_timeout(400)  # longer than Leaflet's own animations
+    assert page.evaluate("window.UHRBAT.view.where()") == shown
+
+
 NAMES = ["two words.png", "quote'\".png", "<b onmouseover=x>.png", "船 🚢.png", "$x^{2}$ %2F..png", "n" * 240 + ".png"]
 
 
