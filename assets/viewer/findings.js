@@ -78,8 +78,9 @@ function comparisons({ comparisons: rows, agreement, methods }) {
       ['', 'Whether the interval leaves 0 out']],
     rows.map((row) => [count(row.budget), title(row.baseline), points(row.difference), `${points(row.low)} to ${points(row.high)}`,
       h('span', { class: `uhr-tick ${row.low > 0 ? 'right' : row.high < 0 ? 'wrong' : ''}` }, row.low > 0 ? 'better' : row.high < 0 ? 'worse' : 'no difference shown')]), 1),
-    agreement.map((row) => h('p', { class: 'uhr-note' }, `At ${count(row.budget)} tokens ${percent(row.value)} (${between(row.low, row.high)}) of the `
-      + `${count(row.questions)} answers are those at ${count(row.wide)}.`)));
+    agreement.length > 0 && table('Answers that are those at the widest budget', [['budget', 'Total tokens'],
+      [`same answer as at ${count(agreement[0].wide)}`, 'Share of the questions, by default'], ['95 % interval', 'Bootstrap, scenes resampled'], ['questions', 'How many']],
+    agreement.map((row) => [count(row.budget), percent(row.value), between(row.low, row.high), count(row.questions)])));
 }
 
 function attention({ attention_recall: rows }) {
