@@ -59,7 +59,9 @@ function basis({ model, parameters, seeds, scenes, questions, settings }) {
     + 'none of which it was trained on. It says what the method keeps in this world, not what a larger model would answer on photographs.';
 }
 
-const between = (low, high, sign = '') => `${sign}${percent(low)} to ${sign}${percent(high)}`;
+/** A share over its interval; resampling tells none where all cases are alike. */
+const share = ({ value, low, high }) => [percent(value), low < high && h('small', {}, `${(100 * low).toFixed(1)} to ${percent(high)}`)];
+const interval = (name) => [name, h('small', {}, '95 % interval')];
 const points = (value) => `${value > 0 ? '+' : value < 0 ? '−' : ''}${(100 * Math.abs(value)).toFixed(1)}`;
 
 /** A table of rows of cells; heads are [text, explanation]; so many columns after the first hold words, not numbers. */
@@ -74,22 +76,22 @@ function comparisons({ comparisons: rows, agreement, methods }) {
   const title = (id) => methods.find((method) => method.id === id)?.title ?? id;
   return h('section', {}, h('h3', {}, 'Against the best baseline'),
     table('Default method less the best baseline', [['budget', 'Total tokens'], ['best baseline', 'The most accurate one at this budget'],
-      ['difference', "Accuracy of UHR-BAT's default less the baseline's, in percentage points"], ['95 % interval', 'Bootstrap, scenes resampled'],
+      [interval('difference'), "Accuracy of UHR-BAT's default less the baseline's, in percentage points; bootstrap, scenes resampled"],
       ['', 'Whether the interval leaves 0 out']],
-    rows.map((row) => [count(row.budget), title(row.baseline), points(row.difference), `${points(row.low)} to ${points(row.high)}`,
+    rows.map((row) => [count(row.budget), title(row.baseline), [points(row.difference), h('small', {}, `${points(row.low)} to ${points(row.high)}`)],
       h('span', { class: `uhr-tick ${row.low > 0 ? 'right' : row.high < 0 ? 'wrong' : ''}` }, row.low > 0 ? 'better' : row.high < 0 ? 'worse' : 'no difference shown')]), 1),
     agreement.length > 0 && table('Answers that are those at the widest budget', [['budget', 'Total tokens'],
-      [`same answer as at ${count(agreement[0].wide)}`, 'Share of the questions, by default'], ['95 % interval', 'Bootstrap, scenes resampled'], ['questions', 'How many']],
-    agreement.map((row) => [count(row.budget), percent(row.value), between(row.low, row.high), count(row.questions)])));
+      [interval(`same answer as at ${count(agreement[0].wide)}`), 'Share of the questions, by default; bootstrap, scenes resampled'], ['questions', 'How many']],
+    agreement.map((row) => [count(row.budget), share(row), count(row.questions)])));
 }
 
 function attention({ attention_recall: rows }) {
   if (!rows.length) return null;
   return h('section', {}, h('h3', {}, 'What attention finds by itself'),
     h('p', { class: 'uhr-note' }, `Share of the objects asked for that have a token among the ${rows[0].tokens} most important of scale 672, by the language model's attention.`),
-    table('Recall of attention importance', [['longer side', 'At 4,032 px'], ['found', 'Share of the objects'], ['95 % interval', 'Bootstrap'], ['by chance', 'As many tokens at random'],
+    table('Recall of attention importance', [['longer side', 'At 4,032 px'], [interval('found'), 'Share of the objects; bootstrap, scenes resampled'], ['by chance', 'As many tokens at random'],
       ['objects', 'How many']],
-    rows.map((row) => [sizeName(row.group), percent(row.value), between(row.low, row.high), percent(row.chance), count(row.objects)])));
+    rows.map((row) => [sizeName(row.group), share(row), percent(row.chance), count(row.objects)])));
 }
 
 const SIDES = { with: 'with the object', without: 'without it', pair: 'both of a pair' };
@@ -101,11 +103,11 @@ function lossSection({ counts, causes, pairs, wide, note, measured: { settings }
     h('p', { class: 'uhr-note' }, `${count(pairs)} pairs of one scene with and without the object that decides the answer. A loss is a question answered right `
       + `at ${count(wide)} tokens and wrong at a smaller budget. `, unphotographed && note),
     h('div', { class: 'uhr-pair' },
-      table('Losses and gains', [['budget', 'Total tokens'], ['scene', 'The scene with the object, the same one without it, or both'], ['right at both', `Right at ${count(wide)} tokens and here`],
-        ['losses', `Right at ${count(wide)}, wrong here`], ['gains', `Wrong at ${count(wide)}, right here`], ['wrong at both', 'Not a matter of the budget'],
-        ['lost', 'Losses among the questions answered right at the widest budget, with a 95 % interval']],
-      counts.map((row) => [count(row.budget), SIDES[row.side] ?? row.side, count(row.both_right), count(row.losses), count(row.gains), count(row.both_wrong),
-        [percent(row.value), h('small', {}, between(row.low, row.high))]]), 1),
+      table('Losses and gains', [['budget', 'Total tokens'], ['scene', 'The scene with the object, the same one without it, or both'], [interval('lost'), 'Losses among the questions answered right at the widest budget'],
+        ['losses', `Right at ${count(wide)}, wrong here`], ['gains', `Wrong at ${count(wide)}, right here`], ['right at both', `Right at ${count(wide)} tokens and here`],
+        ['wrong at both', 'Not a matter of the budget']],
+      counts.map((row) => [count(row.budget), SIDES[row.side] ?? row.side, share(row), count(row.losses), count(row.gains), count(row.both_right),
+        count(row.both_wrong)]), 1),
       h('div', {}, h('h4', { title: 'Of the losses in scenes with the object' }, 'Why they were lost'),
         budgets.map((budget) => causeBars(budget, causes.filter((row) => row.budget === budget && row.losses))),
         h('p', { class: 'uhr-note' }, causes.some((row) => row.losses)
@@ -130,16 +132,15 @@ function photographs({ pictures, chips, placements, points: rows, causes }) {
   const place = h('div');
   const choice = h('div', { class: 'uhr-choice', role: 'group', 'aria-label': 'Token budget' }, budgets.map((budget) =>
     h('button', { type: 'button', class: 'uhr-chip', 'data-budget': budget, onclick: () => draw(budget) }, `${count(budget)} tokens`)));
-  const whole = (value) => Math.round(100 * value);
 
   function draw(budget) {
     for (const button of choice.children) button.setAttribute('aria-pressed', Number(button.dataset.budget) === budget);
     const here = rows.filter((row) => row.budget === budget);
     const lost = causes.filter((row) => row.budget === budget && row.losses);
-    place.replaceChildren(table('Preserved real objects', [['objects', 'Longer side at 4,032 px'], ...SHOWN.map(([importance, order]) => [importance, `Importance ${importance}, regions ordered by ${order}`])],
+    place.replaceChildren(table('Preserved real objects', [['objects', 'Longer side at 4,032 px'], ...SHOWN.map(([importance, order]) => [interval(importance), `Importance ${importance}, regions ordered by ${order}`])],
       GROUPS.filter((group) => here.some((row) => row.group === group)).map((group) => [KINDS[group] ?? sizeName(group), ...SHOWN.map(([importance, order]) => {
         const row = here.find((r) => r.importance === importance && r.order === order && r.group === group);
-        return row ? [percent(row.value), h('small', {}, `${whole(row.low)} to ${whole(row.high)} %`)] : '–';
+        return row ? share(row) : '–';
       })])),
     h('p', { class: 'uhr-note' }, lost.length ? `Not preserved by default: ${lost.map((row) => `${row.cause} ${count(row.losses)}`).join(', ')}.` : 'All preserved by default.'));
   }

@@ -297,6 +297,9 @@ def test_findings(open_page):
         for method, questions in asked.items():
             fewer = "" if questions == max(asked.values()) else f"{questions:,} questions"
             expect(page.locator(f".uhr-legendline[data-method='{method}'] .uhr-fewer")).to_have_text(fewer)
+        same = page.locator("table[aria-label='Answers that are those at the widest budget']")
+        for row in told["frontier"]["agreement"]:
+            expect(same).to_contain_text(f"{100 * row['value']:.1f} %")
     for photographs in filter(None, (loss["photographs"] for loss in told["losses"])):
         budget = min(point["budget"] for point in photographs["points"])
         page.click(f".uhr-chip[data-budget='{budget}']")
