@@ -62,14 +62,17 @@ class View:
         return self.scene.pyramid.sizes
 
     def to(self, device: str | torch.device) -> None:
-        """Move importance, regions and rankings, in place."""
+        """Move importance, regions and rankings, in place; likeness is computed anew where it is asked for."""
         for held in (self.importance, self.regions, self.rankings):
             held.update({size: values.to(device) for size, values in held.items()})
+        self.__dict__.pop("likeness", None)
 
     @cached_property
     def nbytes(self) -> int:
+        """At most, beside the regions, which views share: a token's importance and likeness take 4 bytes each, its rank,
+        place, group and group's size 8 each, two flags 1 each."""
         count = sum(values.numel() for values in self.importance.values())
-        return count * 32
+        return count * 42
 
     @cached_property
     @torch.inference_mode()
