@@ -472,3 +472,25 @@ def shared_data() -> Path | None:
         if folder and (Path(folder) / "data").is_dir():
             return Path(folder) / "data"
     return None
+
+
+def lying_jpeg_tiff(path, samples: int | None = 1) -> Path:
+    """A JPEG-compressed TIFF whose tiles hold three components though its directory says `samples` a pixel (None: the
+    tag is taken away). With several decoding threads GDAL ended the process on it."""
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 128, 128), np.uint8)
+    options = dict(compress="JPEG", photometric="YCBCR", tiled=True, blockxsize=64, blockysize=64)
+    with rasterio.open(path, "w", driver="GTiff", width=128, height=128, count=3, dtype="uint8", **options) as out:
+        out.write(pixels)
+    data = bytearray(Path(path).read_bytes())
+    at = struct.unpack_from("<I", data, 4)[0]
+    for index in range(struct.unpack_from("<H", data, at)[0]):
+        entry = at + 2 + 12 * index
+        tag = struct.unpack_from("<H", data, entry)[0]
+        if tag == 277:  # samples a pixel
+            struct.pack_into("<H", data, entry, 277 if samples else 65000)
+            struct.pack_into("<H", data, entry + 8, samples or 1)
+        if tag == 258:  # bits a sample
+            struct.pack_into("<HHI", data, entry, 258, 3, 1)
+            struct.pack_into("<H", data, entry + 8, 8)
+    Path(path).write_bytes(bytes(data))
+    return Path(path)

@@ -1,6 +1,8 @@
 """Every unusable file is one ImageError that names it; nothing is left behind."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from PIL import Image
 from uhrbat.errors import ImageError
 from uhrbat.imagery import Limits, open_image, read_canvas, sha256_file, write_pyramid
 
-from .made_images import claiming_png, cyclic_tiff, deep, picture, write_tiff
+from .made_images import claiming_png, cyclic_tiff, deep, lying_jpeg_tiff, picture, write_tiff
 
 NOT_IMAGES = {
     "empty.jpg": (b"", "empty"),
@@ -145,3 +147,15 @@ def test_claims_of_absurd_sizes_are_refused_at_once(tmp_path):
         pass
     refused(tmp_path / "f.tif", "decompression bomb", tmp_path)
     refused(write_tiff(tmp_path / "g.tif", deep(70)[:9, :9]), "70 bands", tmp_path)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 4, None])
+def test_a_jpeg_tiff_that_lies_about_its_samples_does_not_end_the_process(tmp_path, samples):
+    path = lying_jpeg_tiff(tmp_path / "lying.tif", samples)
+    code = (
+        "import sys\nfrom uhrbat.errors import ImageError\nfrom uhrbat.imagery import read_canvas\n"
+        "try:\n    read_canvas(sys.argv[1])\nexcept ImageError as error:\n    sys.exit(str(error))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    assert "lying.tif" in done.stderr

@@ -26,7 +26,8 @@ _DRIVERS = {"TIFF": "GTiff", "JPEG 2000": "JP2OpenJPEG"}
 SETTINGS = {
     "GDAL_PAM_ENABLED": False,
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_NUM_THREADS": "ALL_CPUS",
+    # With more threads a JPEG-in-TIFF that lies about its samples ends the process; with one it is an error.
+    "GDAL_NUM_THREADS": "1",
 }
 _READ_ROWS = 128
 _STRIP_BYTES = 2**20
