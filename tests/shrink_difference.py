@@ -44,7 +44,10 @@ def main() -> None:
     print("| scale | mean | 99.9 % | most |\n| --- | --- | --- | --- |")
     for (size, ours), (_, theirs) in zip(scale_images(canvas), scale_images(exact), strict=True):
         difference = np.abs(ours.astype(np.int16) - theirs)
-        print(f"| {size} | {difference.mean():.2f} | {np.percentile(difference, 99.9):.0f} | {difference.max()} |", flush=True)
+        print(
+            f"| {size} | {difference.mean():.2f} | {np.percentile(difference, 99.9):.0f} | {difference.max()} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -218,7 +218,9 @@ def test_a_device_map_places_each_part_where_its_longest_name_says(tmp_path):
     parts = {"": "cpu", "language.model.layers.1": "meta"}
     model = load(str(tmp_path / "ckpt"), CPU, FLOAT, device_map=parts).model
     layers = model.language.model.layers
-    assert {p.device.type for p in layers[0].parameters()} == {"cpu"} == {p.device.type for p in model.vision.parameters()}
+    assert (
+        {p.device.type for p in layers[0].parameters()} == {"cpu"} == {p.device.type for p in model.vision.parameters()}
+    )
     assert {p.device.type for p in layers[1].parameters()} == {"meta"}
     assert load(str(tmp_path / "ckpt"), CPU, FLOAT, device_map="auto").model.device == CPU
     with pytest.raises(CheckpointError, match="device_map"):
@@ -312,11 +314,11 @@ def test_a_model_is_pushed_with_its_card(tmp_path, monkeypatch):
     kept = {}
 
     def upload_folder(repo_id, folder_path, token):
-        kept.update({path.name: path.read_bytes() for path in checkpoints.Path(folder_path).iterdir() if path.is_file()})
+        kept.update(
+            {path.name: path.read_bytes() for path in checkpoints.Path(folder_path).iterdir() if path.is_file()}
+        )
 
-    monkeypatch.setattr(
-        huggingface_hub, "create_repo", lambda name, **_: types.SimpleNamespace(repo_id=name)
-    )
+    monkeypatch.setattr(huggingface_hub, "create_repo", lambda name, **_: types.SimpleNamespace(repo_id=name))
     monkeypatch.setattr(huggingface_hub, "upload_folder", upload_folder)
     tiny.engine().push_to_hub("someone/tiny")
     card = kept["README.md"].decode()

@@ -88,9 +88,7 @@ def test_a_high_score_inside_an_average_is_averaged_away():
     regions = {scale.size: torch.zeros(scale.tokens, dtype=torch.int64) for scale in PYRAMID.scales}
     regions[1344][tokens(1344)] = 1
     regions[1344][one_brighter] = 1
-    found = fate(
-        PYRAMID, BOX, importance, ranked(importance, lambda scale: regions[scale.size]), budgets(0, 9)
-    )
+    found = fate(PYRAMID, BOX, importance, ranked(importance, lambda scale: regions[scale.size]), budgets(0, 9))
     assert found.cause == AVERAGED
     assert found.verdict.endswith("No budget preserves it; only forcing its tokens in does.")
     assert found.smallest_budget is None
@@ -138,9 +136,7 @@ def test_smallest_budget_and_steps_equal_a_search_over_every_total(seed, box, si
     pyramid = Pyramid(672, 672, sizes)
     importance = {scale.size: torch.rand(scale.tokens, generator=generator) for scale in pyramid.scales}
     rankings = {
-        scale.size: rank_tokens(
-            importance[scale.size], torch.randint(40, (scale.tokens,), generator=generator), order
-        )
+        scale.size: rank_tokens(importance[scale.size], torch.randint(40, (scale.tokens,), generator=generator), order)
         for scale in pyramid.scales
     }
     totals = np.arange(1, pyramid.tokens + 1)

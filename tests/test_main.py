@@ -64,7 +64,14 @@ def test_bands_are_chosen_and_wrong_ones_refused(model, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "question",
-    ["?", "\u8239\u306f\u3069\u3053?", "\U0001f6a2\u200d\U0001f680", "a\x00b\x1b[31m", "<b>&amp;</b>", "<|im_end|><x3> <image>"],
+    [
+        "?",
+        "\u8239\u306f\u3069\u3053?",
+        "\U0001f6a2\u200d\U0001f680",
+        "a\x00b\x1b[31m",
+        "<b>&amp;</b>",
+        "<|im_end|><x3> <image>",
+    ],
 )
 def test_questions_of_any_kind_are_answered(model, image, question, capsys):
     assert main(["ask", image, question, "--budget", "20", "--model", model, "--json"]) == 0

@@ -73,8 +73,7 @@ def test_many_prompts_at_once_answer_as_one_by_one(model, image):
     afters = [[9, 8, 7, 6], [5, 6], [1, 2, 3, 4, 5, 6, 7]]
     images = [image, image[:20], image[10:]]
     alone = [
-        model.generate(BEFORE, i, torch.tensor(a), stop=(2,), max_new_tokens=12)[0]
-        for i, a in zip(images, afters)
+        model.generate(BEFORE, i, torch.tensor(a), stop=(2,), max_new_tokens=12)[0] for i, a in zip(images, afters)
     ]
     caches = [model.image_cache(i, len(BEFORE)) for i in images]
     assert generate_many(model, BEFORE.tolist(), caches, afters, stop=(2,), max_new_tokens=12) == alone

@@ -90,9 +90,7 @@ def test_the_sorted_walk_equals_the_plain_walk(scene):
 @settings(max_examples=60, deadline=None)
 def test_counterfactual_rankings_keep_the_order_of_all_others(scene, data):
     values, regions, excluded, order, background = scene
-    ranking = rank_tokens(
-        torch.tensor(values), torch.tensor(regions), order, background, torch.tensor(excluded)
-    )
+    ranking = rank_tokens(torch.tensor(values), torch.tensor(regions), order, background, torch.tensor(excluded))
     chosen = data.draw(st.lists(st.integers(0, len(values) - 1), max_size=5))
     rest = [([t for t in tokens if t not in chosen], merged) for tokens, merged in emitted(ranking)]
     rest = [(tokens, merged) for tokens, merged in rest if tokens]
@@ -182,9 +180,7 @@ def test_no_token_is_an_empty_ranking():
     ranking = rank_tokens(torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     assert ranking.groups_count == 0
     assert ranking.select(5).groups == ()
-    nothing = rank_tokens(
-        torch.ones(3), torch.zeros(3, dtype=torch.int64), excluded=torch.ones(3, dtype=torch.bool)
-    )
+    nothing = rank_tokens(torch.ones(3), torch.zeros(3, dtype=torch.int64), excluded=torch.ones(3, dtype=torch.bool))
     assert nothing.groups_count == 0 and nothing.rank.tolist() == [4, 4, 4]
 
 

@@ -72,7 +72,9 @@ def test_onevision_in_its_other_layouts(tmp_path, how):
     theirs = write_onevision(tmp_path, **how)
     model = load(str(tmp_path), CPU, FLOAT).model
     assert torch.equal(model.language.lm_head.weight, theirs.lm_head.weight)
-    assert torch.equal(model.vision.encoder.layers[1].mlp.fc2.bias, theirs.model.vision_tower.encoder.layers[1].mlp.fc2.bias)
+    assert torch.equal(
+        model.vision.encoder.layers[1].mlp.fc2.bias, theirs.model.vision_tower.encoder.layers[1].mlp.fc2.bias
+    )
     assert model.config.profile == "training-free" and not model.residuals
 
 

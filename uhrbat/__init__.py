@@ -1,9 +1,9 @@
 """UHR-BAT: which visual tokens a budget-aware vision-language model keeps, merges and drops, and what it answers.
 
-    from uhrbat import UHRBAT
-    model = UHRBAT.from_pretrained("nano")
-    view = model.encode("harbour.tif").ask("How many ships are in the harbour?")
-    view.select(3000).answer()
+from uhrbat import UHRBAT
+model = UHRBAT.from_pretrained("nano")
+view = model.encode("harbour.tif").ask("How many ships are in the harbour?")
+view.select(3000).answer()
 """
 
 __version__ = "0.1.0"

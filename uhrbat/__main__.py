@@ -23,9 +23,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = _Parser(
-        prog="python -m uhrbat", description="UHR-BAT: budget-aware token compression, inspected."
-    )
+    parser = _Parser(prog="python -m uhrbat", description="UHR-BAT: budget-aware token compression, inspected.")
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     ask = commands.add_parser("ask", help="answer a question about an image within a token budget")
     inspect = commands.add_parser("inspect", help="what became of the tokens of a box, and why")
@@ -124,11 +122,7 @@ def _view(args: argparse.Namespace):
 
     info = open_image(args.image, bands=args.bands)
     question = clean_question(args.question)
-    given = {
-        n: getattr(args, n)
-        for n in ("importance", "regions", "order", "seed")
-        if getattr(args, n) is not None
-    }
+    given = {n: getattr(args, n) for n in ("importance", "regions", "order", "seed") if getattr(args, n) is not None}
     Settings(**given)
     model = UHRBAT.from_pretrained(args.model, args.device)
     model.split_budget(args.budget)
@@ -143,9 +137,7 @@ def _ask(args: argparse.Namespace) -> int:
     scene, view = _view(args)
     selection = view.select(args.budget)
     answer = selection.answer(progress=not args.json)
-    seconds = {
-        name: round(value, 3) for name, value in (scene.seconds | view.seconds | answer.seconds).items()
-    }
+    seconds = {name: round(value, 3) for name, value in (scene.seconds | view.seconds | answer.seconds).items()}
     report = {
         "answer": str(answer),
         "caveat": answer.caveat,

@@ -37,10 +37,10 @@ print(view.select(3000).answer())
 
 {limits}
 """
-GENERATED = (
-    "It was trained on generated scenes only: on a photograph its answers are a demonstration, not a result."
+GENERATED = "It was trained on generated scenes only: on a photograph its answers are a demonstration, not a result."
+FREE = (
+    "The language model and its projector were not trained for selected tokens: a training-free use of LLaVA-OneVision."
 )
-FREE = "The language model and its projector were not trained for selected tokens: a training-free use of LLaVA-OneVision."
 GENERAL = "Its answers can be wrong; what it was measured on is told where it was trained."
 
 

@@ -105,7 +105,9 @@ def find(name: str, progress: Progress | None = None) -> Path:
     if folder.is_dir():
         return folder
     if not hub.is_id(name):
-        raise CheckpointError(f"no model '{name}': give 'nano', a folder that holds config.json, or a Hub id owner/name")
+        raise CheckpointError(
+            f"no model '{name}': give 'nano', a folder that holds config.json, or a Hub id owner/name"
+        )
     return hub.fetch(name, progress)
 
 

@@ -43,9 +43,7 @@ OVERVIEW = 1024
 class UHRBAT:
     """A loaded model. `UHRBAT.from_pretrained("nano").encode("harbour.tif").ask("...").select(3000).answer()`"""
 
-    def __init__(
-        self, name: str, model: UHRBATModel, codec: TextCodec, settings: Settings | None = None
-    ) -> None:
+    def __init__(self, name: str, model: UHRBATModel, codec: TextCodec, settings: Settings | None = None) -> None:
         self.name, self.model, self.codec = name, model, codec
         self.settings = settings or default_settings(model)
         self.sam = hub.SAM
@@ -203,9 +201,7 @@ class UHRBAT:
             raise InputError(f"budgets a scale are {list(budget)}; give {len(scales)} whole numbers from 0")
         for scale, count in zip(scales, budget):
             if count > scale.tokens:
-                raise InputError(
-                    f"the budget of scale {scale.size} is {count:,}; it has {scale.tokens:,} tokens"
-                )
+                raise InputError(f"the budget of scale {scale.size} is {count:,}; it has {scale.tokens:,} tokens")
         return dict(zip(self.scales, budget))
 
     @torch.inference_mode()

@@ -121,8 +121,7 @@ def fate(
     scored = set(rankings if scored_scales is None else scored_scales)
     sizes = [size for size in pyramid.sizes if size in rankings]
     rows = tuple(
-        _row(pyramid, size, box, importance[size], rankings[size], budgets[size], size in scored)
-        for size in sizes
+        _row(pyramid, size, box, importance[size], rankings[size], budgets[size], size in scored) for size in sizes
     )
     smallest = _smallest_total(rows)
     cause, verdict = _judge(rows, [row.budget for row in rows], smallest)

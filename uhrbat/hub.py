@@ -46,9 +46,7 @@ def fetch(
     try:
         if local:
             return Path(
-                huggingface_hub.snapshot_download(
-                    repository, allow_patterns=patterns, local_files_only=True, **choose
-                )
+                huggingface_hub.snapshot_download(repository, allow_patterns=patterns, local_files_only=True, **choose)
             )
         try:
             listed = huggingface_hub.snapshot_download(
@@ -68,7 +66,9 @@ def fetch(
         folder = huggingface_hub.snapshot_download(repository, allow_patterns=patterns, tqdm_class=bar, **choose)
         return Path(folder)
     except GatedRepoError as error:
-        raise CheckpointError(f"'{repository}' is gated: ask for access on its page and log in (hf auth login)") from error
+        raise CheckpointError(
+            f"'{repository}' is gated: ask for access on its page and log in (hf auth login)"
+        ) from error
     except RevisionNotFoundError as error:
         raise CheckpointError(f"'{repository}' has no revision '{revision}'") from error
     except RepositoryNotFoundError as error:

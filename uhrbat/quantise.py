@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from .errors import CheckpointError
 
 
-def prepare(
-    layers: nn.Module, bits: int, dtype: torch.dtype
-) -> Callable[[nn.Module, str, Tensor, torch.device], bool]:
+def prepare(layers: nn.Module, bits: int, dtype: torch.dtype) -> Callable[[nn.Module, str, Tensor, torch.device], bool]:
     """Replace the linear maps of meta-device layers by quantised ones; returns what lays their weights in.
 
     8 bits: LLM.int8 (Dettmers et al. 2022); 4 bits: NormalFloat4 (QLoRA, 2023). Norms, embeddings and the vision tower

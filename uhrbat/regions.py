@@ -72,12 +72,8 @@ class RegionSettings:
             raise InputError(f"Region method {self.method!r} is not known: use one of {', '.join(METHODS)}.")
         if self.coordinates not in ("scene", "tile"):
             raise InputError(f"Coordinates {self.coordinates!r} are not known: use scene or tile.")
-        counts = {
-            name: getattr(self, name) for name in ("clusters", "tokens_per_cluster", "iterations", "cells")
-        }
-        counts |= {
-            name: getattr(self, name) for name in ("dims", "sample") if getattr(self, name) is not None
-        }
+        counts = {name: getattr(self, name) for name in ("clusters", "tokens_per_cluster", "iterations", "cells")}
+        counts |= {name: getattr(self, name) for name in ("dims", "sample") if getattr(self, name) is not None}
         for name, value in counts.items():
             if value < 1:
                 raise InputError(f"Region setting {name} is {value!r}: give a whole number from 1.")
@@ -123,9 +119,7 @@ def partition(
         return masks_to_regions(masks, scale)
     if embeddings is None or embeddings.ndim != 2 or embeddings.shape[0] != scale.tokens:
         shape = None if embeddings is None else tuple(embeddings.shape)
-        raise InputError(
-            f"Embeddings of shape {shape} do not fit scale {scale.size}: give {scale.tokens} x d."
-        )
+        raise InputError(f"Embeddings of shape {shape} do not fit scale {scale.size}: give {scale.tokens} x d.")
     coordinates = scene_coordinates(scale) if settings.coordinates == "scene" else tile_coordinates(scale)
     return kmeans(
         token_features(
@@ -226,20 +220,14 @@ def masks_to_regions(masks: np.ndarray, scale: Scale) -> Tensor:
     if masks.ndim == 3:
         masks = paint_masks(masks)
     if masks.ndim != 2 or not masks.size or not np.issubdtype(masks.dtype, np.integer):
-        raise InputError(
-            f"Masks of shape {masks.shape} are not usable: give bool[n, H, W] or an integer map [H, W]."
-        )
+        raise InputError(f"Masks of shape {masks.shape} are not usable: give bool[n, H, W] or an integer map [H, W].")
     height, width = masks.shape
     side = max(height, width)
     square = np.zeros((side, side), dtype=np.int32)
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = masks
     resized = np.asarray(Image.fromarray(square).resize((scale.size, scale.size), Image.Resampling.NEAREST))
-    blocks = (
-        resized.reshape(scale.grid, PATCH, scale.grid, PATCH)
-        .swapaxes(1, 2)
-        .reshape(scale.tokens, PATCH * PATCH)
-    )
+    blocks = resized.reshape(scale.grid, PATCH, scale.grid, PATCH).swapaxes(1, 2).reshape(scale.tokens, PATCH * PATCH)
     return torch.from_numpy(_most_frequent(blocks)[scale.inverse])
 
 

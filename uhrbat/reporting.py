@@ -42,9 +42,7 @@ class Reporter:
             self.callback(stage, fraction, message)
         if self.show:
             if self.bar is None:
-                self.bar = tqdm(
-                    total=100, bar_format="{desc:<10}{bar}{percentage:4.0f}% {elapsed}", leave=False
-                )
+                self.bar = tqdm(total=100, bar_format="{desc:<10}{bar}{percentage:4.0f}% {elapsed}", leave=False)
             self.bar.set_description_str(stage)
             self.bar.n = round(fraction * 100)
             self.bar.refresh()

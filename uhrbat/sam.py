@@ -76,9 +76,7 @@ class Segmenter:
             if progress:
                 progress(start / len(points))
             some = points[start : start + self.settings.batch]
-            out = self.model(
-                image_embeddings=image, input_points=some[None, :, None], multimask_output=True
-            )
+            out = self.model(image_embeddings=image, input_points=some[None, :, None], multimask_output=True)
             good, score = self._good(out.pred_masks[0].flatten(0, 1), out.iou_scores[0].flatten())
             logits.append(good)
             quality.append(score)

@@ -88,9 +88,7 @@ class View:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
         return self.scene.model.split_budget(budget)
 
-    def select(
-        self, budget: Budget, force: Iterable[Box] = (), without: Iterable[Box] = ()
-    ) -> SceneSelection:
+    def select(self, budget: Budget, force: Iterable[Box] = (), without: Iterable[Box] = ()) -> SceneSelection:
         """Cut the ranking at a budget. `force` and `without` are boxes in image pixels whose tokens are put first,
         or taken out (the counterfactuals)."""
         budgets = self.budgets(budget)
@@ -141,8 +139,7 @@ class SceneSelection:
         network = scene.model.model
         times = network.profile.selection_residual
         parts = [
-            selection.pool(scene.with_residual(size, times))
-            for size, selection in sorted(self.selections.items())
+            selection.pool(scene.with_residual(size, times)) for size, selection in sorted(self.selections.items())
         ]
         return network.token_mlp(torch.cat(parts))
 

@@ -212,7 +212,9 @@ def _complain(missing: list[str], unexpected: list[str], wrong: list[str]) -> No
         told.append(f"{len(unexpected)} are unexpected: {_listed(unexpected)}")
     if told:
         raise CheckpointError(
-            "the weights do not fit the model; " + "; ".join(told) + ". Fetch the checkpoint again or choose another"
+            "the weights do not fit the model; "
+            + "; ".join(told)
+            + ". Fetch the checkpoint again or choose another"
             + (", or pass ignore_unexpected=True" if unexpected and not missing and not wrong else "")
         )
 

@@ -59,7 +59,13 @@ def test_the_page_opens_on_what_its_link_says(do, parts, request_of):
 
 
 def test_the_partitions_are_those_that_the_worker_can_make(do, parts, request_of):
-    assert last(list(do.start("", request_of())), parts.regions)["choices"] == ["default", "kmeans", "grid", "sam", "none"]
+    assert last(list(do.start("", request_of())), parts.regions)["choices"] == [
+        "default",
+        "kmeans",
+        "grid",
+        "sam",
+        "none",
+    ]
 
 
 def test_a_link_chooses_the_method_and_an_example_its_own(do, parts, request_of, monkeypatch):

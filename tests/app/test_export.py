@@ -54,7 +54,13 @@ def test_geojson_of_a_placed_image_is_in_its_crs(explorer, parts, six_bands, req
     told = json.loads(export.marks_geojson(explorer.sessions.of("page").run))
     assert told["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
     (box,) = (f["geometry"] for f in told["features"] if f["properties"]["role"] == "inspected")
-    ring = [[500_005, 4_999_990], [500_015, 4_999_990], [500_015, 4_999_980], [500_005, 4_999_980], [500_005, 4_999_990]]
+    ring = [
+        [500_005, 4_999_990],
+        [500_015, 4_999_990],
+        [500_015, 4_999_980],
+        [500_005, 4_999_980],
+        [500_005, 4_999_990],
+    ]
     assert box == {"type": "Polygon", "coordinates": [ring]}
 
 

@@ -75,12 +75,23 @@ def test_questions_of_any_kind(client, question, problem):
         client.predict(**asked)
 
 
-NAMES = ["a b.png", "quo'\"te.png", "line\nbreak.png", "n" * 300 + ".png", "船🚢.png", "../up.png", "名" * 200 + ".png", ".png"]
+NAMES = [
+    "a b.png",
+    "quo'\"te.png",
+    "line\nbreak.png",
+    "n" * 300 + ".png",
+    "船🚢.png",
+    "../up.png",
+    "名" * 200 + ".png",
+    ".png",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_any_kind(client, wide_photo, name):
-    reply = httpx.post(f"{client.src}gradio_api/upload", files={"files": (name, wide_photo.read_bytes())}, trust_env=False)
+    reply = httpx.post(
+        f"{client.src}gradio_api/upload", files={"files": (name, wide_photo.read_bytes())}, trust_env=False
+    )
     file = {"path": reply.raise_for_status().json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
     told = client.predict(file, api_name="/ingest")
     assert told["width"] == 900 and told["name"].endswith("png") and "/" not in told["name"]

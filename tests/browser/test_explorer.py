@@ -306,7 +306,8 @@ def test_findings(open_page):
         point = next(
             point
             for point in photographs["points"]
-            if (point["importance"], point["order"], point["budget"], point["group"]) == ("similarity", "max", budget, "all")
+            if (point["importance"], point["order"], point["budget"], point["group"])
+            == ("similarity", "max", budget, "all")
         )
         row = page.locator("table[aria-label='Preserved real objects'] tbody tr >> nth=0")
         expect(row).to_contain_text(f"{100 * point['value']:.1f} %")

@@ -178,7 +178,10 @@ def test_questions_count_in_the_groups_of_their_smallest_object():
 
 def test_methods_are_chosen_by_pattern():
     known = methods.methods(engine().settings)
-    assert [m.id for m in methods.chosen_methods(known, "default,downsampling")] == ["similarity-kmeans-max", "downsampling"]
+    assert [m.id for m in methods.chosen_methods(known, "default,downsampling")] == [
+        "similarity-kmeans-max",
+        "downsampling",
+    ]
     assert len(methods.chosen_methods(known, "fused-*")) == 5
     with pytest.raises(InputError, match="--methods 'magic'"):
         methods.chosen_methods(known, "magic")

@@ -55,7 +55,9 @@ def lmms(monkeypatch):
 
 
 def request(question, picture, number, **options):
-    return types.SimpleNamespace(args=(question, options, lambda doc: [doc["image"]] * doc["count"], number, "t", "test"))
+    return types.SimpleNamespace(
+        args=(question, options, lambda doc: [doc["image"]] * doc["count"], number, "t", "test")
+    )
 
 
 def documents(count=1, side=60):

@@ -202,7 +202,9 @@ def test_the_shipped_chips_lie_in_the_photographs():
         assert chip.kind in chip.question
 
 
-def test_with_another_importance_the_compressed_answers_are_scored_by_it_and_the_widest_by_default(tmp_path, monkeypatch):
+def test_with_another_importance_the_compressed_answers_are_scored_by_it_and_the_widest_by_default(
+    tmp_path, monkeypatch
+):
     scored = []
     original = loss.answer_many
 

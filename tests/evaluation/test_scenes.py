@@ -41,7 +41,9 @@ def test_answers_at_a_budget_equal_those_of_the_engine():
     outcomes = scenes.answer_scene(tokens, scene, asked, [100, 300], engine().settings)
     for question in asked:
         for budget in (100, 300):
-            told = next(o for o in outcomes if o.budget == budget and o.truth == question.answer and o.type == question.type)
+            told = next(
+                o for o in outcomes if o.budget == budget and o.truth == question.answer and o.type == question.type
+            )
             assert told.answer == tokens.ask(question.text).select(budget).answer()
 
 

@@ -114,7 +114,9 @@ thin = st.one_of(st.integers(1, 40), st.sampled_from([63, 127, 200]))
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(orientations, thin, thin, st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
-def test_a_pixel_of_a_turned_file_is_found_through_the_tokens_of_every_scale(tmp_path, orientation, width, height, u, v):
+def test_a_pixel_of_a_turned_file_is_found_through_the_tokens_of_every_scale(
+    tmp_path, orientation, width, height, u, v
+):
     """Stored pixel -> upright canvas -> its token at each scale -> canvas -> stored pixel, within a pixel."""
     column, row = int(u * width), int(v * height)
     pixels = np.zeros((height, width, 3), np.uint8)

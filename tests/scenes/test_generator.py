@@ -162,9 +162,7 @@ def test_a_sprite_is_as_long_as_asked_and_of_its_color(kind, end):
             solid = sprite.opacity > 0.9 if (sprite.opacity > 0.9).any() else sprite.opacity > 0.5
             shown = sprite.rgb[solid] / sprite.opacity[solid][:, None]
             names = list(RGB)
-            nearest = (
-                np.abs(shown[:, None] - np.array([RGB[name] for name in names])).sum(axis=2).argmin(axis=1)
-            )
+            nearest = np.abs(shown[:, None] - np.array([RGB[name] for name in names])).sum(axis=2).argmin(axis=1)
             assert names[np.bincount(nearest).argmax()] == color
 
 

@@ -126,9 +126,7 @@ def test_choices_hold_the_answer_once(asked):
         assert len(question.choices) == (2 if question.type == "presence" else 4)
         assert len({choice[4:] for choice in question.choices}) == len(question.choices)
         assert question.text.endswith(f"Choose one: {' '.join(question.choices)}")
-        assert [choice[:3] for choice in question.choices] == ["(A)", "(B)", "(C)", "(D)"][
-            : len(question.choices)
-        ]
+        assert [choice[:3] for choice in question.choices] == ["(A)", "(B)", "(C)", "(D)"][: len(question.choices)]
 
 
 def test_answers_are_words_of_their_type(asked):
@@ -184,9 +182,7 @@ def test_an_empty_scene_is_asked_only_what_it_can_answer():
 
 
 def test_twins_are_never_told_apart():
-    scene = _scene(
-        _item("car", "red", 100, 100), _item("car", "red", 900, 500), _item("island", None, 500, 900)
-    )
+    scene = _scene(_item("car", "red", 100, 100), _item("car", "red", 900, 500), _item("island", None, 500, 900))
     for seed in range(20):
         for question in questions(scene, seed):
             if question.type in ("color", "absolute position", "relative position"):

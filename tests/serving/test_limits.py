@@ -46,14 +46,18 @@ def test_the_store_is_for_this_user_alone(tmp_path):
 
 
 def test_models_are_offered_by_name():
-    offer = Offer.from_environment({"UHRBAT_MODELS": "nano, big=/models/big", "UHRBAT_DEVICE": "cpu", "UHRBAT_SAM": "/sam"})
+    offer = Offer.from_environment(
+        {"UHRBAT_MODELS": "nano, big=/models/big", "UHRBAT_DEVICE": "cpu", "UHRBAT_SAM": "/sam"}
+    )
     assert offer == Offer({"nano": "nano", "big": "/models/big"}, "cpu", "/sam")
     assert Offer.from_environment({}) == Offer()
 
 
 def test_telling_what_is_offered_imports_no_transformers():
     # A second thread that imports transformers while the first model's does finds it empty, and that model fails.
-    code = "import sys; from uhrbat.serving.models import *; Models(Offer()).infos(); print('transformers' in sys.modules)"
+    code = (
+        "import sys; from uhrbat.serving.models import *; Models(Offer()).infos(); print('transformers' in sys.modules)"
+    )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert told.stdout.strip() == "False"
 

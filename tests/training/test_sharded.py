@@ -110,7 +110,9 @@ def test_two_processes_share_out_the_weights_and_train_as_one_does(models, data,
     assert not torch.equal(moved["language.model.layers.1.mlp.up_proj.weight"],
                            begun["language.model.layers.1.mlp.up_proj.weight"])  # fmt: skip
     told = log(whole, "loss", "gradient")
-    assert log(again, "loss", "gradient") == told[:3] + told[2:]  # its third step was made again from the second's state
+    assert (
+        log(again, "loss", "gradient") == told[:3] + told[2:]
+    )  # its third step was made again from the second's state
     assert all(torch.equal(moved[name], ended[name]) for name in moved)
 
     first = log(answers, "loss")[0]

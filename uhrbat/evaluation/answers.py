@@ -91,9 +91,7 @@ def _different(tokens: Tensor) -> tuple[Tensor, Tensor]:
     return tokens[first], place
 
 
-def _decode(
-    model: UHRBAT, asked: Sequence[str], images: list[KeysValues], pointings: Sequence[Pointing]
-) -> list[str]:
+def _decode(model: UHRBAT, asked: Sequence[str], images: list[KeysValues], pointings: Sequence[Pointing]) -> list[str]:
     codec = model.codec
     prompts = [codec.prompt(text) for text in asked]
     afters = [prompt.after for prompt in prompts]

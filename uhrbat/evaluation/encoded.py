@@ -56,9 +56,7 @@ class ScenesEncoder:
 
     def __post_init__(self) -> None:
         if self.model.model.config.image_attention != "self":
-            raise InputError(
-                "generated scenes are for nano-like models (image_attention 'self'); use ask for others"
-            )
+            raise InputError("generated scenes are for nano-like models (image_attention 'self'); use ask for others")
         self.tower = tower_fingerprint(self.model)
 
     def scene(self, seed: int, without: tuple[int, ...] = ()) -> tuple[Scene, EncodedScene]:

@@ -39,9 +39,7 @@ class Measured:
         cls, model: UHRBAT, settings: Settings, fingerprint: str, kind: str, seeds: Collection[int], questions: int
     ) -> Measured:
         """What a model was asked, with some settings, about the scenes of some seeds."""
-        return cls(
-            model.name, model.parameters, fingerprint, asdict(settings), kind, min(seeds), len(seeds), questions
-        )
+        return cls(model.name, model.parameters, fingerprint, asdict(settings), kind, min(seeds), len(seeds), questions)
 
 
 @dataclass(frozen=True)

@@ -73,9 +73,7 @@ class Plan:
         return found
 
 
-def measure(
-    encoder: ScenesEncoder, seed: int, plan: Plan, settings: Settings, record: dict | None = None
-) -> dict:
+def measure(encoder: ScenesEncoder, seed: int, plan: Plan, settings: Settings, record: dict | None = None) -> dict:
     """What a scene's record lacks of the plan, as a record to join to it (`joined`)."""
     seconds: dict[str, float] = defaultdict(float)
     began = time.process_time()
@@ -187,10 +185,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, 300)
     parser.add_argument("--questions", type=int, default=20, help="questions a scene")
     parser.add_argument("--budgets", default=_listed(BUDGETS), help="total tokens of which the evidence is told")
-    parser.add_argument("--methods", help="only these, separated by commas; * stands for anything: similarity-*,default")
-    parser.add_argument("--answer-budgets", default=_listed(ANSWER_BUDGETS), help="total tokens of which answers are told")
+    parser.add_argument(
+        "--methods", help="only these, separated by commas; * stands for anything: similarity-*,default"
+    )
+    parser.add_argument(
+        "--answer-budgets", default=_listed(ANSWER_BUDGETS), help="total tokens of which answers are told"
+    )
     parser.add_argument("--answer-methods", default=ANSWERED, help="whose answers are told; none: nobody's")
-    parser.add_argument("--wide", type=int, default=WIDE, help="the default's answers are told at this budget, too; 0: not")
+    parser.add_argument(
+        "--wide", type=int, default=WIDE, help="the default's answers are told at this budget, too; 0: not"
+    )
 
 
 def _listed(numbers) -> str:

@@ -199,10 +199,7 @@ def markdown(found: FrontierFile, scenes: dict[int, dict]) -> str:
             "Objects with a token among the 80 best of 2,304, beside 80 drawn at random.",
             "",
         ]
-        rows = [
-            [row.group, row.objects, interval(row), percent(row.chance)]
-            for row in found.attention_recall
-        ]
+        rows = [[row.group, row.objects, interval(row), percent(row.chance)] for row in found.attention_recall]
         lines += table(["object's size at 4,032 px", "objects", "recall", "chance"], rows)
     lines += _ranked(found, values)
     return "\n".join([*lines, _seconds(scenes)]) + "\n"
@@ -263,7 +260,11 @@ def _comparison_lines(found: FrontierFile, values: dict) -> list[str]:
 def _ranked(found: FrontierFile, values: dict) -> list[str]:
     """UHR-BAT's settings by the evidence they preserve at 3,000 tokens: how the defaults are chosen."""
     ours = [
-        (values[method.id, COMPRESSED, "evidence", "all"], values.get((method.id, COMPRESSED, "evidence", "size: <= 8")), method)
+        (
+            values[method.id, COMPRESSED, "evidence", "all"],
+            values.get((method.id, COMPRESSED, "evidence", "size: <= 8")),
+            method,
+        )
         for method in found.methods
         if method.family == "uhrbat" and (method.id, COMPRESSED, "evidence", "all") in values
     ]

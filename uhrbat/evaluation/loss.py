@@ -49,7 +49,9 @@ def measure(
     scene, encoded = encoder.scene(seed)
     decided = cases(scene, seed, pairs)
     with_object = [case for index in decided for case in decided[index]]
-    rows = _answered(encoded, scene, with_object, [case.question.answer for case in with_object], budgets, wide, settings)
+    rows = _answered(
+        encoded, scene, with_object, [case.question.answer for case in with_object], budgets, wide, settings
+    )
     for case, row in zip(with_object, rows):
         boxes = scene.boxes(case.question)
         _explain(encoded, scene, case, row, list(boxes), case.question.evidence, settings)
@@ -149,7 +151,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, 100)
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)), help="total tokens, compressed")
     parser.add_argument("--wide", type=int, default=WIDE, help="total tokens of the widest budget")
-    parser.add_argument("--importance", choices=METHODS, help="of the compressed answers; the model's default if not given")
+    parser.add_argument(
+        "--importance", choices=METHODS, help="of the compressed answers; the model's default if not given"
+    )
     parser.add_argument("--pairs", type=int, default=PAIRS, help="objects left out of each scene, at most")
     parser.add_argument("--photographs", type=Path, help="folder of the Brighton photographs; left out, they are, too")
 

@@ -64,9 +64,7 @@ def _count(cases: list[list[dict]], budget: int, side: str) -> LossCount:
 
     told = [(right(rows, rows[0]["wide"]), right(rows, str(budget)), rows[0]["seed"]) for rows in cases]
     counts = Counter((wide, compressed) for wide, compressed, _ in told)
-    lost = share(
-        [not compressed for wide, compressed, _ in told if wide], [seed for wide, _, seed in told if wide]
-    )
+    lost = share([not compressed for wide, compressed, _ in told if wide], [seed for wide, _, seed in told if wide])
     interval = (lost.value, lost.low, lost.high) if lost else (0.0, 0.0, 0.0)
     kinds = ((True, True), (True, False), (False, True), (False, False))
     return LossCount(budget, side, len(cases), *(counts[kind] for kind in kinds), *interval)

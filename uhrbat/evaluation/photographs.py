@@ -157,7 +157,5 @@ def _summary(rows: list[dict], pictures: int, known: list[Method], budgets: list
     causes = []
     for budget in budgets:
         counts = Counter(row["causes"][str(budget)] for row in rows)
-        causes += [
-            CauseCount(budget, cause, count, 0) for cause, count in sorted(counts.items()) if cause != PRESERVED
-        ]
+        causes += [CauseCount(budget, cause, count, 0) for cause, count in sorted(counts.items()) if cause != PRESERVED]
     return Photographs(pictures, len(chips()), len(rows), points, causes)

@@ -233,7 +233,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=sorted(BENCHMARKS))
     parser.add_argument("--questions", type=Path, required=True, help=".json, .jsonl, .parquet, or a folder of parquet")
     parser.add_argument("--images", type=Path, default=Path("."), help="folder that the file's image names start from")
-    parser.add_argument("--out", type=Path, required=True, help="folder for answers and report; go on from what it holds")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for answers and report; go on from what it holds"
+    )
     parser.add_argument("--model", default="nano", help="nano, a checkpoint folder or a Hub id")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--bits", type=int, choices=(4, 8), help="quantise the language model")

@@ -204,9 +204,6 @@ def table(report: dict) -> str:
     for kind in [*report["by_type"][budgets[0]], "all"]:
         values = [report["by_type"][b][kind] if kind != "all" else report["accuracy"][b] for b in budgets]
         rows.append(
-            [kind, *(f"{v:.3f}" for v in values)]
-            + [f"{report[n][kind]:.3f}" for n in ("majority", "no_image")]
+            [kind, *(f"{v:.3f}" for v in values)] + [f"{report[n][kind]:.3f}" for n in ("majority", "no_image")]
         )
-    return "\n".join(
-        "  ".join(f"{cell:>17}" if i == 0 else f"{cell:>9}" for i, cell in enumerate(row)) for row in rows
-    )
+    return "\n".join("  ".join(f"{cell:>17}" if i == 0 else f"{cell:>9}" for i, cell in enumerate(row)) for row in rows)

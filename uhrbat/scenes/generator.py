@@ -178,16 +178,11 @@ def _place(
         half = length / 2 + 1.5
         for _ in range(90):
             x, y, heading = _candidate(kind, length, land, layout, rng)
-            if not (
-                _MARGIN + half < x < UNITS - _MARGIN - half and _MARGIN + half < y < UNITS - _MARGIN - half
-            ):
+            if not (_MARGIN + half < x < UNITS - _MARGIN - half and _MARGIN + half < y < UNITS - _MARGIN - half):
                 continue
             box = np.array((x - half - gap, y - half - gap, x + half + gap, y + half + gap))
             if (
-                (taken[:, 0] < box[2])
-                & (taken[:, 2] > box[0])
-                & (taken[:, 1] < box[3])
-                & (taken[:, 3] > box[1])
+                (taken[:, 0] < box[2]) & (taken[:, 2] > box[0]) & (taken[:, 1] < box[3]) & (taken[:, 3] > box[1])
             ).any():
                 continue
             if not _suits(kind, x, y, length, land, layout, streets):
@@ -215,9 +210,7 @@ def _candidate(
         return x, y, heading + (math.pi if lane < 0 else 0) + rng.normal(0, 0.03)
     if kind == "airplane":
         room = [
-            pad
-            for pad in layout.airfield
-            if pad.use in ("apron", "runway", "taxiway") and pad.width > length * 0.9
+            pad for pad in layout.airfield if pad.use in ("apron", "runway", "taxiway") and pad.width > length * 0.9
         ]
         if room:
             pad = room[rng.choice(len(room), p=_shares([3.0 if pad.use == "apron" else 1.0 for pad in room]))]
@@ -241,9 +234,7 @@ def _suits(kind: str, x: float, y: float, length: float, land: Land, layout: Lay
     wet = land.cover(x, y) == "water"
     need = length * 0.72 + (16 if wet or not land.has_water else 34)
     if kind in WATER_KINDS:
-        return (
-            wet and land.depth(x, y) > need + (length if kind == "island" else 0) and streets.free(x, y, x, y)
-        )
+        return wet and land.depth(x, y) > need + (length if kind == "island" else 0) and streets.free(x, y, x, y)
     if kind == "car" and layout.roads:
         return not wet
     if kind != "wind turbine" and wet:
@@ -277,9 +268,7 @@ def _draw_objects(
         _prepare_ground(painter, land, site, rng)
         low, high = KIND_SIZES[site.kind]
         limits = (max(low * scale, 2), max(high * scale, 3))
-        sprite = draw(
-            site.kind, site.color, site.length * scale, site.heading, land.shadow, rng, limits, site.moving
-        )
+        sprite = draw(site.kind, site.color, site.length * scale, site.heading, land.shadow, rng, limits, site.moving)
         if place in without:
             continue
         box = paste(image, sprite, site.x * scale, site.y * scale)

@@ -67,11 +67,7 @@ def lay_roads(land: Land, rng: np.random.Generator, airfield: bool) -> Layout:
     else:
         roads += _highway(land, rng)
     taken = [pad for pad in strips if pad.use != "grass"]
-    roads = [
-        road
-        for road in roads
-        if not any(_near(road.start, pad, 60) or _near(road.end, pad, 60) for pad in taken)
-    ]
+    roads = [road for road in roads if not any(_near(road.start, pad, 60) or _near(road.end, pad, 60) for pad in taken)]
     blocks = [block for block in blocks if not any(_near(block.center, pad, 170) for pad in strips)]
     return Layout(parcels, blocks, roads, strips, piers)
 

@@ -81,9 +81,7 @@ def textures() -> dict[str, np.ndarray]:
     return {
         "water": _texture(0.9 * waves + 0.6 * swell + 0.5 * fine + 0.4 * broad, coarse, (2.2, 3.2, 3.8)),
         "farmland": _texture(0.8 * fine + 0.8 * middle + 0.7 * coarse + 0.6 * broad, coarse, (4.2, 4.4, 3.4)),
-        "forest": _texture(
-            7.5 * shade + gaps + 2.0 * fine + 3.0 * coarse + 3.0 * broad, middle, (0.85, 1.1, 0.7)
-        ),
+        "forest": _texture(7.5 * shade + gaps + 2.0 * fine + 3.0 * coarse + 3.0 * broad, middle, (0.85, 1.1, 0.7)),
         "desert": _texture(0.6 * fine + 0.8 * ripples + 0.6 * coarse + 0.8 * broad, coarse, (4.8, 4.6, 4.2)),
         "urban": _texture(0.9 * fine + 0.7 * middle + 0.6 * coarse + 0.6 * broad, coarse, (4.6, 4.5, 4.3)),
         "sensor": _texture(fine, np.zeros_like(fine), (2.2, 2.2, 2.4)),

@@ -60,9 +60,7 @@ class Painter:
 
     def line(self, start, end, color, width: float) -> None:
         """Draw a line `width` units wide."""
-        first, last = (
-            tuple(int(round((v * self.scale - 0.5) * 16)) for v in point) for point in (start, end)
-        )
+        first, last = (tuple(int(round((v * self.scale - 0.5) * 16)) for v in point) for point in (start, end))
         thickness = max(1, round(width * self.scale))
         tone = tuple(int(value) for value in color)
         cv2.line(self.image, first, last, tone, thickness, cv2.LINE_AA, 4)
@@ -91,9 +89,7 @@ class Painter:
         self.blob(x - dx * 0.25, y - dy * 0.25, radius * 0.66, color)
 
 
-def draw_layout(
-    image: np.ndarray, land: Land, layout: Layout, clear: Clear, rng: np.random.Generator
-) -> None:
+def draw_layout(image: np.ndarray, land: Land, layout: Layout, clear: Clear, rng: np.random.Generator) -> None:
     """Draw airfields, roads, town blocks and piers, in place."""
     painter = Painter(image, land.shadow)
     for pad in layout.airfield:
@@ -116,9 +112,7 @@ def _roads(painter: Painter, roads: list[Road]) -> None:
         start, end = np.array(road.start), np.array(road.end)
         if road.paved:
             for share in (0.05, 0.55):
-                painter.line(
-                    start + (end - start) * share, start + (end - start) * (share + 0.22), (158, 156, 148), 1
-                )
+                painter.line(start + (end - start) * share, start + (end - start) * (share + 0.22), (158, 156, 148), 1)
         else:
             painter.line(start, end, (152, 134, 102), road.width * 0.22)
 
@@ -185,9 +179,7 @@ def _block(painter: Painter, land: Land, block: Pad, clear: Clear, rng: np.rando
             _lot(painter, land, Pad(center, *lot, block.heading, "lot"), base, clear, rng)
 
 
-def _lot(
-    painter: Painter, land: Land, lot: Pad, base: np.ndarray, clear: Clear, rng: np.random.Generator
-) -> None:
+def _lot(painter: Painter, land: Land, lot: Pad, base: np.ndarray, clear: Clear, rng: np.random.Generator) -> None:
     """Put a house, some trees or a yard on one lot of a town block."""
     use = rng.random()
     width, depth = lot.length * rng.uniform(0.5, 0.86), lot.width * rng.uniform(0.5, 0.86)
@@ -223,9 +215,7 @@ def _house(painter: Painter, house: Pad, tone: np.ndarray, rng: np.random.Genera
         painter.fill(house.corners(-3), tone * 1.04)
         for _ in range(int(rng.integers(0, 4))):
             u, v = rng.uniform(-0.36, 0.36, 2) * (house.length, house.width)
-            painter.fill(
-                house.at([(u - 3, v - 3), (u + 4, v - 3), (u + 4, v + 3), (u - 3, v + 3)]), tone * 0.78
-            )
+            painter.fill(house.at([(u - 3, v - 3), (u + 4, v - 3), (u + 4, v + 3), (u - 3, v + 3)]), tone * 0.78)
 
 
 def _hull(corners: np.ndarray, cast: np.ndarray) -> np.ndarray:
@@ -265,9 +255,7 @@ def _afloat(painter: Painter, land: Land, x, y, size, choice, wind, rng) -> None
         painter.blob(x, y, size * 0.75, (176, 192, 192), 0.4, rng.uniform(1, 1.5), wind)
         for _ in range(3):
             dx, dy = rng.uniform(-0.3, 0.3, 2) * size
-            painter.blob(
-                x + dx, y + dy, size * rng.uniform(0.25, 0.45), np.array((98, 92, 82)) + rng.uniform(-14, 14)
-            )
+            painter.blob(x + dx, y + dy, size * rng.uniform(0.25, 0.45), np.array((98, 92, 82)) + rng.uniform(-14, 14))
     elif choice < 0.85:
         cos, sin = math.cos(wind), math.sin(wind)
         for _ in range(int(rng.integers(2, 7))):
@@ -275,9 +263,7 @@ def _afloat(painter: Painter, land: Land, x, y, size, choice, wind, rng) -> None
             radius = rng.uniform(0.5, 1.1) + size * 0.03
             stretch = rng.uniform(1.5, 2.0 + size * 0.2)
             spot = x + along * cos - across * sin, y + along * sin + across * cos
-            painter.blob(
-                *spot, radius, (184, 200, 206), rng.uniform(0.25, 0.55), stretch, wind + rng.normal(0, 0.2)
-            )
+            painter.blob(*spot, radius, (184, 200, 206), rng.uniform(0.25, 0.55), stretch, wind + rng.normal(0, 0.2))
     else:
         painter.blob(x, y, size * 1.4, (40, 74, 78), 0.4, rng.uniform(1, 2.4), rng.uniform(0, 3))
 
@@ -285,9 +271,7 @@ def _afloat(painter: Painter, land: Land, x, y, size, choice, wind, rng) -> None
 def _ashore(painter: Painter, land: Land, clear: Clear, x, y, size, choice, rng) -> None:
     """Draw a tree, a rock, a shed, a pond, a hay bale, a bare patch or a stack of dull containers."""
     cover = land.cover(x, y)
-    leaf = np.array(
-        {"desert": (104, 104, 66), "forest": (66, 92, 48)}.get(cover, (76, 98, 54))
-    ) + rng.uniform(-10, 10)
+    leaf = np.array({"desert": (104, 104, 66), "forest": (66, 92, 48)}.get(cover, (76, 98, 54))) + rng.uniform(-10, 10)
     turn = rng.uniform(0, math.pi)
     if choice < 0.34:
         for _ in range(int(rng.integers(1, 6))):
@@ -330,9 +314,7 @@ def _ashore(painter: Painter, land: Land, clear: Clear, x, y, size, choice, rng)
     elif choice < 0.92:
         for _ in range(int(rng.integers(2, 6))):
             dx, dy = rng.uniform(-26, 26, 2)
-            painter.blob(
-                x + dx + painter.shadow[0] * 2, y + dy + painter.shadow[1] * 2, 2.6, (84, 76, 56), 0.6
-            )
+            painter.blob(x + dx + painter.shadow[0] * 2, y + dy + painter.shadow[1] * 2, 2.6, (84, 76, 56), 0.6)
             painter.blob(x + dx, y + dy, 2.6, (176, 160, 116))
     else:
         for row in range(int(rng.integers(1, 4))):

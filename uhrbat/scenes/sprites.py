@@ -43,9 +43,7 @@ class _Canvas:
 
     def __init__(self, scale: float, heading: float, side: int, oversampling: int) -> None:
         self.scale = scale * oversampling
-        self.turn = np.array(
-            [(math.cos(heading), math.sin(heading)), (-math.sin(heading), math.cos(heading))]
-        )
+        self.turn = np.array([(math.cos(heading), math.sin(heading)), (-math.sin(heading), math.cos(heading))])
         self.side, self.oversampling = side, oversampling
         self.middle = side * oversampling / 2
         shape = (side * oversampling, side * oversampling)
@@ -63,12 +61,8 @@ class _Canvas:
         """Shrink the layers and box the visible pixels; `blur` softens the ground, in pixels."""
         planes = []
         for rgb, alpha in self.layers:
-            weighted = cv2.resize(rgb, (self.side, self.side), interpolation=cv2.INTER_AREA).astype(
-                np.float32
-            )
-            opacity = cv2.resize(alpha, (self.side, self.side), interpolation=cv2.INTER_AREA) / np.float32(
-                255
-            )
+            weighted = cv2.resize(rgb, (self.side, self.side), interpolation=cv2.INTER_AREA).astype(np.float32)
+            opacity = cv2.resize(alpha, (self.side, self.side), interpolation=cv2.INTER_AREA) / np.float32(255)
             planes.append((weighted, opacity))
         (weighted, opacity), (ground, ground_opacity) = planes
         if blur > 0:
@@ -141,12 +135,8 @@ def _ship(canvas, tint, length, shadow, rng, moving) -> None:
     if moving:
         reach = rng.uniform(0.7, 1.3)
         foam = (206, 220, 224)
-        canvas.polygon(
-            [(0.44, 0), (-0.5 - reach, -0.34), (-0.6 - reach, -0.22), (0.3, 0)], foam, 0.34, ground=True
-        )
-        canvas.polygon(
-            [(0.44, 0), (-0.5 - reach, 0.34), (-0.6 - reach, 0.22), (0.3, 0)], foam, 0.34, ground=True
-        )
+        canvas.polygon([(0.44, 0), (-0.5 - reach, -0.34), (-0.6 - reach, -0.22), (0.3, 0)], foam, 0.34, ground=True)
+        canvas.polygon([(0.44, 0), (-0.5 - reach, 0.34), (-0.6 - reach, 0.22), (0.3, 0)], foam, 0.34, ground=True)
         canvas.polygon(
             [(-0.4, -beam * 0.8), (-0.5 - reach, -0.04), (-0.5 - reach, 0.04), (-0.4, beam * 0.8)],
             foam,
@@ -187,9 +177,7 @@ def _airplane(canvas, tint, length, shadow, rng, moving) -> None:
             canvas.polygon(_closed(outline, mirror), tint * light)
     if length > 22:
         for mirror in (1, -1):
-            canvas.polygon(
-                _rectangle(0.0, mirror * 0.2 - 0.025, 0.12, mirror * 0.2 + 0.025), tint * 0.55 + 30
-            )
+            canvas.polygon(_rectangle(0.0, mirror * 0.2 - 0.025, 0.12, mirror * 0.2 + 0.025), tint * 0.55 + 30)
         canvas.polygon(_rectangle(0.4, -body * 0.5, 0.44, body * 0.5), (40, 46, 56))
 
 
@@ -281,15 +269,11 @@ def _fish_raft(canvas, tint, length, shadow, rng, moving) -> None:
 
 def _island(canvas, tint, length, shadow, rng, moving) -> None:
     angle = np.linspace(0, 2 * math.pi, 40, endpoint=False)
-    radius = (
-        0.42 + 0.07 * np.cos(2 * angle + rng.uniform(0, 6)) + 0.035 * np.cos(3 * angle + rng.uniform(0, 6))
-    )
+    radius = 0.42 + 0.07 * np.cos(2 * angle + rng.uniform(0, 6)) + 0.035 * np.cos(3 * angle + rng.uniform(0, 6))
     radius += 0.02 * np.cos(7 * angle + rng.uniform(0, 6))
     outline = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     for reach, opacity in ((1.42, 0.16), (1.26, 0.3), (1.1, 0.5)):
-        canvas.polygon(
-            outline * reach, (128, 186, 182) if reach > 1.2 else (206, 222, 218), opacity, ground=True
-        )
+        canvas.polygon(outline * reach, (128, 186, 182) if reach > 1.2 else (206, 222, 218), opacity, ground=True)
     canvas.polygon(outline, (216, 200, 156))
     canvas.polygon(outline * 0.78, (92, 116, 62))
     canvas.polygon(outline * 0.68, (54, 92, 44))
@@ -322,9 +306,7 @@ def _wind_turbine(canvas, tint, length, shadow, rng, moving) -> None:
             np.array((-math.sin(turn), math.cos(turn))),
         )
         tip = [along * 0.56 - across * blade * 0.5, along * 0.56 + across * blade * 0.5]
-        canvas.polygon(
-            [-across * blade, along * 0.16 - across * blade * 1.25, *tip, across * blade], (248, 248, 248)
-        )
+        canvas.polygon([-across * blade, along * 0.16 - across * blade * 1.25, *tip, across * blade], (248, 248, 248))
     canvas.polygon(_ellipse(blade * 1.7, blade * 1.7), (226, 228, 232))
 
 

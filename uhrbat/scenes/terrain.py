@@ -133,9 +133,7 @@ def paint(land: Land, rng: np.random.Generator, size: int, parcels: list[np.ndar
     return image
 
 
-def _color(
-    cover: str, land: Land, rng: np.random.Generator, relief: np.ndarray, depth: np.ndarray
-) -> np.ndarray:
+def _color(cover: str, land: Land, rng: np.random.Generator, relief: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Paint the broad colors of one cover over the whole grid: uint8[GRID, GRID, 3]."""
     tone = rng.uniform(-8, 8) + rng.uniform(-4, 4, 3)
     mottle = fractal(rng, GRID, 8, 6, 0.7)
@@ -151,9 +149,7 @@ def _color(
         return _blend(deep, light, shallow, luminance)
     if cover == "forest":
         glade = np.clip(hue - 0.9, 0, 1)
-        return _blend(
-            np.array((52, 78, 44)) + tone, np.array((98, 112, 62)) + tone, glade, 4 * mottle + 34 * slope
-        )
+        return _blend(np.array((52, 78, 44)) + tone, np.array((98, 112, 62)) + tone, glade, 4 * mottle + 34 * slope)
     if cover == "desert":
         warp = fractal(rng, GRID, 6, 4, 0.45)
         heading = rng.uniform(0, math.pi)
@@ -161,8 +157,7 @@ def _color(
         phase = (u * math.cos(heading) + v * math.sin(heading)) * rng.uniform(70, 190) + 2.6 * warp
         crest = 1 - np.abs(np.sin(phase)) ** 0.6
         dunes = (
-            cv2.Sobel(crest, cv2.CV_32F, 1, 0) * land.shadow[0]
-            + cv2.Sobel(crest, cv2.CV_32F, 0, 1) * land.shadow[1]
+            cv2.Sobel(crest, cv2.CV_32F, 1, 0) * land.shadow[0] + cv2.Sobel(crest, cv2.CV_32F, 0, 1) * land.shadow[1]
         )
         sandy = np.clip(0.8 + 0.6 * hue, 0, 1)
         gravel = np.clip(relief - 0.7, 0, 1)
@@ -170,9 +165,7 @@ def _color(
         return _blend(np.array((198, 168, 124)) + tone, np.array((150, 122, 94)) + tone, gravel, luminance)
     if cover == "urban":
         green = np.clip(hue - 0.2, 0, 1) * 0.8
-        return _blend(
-            np.array((136, 132, 124)) + tone * 0.6, np.array((96, 108, 76)) + tone, green, 4 * mottle
-        )
+        return _blend(np.array((136, 132, 124)) + tone * 0.6, np.array((96, 108, 76)) + tone, green, 4 * mottle)
     return _blend(
         np.array((118, 120, 74)) + tone,
         np.array((134, 116, 82)) + tone,
@@ -184,8 +177,7 @@ def _color(
 def _blend(first: np.ndarray, second: np.ndarray, share: np.ndarray, luminance: np.ndarray) -> np.ndarray:
     """Mix two colors by float32[GRID, GRID] `share`, add `luminance`, and give uint8[GRID, GRID, 3]."""
     channels = [
-        cv2.addWeighted(share.astype(np.float32), float(b - a), luminance, 1.0, float(a))
-        for a, b in zip(first, second)
+        cv2.addWeighted(share.astype(np.float32), float(b - a), luminance, 1.0, float(a)) for a, b in zip(first, second)
     ]
     return np.clip(cv2.merge(channels), 0, 255).astype(np.uint8)
 
@@ -243,9 +235,7 @@ def _plough(
     phase = np.where(turned[labels], u * cos + v * sin, v * cos - u * sin) * rate
     wave = np.sin(np.arange(256) * 2 * math.pi / 256)
     strength = rng.uniform(0.2, 1.0)
-    furrows = cv2.LUT(
-        (phase.astype(np.int32) & 255).astype(np.uint8), (128 + 9 * strength * wave).astype(np.uint8)
-    )
+    furrows = cv2.LUT((phase.astype(np.int32) & 255).astype(np.uint8), (128 + 9 * strength * wave).astype(np.uint8))
     return cv2.addWeighted(tinted, 1, cv2.merge([furrows] * 3), 1, -128)
 
 

@@ -114,9 +114,7 @@ class _Asgi:
         await self._app(scope, receive, send)
 
 
-def application(
-    replicas: Replicas, token: str | None, load: Load = load_engine
-) -> serve.Application:
+def application(replicas: Replicas, token: str | None, load: Load = load_engine) -> serve.Application:
     """The application: what `serve.run` takes."""
     deployment = serve.deployment(
         Replica,

@@ -174,9 +174,7 @@ class SampleDrawer:
         regions = np.concatenate([own, rng.permutation(others)[:most]])
         return rng.permutation(regions), LAND_COVERS[main]
 
-    def _likeliest(
-        self, bank: BankScene, asked: list[Question], count: int, shares: dict[int, int]
-    ) -> np.ndarray:
+    def _likeliest(self, bank: BankScene, asked: list[Question], count: int, shares: dict[int, int]) -> np.ndarray:
         """Background tokens that look most like what the questions ask for, more or less of it random."""
         rng = self.rng
         background = np.flatnonzero(bank.owner < 0)

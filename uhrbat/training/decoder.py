@@ -80,9 +80,7 @@ def image_embeddings(model: UHRBATModel, batch: Batch) -> Tensor:
     return torch.cat([tokens, parts.view(count, regions, members, -1).mean(2)], 1)
 
 
-def losses(
-    model: UHRBATModel, batch: Batch, before: Tensor, neighbours: Neighbours
-) -> tuple[Tensor, Tensor, Tensor]:
+def losses(model: UHRBATModel, batch: Batch, before: Tensor, neighbours: Neighbours) -> tuple[Tensor, Tensor, Tensor]:
     """-> (next-token loss on targets, attention loss, share of target tokens predicted)."""
     count = len(batch.ids)
     image = model.token_mlp(image_embeddings(model, batch))

@@ -283,7 +283,9 @@ class Trainer:
             codec = self.engine.codec
             # Cloned where it is a view of more than itself: gathered shares are padded, which safetensors refuses.
             tensors = {
-                name.removeprefix("network."): value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
+                name.removeprefix("network."): value.clone()
+                if value.untyped_storage().nbytes() > value.nbytes
+                else value
                 for name, value in tensors.items()
             }
             checkpoints.save(network, codec.tokenizer, folder, self.dtype, codec.text_tokenizer, tensors)

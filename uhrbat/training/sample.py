@@ -126,9 +126,7 @@ class Sampler(nn.Module):
 
         return checkpoint(embed, features[tokens], use_reentrant=False)
 
-    def loss(
-        self, picture: Picture, selections: dict[int, Selection], turns: Sequence[tuple[str, str]]
-    ) -> Tensor:
+    def loss(self, picture: Picture, selections: dict[int, Selection], turns: Sequence[tuple[str, str]]) -> Tensor:
         """Mean next-token loss over the answers' ids."""
         prompt, learnt = self.engine.codec.conversation(turns)
         device = self.network.device
