@@ -18,10 +18,10 @@ from app.scene_files import SceneKey
 from app.sessions import Session
 from app.viewer import image_value, maps_value
 from uhrbat.errors import Cancelled, UHRBATError
-from uhrbat.pyramid import SCALES, split_budget
+from uhrbat.geometry import SCALES, split_budget
+from uhrbat.results import AnswerResult, AskResult
 from uhrbat.serving.job import Job
-from uhrbat.serving.results import AnswerResult, AskResult
-from uhrbat.serving.schema import DEFAULT_MODEL
+from uhrbat.serving.protocol import DEFAULT_MODEL
 
 logger = logging.getLogger(__name__)
 Updates = Iterator[dict[Any, Any]]

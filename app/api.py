@@ -15,10 +15,10 @@ from app.ingest import Picture
 from app.runs import Query
 from app.values import METHODS
 from uhrbat.errors import InputError, UHRBATError
-from uhrbat.pyramid import Pyramid
+from uhrbat.geometry import Pyramid
+from uhrbat.results import AskResult
 from uhrbat.serving.job import Job
-from uhrbat.serving.results import AskResult
-from uhrbat.serving.schema import Budget
+from uhrbat.serving.protocol import Budget
 
 
 def add(explorer: Explorer) -> None:

@@ -12,12 +12,12 @@ from app.runs import Query, Runs
 from app.sessions import Sessions
 from app.values import METHODS
 from uhrbat.errors import InputError, UHRBATError
-from uhrbat.pyramid import SCALES, Pyramid, Scale, split_budget
-from uhrbat.serving.client import Worker
+from uhrbat.geometry import SCALES, Pyramid, Scale, split_budget
+from uhrbat.results import AnswerResult, AskResult, CompareResult, InspectResult, SweepResult
+from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.results import AnswerResult, AskResult, CompareResult, InspectResult, SweepResult
-from uhrbat.serving.schema import Budget, ModelInfo
+from uhrbat.serving.protocol import Budget, ModelInfo
 
 SWEEP = (64, 128, 256, 512, 1000, 2000, 3000, 5000, 8000, 16000)
 DEFAULT = "default"

@@ -14,8 +14,8 @@ from PIL import Image
 from app import overlays, theme
 from app.runs import KeptRun
 from uhrbat import imagery
-from uhrbat.pyramid import Pyramid
-from uhrbat.serving.results import MERGED, PRESERVED
+from uhrbat.geometry import Pyramid
+from uhrbat.results import MERGED, PRESERVED
 
 matplotlib.use("Agg")
 

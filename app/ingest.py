@@ -17,7 +17,7 @@ from app.examples import Example
 from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError
 from uhrbat.imagery import ImageInfo, TileReader, open_image, with_stretch, write_pyramid
-from uhrbat.serving.client import Worker
+from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.limits import Limits
 
 logger = logging.getLogger(__name__)

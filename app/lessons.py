@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from uhrbat import evidence
 from uhrbat.engine import EncodedScene
-from uhrbat.scenes import phrase
+from uhrbat.selection import evidence
+from uhrbat.worlds import phrase
 
 WIDE = 3000
 BUDGETS = (64, 256, 1000, WIDE, 16000)

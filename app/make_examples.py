@@ -18,8 +18,8 @@ from PIL import Image
 from app import examples
 from app.lessons import PLANS, Plan, Shown, show, table
 from uhrbat import UHRBAT
-from uhrbat.scenes import EXAMPLE_SEEDS, Scene, generate
-from uhrbat.scenes.questions import Question, questions
+from uhrbat.worlds import EXAMPLE_SEEDS, Scene, generate
+from uhrbat.worlds.questions import Question, questions
 
 _ASKED = 40
 

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from app.ingest import Picture
-from uhrbat.pyramid import Pyramid, Scale
-from uhrbat.serving.results import ScaleMap
+from uhrbat.geometry import Pyramid, Scale
+from uhrbat.results import ScaleMap
 
 MERGED_BIT = 1 << 23
 HEADROOM = 65535

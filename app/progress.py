@@ -4,8 +4,8 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
+from uhrbat.results import Progress
 from uhrbat.serving.job import Job
-from uhrbat.serving.results import Progress
 
 _SHARES = {"read": 4, "encode": 60, "score": 6, "partition": 14, "rank": 4, "prefill": 6, "decode": 6}
 _WORDS = {

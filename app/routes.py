@@ -19,7 +19,7 @@ from app.findings import Findings
 from app.ingest import Shelf
 from app.runs import KeptRun, Runs
 from uhrbat.errors import InputError
-from uhrbat.pyramid import SCALES, Scale, order_of_shares
+from uhrbat.geometry import SCALES, Scale, order_of_shares
 
 PREFIX = "/gradio_api/uhr"
 SCRIPTS = Path(__file__).resolve().parent.parent / "assets" / "viewer"

@@ -11,7 +11,7 @@ import numpy as np
 from app.examples import KnownQuestion
 from app.ingest import Picture
 from uhrbat.errors import InputError
-from uhrbat.serving.results import AskResult, CompareResult, InspectResult, ScaleMap, SweepResult
+from uhrbat.results import AskResult, CompareResult, InspectResult, ScaleMap, SweepResult
 
 _KEPT = 64
 _KEPT_KINDS = 20

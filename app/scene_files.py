@@ -20,8 +20,8 @@ from PIL import Image
 
 from app.examples import scene_item
 from uhrbat.errors import Cancelled, ImageError
-from uhrbat.provenance import save_scene
-from uhrbat.scenes import generate
+from uhrbat.imagery.provenance import save_world
+from uhrbat.worlds import generate
 
 _TICK = 0.1
 _ROOT = Path(__file__).resolve().parent.parent
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scene = generate(key.seed, without=key.without)
     print(0.6, flush=True)
     path, part = args.folder / f"{key.name}.png", _unfinished(key, args.folder, os.getpid())
-    save_scene(Image.fromarray(scene.image), part)
+    save_world(Image.fromarray(scene.image), part)
     part.replace(path)
     told = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **scene_item(scene)}
     (args.folder / f"{key.name}.json").write_text(json.dumps(told))

@@ -7,8 +7,8 @@ import numpy as np
 from app import marks
 from app.runs import KeptRun
 from app.viewer import rectangles
-from uhrbat.pyramid import Pyramid
-from uhrbat.serving.results import (
+from uhrbat.geometry import Pyramid
+from uhrbat.results import (
     PRESERVED,
     Answer,
     AnswerResult,
@@ -19,7 +19,7 @@ from uhrbat.serving.results import (
     Run,
     SweepPoint,
 )
-from uhrbat.serving.schema import ModelInfo
+from uhrbat.serving.protocol import ModelInfo
 
 METHOD_CHOICES = ("importance", "regions", "order", "seed")
 """What a share link tells of the method, where it was chosen."""

@@ -6,7 +6,7 @@ import gradio as gr
 
 from app.ingest import Picture
 from app.runs import KeptRun
-from uhrbat.pyramid import Pyramid, Scale
+from uhrbat.geometry import Pyramid, Scale
 
 ASSETS = "gradio_api/uhr/assets"
 CHOICE = 4

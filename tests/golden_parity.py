@@ -15,11 +15,11 @@ from PIL import Image
 from tests.golden_select import cases, through_mlp
 from tests.test_ranking import golden_ranking
 from tests.test_reference import GOLDEN, RUNS, SCALES, asked_again, golden_run, largest, tensors
-from uhrbat import importance
 from uhrbat.engine import UHRBAT, EncodedScene
 from uhrbat.imagery import Canvas, canvas_of, read_canvas, scale_image, tiles
-from uhrbat.model import PROFILES, Profile
-from uhrbat.regions import kmeans
+from uhrbat.network.model import PROFILES, Profile
+from uhrbat.selection import importance
+from uhrbat.selection.regions import kmeans
 
 
 def row(case: str, quantity: str, difference: float) -> None:

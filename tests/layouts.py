@@ -16,8 +16,8 @@ from transformers import (
 )
 
 from tests.tiny import tokenizer
-from uhrbat.layouts import published_name
-from uhrbat.model import ModelConfig, UHRBATModel
+from uhrbat.checkpoints.layouts import published_name
+from uhrbat.network.model import ModelConfig, UHRBATModel
 
 SCALES = (336, 672)
 VISION = dict(

@@ -17,11 +17,11 @@ from tqdm import tqdm
 
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.encoded import ScenesEncoder
-from uhrbat.evaluation.frontier import joined
-from uhrbat.evaluation.methods import Asked, methods
+from uhrbat.evaluation.frontier.methods import Asked, methods
+from uhrbat.evaluation.frontier.run import joined
 from uhrbat.evaluation.shares import is_right, share
-from uhrbat.ranking import PRESERVED
-from uhrbat.scenes import questions
+from uhrbat.selection.ranking import PRESERVED
+from uhrbat.worlds import questions
 
 GRID = "similarity-grid-max"
 GROUPS = {(False, True): "only the grid is right", (True, True): "both right", (False, False): "both wrong"}

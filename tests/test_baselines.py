@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from uhrbat.baselines import BASELINES, rank_baseline, select_baseline
 from uhrbat.errors import InputError
-from uhrbat.pyramid import Pyramid
+from uhrbat.geometry import Pyramid
+from uhrbat.selection.baselines import BASELINES, rank_baseline, select_baseline
 
 PYRAMID = Pyramid(4032, 4032, (672, 1344, 2688))
 SCALES = PYRAMID.scales

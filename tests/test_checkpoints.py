@@ -1,6 +1,7 @@
 import json
 import sys
 import types
+from pathlib import Path
 
 import huggingface_hub
 import numpy as np
@@ -11,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from tests import layouts, tiny
 from tests.layouts import SCALES, language, write_onevision, write_released
-from uhrbat import checkpoints, hub
-from uhrbat.checkpoints import load
+from uhrbat.checkpoints import hub, loading
+from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import Cancelled, CheckpointError
 from uhrbat.imagery import canvas_of
@@ -67,7 +68,7 @@ def test_a_scale_without_a_residual_has_none(tmp_path):
 def test_saved_and_loaded_again_it_gives_equal_outputs(tmp_path, layout):
     folder = tmp_path / "first"
     if layout == "nano":
-        checkpoints.save(tiny.network(), tiny.tokenizer(), folder, FLOAT)
+        loading.save(tiny.network(), tiny.tokenizer(), folder, FLOAT)
     elif layout == "LLaVA-OneVision":
         write_onevision(folder)
     else:
@@ -91,9 +92,9 @@ def test_half_precision_keeps_rotary_frequencies_whole(tmp_path, dtype):
 
 
 def test_large_weights_are_saved_in_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "SHARD_SIZE", "50KB")
+    monkeypatch.setattr(loading, "SHARD_SIZE", "50KB")
     network = tiny.network()
-    checkpoints.save(network, tiny.tokenizer(), tmp_path, FLOAT)
+    loading.save(network, tiny.tokenizer(), tmp_path, FLOAT)
     assert (tmp_path / "model.safetensors.index.json").is_file()
     assert same(load(str(tmp_path), CPU, FLOAT).model, network)
 
@@ -207,7 +208,7 @@ def test_a_folder_without_weights_or_tokenizer(tmp_path):
 def test_layers_are_spread_over_gpus_by_free_memory(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: ((10, 10), (14, 14))[index])
-    spread = checkpoints._spread(12, torch.device("cuda"))
+    spread = loading._spread(12, torch.device("cuda"))
     where = [spread[f"language.model.layers.{layer}"] for layer in range(12)]
     assert where == ["cuda:0"] * 4 + ["cuda:1"] * 8
     assert spread[""] == "cuda:0" and spread["language.lm_head"] == spread["language.model.norm"] == "cuda:1"
@@ -314,9 +315,7 @@ def test_a_model_is_pushed_with_its_card(tmp_path, monkeypatch):
     kept = {}
 
     def upload_folder(repo_id, folder_path, token):
-        kept.update(
-            {path.name: path.read_bytes() for path in checkpoints.Path(folder_path).iterdir() if path.is_file()}
-        )
+        kept.update({path.name: path.read_bytes() for path in Path(folder_path).iterdir() if path.is_file()})
 
     monkeypatch.setattr(huggingface_hub, "create_repo", lambda name, **_: types.SimpleNamespace(repo_id=name))
     monkeypatch.setattr(huggingface_hub, "upload_folder", upload_folder)
@@ -342,7 +341,7 @@ def test_a_quantised_language_model_answers_nearly_the_same(tmp_path, bits, monk
     assert 0 < (exact - near).abs().max() < 0.3
     assert torch.equal(model.projector[0].weight, network.projector[0].weight)
     with pytest.raises(CheckpointError, match="cannot be saved"):
-        checkpoints.save(model, tiny.tokenizer(), tmp_path / "again", FLOAT)
+        loading.save(model, tiny.tokenizer(), tmp_path / "again", FLOAT)
 
 
 def test_bits_need_bitsandbytes_and_are_4_or_8(tmp_path, monkeypatch):

@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 
 from tests.tiny import engine, network
-from uhrbat.baselines import BASELINES
-from uhrbat.device import TileBatches, choose_device
 from uhrbat.engine import UHRBAT, Settings
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import canvas_of
-from uhrbat.model import PROFILES
+from uhrbat.network.device import TileBatches, choose_device
+from uhrbat.network.model import PROFILES
+from uhrbat.selection.baselines import BASELINES
 
 QUESTION = "How many ships are there?"
 

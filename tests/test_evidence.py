@@ -4,11 +4,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uhrbat import evidence
 from uhrbat.errors import InputError
-from uhrbat.evidence import AVERAGED, CUT, DILUTED, PRESERVED, TOO_SMALL, evidence_preserved, fate
-from uhrbat.pyramid import Pyramid, Scale, split_budget
-from uhrbat.ranking import rank_tokens
+from uhrbat.geometry import Pyramid, Scale, split_budget
+from uhrbat.selection import evidence
+from uhrbat.selection.evidence import AVERAGED, CUT, DILUTED, PRESERVED, TOO_SMALL, evidence_preserved, fate
+from uhrbat.selection.ranking import rank_tokens
 
 PYRAMID = Pyramid(1344, 1000, (672, 1344))
 BOX = (100.0, 200.0, 110.0, 210.0)

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from tests.tiny import engine, network
-from uhrbat import importance
-from uhrbat.pyramid import Scale
+from uhrbat.geometry import Scale
+from uhrbat.selection import importance
 
 
 def test_raster_and_tile_major_are_inverse():

@@ -8,8 +8,8 @@ from PIL import Image
 
 from tests.imagery.made_images import write_tiff
 from tests.tiny import config, network, tokenizer
-from uhrbat import checkpoints
 from uhrbat.__main__ import main
+from uhrbat.checkpoints import loading
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def model(tmp_path_factory):
     import torch
 
     folder = tmp_path_factory.mktemp("model")
-    checkpoints.save(network(), tokenizer(), folder, torch.float32)
+    loading.save(network(), tokenizer(), folder, torch.float32)
     assert config().point_bins
     return str(folder)
 

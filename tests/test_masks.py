@@ -1,6 +1,6 @@
 import torch
 
-from uhrbat.masks import biased, inhibited
+from uhrbat.network.attention import biased, inhibited
 
 
 def test_tokens_near_a_listed_point_are_hidden_from_half_of_the_heads():

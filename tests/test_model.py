@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from tests.tiny import BINS, network, tokenizer
-from uhrbat.decoding import Pointing, generate_many
-from uhrbat.model import Profile, likeliest
-from uhrbat.pyramid import Scale
-from uhrbat.text import TextCodec
+from uhrbat.geometry import Scale
+from uhrbat.network.decoder import Pointing, generate_many
+from uhrbat.network.model import Profile, likeliest
+from uhrbat.network.text import TextCodec
 
 BEFORE, AFTER = torch.tensor([3, 4, 5]), torch.tensor([9, 8, 7, 6])
 

@@ -3,35 +3,35 @@ import pytest
 from PIL import Image
 
 from uhrbat.imagery import canvas_of, read_canvas
-from uhrbat.provenance import is_saved_scene, save_scene
-from uhrbat.scenes import generate
+from uhrbat.imagery.provenance import is_generated, save_world
+from uhrbat.worlds import generate
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     """A small generated picture, saved."""
     path = tmp_path_factory.mktemp("scene") / "scene.png"
-    save_scene(Image.fromarray(generate(3_000_001, 504).image), path)
+    save_world(Image.fromarray(generate(3_000_001, 504).image), path)
     return path
 
 
 def test_a_saved_scene_is_known_again(scene):
-    assert is_saved_scene(scene, read_canvas(scene))
+    assert is_generated(scene, read_canvas(scene))
 
 
 def test_its_stamp_on_other_pixels_says_nothing(scene, tmp_path):
     with Image.open(scene) as image:
         pixels, stamp = np.asarray(image).copy(), image.info
     pixels[0, 0, 0] ^= 1
-    assert not is_saved_scene(scene, canvas_of(pixels))
-    assert stamp and not is_saved_scene(save(tmp_path, pixels), canvas_of(pixels))
+    assert not is_generated(scene, canvas_of(pixels))
+    assert stamp and not is_generated(save(tmp_path, pixels), canvas_of(pixels))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"])
 def test_other_files_are_not_scenes(content, tmp_path):
     path = tmp_path / "other"
     path.write_bytes(content)
-    assert not is_saved_scene(path, canvas_of(np.zeros((4, 4, 3), np.uint8)))
+    assert not is_generated(path, canvas_of(np.zeros((4, 4, 3), np.uint8)))
 
 
 def save(folder, pixels):

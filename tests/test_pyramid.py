@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uhrbat.errors import InputError
-from uhrbat.pyramid import PRESETS, SCALES, Pyramid, Scale, split_budget
+from uhrbat.geometry import PRESETS, SCALES, Pyramid, Scale, split_budget
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.golden_select import cases, through_mlp
 from uhrbat.errors import InputError
-from uhrbat.ranking import DROPPED, PRESERVED, rank_tokens
+from uhrbat.selection.ranking import DROPPED, PRESERVED, rank_tokens
 
 
 def walk(importance, regions, order, background, excluded):

@@ -11,11 +11,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.golden_select import SHARED
-from uhrbat import importance
+from uhrbat.checkpoints.layouts import published_name
 from uhrbat.engine import UHRBAT, Settings
 from uhrbat.imagery import canvas_of
-from uhrbat.layouts import published_name
-from uhrbat.text import clean_question
+from uhrbat.network.text import clean_question
+from uhrbat.selection import importance
 
 GOLDEN = SHARED / "data" / "golden"
 SCALES = (336, 672, 1008)

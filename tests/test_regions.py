@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from tests.golden_select import SHARED, cases
-from uhrbat import clustering
-from uhrbat.clustering import principal
 from uhrbat.errors import InputError
-from uhrbat.pyramid import Scale
-from uhrbat.ranking import rank_tokens
-from uhrbat.regions import (
+from uhrbat.geometry import Scale
+from uhrbat.selection import clustering
+from uhrbat.selection.clustering import principal
+from uhrbat.selection.ranking import rank_tokens
+from uhrbat.selection.regions import (
     RegionSettings,
     grid_regions,
     kmeans,

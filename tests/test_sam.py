@@ -6,13 +6,13 @@ import torch
 from transformers import SamConfig, SamModel
 
 from tests.tiny import engine
-from uhrbat import hub
+from uhrbat.checkpoints import hub
 from uhrbat.engine import UHRBAT, Settings
 from uhrbat.errors import CheckpointError
 from uhrbat.imagery import canvas_of
-from uhrbat.regions import BACKGROUND
-from uhrbat.sam import SamSettings, Segmenter
-from uhrbat.serving.models import Models, Offer
+from uhrbat.selection.regions import BACKGROUND
+from uhrbat.selection.sam import SamSettings, Segmenter
+from uhrbat.serving.server.models import Models, Offer
 
 SIZE, LOW = 64, 16
 

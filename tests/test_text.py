@@ -2,7 +2,7 @@ import pytest
 
 from tests.tiny import BINS, tokenizer
 from uhrbat.errors import InputError
-from uhrbat.text import MAX_QUESTION, TextCodec, choices, clean_question
+from uhrbat.network.text import MAX_QUESTION, TextCodec, choices, clean_question
 
 
 @pytest.fixture

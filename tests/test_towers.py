@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 
 from tests.layouts import released_network, write_clip, write_onevision, write_released
-from uhrbat.checkpoints import load
+from uhrbat.checkpoints.layouts import CONTRAST
+from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT, Settings
 from uhrbat.errors import InputError
 from uhrbat.imagery import canvas_of
-from uhrbat.layouts import CONTRAST
-from uhrbat.towers import build_tower, value_features
+from uhrbat.network.towers import build_tower, value_features
 
 CPU, FLOAT = torch.device("cpu"), torch.float32
 

@@ -7,9 +7,9 @@ from functools import cache
 import torch
 
 from uhrbat.engine import UHRBAT
-from uhrbat.model import ModelConfig, UHRBATModel
-from uhrbat.text import TextCodec
-from uhrbat.training.tokenizer import build_tokenizer, corpus
+from uhrbat.network.model import ModelConfig, UHRBATModel
+from uhrbat.network.text import TextCodec
+from uhrbat.training.nano.tokenizer import build_tokenizer, corpus
 
 BINS = 8
 

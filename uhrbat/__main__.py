@@ -12,7 +12,7 @@ import resource
 import sys
 from dataclasses import asdict
 
-from .errors import Cancelled, InputError, UHRBATError
+from uhrbat.errors import Cancelled, InputError, UHRBATError
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,14 +49,14 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
         if rest[:1] == ["serve"]:
-            from .serving.__main__ import main as serve
+            from uhrbat.serving.__main__ import main as serve
 
             return serve(rest[1:])
-        from .evaluation import frontier as frontier_room
-        from .evaluation import loss as loss_room
-        from .evaluation import runner as benchmark_room
-        from .evaluation import scenes as scenes_room
-        from .training import finetune as train_room
+        from uhrbat.evaluation import worlds as scenes_room
+        from uhrbat.evaluation.benchmarks import run as benchmark_room
+        from uhrbat.evaluation.frontier import run as frontier_room
+        from uhrbat.evaluation.loss import run as loss_room
+        from uhrbat.training.finetune import train as train_room
 
         rooms = (
             (scenes, scenes_room),
@@ -115,10 +115,10 @@ def _bands(text: str) -> tuple[int, ...]:
 
 
 def _view(args: argparse.Namespace):
-    from .engine import UHRBAT, Settings
-    from .imagery import open_image
-    from .pyramid import Pyramid
-    from .text import clean_question
+    from uhrbat.engine import UHRBAT, Settings
+    from uhrbat.geometry import Pyramid
+    from uhrbat.imagery import open_image
+    from uhrbat.network.text import clean_question
 
     info = open_image(args.image, bands=args.bands)
     question = clean_question(args.question)

@@ -6,7 +6,6 @@ question, a view serves every budget, only an answer needs the language model.
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,21 +16,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import checkpoints, hub, imagery, importance, sam
-from .device import TileBatches, choose_device
-from .errors import InputError
-from .model import UHRBATModel
-from .provenance import is_saved_scene
-from .pyramid import Pyramid, Scale, split_budget
-from .ranking import rank_tokens
-from .regions import BACKGROUND, partition
-from .released import unseeded_kmeans
-from .reporting import Flag, Progress, Reporter
-from .settings import SETTINGS_CHOICES as SETTINGS_CHOICES
-from .settings import Settings, default_settings
-from .text import TextCodec, clean_question
-from .view import Answer as Answer
-from .view import Budget, View
+from uhrbat import imagery
+from uhrbat.checkpoints import hub, loading
+from uhrbat.errors import InputError
+from uhrbat.geometry import Pyramid, Scale, split_budget
+from uhrbat.imagery.provenance import is_generated
+from uhrbat.network.device import TileBatches, choose_device
+from uhrbat.network.model import UHRBATModel
+from uhrbat.network.text import TextCodec, clean_question
+from uhrbat.progress import Flag, Progress, Reporter
+from uhrbat.question import Answer as Answer
+from uhrbat.question import Budget, View
+from uhrbat.selection import importance, sam
+from uhrbat.selection.ranking import rank_tokens
+from uhrbat.selection.regions import BACKGROUND, partition
+from uhrbat.selection.released import unseeded_kmeans
+from uhrbat.settings import SETTINGS_CHOICES as SETTINGS_CHOICES
+from uhrbat.settings import Settings, default_settings
 
 PHOTOGRAPH_CAVEAT = (
     "nano was trained on generated scenes only; this image is not one of them, so take its answer as a demonstration."
@@ -65,12 +66,12 @@ class UHRBAT:
         """Load "nano", a checkpoint folder, or a Hub id such as `RL-MIND/UHR-BAT`.
 
         device: "auto" takes cuda, then mps, then cpu; dtype: bfloat16 on cuda, else float32. options: device_map,
-        bits, similarity, ignore_unexpected (`checkpoints.load`). CheckpointError.
+        bits, similarity, ignore_unexpected (`loading.load`). CheckpointError.
         """
         where = torch.device(choose_device(device))
         kind = dtype or (torch.bfloat16 if where.type == "cuda" else torch.float32)
         report = Reporter(progress, cancel)
-        loaded = checkpoints.load(
+        loaded = loading.load(
             name, where, kind, progress=lambda share, message: report("load", share, message), **options
         )
         report.close()
@@ -80,12 +81,12 @@ class UHRBAT:
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write the model to a folder that `from_pretrained` reads; dtype: its own by default."""
         codec = self.codec
-        checkpoints.save(self.model, codec.tokenizer, Path(folder), dtype or self.dtype, codec.text_tokenizer)
+        loading.save(self.model, codec.tokenizer, Path(folder), dtype or self.dtype, codec.text_tokenizer)
 
     def push_to_hub(self, repository: str, private: bool = True, token: str | None = None) -> str:
         """Upload the model with a card to the Hub as owner/name. Returns its address."""
-        loaded = checkpoints.Loaded(self.model, self.codec.tokenizer, self.codec.text_tokenizer)
-        return checkpoints.push(loaded, repository, self.dtype, private, token)
+        loaded = loading.Loaded(self.model, self.codec.tokenizer, self.codec.text_tokenizer)
+        return loading.push(loaded, repository, self.dtype, private, token)
 
     @property
     def device(self) -> torch.device:
@@ -135,7 +136,7 @@ class UHRBAT:
         info = info or imagery.open_image(path, bands=bands)
         stop = cancel.is_set if cancel is not None else None
         canvas = imagery.read_canvas(path, info, lambda share: report("read", share), stop)
-        return self._encode(canvas, is_example(path) or is_saved_scene(path, canvas), report)
+        return self._encode(canvas, is_generated(path, canvas), report)
 
     def encode_canvas(
         self,
@@ -373,12 +374,3 @@ class EncodedScene:
             self._masks = masks
             for held in (self._views, self._regions):
                 held.clear()
-
-
-def is_example(path: str | Path) -> bool:
-    """Whether a file is, byte for byte, one of the shipped generated scenes."""
-    listing = checkpoints.ASSETS / "examples" / "examples.json"
-    if not listing.is_file():
-        return False
-    known = {item["sha256"] for item in json.loads(listing.read_text())["examples"]}
-    return imagery.sha256_file(path) in known

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from . import importance
-from .errors import InputError
-from .model import UHRBATModel
-from .pyramid import Scale
-from .regions import RegionSettings
+from uhrbat.errors import InputError
+from uhrbat.geometry import Scale
+from uhrbat.network.model import UHRBATModel
+from uhrbat.selection import importance
+from uhrbat.selection.regions import RegionSettings
 
 SETTINGS_CHOICES = {
     "importance": importance.METHODS,

@@ -60,7 +60,7 @@ export function onFrame(keys, listener) {
 export const SIZES = [672, 1344, 2688, 4032];
 export const TOKENS = 131328;
 
-/** For each scale, how many of the first n tokens of a total budget are its own (uhrbat.pyramid.split_budget). */
+/** For each scale, how many of the first n tokens of a total budget are its own (uhrbat.geometry.split_budget). */
 const shares = await loadShares();
 
 async function loadShares() {

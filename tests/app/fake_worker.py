@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from uhrbat import results
 from uhrbat.errors import Cancelled, InputError
+from uhrbat.geometry import SCALES, Pyramid, Scale, split_budget
 from uhrbat.imagery import open_image
-from uhrbat.pyramid import SCALES, Pyramid, Scale, split_budget
-from uhrbat.serving import results
-from uhrbat.serving.client import Worker
+from uhrbat.network.text import clean_question
+from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
-from uhrbat.serving.schema import Health, ModelInfo, Request, Settings
-from uhrbat.text import clean_question
+from uhrbat.serving.protocol import Health, ModelInfo, Request, Settings
 
 BLOCK = 6
 CAVEAT = "nano was trained on generated scenes only; its answers on other images mean little."

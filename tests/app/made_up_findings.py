@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from uhrbat.evaluation import findings
-from uhrbat.scenes import EVALUATION_SEEDS
+from uhrbat.worlds import EVALUATION_SEEDS
 
 BUDGETS = [64, 256, 1000, 3000, 16000]
 SEED = EVALUATION_SEEDS[3]

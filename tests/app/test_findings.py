@@ -15,8 +15,8 @@ from tests.app import made_up_findings
 from tests.app.test_actions import event, last
 from uhrbat.errors import ImageError, InputError
 from uhrbat.imagery import read_canvas
-from uhrbat.provenance import is_saved_scene
-from uhrbat.scenes import generate
+from uhrbat.imagery.provenance import is_generated
+from uhrbat.worlds import generate
 
 SEED = made_up_findings.SEED
 
@@ -83,7 +83,7 @@ def test_a_miss_opens_as_a_generated_scene_with_its_truth_and_is_let_go(explorer
     found = explorer.findings()
     *progress, picture = findings.open_scene(explorer.shelf, SceneKey(SEED, (1,)), found)
     assert progress == sorted(progress) and len(set(progress)) > 3
-    assert is_saved_scene(picture.path, read_canvas(picture.path))
+    assert is_generated(picture.path, read_canvas(picture.path))
     whole = generate(SEED)
     assert [item.box for item in picture.example.objects] == [o.box for i, o in enumerate(whole.objects) if i != 1]
     assert picture.example.question(found.misses_of(SceneKey(SEED, (1,)))[0].question).answer == "two"

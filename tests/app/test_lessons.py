@@ -4,7 +4,7 @@ import pytest
 
 from app.lessons import BUDGETS, PLANS, Shown, table
 from app.make_examples import suggested
-from uhrbat.evidence import AVERAGED, PRESERVED
+from uhrbat.selection.evidence import AVERAGED, PRESERVED
 
 PLAN = {plan.name: plan for plan in PLANS}
 

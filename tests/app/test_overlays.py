@@ -6,7 +6,7 @@ from PIL import Image
 
 from app import overlays
 from tests.app.fake_worker import scale_map
-from uhrbat.pyramid import Scale
+from uhrbat.geometry import Scale
 
 
 def read(png: bytes) -> np.ndarray:

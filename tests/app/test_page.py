@@ -133,7 +133,7 @@ def test_wrong_input_reaches_the_client_as_a_sentence(client, wrong, message):
 
 
 def test_compared_methods_are_those_of_the_library():
-    baselines = pytest.importorskip("uhrbat.baselines")
+    baselines = pytest.importorskip("uhrbat.selection.baselines")
     assert set(METHODS) - {"uhrbat"} <= set(baselines.BASELINES)
 
 

@@ -1,5 +1,5 @@
 from app.progress import Bar
-from uhrbat.serving.results import Progress
+from uhrbat.results import Progress
 
 
 def test_a_download_has_the_bar_to_itself_and_tells_its_size():

@@ -10,7 +10,7 @@ from PIL import Image
 from app import examples
 from app.routes import PREFIX, routes
 from app.runs import KeptRun
-from uhrbat.pyramid import SCALES, split_budget
+from uhrbat.geometry import SCALES, split_budget
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ import time
 import torch
 
 from uhrbat import UHRBAT
+from uhrbat.geometry import SCALES, TILE, TILE_GRID
 from uhrbat.imagery import canvas_of
-from uhrbat.model import UHRBATModel
-from uhrbat.pyramid import SCALES, TILE, TILE_GRID
-from uhrbat.scenes import DEVELOPMENT_SEEDS, generate
+from uhrbat.network.model import UHRBATModel
+from uhrbat.worlds import DEVELOPMENT_SEEDS, generate
 
 FIRST, SECOND = "How many ships are there?", "Where is the red car?"
 BUDGETS = range(500, 5000, 150)

@@ -21,9 +21,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from uhrbat.pyramid import RELEASED_BUDGETS, Scale  # noqa: E402
-from uhrbat.ranking import rank_tokens  # noqa: E402
-from uhrbat.regions import RegionSettings, partition, tile_coordinates, token_features  # noqa: E402
+from uhrbat.geometry import RELEASED_BUDGETS, Scale  # noqa: E402
+from uhrbat.selection.ranking import rank_tokens  # noqa: E402
+from uhrbat.selection.regions import RegionSettings, partition, tile_coordinates, token_features  # noqa: E402
 
 # Issue F, item 3: the released code's selection on this kind of machine, one thread, size 256, idle otherwise.
 RELEASED_SECONDS = {672: 0.07, 1344: 0.84, 2688: 4.5, 4032: 20.3}

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from app import examples
-from uhrbat.pyramid import SCALES, split_budget
+from uhrbat.geometry import SCALES, split_budget
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "real" / "brighton"
 ANSWER_MS = 240_000

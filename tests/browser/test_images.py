@@ -12,7 +12,7 @@ from rasterio.transform import from_origin
 
 from tests.browser.test_explorer import ask, draw_box, state
 from tests.imagery.made_images import picture, write_tiff
-from uhrbat.pyramid import SCALES, Pyramid
+from uhrbat.geometry import SCALES, Pyramid
 
 ORIGIN = (500_000, 5_000_000)
 METRES = 0.5

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from tests.tiny import config, engine, network, tokenizer
-from uhrbat import checkpoints
+from uhrbat.checkpoints import loading
 from uhrbat.errors import InputError
-from uhrbat.evaluation import answers, encoded, findings, frontier, methods
+from uhrbat.evaluation import answers, encoded, findings
+from uhrbat.evaluation.frontier import methods
+from uhrbat.evaluation.frontier import run as frontier
 from uhrbat.evaluation.kept import Kept, part_of
 from uhrbat.evaluation.shares import groups_of, share
-from uhrbat.scenes import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, Question, generate, questions
+from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, Question, generate, questions
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +24,7 @@ def small_scenes(monkeypatch):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("model")
-    checkpoints.save(network(), tokenizer(), path, torch.float32)
+    loading.save(network(), tokenizer(), path, torch.float32)
     assert config().point_bins
     return str(path)
 

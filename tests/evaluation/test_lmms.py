@@ -47,11 +47,11 @@ def lmms(monkeypatch):
     except ImportError:
         for name, module in documented().items():
             monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.delitem(sys.modules, "uhrbat.evaluation.lmms", raising=False)
+    monkeypatch.delitem(sys.modules, "uhrbat.evaluation.benchmarks.lmms", raising=False)
     monkeypatch.setattr(UHRBAT, "from_pretrained", lambda *_, **__: engine())
-    module = importlib.import_module("uhrbat.evaluation.lmms")
+    module = importlib.import_module("uhrbat.evaluation.benchmarks.lmms")
     yield module
-    sys.modules.pop("uhrbat.evaluation.lmms", None)
+    sys.modules.pop("uhrbat.evaluation.benchmarks.lmms", None)
 
 
 def request(question, picture, number, **options):

@@ -7,9 +7,11 @@ from PIL import Image
 
 from tests.tiny import engine, network
 from uhrbat.engine import UHRBAT, Settings
-from uhrbat.evaluation import encoded, findings, loss, pairs, photographs
+from uhrbat.evaluation import encoded, findings
+from uhrbat.evaluation.loss import pairs, photographs
+from uhrbat.evaluation.loss import run as loss
 from uhrbat.imagery import canvas_of, scale_images
-from uhrbat.scenes import EVALUATION_SEEDS, generate, matches
+from uhrbat.worlds import EVALUATION_SEEDS, generate, matches
 
 SEED = EVALUATION_SEEDS.start
 

@@ -5,8 +5,9 @@ import pytest
 
 from tests.tiny import engine
 from uhrbat.errors import InputError
-from uhrbat.evaluation import encoded, scenes
-from uhrbat.scenes import EVALUATION_SEEDS, TRAIN_SEEDS, generate
+from uhrbat.evaluation import encoded
+from uhrbat.evaluation import worlds as scenes
+from uhrbat.worlds import EVALUATION_SEEDS, TRAIN_SEEDS, generate
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ import pyvips
 from PIL import Image
 
 from uhrbat.errors import Cancelled
+from uhrbat.geometry import Pyramid, Scale
 from uhrbat.imagery import Canvas, open_image, read_canvas, scale_image, valid_tokens, write_pyramid
 from uhrbat.imagery.canvas import MAX_SIDE
-from uhrbat.pyramid import Pyramid, Scale
 
 from .made_images import picture, stretched, write_tiff
 

@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
+from uhrbat.geometry import SCALES, Pyramid
 from uhrbat.imagery import GeoReference, open_image, read_canvas
 from uhrbat.imagery.headers import Header
 from uhrbat.imagery.info import _upright_transform
-from uhrbat.pyramid import SCALES, Pyramid
 
 from .made_images import oriented_tiff, picture, write_tiff
 

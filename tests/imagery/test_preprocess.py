@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from uhrbat.errors import InputError
+from uhrbat.geometry import SCALES, Pyramid, Scale
 from uhrbat.imagery import canvas_of, read_canvas, scale_image, scale_images, tiles, valid_tokens
-from uhrbat.pyramid import SCALES, Pyramid, Scale
 
 CASES = [("img_1000x700", 672), ("img_1000x700", 1344)]
 CASES += [("img_512x512", size) for size in (336, 672, 800, 1008)]

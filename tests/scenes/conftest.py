@@ -1,7 +1,7 @@
 import cv2
 import pytest
 
-from uhrbat.scenes import generate
+from uhrbat.worlds import generate
 
 SIZE = 1008
 SPARSE_SEEDS = range(4_000_000, 4_000_005)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from uhrbat.scenes import (
+from uhrbat.worlds import (
     COLORS,
     DEVELOPMENT_SEEDS,
     EVALUATION_SEEDS,
@@ -23,11 +23,11 @@ from uhrbat.scenes import (
     generate,
     phrase,
 )
-from uhrbat.scenes.generator import _place, _plan, _streets
-from uhrbat.scenes.layout import lay_roads
-from uhrbat.scenes.scenery import Clear
-from uhrbat.scenes.sprites import RGB, draw
-from uhrbat.scenes.terrain import lay_out
+from uhrbat.worlds.generator import _place, _plan, _streets
+from uhrbat.worlds.layout import lay_roads
+from uhrbat.worlds.scenery import Clear
+from uhrbat.worlds.sprites import RGB, draw
+from uhrbat.worlds.terrain import lay_out
 
 
 def _fingerprint(scene) -> str:
@@ -45,7 +45,7 @@ def _gap(first, second) -> int:
 def test_same_seed_gives_the_same_scene_in_another_process(sparse_scenes):
     scene = sparse_scenes[0]
     code = (
-        f"import hashlib; from uhrbat.scenes import generate; scene = generate({scene.seed}, {scene.size})\n"
+        f"import hashlib; from uhrbat.worlds import generate; scene = generate({scene.seed}, {scene.size})\n"
         "print(hashlib.sha256(scene.image).hexdigest(), scene.objects)"
     )
     root = Path(__file__).parents[2]
@@ -130,8 +130,8 @@ def test_water_kinds_float_and_land_kinds_do_not(scenes):
 def test_boxes_are_tight_around_pixels_that_the_object_changed(monkeypatch):
     seed = 4_000_007
     scene = generate(seed, 1008, dense=True)
-    monkeypatch.setattr("uhrbat.scenes.generator.paste", _measure_only)
-    monkeypatch.setattr("uhrbat.scenes.generator._prepare_ground", lambda *arguments: None)
+    monkeypatch.setattr("uhrbat.worlds.generator.paste", _measure_only)
+    monkeypatch.setattr("uhrbat.worlds.generator._prepare_ground", lambda *arguments: None)
     bare = generate(seed, 1008, dense=True)
     assert bare.objects == scene.objects
     changed = np.abs(scene.image.astype(int) - bare.image).max(axis=2) > 10

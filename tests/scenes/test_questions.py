@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from uhrbat.scenes import COLORS, KINDS, LAND_COVERS, QUESTION_TYPES, Scene, SceneObject, questions
-from uhrbat.scenes.questions import DIRECTIONS, NUMBERS, PLACES, direction_of, place_of
+from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, QUESTION_TYPES, Scene, SceneObject, questions
+from uhrbat.worlds.questions import DIRECTIONS, NUMBERS, PLACES, direction_of, place_of
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ import psutil
 
 from tests.serving.kill import EXAMPLE, MOST_SECONDS, QUESTION, STAGES, command, start
 from tests.serving.running import reach, until
-from uhrbat.serving.http import HttpWorker
-from uhrbat.serving.supervisor import Supervisor
+from uhrbat.serving.client.child import Supervisor
+from uhrbat.serving.client.http import HttpWorker
 
 
 def seconds_until_free(worker: HttpWorker, stage: str, image: str, fake: bool) -> tuple[float, float]:

@@ -25,11 +25,11 @@ from tests.serving import equal, fake_engine
 from tests.serving.running import ROOT, children
 from tests.serving.test_codec import same
 from uhrbat.errors import UHRBATError
-from uhrbat.serving.cluster import NAME, Replicas, application, start
-from uhrbat.serving.http import HttpWorker, Remote
-from uhrbat.serving.local import InProcessWorker
-from uhrbat.serving.models import load_engine
-from uhrbat.serving.service import Service
+from uhrbat.serving.client.http import HttpWorker, Remote
+from uhrbat.serving.client.local import InProcessWorker
+from uhrbat.serving.ray import NAME, Replicas, application, start
+from uhrbat.serving.server.models import load_engine
+from uhrbat.serving.server.service import Service
 
 TOKEN = "only-for-this-run"
 

@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from tests.serving import fake_engine
+from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.local import InProcessWorker
-from uhrbat.serving.models import Offer
-from uhrbat.serving.service import Service
+from uhrbat.serving.server.models import Offer
+from uhrbat.serving.server.service import Service
 
 FAKE_CHILD = (sys.executable, "-m", "tests.serving.fake_worker", "--child")
 

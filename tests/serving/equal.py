@@ -19,9 +19,9 @@ from tests.serving.kill import QUESTION
 from tests.serving.running import ROOT
 from tests.serving.test_child import without_costs
 from tests.serving.test_codec import same
-from uhrbat.serving.http import HttpWorker, Remote
-from uhrbat.serving.local import InProcessWorker
-from uhrbat.serving.supervisor import Supervisor
+from uhrbat.serving.client.child import Supervisor
+from uhrbat.serving.client.http import HttpWorker, Remote
+from uhrbat.serving.client.local import InProcessWorker
 
 BOX = (100, 100, 160, 150)
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from uhrbat.errors import Cancelled, InputError
-from uhrbat.pyramid import Pyramid, split_budget
+from uhrbat.geometry import Pyramid, split_budget
 
 SIZES = (672, 1344)
 SLOW_SECONDS = 3.0

@@ -26,8 +26,8 @@ import psutil
 from tests.serving.conftest import FAKE_CHILD
 from tests.serving.running import ROOT, reach, until
 from uhrbat.errors import WorkerError
-from uhrbat.serving.http import HttpWorker
-from uhrbat.serving.supervisor import COMMAND, DIED, Supervisor
+from uhrbat.serving.client.child import COMMAND, DIED, Supervisor
+from uhrbat.serving.client.http import HttpWorker
 
 EXAMPLE = ROOT / "assets" / "examples" / "harbour.jpg"
 QUESTION = "How many ships are there?"
@@ -37,8 +37,8 @@ MOST_SECONDS = 600
 PARENT = """
 import sys, time
 from tests.serving.kill import command
-from uhrbat.serving.http import HttpWorker
-from uhrbat.serving.supervisor import Supervisor
+from uhrbat.serving.client.http import HttpWorker
+from uhrbat.serving.client.child import Supervisor
 worker = HttpWorker(Supervisor(command("--fake" in sys.argv)))
 worker.health()
 print(worker.endpoint.pid, flush=True)

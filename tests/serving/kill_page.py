@@ -24,7 +24,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.serving.kill import STAGES
 from tests.serving.running import children, explorer, open_page, until
-from uhrbat.serving.supervisor import DIED
+from uhrbat.serving.client.child import DIED
 
 MOST_SECONDS = 600
 WORKER = "uhrbat.serving"

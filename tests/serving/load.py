@@ -34,8 +34,8 @@ from tests.browser.measure import DRAG
 from tests.serving.kill import command
 from tests.serving.running import ROOT, explorer, open_page
 from uhrbat.errors import BusyError, UHRBATError
-from uhrbat.serving.http import HttpWorker
-from uhrbat.serving.supervisor import Supervisor
+from uhrbat.serving.client.child import Supervisor
+from uhrbat.serving.client.http import HttpWorker
 
 QUESTIONS = (
     "How many ships are there?",

@@ -20,8 +20,8 @@ import psutil
 
 from tests.serving.kill import EXAMPLE, QUESTION
 from uhrbat.errors import WorkerError
-from uhrbat.serving.http import HttpWorker
-from uhrbat.serving.supervisor import Supervisor
+from uhrbat.serving.client.child import Supervisor
+from uhrbat.serving.client.http import HttpWorker
 
 ENDLESS = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 

@@ -16,8 +16,8 @@ import psutil
 from playwright.sync_api import Page, Playwright
 
 from tests.browser.conftest import FLAGS, find_chromium
+from uhrbat.results import Event, Progress
 from uhrbat.serving.job import Job
-from uhrbat.serving.results import Event, Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 

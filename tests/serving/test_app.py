@@ -8,9 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.serving import fake_engine
 from uhrbat.serving import codec
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.models import Offer
-from uhrbat.serving.service import Service
-from uhrbat.serving.worker import make_app
+from uhrbat.serving.server.app import make_app
+from uhrbat.serving.server.models import Offer
+from uhrbat.serving.server.service import Service
 
 TOKEN = "secret-token"
 
@@ -167,7 +167,7 @@ def test_tokens_are_compared_in_constant_time(service, monkeypatch):
         compared.append((given, expected))
         return given == expected
 
-    monkeypatch.setattr("uhrbat.serving.worker.hmac.compare_digest", compare)
+    monkeypatch.setattr("uhrbat.serving.server.app.hmac.compare_digest", compare)
     client = TestClient(make_app(service, TOKEN, ("*",)))
     for given in ("Bearer wrong", "Bearer é", f"Bearer {TOKEN}"):
         client.get("/metrics", headers={"Authorization": given.encode()})

@@ -1,6 +1,6 @@
 import weakref
 
-from uhrbat.serving.cache import SceneCache
+from uhrbat.serving.server.cache import SceneCache
 
 
 class Scene:

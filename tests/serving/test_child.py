@@ -16,14 +16,14 @@ from tests.serving import fake_engine
 from tests.serving.conftest import FAKE_CHILD
 from tests.serving.test_codec import same
 from uhrbat.errors import Cancelled, ImageError, InputError, WorkerError
-from uhrbat.serving.http import HttpWorker, Remote
+from uhrbat.results import Progress, SweepPoint
+from uhrbat.serving.client.child import DIED, Supervisor
+from uhrbat.serving.client.http import HttpWorker, Remote
+from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.local import InProcessWorker
-from uhrbat.serving.models import Offer
-from uhrbat.serving.results import Progress, SweepPoint
-from uhrbat.serving.schema import Health
-from uhrbat.serving.service import Service
-from uhrbat.serving.supervisor import DIED, Supervisor
+from uhrbat.serving.protocol import Health
+from uhrbat.serving.server.models import Offer
+from uhrbat.serving.server.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 60
@@ -188,7 +188,7 @@ def test_a_worker_that_ends_itself_is_started_again_unasked(child, image):
 
 def test_a_stuck_worker_is_replaced(tmp_path, monkeypatch, picture):
     monkeypatch.setenv("UHRBAT_STORE_FOLDER", str(tmp_path))
-    monkeypatch.setattr("uhrbat.serving.supervisor.WATCH_SECONDS", 0.2)
+    monkeypatch.setattr("uhrbat.serving.client.child.WATCH_SECONDS", 0.2)
     with HttpWorker(Supervisor(FAKE_CHILD)) as worker:
         image = worker.store(picture)
         monkeypatch.setattr(worker.endpoint, "_health", lambda: Health(status="stuck"))
@@ -243,8 +243,8 @@ def test_a_worker_elsewhere_that_is_not_there_is_told():
 PARENT = """
 import sys, threading, time
 from tests.serving.conftest import FAKE_CHILD
-from uhrbat.serving.http import HttpWorker
-from uhrbat.serving.supervisor import Supervisor
+from uhrbat.serving.client.http import HttpWorker
+from uhrbat.serving.client.child import Supervisor
 worker = HttpWorker(Supervisor(FAKE_CHILD))
 worker.health()
 print(worker.endpoint.pid, flush=True)

@@ -3,10 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from uhrbat import results
 from uhrbat.errors import BusyError, Cancelled, ImageError, InputError, WorkerError
-from uhrbat.serving import codec, results
-from uhrbat.serving.results import Answer, AskResult, MethodResult, Progress, Run, ScaleMap
-from uhrbat.serving.schema import Failure
+from uhrbat.results import Answer, AskResult, MethodResult, Progress, Run, ScaleMap
+from uhrbat.serving import codec
+from uhrbat.serving.protocol import Failure
 
 
 def same(left, right):
@@ -91,6 +92,6 @@ def test_a_result_of_another_shape_is_a_worker_error():
 
 
 def test_every_action_has_a_result_and_a_request():
-    from uhrbat.serving import schema
+    from uhrbat.serving import protocol
 
-    assert set(results.RESULTS) == set(schema.ACTIONS)
+    assert set(results.RESULTS) == set(protocol.ACTIONS)

@@ -4,8 +4,8 @@ import time
 import pytest
 
 from uhrbat.errors import Cancelled, WorkerError
+from uhrbat.results import Progress
 from uhrbat.serving.job import Job, Token
-from uhrbat.serving.results import Progress
 
 
 def test_repeats_the_last_progress_at_least_four_times_a_second():

@@ -8,8 +8,8 @@ import pytest
 
 from uhrbat.errors import InputError
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.models import Offer
-from uhrbat.serving.schema import REGIONS
+from uhrbat.serving.protocol import REGIONS
+from uhrbat.serving.server.models import Offer
 from uhrbat.settings import SETTINGS_CHOICES
 
 ROWS = re.findall(r"^ *(\| .* \|)$", Limits.__doc__, re.MULTILINE)
@@ -55,9 +55,7 @@ def test_models_are_offered_by_name():
 
 def test_telling_what_is_offered_imports_no_transformers():
     # A second thread that imports transformers while the first model's does finds it empty, and that model fails.
-    code = (
-        "import sys; from uhrbat.serving.models import *; Models(Offer()).infos(); print('transformers' in sys.modules)"
-    )
+    code = "import sys; from uhrbat.serving.server.models import *; Models(Offer()).infos(); print('transformers' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert told.stdout.strip() == "False"
 

@@ -4,9 +4,9 @@ import time
 import pytest
 
 from uhrbat.errors import BusyError, Cancelled, InputError, WorkerError
+from uhrbat.results import Progress
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.results import Progress
-from uhrbat.serving.scheduler import Scheduler
+from uhrbat.serving.server.scheduler import Scheduler
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_stops_a_job_at_its_time_limit(make):
 
 
 def test_a_job_that_does_not_notice_its_time_limit_makes_the_worker_stuck(make, monkeypatch):
-    monkeypatch.setattr("uhrbat.serving.scheduler.STUCK_SECONDS", 0.2)
+    monkeypatch.setattr("uhrbat.serving.server.scheduler.STUCK_SECONDS", 0.2)
     scheduler, gate = make(job_seconds=0.1), threading.Event()
     scheduler.submit("ask", "a", work([], "deaf", 1, gate))
     wait_for(lambda: scheduler.running == 1)

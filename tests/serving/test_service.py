@@ -8,12 +8,12 @@ import pytest
 from tests.serving import fake_engine
 from tests.serving.running import until
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
+from uhrbat.results import DROPPED, MERGED, PRESERVED, MethodResult, Progress, SweepPoint
+from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.local import InProcessWorker
-from uhrbat.serving.models import Offer
-from uhrbat.serving.results import DROPPED, MERGED, PRESERVED, MethodResult, Progress, SweepPoint
-from uhrbat.serving.schema import Settings
-from uhrbat.serving.service import Service, without_paths
+from uhrbat.serving.protocol import Settings
+from uhrbat.serving.server.models import Offer
+from uhrbat.serving.server.service import Service, without_paths
 
 TIMEOUT = 30
 BIG = Settings(model="big")
@@ -22,9 +22,9 @@ BIG = Settings(model="big")
 @pytest.fixture(autouse=True)
 def baselines(monkeypatch):
     """Baselines without the real ones' libraries."""
-    module = types.ModuleType("uhrbat.baselines")
+    module = types.ModuleType("uhrbat.selection.baselines")
     module.BASELINES = ("random", "downsampling")
-    monkeypatch.setitem(sys.modules, "uhrbat.baselines", module)
+    monkeypatch.setitem(sys.modules, "uhrbat.selection.baselines", module)
 
 
 @pytest.fixture

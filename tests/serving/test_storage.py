@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 from uhrbat.errors import ImageError, InputError, WorkerError
-from uhrbat.serving.storage import Store
+from uhrbat.serving.server.storage import Store
 
 
 def put(store, content: bytes, age: float = 0) -> str:

@@ -9,13 +9,13 @@ from tests.serving import fake_engine
 from tests.serving.test_child import without_costs
 from tests.serving.test_codec import same
 from uhrbat.errors import Cancelled, InputError, WorkerError
+from uhrbat.results import SweepPoint
 from uhrbat.serving import zerogpu
+from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.local import InProcessWorker
-from uhrbat.serving.models import Offer
-from uhrbat.serving.results import SweepPoint
-from uhrbat.serving.schema import request
-from uhrbat.serving.service import Service
+from uhrbat.serving.protocol import request
+from uhrbat.serving.server.models import Offer
+from uhrbat.serving.server.service import Service
 
 TIMEOUT = 30
 

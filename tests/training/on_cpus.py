@@ -15,7 +15,7 @@ from accelerate.state import AcceleratorState, DistributedType, PartialState
 from torch.distributed.tensor import DTensor
 
 from uhrbat.__main__ import main
-from uhrbat.training import finetune
+from uhrbat.training.finetune import train as finetune
 
 
 class Checked(finetune.Trainer):

@@ -7,14 +7,14 @@ import torch
 from safetensors.numpy import save_file
 
 from tests.tiny import BINS, config, tokenizer
-from uhrbat.decoding import Pointing
-from uhrbat.importance import LIKENESS, likeness
-from uhrbat.model import UHRBATModel
-from uhrbat.pyramid import SCALES, Scale
-from uhrbat.scenes import COLORS, KINDS, LAND_COVERS, Question
-from uhrbat.text import TextCodec
-from uhrbat.training import bank_samples, decoder
-from uhrbat.training.bank import BankScene, oriented
+from uhrbat.geometry import SCALES, Scale
+from uhrbat.network.decoder import Pointing
+from uhrbat.network.model import UHRBATModel
+from uhrbat.network.text import TextCodec
+from uhrbat.selection.importance import LIKENESS, likeness
+from uhrbat.training.nano import bank_samples, decoder
+from uhrbat.training.nano.bank import BankScene, oriented
+from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, Question
 
 OBJECTS = [("ship", "red"), ("ship", "blue"), ("car", "white"), ("island", None), ("storage tank", "green")]
 

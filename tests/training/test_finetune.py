@@ -11,18 +11,19 @@ from safetensors.torch import load_file
 from tests import tiny
 from tests.golden_select import SHARED
 from tests.layouts import released_network
-from uhrbat.checkpoints import load
+from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT, Settings
 from uhrbat.errors import InputError
+from uhrbat.geometry import split_budget
 from uhrbat.imagery import canvas_of
-from uhrbat.pyramid import split_budget
-from uhrbat.text import TextCodec
-from uhrbat.training.conversations import read_conversations
-from uhrbat.training.sample import Sampler
+from uhrbat.network.text import TextCodec
+from uhrbat.training.finetune.conversations import read_conversations
+from uhrbat.training.finetune.sample import Sampler
 
 pytest.importorskip("accelerate")
-from uhrbat.training import finetune, sample  # noqa: E402
-from uhrbat.training.finetune import Trainer, TrainSettings, budget_of, learning_rate, sample_number  # noqa: E402
+from uhrbat.training.finetune import sample
+from uhrbat.training.finetune import train as finetune  # noqa: E402
+from uhrbat.training.finetune.train import Trainer, TrainSettings, budget_of, learning_rate, sample_number  # noqa: E402
 
 GOLDEN = SHARED / "data" / "golden"
 CPU = torch.device("cpu")
@@ -176,7 +177,7 @@ def test_loss_and_gradients_of_the_released_training(index, tmp_path):
     stored = load_file(GOLDEN / "e2e/e2e_kmeans.safetensors")
     engine = UHRBAT.from_pretrained(str(GOLDEN / "model/ckpt"), device="cpu")
     if told["enable_scale_pos_residual"]:
-        from uhrbat.model import PROFILES
+        from uhrbat.network.model import PROFILES
 
         engine.model.profile = PROFILES["reference"]
     turns = [("What is in the red region?", "a red ship")]
@@ -196,7 +197,7 @@ def test_loss_and_gradients_of_the_released_training(index, tmp_path):
     theirs = stored[f"train_forward.residual_{told['enable_scale_pos_residual']}/logits_last16"]
     torch.testing.assert_close(logits[0], theirs[-12:-1], rtol=1e-3, atol=1e-4)
     loss.backward()
-    from uhrbat.layouts import published_name
+    from uhrbat.checkpoints.layouts import published_name
 
     for name, value in engine.model.named_parameters():
         norm = told["grad_l2_norms"].get(published_name(name))

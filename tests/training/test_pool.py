@@ -1,7 +1,7 @@
 import numpy as np
 
-from uhrbat.scenes import KINDS
-from uhrbat.training.pool import NO_KIND, label_tokens
+from uhrbat.training.nano.pool import NO_KIND, label_tokens
+from uhrbat.worlds import KINDS
 
 
 def labels(box, size, kind=2):

@@ -1,6 +1,6 @@
 import torch
 
-from uhrbat.training.refit import refit
+from uhrbat.training.nano.refit import refit
 
 
 def test_a_layer_reads_turned_features_as_it_read_the_old_ones():

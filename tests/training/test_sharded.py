@@ -12,14 +12,14 @@ import torch
 from tests import tiny
 from tests.layouts import released_network
 from tests.training.test_finetune import data, released, settings  # noqa: F401 (data is a fixture)
-from uhrbat import checkpoints
 from uhrbat.__main__ import main
+from uhrbat.checkpoints import loading
 from uhrbat.errors import InputError
-from uhrbat.model import UHRBATModel
-from uhrbat.training.conversations import read_conversations
+from uhrbat.network.model import UHRBATModel
+from uhrbat.training.finetune.conversations import read_conversations
 
 pytest.importorskip("accelerate")
-from uhrbat.training.finetune import FSDP_CONFIG, Trainer  # noqa: E402
+from uhrbat.training.finetune.train import FSDP_CONFIG, Trainer  # noqa: E402
 
 HOW = ["--batch", "4", "--save-every", "2", "--random-budgets", "16,64", "--lr", "3e-3", "--lr-modules", "3e-3"]
 SECONDS = 600
@@ -59,7 +59,7 @@ def log(out, *names):
 
 
 def weights(folder):
-    return checkpoints.load(str(folder), torch.device("cpu"), torch.float32).model.state_dict()
+    return loading.load(str(folder), torch.device("cpu"), torch.float32).model.state_dict()
 
 
 def assert_same_training(one, two):
@@ -76,7 +76,7 @@ def assert_same_training(one, two):
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     for name, network in (("released", released_network()), ("tied", tied())):
-        checkpoints.save(network, tiny.tokenizer(), folder / name, torch.float32)
+        loading.save(network, tiny.tokenizer(), folder / name, torch.float32)
     return folder
 
 
@@ -126,7 +126,7 @@ def test_two_processes_share_out_the_weights_and_train_as_one_does(models, data,
 
     loss = log(half, "loss")
     assert loss[0] == pytest.approx(told[0][:1], rel=0.01) and loss[-1] < loss[0]
-    assert checkpoints.load(str(half / "model"), torch.device("cpu"), torch.bfloat16).model.dtype is torch.bfloat16
+    assert loading.load(str(half / "model"), torch.device("cpu"), torch.bfloat16).model.dtype is torch.bfloat16
 
 
 def test_two_processes_share_out_the_batch_by_the_command_of_the_readme(models, data, tmp_path):  # noqa: F811

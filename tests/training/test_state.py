@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from uhrbat.training.state import load_state, save_state
+from uhrbat.training.finetune.state import load_state, save_state
 
 
 def make():

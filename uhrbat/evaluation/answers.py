@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..decoding import KeysValues, Pointing, generate_many
-from ..engine import UHRBAT
-from ..view import SceneSelection
+from uhrbat.engine import UHRBAT
+from uhrbat.network.decoder import KeysValues, Pointing, generate_many
+from uhrbat.question import SceneSelection
 
 # Image tokens whose keys and values are held at once, and those of the prompts that are decoded at once.
 HELD_TOKENS = 320_000

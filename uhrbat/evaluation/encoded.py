@@ -19,11 +19,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..engine import UHRBAT, EncodedScene
-from ..errors import InputError
-from ..imagery import canvas_of, scale_images, tiles
-from ..pyramid import TILE, TILE_GRID, Pyramid
-from ..scenes import Scene, SceneObject, generate
+from uhrbat.engine import UHRBAT, EncodedScene
+from uhrbat.errors import InputError
+from uhrbat.geometry import TILE, TILE_GRID, Pyramid
+from uhrbat.imagery import canvas_of, scale_images, tiles
+from uhrbat.worlds import Scene, SceneObject, generate
 
 
 def fingerprint(*parts) -> str:

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
-from ..errors import InputError
+from uhrbat.errors import InputError
 
 if TYPE_CHECKING:
-    from ..engine import UHRBAT, Settings
+    from uhrbat.engine import UHRBAT, Settings
 
 MODEL_ITSELF = "the model itself"
-"""The cause of a loss whose evidence was preserved; the others are `uhrbat.evidence.CAUSES`."""
+"""The cause of a loss whose evidence was preserved; the others are `uhrbat.selection.evidence.CAUSES`."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class LossCount:
 
 @dataclass(frozen=True)
 class CauseCount:
-    """Losses of the side "with" at a budget by cause: one of `uhrbat.evidence.CAUSES` or `MODEL_ITSELF`.
+    """Losses of the side "with" at a budget by cause: one of `uhrbat.selection.evidence.CAUSES` or `MODEL_ITSELF`.
 
     proved: those of them that are right again, at the same budget, once the evidence is forced in.
     """
@@ -165,7 +165,7 @@ class CauseCount:
 
 @dataclass(frozen=True)
 class Miss:
-    """One loss. The picture is `uhrbat.scenes.generate(seed, without=without)`, 4,032 px.
+    """One loss. The picture is `uhrbat.worlds.generate(seed, without=without)`, 4,032 px.
 
     without: index of the object left out, or none. box: the evidence that the cause is told of, boxes: all of it (none
     where the answer needs no object). object: its phrase, e.g. "red ship"; object_size: its longer side in px.

@@ -12,20 +12,12 @@ import os
 os.environ.setdefault("GDAL_CACHEMAX", "128")
 os.environ.setdefault("VIPS_WARNING", "0")
 
-from .canvas import (
-    Canvas,
-    canvas_of,
-    read_canvas,
-    scale_image,
-    scale_images,
-    tiles,
-    valid_tokens,
-)
-from .georeference import GeoReference
-from .headers import sha256_file
-from .info import ImageInfo, Limits, open_image
-from .pixels import FILL, with_stretch
-from .viewer import TileReader, write_pyramid
+from uhrbat.imagery.canvas import Canvas, canvas_of, read_canvas, scale_image, scale_images, tiles, valid_tokens
+from uhrbat.imagery.georeference import GeoReference
+from uhrbat.imagery.headers import sha256_file
+from uhrbat.imagery.info import ImageInfo, Limits, open_image
+from uhrbat.imagery.pixels import FILL, with_stretch
+from uhrbat.imagery.tile_pyramid import TileReader, write_pyramid
 
 __all__ = [
     "FILL",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageError, InputError
-from ..pyramid import SCALES, TILE, Pyramid, Scale
-from .info import ImageInfo, open_image
-from .pixels import FILL, Cancel, Progress, evaluate, open_picture, part, with_stretch
+from uhrbat.errors import ImageError, InputError
+from uhrbat.geometry import SCALES, TILE, Pyramid, Scale
+from uhrbat.imagery.info import ImageInfo, open_image
+from uhrbat.imagery.pixels import FILL, Cancel, Progress, evaluate, open_picture, part, with_stretch
 
 MAX_SIDE = 2 * SCALES[-1]
 _ROWS = 1024

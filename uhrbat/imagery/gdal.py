@@ -13,9 +13,9 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import from_gcps
 from rasterio.windows import Window
 
-from ..errors import Cancelled
-from . import headers
-from .headers import Header, shown_name
+from uhrbat.errors import Cancelled
+from uhrbat.imagery import headers
+from uhrbat.imagery.headers import Header, shown_name
 
 # An ordinary photograph has no place on the map, which is nothing to warn of.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)

@@ -8,7 +8,7 @@ import rasterio
 from rasterio.crs import CRS
 from rasterio.warp import transform as reproject
 
-from .info import ImageInfo
+from uhrbat.imagery.info import ImageInfo
 
 _EQUATOR = 6_378_137.0
 _FLATTENING = 1 / 298.257223563

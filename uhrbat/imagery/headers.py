@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ImageError
+from uhrbat.errors import ImageError
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),

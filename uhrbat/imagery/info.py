@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ImageError, InputError, UHRBATError
-from . import gdal, headers, vips
-from .headers import Header, shown_name
+from uhrbat.errors import ImageError, InputError, UHRBATError
+from uhrbat.imagery import gdal, headers, vips
+from uhrbat.imagery.headers import Header, shown_name
 
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyvips
 
-from ..errors import Cancelled, ImageError
-from . import gdal, vips
-from .info import ImageInfo, image_errors
+from uhrbat.errors import Cancelled, ImageError
+from uhrbat.imagery import gdal, vips
+from uhrbat.imagery.info import ImageInfo, image_errors
 
 FILL = (122, 116, 104)
 """Colour of padding and of invalid pixels: CLIP's mean colour, as the released code pads."""

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pyvips
 
-from . import headers
-from .headers import Header
+from uhrbat.imagery import headers
+from uhrbat.imagery.headers import Header
 
 _LOADERS = {
     "JPEG": "jpegload_source",

@@ -7,8 +7,8 @@ with connect() as worker:
     print(job.result().answer.text)
 """
 
-from uhrbat.serving.client import Worker
-from uhrbat.serving.connect import connect
+from uhrbat.serving.client.connect import connect
+from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
 
 __all__ = ["Job", "Worker", "connect"]

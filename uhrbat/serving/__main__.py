@@ -16,9 +16,9 @@ from contextlib import suppress
 import uvicorn
 
 from uhrbat.errors import UHRBATError
-from uhrbat.serving.models import Load, load_engine
-from uhrbat.serving.service import Service
-from uhrbat.serving.worker import LOOPBACK, make_app
+from uhrbat.serving.server.app import LOOPBACK, make_app
+from uhrbat.serving.server.models import Load, load_engine
+from uhrbat.serving.server.service import Service
 
 PARENT_SECONDS = 0.5
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None, load: Load = load_engine) -> in
             raise UHRBATError(f"to bind to {options.host}, set UHRBAT_WORKER_TOKEN: others may reach it there")
         if options.ray:
             try:
-                from uhrbat.serving import cluster
+                from uhrbat.serving import ray as cluster
             except ModuleNotFoundError:
                 raise UHRBATError("Ray is not installed: pip install -r requirements-cluster.txt") from None
             cluster.run(options.host, options.port, token)

@@ -11,16 +11,8 @@ import numpy as np
 from pydantic import TypeAdapter
 from safetensors.numpy import load, save
 
-from uhrbat.errors import (
-    BusyError,
-    Cancelled,
-    CheckpointError,
-    ImageError,
-    InputError,
-    UHRBATError,
-    WorkerError,
-)
-from uhrbat.serving.schema import Failure, Line
+from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, UHRBATError, WorkerError
+from uhrbat.serving.protocol import Failure, Line
 
 T = TypeVar("T")
 ARRAY = "$array"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, Self, TypeVar
 
 from uhrbat.errors import Cancelled
-from uhrbat.serving.results import Event, Progress
+from uhrbat.results import Event, Progress
 
 T = TypeVar("T")
 HEARTBEAT_SECONDS = 0.2

@@ -16,12 +16,12 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from uhrbat.errors import Cancelled, WorkerError
-from uhrbat.serving.bench import Bench
+from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.job import HEARTBEAT_SECONDS, Token
-from uhrbat.serving.local import InProcessWorker
-from uhrbat.serving.schema import Request
-from uhrbat.serving.service import Service
-from uhrbat.serving.work import Emit
+from uhrbat.serving.protocol import Request
+from uhrbat.serving.server.bench import Bench
+from uhrbat.serving.server.service import Service
+from uhrbat.serving.server.work import Emit
 
 GPU_SECONDS = 120
 LANES = 4

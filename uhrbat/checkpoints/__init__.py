@@ -1,0 +1,1 @@
+"""Checkpoints: a name to a network and back; layouts, weights, the Hub, quantisation and the model card."""

@@ -1,0 +1,181 @@
+"""What the records of the loss test say: counts, causes and misses, as JSON, CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import astuple, fields
+from pathlib import Path
+
+from uhrbat.evaluation.findings import CauseCount, LossCount, LossFile, Measured, Miss, Photographs, write
+from uhrbat.evaluation.markdown import interval, table
+from uhrbat.evaluation.shares import is_right, share
+
+_SIDES = {"with": "with the object", "without": "without it", "pair": "both scenes of a pair"}
+
+
+def questions(records: list[dict]) -> int:
+    """How many questions were asked of scenes with the deciding object."""
+    return sum(not row["without"] for record in records for row in record["rows"])
+
+
+def summarise(
+    records: list[dict],
+    measured: Measured,
+    budgets: list[int],
+    wide: int,
+    photographs: Photographs | None,
+    note: str,
+) -> LossFile:
+    """The records of `loss.measure` as one file."""
+    rows = [row | {"seed": record["seed"]} for record in records for row in record["rows"]]
+    sides = {
+        "with": [[row] for row in rows if not row["without"]],
+        "without": [[row] for row in rows if row["without"]],
+        "pair": _pairs(rows),
+    }
+    misses = [_miss(row, int(budget), loss) for row in rows for budget, loss in row["losses"].items()]
+    return LossFile(
+        measured=measured,
+        pairs=len({(row["seed"], row["case"][0]) for row in rows}),
+        wide=wide,
+        budgets=budgets,
+        counts=[_count(sides[side], budget, side) for budget in budgets for side in sides if sides[side]],
+        causes=_causes(misses, budgets),
+        misses=sorted(misses, key=lambda miss: (miss.budget, miss.seed, miss.question, miss.without)),
+        photographs=photographs,
+        note=note,
+    )
+
+
+def _pairs(rows: list[dict]) -> list[list[dict]]:
+    """The two rows of every question that has an answer in both scenes of a pair."""
+    absent = {(row["seed"], *row["case"]): row for row in rows if row["without"]}
+    return [
+        [row, absent[row["seed"], *row["case"]]]
+        for row in rows
+        if not row["without"] and (row["seed"], *row["case"]) in absent
+    ]
+
+
+def _count(cases: list[list[dict]], budget: int, side: str) -> LossCount:
+    def right(rows: list[dict], at: str) -> bool:
+        return all(is_right(row["answers"][at], row["truth"]) for row in rows)
+
+    told = [(right(rows, rows[0]["wide"]), right(rows, str(budget)), rows[0]["seed"]) for rows in cases]
+    counts = Counter((wide, compressed) for wide, compressed, _ in told)
+    lost = share([not compressed for wide, compressed, _ in told if wide], [seed for wide, _, seed in told if wide])
+    interval = (lost.value, lost.low, lost.high) if lost else (0.0, 0.0, 0.0)
+    kinds = ((True, True), (True, False), (False, True), (False, False))
+    return LossCount(budget, side, len(cases), *(counts[kind] for kind in kinds), *interval)
+
+
+def _causes(misses: list[Miss], budgets: list[int]) -> list[CauseCount]:
+    told = []
+    for budget in budgets:
+        here = [miss for miss in misses if miss.budget == budget and not miss.without]
+        for cause in sorted({miss.cause for miss in here}):
+            these = [miss for miss in here if miss.cause == cause]
+            told.append(CauseCount(budget, cause, len(these), sum(miss.proved for miss in these)))
+    return told
+
+
+def _miss(row: dict, budget: int, loss: dict) -> Miss:
+    return Miss(
+        seed=row["seed"],
+        without=row["without"],
+        question=row["case"][1],
+        type=row["type"],
+        budget=budget,
+        truth=row["truth"],
+        wide_answer=row["answers"][row["wide"]],
+        answer=row["answers"][str(budget)],
+        **loss,
+    )
+
+
+def write_all(found: LossFile, out: Path, name: str = "loss") -> None:
+    """`name`.json, .csv (a line a miss) and .md in a folder."""
+    write(out / f"{name}.json", found)
+    with (out / f"{name}.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow([field.name for field in fields(Miss)])
+        lines.writerows(astuple(miss) for miss in found.misses)
+    (out / f"{name}.md").write_text(markdown(found))
+
+
+def markdown(found: LossFile) -> str:
+    """The report for people."""
+    told = found.measured
+    lines = [
+        "# Loss test: right on the widest budget, wrong on the compressed one",
+        "",
+        f"{told.model} ({told.parameters:,} parameters, fingerprint {told.fingerprint}) on {told.scenes} {told.seeds} "
+        f"scenes from seed {told.first_seed}: {found.pairs} pairs of a scene with and without the object that decides, "
+        f"every other pixel equal; {told.questions} questions. The compressed answers: {told.settings['importance']} "
+        f"importance, {told.settings['regions']} regions by {told.settings['order']}. The widest budget, by the "
+        f"model's defaults: {found.wide:,} tokens. In brackets the 95 % bootstrap interval (scenes resampled).",
+        "",
+        "## Losses and gains",
+        "",
+    ]
+    rows = [
+        [
+            f"{row.budget:,}",
+            _SIDES[row.side],
+            row.cases,
+            row.both_right,
+            row.losses,
+            row.gains,
+            row.both_wrong,
+            interval(row),
+        ]
+        for row in found.counts
+    ]
+    head = ["budget", "scene", "cases", "right twice", "losses", "gains", "wrong twice", "losses, % of right wide"]
+    lines += [*table(head, rows), "## Causes of the losses, scenes with the object", ""]
+    if found.causes:
+        rows = [[f"{row.budget:,}", row.cause, row.losses, row.proved] for row in found.causes]
+        lines += table(["budget", "cause", "losses", "right again with the evidence forced in"], rows)
+    else:
+        lines += ["No answer was lost.", ""]
+    lines += ["## Misses", ""]
+    rows = [
+        [
+            miss.seed,
+            f"without object {miss.without[0]}" if miss.without else "whole",
+            f"{miss.budget:,}",
+            miss.question,
+            f"{miss.object}, {miss.object_size:g} px" if miss.object else "-",
+            miss.truth,
+            miss.answer,
+            miss.cause,
+            "-" if miss.forced_answer is None else miss.forced_answer,
+        ]
+        for miss in found.misses
+    ]
+    head = ["seed", "scene", "budget", "question", "evidence", "truth", "answer", "cause", "forced in"]
+    lines += table(head, rows) if rows else ["None.", ""]
+    return "\n".join(lines + _photograph_lines(found)) + "\n"
+
+
+def _photograph_lines(found: LossFile) -> list[str]:
+    lines = ["## Real objects in real backgrounds, evidence alone", ""]
+    if found.photographs is None:
+        return [*lines, found.note]
+    told = found.photographs
+    lines += [
+        f"{told.chips} objects cut out of photographs, shrunk to 4 to 30 px and placed one at a time in {told.pictures} "
+        f"photographs: {told.placements} placements. Share preserved, in %; nano has seen no photograph, and its answers "
+        "about them are not claimed.",
+        "",
+    ]
+    groups = list(dict.fromkeys(point.group for point in told.points))
+    told_of: dict[tuple, dict[str, str]] = {}
+    for point in told.points:
+        cells = told_of.setdefault((point.importance, point.order, f"{point.budget:,}"), {})
+        cells[point.group] = interval(point)
+    rows = [[*key, *(cells.get(group, "-") for group in groups)] for key, cells in told_of.items()]
+    lines += table(["importance", "order", "budget", *groups], rows)
+    rows = [[f"{row.budget:,}", row.cause, row.losses] for row in told.causes]
+    return lines + table(["budget", "cause (default settings)", "not preserved"], rows) if rows else lines

@@ -1,0 +1,190 @@
+"""The controlled loss test: a model that is right on the widest budget and wrong on the compressed tokens.
+
+    python -m uhrbat evaluate loss --scenes 100 --out runs/loss --photographs ../shared/data/real/brighton
+
+Of each scene there is a pair, with and without the object that decides a question, every other pixel equal. Each loss is
+told with its cause as the inspector tells it, and proved by forcing the evidence in at the same budget. The widest
+budget is answered with the model's defaults; the compressed ones with another importance where one is given
+(`--importance attention`, as the released code scores).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from uhrbat.engine import EncodedScene, Settings, View
+from uhrbat.evaluation.answers import answer_many
+from uhrbat.evaluation.encoded import ScenesEncoder, fingerprint
+from uhrbat.evaluation.findings import MODEL_ITSELF, Measured
+from uhrbat.evaluation.frontier.run import add_common_arguments, budgets_of, loaded_model, seeds_of
+from uhrbat.evaluation.kept import Kept, part_of
+from uhrbat.evaluation.loss import photographs
+from uhrbat.evaluation.loss import report as loss_report
+from uhrbat.evaluation.loss.pairs import Case, cases, evidence_without, scenes_without
+from uhrbat.evaluation.shares import is_right
+from uhrbat.selection.evidence import PRESERVED
+from uhrbat.selection.importance import METHODS
+from uhrbat.worlds import Scene, phrase
+
+BUDGETS = (256, 1024, 3000)
+WIDE = 16000
+PAIRS = 2
+_VERSION = 1
+
+
+def measure(
+    encoder: ScenesEncoder, seed: int, budgets: list[int], wide: int, pairs: int, settings: Settings | None = None
+) -> dict:
+    """The answers about a scene's pairs at every budget, and what became of the evidence of each loss, as a record.
+
+    settings: of the compressed answers; the model's by default.
+    """
+    began = time.process_time()
+    settings = settings or encoder.model.settings
+    scene, encoded = encoder.scene(seed)
+    decided = cases(scene, seed, pairs)
+    with_object = [case for index in decided for case in decided[index]]
+    rows = _answered(
+        encoded, scene, with_object, [case.question.answer for case in with_object], budgets, wide, settings
+    )
+    for case, row in zip(with_object, rows):
+        boxes = scene.boxes(case.question)
+        _explain(encoded, scene, case, row, list(boxes), case.question.evidence, settings)
+    for index, changed in scenes_without(encoder, scene, encoded, list(decided)):
+        others = [case for case in decided[index] if case.truth_without]
+        absent = _answered(changed, scene, others, [case.truth_without for case in others], budgets, wide, settings)
+        for case, row in zip(others, absent):
+            row["without"] = [index]
+            left = [one for one in case.question.evidence if one != index]
+            _explain(changed, scene, case, row, evidence_without(scene, case.question, index), left, settings)
+            rows.append(row)
+    return {"seed": seed, "rows": rows, "seconds": round(time.process_time() - began, 2)}
+
+
+def _answered(
+    encoded: EncodedScene,
+    scene: Scene,
+    asked: list[Case],
+    truths: list[str],
+    budgets: list[int],
+    wide: int,
+    settings: Settings,
+) -> list[dict]:
+    """A row a case: the question, its truth, and its answer at every budget and the widest."""
+    all_budgets = [*budgets, wide]
+    cuts = []
+    for case in asked:
+        view = encoded.ask(case.question.text, settings)
+        whole = view if settings == encoded.model.settings else encoded.ask(case.question.text)
+        cuts += [view.select(budget) for budget in budgets] + [whole.select(wide)]
+    texts = answer_many(cuts)
+    rows = []
+    for place, (case, truth) in enumerate(zip(asked, truths)):
+        told = texts[place * len(all_budgets) : (place + 1) * len(all_budgets)]
+        rows.append(
+            {
+                "case": [case.left_out, case.question.text],
+                "type": case.question.type,
+                "truth": truth,
+                "without": [],
+                "answers": {str(budget): text for budget, text in zip(all_budgets, told)},
+                "wide": str(wide),
+                "losses": {},
+            }
+        )
+    return rows
+
+
+def _explain(
+    encoded: EncodedScene,
+    scene: Scene,
+    case: Case,
+    row: dict,
+    boxes: list,
+    evidence: tuple[int, ...] | list[int],
+    settings: Settings,
+) -> None:
+    """Add the cause of each loss of a row, and the answer with its evidence forced in."""
+    wide, truth = row["answers"][row["wide"]], row["truth"]
+    if not is_right(wide, truth):
+        return
+    view = encoded.ask(case.question.text, settings)
+    for budget, answer in row["answers"].items():
+        if budget == row["wide"] or is_right(answer, truth):
+            continue
+        place, cause, verdict = _cause(view, boxes, int(budget))
+        forced = answer_many([view.select(int(budget), force=boxes)])[0] if boxes else None
+        told = None if place is None else scene.objects[evidence[place]]
+        row["losses"][budget] = {
+            "box": None if place is None else list(map(float, boxes[place])),
+            "boxes": [list(map(float, box)) for box in boxes],
+            "object": told and phrase(told.kind, told.color),
+            "object_size": told and round(told.size, 2),
+            "cause": cause,
+            "verdict": verdict,
+            "forced_answer": forced,
+            "proved": forced is not None and is_right(forced, truth),
+        }
+
+
+def _cause(view: View, boxes: list, budget: int) -> tuple[int | None, str, str]:
+    """Which of the boxes a loss is told of, and its cause and verdict: the first that is not preserved.
+
+    Where all are, it is the smallest, and the model itself is the cause.
+    """
+    if not boxes:
+        return None, MODEL_ITSELF, "The answer needs no object here."
+    fates = [view.fate(box, budget) for box in boxes]
+    for place, fate in enumerate(fates):
+        if fate.cause != PRESERVED:
+            return place, fate.cause, fate.verdict
+    place = min(range(len(boxes)), key=lambda one: max(boxes[one][2] - boxes[one][0], boxes[one][3] - boxes[one][1]))
+    return place, MODEL_ITSELF, fates[place].verdict
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common_arguments(parser, 100)
+    parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)), help="total tokens, compressed")
+    parser.add_argument("--wide", type=int, default=WIDE, help="total tokens of the widest budget")
+    parser.add_argument(
+        "--importance", choices=METHODS, help="of the compressed answers; the model's default if not given"
+    )
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="objects left out of each scene, at most")
+    parser.add_argument("--photographs", type=Path, help="folder of the Brighton photographs; left out, they are, too")
+
+
+def run(args: argparse.Namespace) -> int:
+    kind, wanted, mine = seeds_of(args)
+    budgets = list(budgets_of(args.budgets, "--budgets"))
+    wide = budgets_of(str(args.wide), "--wide")[0]
+    pairs = budgets_of(str(args.pairs), "--pairs")[0]
+    model = loaded_model(args)
+    encoder = ScenesEncoder(model, args.cache)
+    settings = replace(model.settings, importance=args.importance or model.settings.importance)
+    name = f"loss_{args.importance}" if settings != model.settings else "loss"
+    told = [asdict(model.model.config), asdict(settings), budgets, wide, pairs, kind, _VERSION]
+    print_ = fingerprint(model.model, told)
+    kept = Kept(args.out, name, print_, args.part.replace("/", "of"))
+    done = {record["seed"] for record in kept.records()}
+    for seed in tqdm(mine, desc="scenes", disable=args.json):
+        if seed not in done:
+            kept.add(measure(encoder, seed, budgets, wide, pairs, settings))
+    records = sorted((r for r in kept.records() if r["seed"] in wanted), key=lambda record: record["seed"])
+    placed = Kept(args.out, "photographs", fingerprint(model.model, told, photographs.SIZES), kept.part)
+    pictures, note = photographs.measure(
+        encoder, args.photographs, placed, budgets, part_of(args.part), progress=not args.json
+    )
+    measured = Measured.of(model, settings, print_, kind, [r["seed"] for r in records], loss_report.questions(records))
+    found = loss_report.summarise(records, measured, budgets, wide, pictures, note)
+    loss_report.write_all(found, args.out, name)
+    if args.json:
+        print(json.dumps(asdict(found)))
+    else:
+        print((args.out / f"{name}.md").read_text())
+    return 0

@@ -1,0 +1,121 @@
+"""Vision towers and the text tower beside them: pixels to patch features, and dense text-image similarity."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+)
+
+from uhrbat.geometry import PATCH, TILE, TILE_GRID
+
+TOWERS = {"clip": (CLIPVisionConfig, CLIPVisionModel), "siglip": (SiglipVisionConfig, SiglipVisionModel)}
+
+
+def build_tower(kind: str, fields: dict) -> nn.Module:
+    """A tower of TOWERS for 336-px tiles in patches of 14. ValueError for another size or kind."""
+    if kind not in TOWERS:
+        raise ValueError(f"vision tower '{kind}' is not one of {', '.join(TOWERS)}")
+    config, network = TOWERS[kind]
+    made = config(**fields)
+    if (made.image_size, made.patch_size) != (TILE, PATCH):
+        raise ValueError(
+            f"the vision tower sees {made.image_size} px in patches of {made.patch_size}; tiles need {TILE} and {PATCH}"
+        )
+    return network(made)
+
+
+def patch_features(tower: nn.Module, pixels: Tensor, select_layer: int, positions: Tensor | None = None) -> Tensor:
+    """Normalised tiles float[n, 3, 336, 336] -> patch features float[n, 576, width].
+
+    The hidden state `select_layer` (-1: after the last layer, -2: before it), no final norm, class token dropped.
+    positions: int[n, 1 + patches], position embeddings for windows smaller than a tile (CLIP, training).
+    """
+    embeddings = tower.embeddings
+    pixels = pixels.to(embeddings.patch_embedding.weight.dtype)
+    hidden = embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)
+    has_class = hasattr(embeddings, "class_embedding")
+    if has_class:
+        hidden = torch.cat([embeddings.class_embedding.expand(len(hidden), 1, -1), hidden], 1)
+    hidden = hidden + embeddings.position_embedding(embeddings.position_ids if positions is None else positions)
+    if has_class:
+        hidden = tower.pre_layrnorm(hidden)
+    layers = tower.encoder.layers
+    for layer in layers[: len(layers) + 1 + select_layer]:
+        hidden = layer(hidden, attention_mask=None)
+    return hidden[:, 1:] if has_class else hidden
+
+
+def value_features(tower: nn.Module, features: Tensor) -> Tensor:
+    """Features float[..., width] before the last layer -> what each token itself adds in it, final norm applied.
+
+    MaskCLIP's dense features (Zhou et al. 2022): the last layer's attention is replaced by each token's own value,
+    so that a patch keeps its own meaning in the space shared with text. Residual and feed-forward are left out,
+    which later work found to carry the whole image's (ClearCLIP, Lan et al. 2024).
+    """
+    last = tower.encoder.layers[-1]
+    return tower.post_layernorm(last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(features))))
+
+
+def resized_positions(table: Tensor) -> Tensor:
+    """Position embeddings float[side², width] of a square tower -> float[576, width] for tiles, bicubic.
+
+    SigLIP was trained on 384 px, 27 x 27 patches; here it sees 336-px tiles of 24 x 24 patches of the same 14 px, so
+    its positions are laid over the smaller square, as transformers' `interpolate_pos_encoding` does. Thus geometry,
+    budgets and overlays are the same for every backbone.
+    """
+    side = math.isqrt(len(table))
+    if side * side != len(table):
+        raise ValueError(f"{len(table)} position embeddings do not form a square")
+    if side == TILE_GRID:
+        return table
+    grid = table.float().reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    grid = F.interpolate(grid, size=(TILE_GRID, TILE_GRID), mode="bicubic", align_corners=False)
+    return grid[0].flatten(1).T.to(table.dtype).contiguous()
+
+
+class DenseSimilarity(nn.Module):
+    """Text tower and projections that compare a text with every image token (dense CLIP).
+
+    `logit(cosine) = exp(scale) * cosine + bias`; its sigmoid is the probability, as trained, that the token
+    shows what the text names. With `contrast` texts, which name nothing in particular, the logit is how much
+    closer the text is than the closest of those (LERF's relevancy, Kerr et al. 2023): a pretrained CLIP's cosines
+    have no zero of their own.
+    """
+
+    def __init__(self, text: dict, vision_width: int, projection_dim: int, contrast: int = 0) -> None:
+        super().__init__()
+        self.text_model = CLIPTextModel(CLIPTextConfig(**text))
+        self.text_projection = nn.Linear(text["hidden_size"], projection_dim, bias=False)
+        self.visual_projection = nn.Linear(vision_width, projection_dim, bias=False)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+        self.logit_bias = nn.Parameter(torch.tensor(-4.0))
+        if contrast:
+            self.register_buffer("contrast", torch.zeros(contrast, projection_dim))
+        else:
+            self.contrast = None
+
+    @property
+    def max_text_tokens(self) -> int:
+        return self.text_model.config.max_position_embeddings
+
+    def text_vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Token ids int[n, L] (each row holds an end token) -> unit vectors float[n, projection_dim]."""
+        pooled = self.text_model(input_ids=ids, attention_mask=mask).pooler_output
+        return F.normalize(self.text_projection(pooled), dim=-1)
+
+    def logits(self, visual: Tensor, text: Tensor) -> Tensor:
+        """Unit vectors float[N, p] and float[n, p] -> float[N, n]."""
+        cosine = visual @ text.T
+        if self.contrast is not None:
+            cosine = cosine - (visual @ self.contrast.T.to(visual.dtype)).amax(1, keepdim=True)
+        return cosine * self.logit_scale.exp() + self.logit_bias

@@ -1,0 +1,284 @@
+"""What a worker's jobs give back: frozen dataclasses of numpy arrays and plain values.
+
+Arrays have one element a token, in the scale's tile-major token order (`uhrbat.geometry` converts to the
+grid).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from pydantic import InstanceOf
+
+DROPPED, PRESERVED, MERGED = 0, 1, 2
+"""A token's fate, as the uint8 `kind` arrays spell it."""
+
+Array = InstanceOf[np.ndarray]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a job is: a stage, how far in it (0..1), and how many jobs are ahead of it (0: it is running)."""
+
+    stage: str
+    fraction: float
+    message: str = ""
+    queue_position: int = 0
+
+
+@dataclass(frozen=True)
+class GeoReference:
+    """Where an image lies on Earth: its coordinate reference system and the affine map from its pixels."""
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What is known of a stored image without decoding it; its size is that of the upright picture."""
+
+    image: str
+    width: int
+    height: int
+    format: str
+    bands: int
+    notes: tuple[str, ...] = ()
+    georeference: GeoReference | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a result came about: enough to repeat it, and what it cost."""
+
+    model: str
+    device: str
+    dtype: str
+    importance: str
+    regions: str
+    order: str
+    seed: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Stage ("read", "encode", "score", ...) to the seconds it took when it was done."""
+    reused: tuple[str, ...] = ()
+    """The stages that were not done anew for this result."""
+    memory: dict[str, int] = field(default_factory=dict)
+    """Bytes: "host" (resident set of the worker), "device" (allocated peak, where there is one)."""
+
+
+@dataclass(frozen=True)
+class ScaleMap:
+    """One scale of a question: what every token is worth and when it enters the budget."""
+
+    size: int
+    """Side of the scale in pixels: 672, 1344, 2688 or 4032; its tokens are 14 x 14 pixels."""
+    importance: Array
+    """float16[N]"""
+    rank: Array
+    """int32[N], from 1: the smallest budget of this scale at which the token is represented."""
+    merged: Array
+    """bool[N]: whether it is then part of an average."""
+    region: Array
+    """int32[N]: its region."""
+    members: Array
+    """int32[N]: how many tokens share its place in the budget (1 unless merged)."""
+    scored: bool = True
+    """Whether this scale was scored itself, or enlarged from a coarser one."""
+
+    def kind(self, budget: int) -> np.ndarray:
+        """Each token's fate at this scale's budget: uint8[N] of DROPPED, PRESERVED and MERGED."""
+        return np.where(self.rank <= budget, np.where(self.merged, MERGED, PRESERVED), DROPPED).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """Where one scale's tokens went at a budget: preserved + merged + dropped = tokens; used <= budget."""
+
+    size: int
+    tokens: int
+    budget: int
+    used: int
+    """Tokens handed to the language model: each preserved one, and one for each average."""
+    preserved: int
+    merged: int
+    """Tokens of the image that are inside an average."""
+    dropped: int
+    regions: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the language model said; points are (x, y) in pixels of the upright image."""
+
+    text: str
+    points: tuple[tuple[float, float], ...]
+    tokens: int
+    """Image tokens that the language model was given."""
+    seconds: dict[str, float]
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class EncodeResult:
+    """An encoded image: what a question about it no longer has to wait for."""
+
+    image: str
+    tokens: dict[int, int]
+    """Scale to its number of tokens."""
+    caveat: str | None
+    run: Run
+
+
+@dataclass(frozen=True)
+class AskResult:
+    """All a page needs to draw a question at any budget and, if a budget was given, the answer at it."""
+
+    image: str
+    question: str
+    scales: tuple[ScaleMap, ...]
+    budgets: tuple[int, ...] | None
+    """The budget asked for, split among the scales."""
+    ledger: tuple[LedgerRow, ...]
+    answer: Answer | None
+    caveat: str | None
+    run: Run
+
+
+@dataclass(frozen=True)
+class AnswerResult:
+    """The answer at a budget, perhaps with boxes forced in or left out."""
+
+    question: str
+    budgets: tuple[int, ...]
+    answer: Answer
+    ledger: tuple[LedgerRow, ...]
+    kinds: dict[int, Array]
+    """Scale to uint8[N], every token's fate in this very selection."""
+    caveat: str | None
+    run: Run
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of the evidence boxes' tokens, one scale or all together (size 0)."""
+
+    size: int
+    tokens: int
+    preserved: int
+    merged: int
+    dropped: int
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One budget of a sweep; `correct` is None where no true answer was given."""
+
+    budgets: tuple[int, ...]
+    answer: Answer
+    correct: bool | None
+    evidence: tuple[Kept, ...]
+    """One row a scale and one for all; empty where no box was given."""
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """Answers and evidence against the budget; the points have also been streamed one by one."""
+
+    question: str
+    points: tuple[SweepPoint, ...]
+    caveat: str | None
+    run: Run
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """What one compressor kept at the budget, and what was answered from it."""
+
+    method: str
+    answer: Answer
+    seconds: float
+    """Selection and answer together."""
+    evidence: tuple[Kept, ...]
+    kinds: dict[int, Array]
+    """Scale to uint8[N]."""
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """Several compressors at one budget; the methods have also been streamed one by one."""
+
+    question: str
+    budgets: tuple[int, ...]
+    methods: tuple[MethodResult, ...]
+    caveat: str | None
+    run: Run
+
+
+@dataclass(frozen=True)
+class FateRow:
+    """What became of a box's tokens at one scale."""
+
+    size: int
+    pixels: tuple[float, float]
+    """Width and height of the box in this scale's pixels."""
+    scored: bool
+    """Whether this scale was scored itself, or enlarged from a coarser one."""
+    tokens: int
+    budget: int
+    preserved: int
+    merged: int
+    dropped: int
+    best_importance: float
+    percentile: float
+    """0..100: the share of the scale's tokens that are less important than the box's best."""
+    best_rank: int
+    """The smallest budget of this scale that represents a token of the box."""
+    best_merged: bool
+    members: int
+    """Tokens that share that place in the budget; 1 if the token is preserved."""
+    smallest_budget: int | None
+    """The smallest budget of this scale that preserves a token of the box; None if none does."""
+
+
+@dataclass(frozen=True)
+class VerdictStep:
+    """The verdict from this total budget on, up to the next step's."""
+
+    total: int
+    cause: str
+    verdict: str
+    preserved: bool
+
+
+@dataclass(frozen=True)
+class InspectResult:
+    """What became of a box at a budget, and why."""
+
+    question: str
+    box: Box
+    budgets: tuple[int, ...]
+    rows: tuple[FateRow, ...]
+    verdict: str
+    """One sentence."""
+    cause: str
+    smallest_budget: int | None
+    """The smallest total budget at which the box survives at some scale."""
+    steps: tuple[VerdictStep, ...]
+    """The verdict at every total budget at which it changes, ascending from 1."""
+    caveat: str | None
+    run: Run
+
+
+Event = Progress | SweepPoint | MethodResult
+
+RESULTS = {
+    "encode": EncodeResult,
+    "ask": AskResult,
+    "answer": AnswerResult,
+    "sweep": SweepResult,
+    "compare": CompareResult,
+    "inspect": InspectResult,
+}
+PARTIALS = {"sweep": SweepPoint, "compare": MethodResult}

@@ -1,0 +1,27 @@
+"""What the released code does only when it infers, not when it was trained: kept apart, used on request.
+
+`Settings(release=True)` asks for it (released-code.md, sections 1 and 6).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from uhrbat.geometry import Scale
+from uhrbat.selection.regions import RegionSettings, kmeans, scene_coordinates, tile_coordinates, token_features
+
+
+def without_markers(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids with every added token (chat markers among them) replaced by the end-of-sequence token."""
+    return [tokenizer.eos_token_id if id_ >= tokenizer.vocab_size else id_ for id_ in ids]
+
+
+def unseeded_kmeans(embeddings: Tensor, scale: Scale, settings: RegionSettings) -> Tensor:
+    """Regions int64[N] by k-means whose initial centres come from PyTorch's global generator: two runs differ."""
+    coordinates = scene_coordinates(scale) if settings.coordinates == "scene" else tile_coordinates(scale)
+    features = token_features(embeddings, coordinates, settings.feature_scale, settings.coordinate_scale)
+    clusters = settings.clusters_for(scale)
+    init = torch.randperm(len(features))[:clusters] if clusters > 1 else None
+    return kmeans(features, clusters, settings.iterations, init=init, exact=True)

@@ -1,0 +1,42 @@
+"""A worker in this very process: for tests, for Python, and where no child process may hold the GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from uhrbat.results import ImageInfo
+from uhrbat.serving.client.worker import Worker
+from uhrbat.serving.job import Job
+from uhrbat.serving.protocol import Health, ModelInfo, Request
+from uhrbat.serving.server.service import Service
+
+
+class InProcessWorker(Worker):
+    """The interface of a worker around a service of this process."""
+
+    def __init__(self, service: Service | None = None) -> None:
+        self.service = service or Service()
+
+    def store(self, path: str | Path) -> str:
+        image = self.service.store.add(path)
+        self.service.accept(image)
+        return image
+
+    def info(self, image: str) -> ImageInfo:
+        return self.service.info(image)
+
+    def health(self) -> Health:
+        return self.service.health()
+
+    def metrics(self) -> str:
+        return self.service.metrics()
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        return self.service.infos_of_models()
+
+    def close(self) -> None:
+        self.service.close()
+
+    def _submit(self, action: str, request: Request) -> Job[Any]:
+        return self.service.submit(action, request)

@@ -1,0 +1,206 @@
+"""A worker without its wire: stored images, the bench, whose turn it is, and what was counted."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator
+from typing import Any
+
+from uhrbat.errors import Cancelled, ImageError, InputError, UHRBATError, WorkerError, out_of_memory
+from uhrbat.results import GeoReference, ImageInfo
+from uhrbat.serving.codec import UnknownImage
+from uhrbat.serving.job import Job, Token
+from uhrbat.serving.limits import Limits
+from uhrbat.serving.protocol import Health, ModelInfo, Request
+from uhrbat.serving.server import metrics
+from uhrbat.serving.server.bench import Bench
+from uhrbat.serving.server.models import Load, Models, Offer, load_engine
+from uhrbat.serving.server.scheduler import Scheduler
+from uhrbat.serving.server.storage import Store
+
+logger = logging.getLogger(__name__)
+TIDY_SECONDS = 600
+INFOS = 1000
+ABSOLUTE_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][\w.@+-]+)*[/\\](?=[\w.@+-])")
+
+
+class Service:
+    """What every way of starting a worker has in common.
+
+    load: how a model is loaded from its source on a device. lanes: see `Scheduler`. bench: made of the models
+    unless given (ZeroGPU has one of its own).
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        offer: Offer | None = None,
+        load: Load = load_engine,
+        lanes: int = 1,
+        bench: Callable[[Bench], Any] = lambda bench: bench,
+    ) -> None:
+        self.limits = limits or Limits.from_environment()
+        self.models = Models(offer or Offer.from_environment(), load)
+        self.counted = metrics.Metrics()
+        self.store = Store(
+            self.limits.folder(), self.limits.store_bytes, self.limits.upload_bytes, self.limits.store_hours
+        )
+        self.bench = bench(Bench(self.models, self.limits, self.counted.stage, self.counted.lookup))
+        self.scheduler = Scheduler(self.limits, lanes, self.counted.ended, self._presentable)
+        self._began = time.monotonic()
+        self._infos: dict[str, ImageInfo] = {}
+        self._add_gauges()
+        self._first: Job[None] = Job()
+        self._closed = threading.Event()
+        for work in (self._load_first, self._keep_tidy):
+            threading.Thread(target=work, daemon=True, name=work.__name__).start()
+
+    def submit(self, action: str, request: Request) -> Job[Any]:
+        """Queue an action. What is wrong with it, or that there is no room for it, is told by the job."""
+
+        def steps(job: Job[Any], token: Token) -> Generator[None, None, Any]:
+            self._check(request)
+            with self.store.hold(request.image) as path:
+                if path is None:
+                    raise UnknownImage("the image is no longer stored here: open it again")
+                return (yield from self.bench.run(action, request, path, job.emit, token))
+
+        return self.scheduler.submit(action, request.session, steps)
+
+    def info(self, image: str) -> ImageInfo:
+        """What is known of a stored image; UnknownImage if it is not stored, ImageError if it is no image."""
+        from uhrbat import imagery
+
+        with self.store.hold(image) as path:
+            if path is None:
+                raise UnknownImage("the image is no longer stored here: open it again")
+            if image not in self._infos:
+                try:
+                    told = imagery.open_image(path, self.limits.images())
+                except UHRBATError as error:
+                    raise self._presentable(error) from None
+                if len(self._infos) >= INFOS:
+                    self._infos.clear()
+                self._infos[image] = _image_info(image, told)
+            return self._infos[image]
+
+    def accept(self, image: str) -> ImageInfo:
+        """Look at a file just stored; one that is no image is deleted, and ImageError raised."""
+        try:
+            return self.info(image)
+        except ImageError:
+            self.store.remove(image)
+            raise
+
+    def health(self) -> Health:
+        """How this worker is."""
+        status, message = "starting", "the model is being loaded"
+        if self.scheduler.stuck:
+            status, message = "stuck", "a job does not stop: the worker must be started again"
+        elif self._first.done:
+            try:
+                self._first.result(0)
+                status, message = "ready", ""
+            except UHRBATError as error:
+                status, message = "failed", str(error)
+        first = self.models.get(self.models.first) if self.models.is_loaded(self.models.first) else None
+        return Health(
+            status=status,
+            message=message,
+            device=str(first.device) if first else None,
+            dtype=str(first.dtype).removeprefix("torch.") if first else None,
+            uptime_seconds=round(time.monotonic() - self._began, 3),
+            running=self.scheduler.running,
+            queued=self.scheduler.queued,
+            upload_bytes=self.store.file_bytes,
+        )
+
+    def metrics(self) -> str:
+        """Counters and gauges, as Prometheus text."""
+        return self.counted.text()
+
+    def infos_of_models(self) -> tuple[ModelInfo, ...]:
+        """The models on offer."""
+        return self.models.infos()
+
+    def close(self) -> None:
+        """Stop; jobs that run fail as cancelled."""
+        self._closed.set()
+        self.scheduler.close()
+
+    def _check(self, request: Request) -> None:
+        limits = self.limits
+        for name, most in (("boxes", limits.boxes), ("force", limits.boxes), ("without", limits.boxes),
+                           ("budgets", limits.budgets), ("methods", limits.methods)):  # fmt: skip
+            given = getattr(request, name, ())
+            if len(given) > most:
+                raise InputError(f"{name}: {len(given)} are too many; give at most {most}")
+        question = getattr(request, "question", "")
+        if len(question) > limits.question_chars:
+            raise InputError(
+                f"the question has {len(question):,} characters; ask one of at most {limits.question_chars:,}"
+            )
+
+    def _load_first(self) -> None:
+        try:
+            self.models.get(self.models.first)
+            self._first.finish(None)
+        except Exception as error:
+            self._first.fail(self._presentable(error))
+
+    def _add_gauges(self) -> None:
+        gauge, scheduler = self.counted.gauge, self.scheduler
+        gauge("jobs_queued", "Jobs waiting for a turn", lambda: scheduler.queued)
+        gauge("jobs_running", "Jobs on the device", lambda: scheduler.running)
+        gauge("scene_bytes_host", "Encoded scenes in main memory", lambda: self.bench.bytes("host"))
+        gauge("scene_bytes_device", "Encoded scenes on the GPU", lambda: self.bench.bytes("device"))
+        gauge("store_bytes", "Stored images", self.store.used_bytes)
+        gauge("memory_bytes", "Resident set of the worker", lambda: self._memory("host"))
+        gauge("memory_device_bytes", "Most that was allocated on the GPU", lambda: self._memory("device"))
+        gauge("uptime_seconds", "Since the start", lambda: time.monotonic() - self._began)
+
+    def _memory(self, place: str) -> int:
+        return metrics.memory(self.health().device or "cpu").get(place, 0)
+
+    def _keep_tidy(self) -> None:
+        while not self._closed.wait(TIDY_SECONDS):
+            self.store.tidy()
+
+    def _presentable(self, error: BaseException) -> UHRBATError:
+        """The error as its caller may see it: no paths, no traces; out of memory is told as such."""
+        if isinstance(error, UHRBATError):
+            return type(error)(without_paths(str(error)))
+        if out_of_memory(error):
+            self.counted.ran_out_of_memory()
+            logger.warning("out of memory; cached scenes are dropped: %s", error)
+            self.bench.forget()
+            return WorkerError(
+                "the model ran out of memory: ask again with a smaller budget; the worker itself goes on"
+            )
+        if isinstance(error, GeneratorExit):
+            return Cancelled("stopped, as asked")
+        reference = uuid.uuid4().hex[:8]
+        logger.error("job failed, reference %s", reference, exc_info=error)
+        return WorkerError(f"the model worker failed: ask again, or look up {reference} in its log")
+
+
+def without_paths(message: str) -> str:
+    """A message with file paths cut to their last part, and stored files called "the image"."""
+    return re.sub(r"'?\b[0-9a-f]{64}\b'?", "the image", ABSOLUTE_PATH.sub("", message))
+
+
+def _image_info(image: str, told: Any) -> ImageInfo:
+    placed = told.crs is not None and told.transform is not None
+    return ImageInfo(
+        image=image,
+        width=told.width,
+        height=told.height,
+        format=told.format,
+        bands=told.bands,
+        notes=tuple(without_paths(note) for note in told.notes),
+        georeference=GeoReference(told.crs, tuple(told.transform)) if placed else None,
+    )

@@ -1,0 +1,207 @@
+"""Tokens of encoded scenes, kept for stage two: every object's tokens and the background that looks most like one.
+
+A bank scene is a dense scene from which stage two draws sparse ones: some of its objects, all of its background.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from tqdm import tqdm
+from transformers import AutoTokenizer
+
+from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale
+from uhrbat.network.model import UHRBATModel
+from uhrbat.network.text import TextCodec
+from uhrbat.selection.regions import partition
+from uhrbat.training.nano.config import POINT_BINS, nano_config
+from uhrbat.training.nano.pool import NO_COLOR, PoolScene, available
+from uhrbat.training.nano.pretrain import encode_texts, load_weights, normalise
+from uhrbat.training.nano.virtual import SIZE, bare_scene
+from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, Scene, SceneObject
+
+HARD_A_PHRASE = (2, 4, 8, 14)
+RANDOM_BACKGROUND = (500, 700, 900, 1400)
+MEMBERS = 6
+
+
+@torch.inference_mode()
+def encode_scene(
+    model: UHRBATModel, scene: PoolScene, bfloat16: bool = False
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """-> features and similarity vectors of each scale in raster order, float16[grid, grid, d]."""
+    features, visual = [], []
+    for size in SCALES:
+        tiles = size // TILE
+        f = np.empty((tiles * TILE_GRID,) * 2 + (model.vision.config.hidden_size,), np.float16)
+        v = np.empty((tiles * TILE_GRID,) * 2 + (model.config.projection_dim,), np.float16)
+        places = [(row, col) for row in range(tiles) for col in range(tiles)]
+        for start in range(0, len(places), 8):
+            some = places[start : start + 8]
+            pixels = np.stack([scene.images[size][r * TILE :][:TILE, c * TILE :][:, :TILE] for r, c in some])
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                out = model.features(normalise(pixels)).float()
+                seen = model.similarity_vectors(out).float()
+            for (r, c), one, two in zip(some, out, seen):
+                view = np.s_[r * TILE_GRID : (r + 1) * TILE_GRID, c * TILE_GRID : (c + 1) * TILE_GRID]
+                f[view] = one.reshape(TILE_GRID, TILE_GRID, -1).numpy()
+                v[view] = two.reshape(TILE_GRID, TILE_GRID, -1).numpy()
+        features.append(f)
+        visual.append(v)
+    return features, visual
+
+
+def keep_tokens(scene: PoolScene, features, visual, phrases: np.ndarray, rng: np.random.Generator) -> dict:
+    """Choose which tokens the bank keeps of one scene; arrays over them."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "visual", "scale", "xy", "owner", "center")}
+    for level, size in enumerate(SCALES):
+        labels = scene.labels[size]
+        grid = labels.kind.shape[0]
+        objects = np.flatnonzero(labels.owner.reshape(-1) >= 0)
+        background = np.flatnonzero((labels.owner.reshape(-1) < 0) & ~labels.ignore.reshape(-1))
+        scores = visual[level].reshape(grid * grid, -1)[background].astype(np.float32) @ phrases.T
+        count = HARD_A_PHRASE[level]
+        hard = background[np.unique(np.argpartition(-scores, count, axis=0)[:count])]
+        plain = rng.choice(background, min(len(background), RANDOM_BACKGROUND[level]), replace=False)
+        kept = np.concatenate([objects, np.union1d(hard, plain)])
+        parts["features"].append(features[level].reshape(grid * grid, -1)[kept])
+        parts["visual"].append(visual[level].reshape(grid * grid, -1)[kept])
+        parts["scale"].append(np.full(len(kept), level, np.uint8))
+        parts["xy"].append(np.stack([kept % grid + 0.5, kept // grid + 0.5], 1).astype(np.float32) / grid)
+        parts["owner"].append(labels.owner.reshape(-1)[kept].astype(np.int32))
+        parts["center"].append(labels.center.reshape(-1)[kept])
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+@torch.inference_mode()
+def keep_regions(model: UHRBATModel, scene: PoolScene, features, rng: np.random.Generator) -> dict:
+    """Every scale's k-means regions, each as MEMBERS of its background tokens; arrays over the regions."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "xy", "scale", "land")}
+    for level, size in enumerate(SCALES):
+        scale, labels = Scale(size), scene.labels[size]
+        flat = torch.from_numpy(features[level]).flatten(0, 1)[torch.tensor(scale.inverse)].float()
+        regions = partition(model.project(flat), scale)[torch.tensor(scale.permutation)].numpy()
+        free = rng.permutation(np.flatnonzero(labels.owner.reshape(-1) < 0))
+        free = free[np.argsort(regions[free], kind="stable")]
+        _, starts, counts = np.unique(regions[free], return_index=True, return_counts=True)
+        chosen = free[starts[:, None] + np.arange(MEMBERS) % counts[:, None]]
+        parts["features"].append(features[level].reshape(scale.tokens, -1)[chosen])
+        xy = np.stack([chosen % scale.grid + 0.5, chosen // scale.grid + 0.5], -1)
+        parts["xy"].append(xy.astype(np.float32) / scale.grid)
+        parts["scale"].append(np.full(len(chosen), level, np.uint8))
+        land = labels.land.reshape(-1)[chosen]
+        parts["land"].append((land[:, :, None] == np.arange(len(LAND_COVERS))).sum(1).argmax(1).astype(np.uint8))
+    return {f"region_{name}": np.concatenate(values) for name, values in parts.items()}
+
+
+@dataclass
+class BankScene:
+    """Kept tokens of one scene (float16 features and visual vectors, scale level, xy in 0..1, owner, centre) and its
+    regions: features float16[r, MEMBERS, width] and xy float32[r, MEMBERS, 2] of some tokens, level, land cover."""
+
+    seed: int
+    objects: list[SceneObject]
+    land_cover: str
+    features: np.ndarray
+    visual: np.ndarray
+    scale: np.ndarray
+    xy: np.ndarray
+    owner: np.ndarray
+    center: np.ndarray
+    region_features: np.ndarray
+    region_xy: np.ndarray
+    region_scale: np.ndarray
+    region_land: np.ndarray
+
+    @classmethod
+    def load(cls, path: Path) -> BankScene:
+        arrays = load_file(path)
+        record = json.loads(path.with_suffix(".json").read_text())
+        objects = [
+            SceneObject(KINDS[o["kind"]], None if o["color"] == NO_COLOR else COLORS[o["color"]], tuple(o["box"]))
+            for o in record["objects"]
+        ]
+        return cls(int(path.stem), objects, record["land_cover"], **arrays)
+
+
+def oriented(xy: np.ndarray, way: int) -> np.ndarray:
+    """One of the 8 flips and turns of points in 0..1."""
+    x, y = xy[..., 0], xy[..., 1]
+    x = 1 - x if way & 1 else x
+    y = 1 - y if way & 2 else y
+    return np.stack([y, x] if way & 4 else [x, y], -1)
+
+
+def draw_subset(scene: BankScene, rng: np.random.Generator) -> np.ndarray:
+    """Indices of the objects of a sparse scene: 2 to 8 kinds, half of them once, else 2 to 7 times."""
+    kinds: dict[str, list[int]] = {}
+    for index, item in enumerate(scene.objects):
+        kinds.setdefault(item.kind, []).append(index)
+    names = list(kinds)
+    chosen: list[int] = []
+    for name in rng.choice(len(names), min(len(names), rng.integers(2, 9)), replace=False):
+        members = kinds[names[name]]
+        if rng.random() < 0.7:
+            colors = sorted({scene.objects[i].color or "" for i in members})
+            palette = rng.choice(colors, min(2, len(colors)), replace=False)
+            members = [i for i in members if (scene.objects[i].color or "") in palette]
+        count = 1 if rng.random() < 0.5 else int(rng.integers(2, 8))
+        chosen += list(rng.choice(members, min(count, len(members)), replace=False))
+    return np.array(sorted(chosen))
+
+
+def sparse_scene(scene: BankScene, subset: np.ndarray, way: int, seed: int) -> Scene:
+    """The chosen objects of a bank scene, flipped or turned, as a scene to ask questions about."""
+    objects = []
+    for index in subset:
+        item = scene.objects[index]
+        corners = oriented(np.array(item.box, float).reshape(2, 2) / SIZE, way) * SIZE
+        low, high = corners.min(0), corners.max(0)
+        objects.append(SceneObject(item.kind, item.color, (*map(int, low), *map(int, high))))
+    return bare_scene(objects, scene.land_cover, seed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pool", type=Path, default=Path("runs/pool"))
+    parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
+    parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
+    parser.add_argument("--out", type=Path, default=Path("runs/bank"))
+    parser.add_argument("--scenes", type=int, default=100)
+    parser.add_argument("--part", default="0/1", help="i/n: every n-th scene from the i-th, to share the work out")
+    parser.add_argument("--bfloat16", action="store_true", help="for processors with AMX: several times faster")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    codec = TextCodec(tokenizer, POINT_BINS)
+    model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval()
+    load_weights(model, args.weights)
+    names = [*KINDS, *(f"{color} {kind}" for kind in KINDS for color in COLORS), *LAND_COVERS]
+    with torch.inference_mode():
+        phrases = model.similarity.text_vectors(*encode_texts(codec, names, model.similarity.max_text_tokens)).numpy()
+    part, parts = map(int, args.part.split("/"))
+    for seed in tqdm(available(args.pool)[-args.scenes :][part::parts], desc="bank"):
+        path = args.out / f"{seed}.safetensors"
+        if path.exists():
+            continue
+        scene = PoolScene(args.pool, seed)
+        rng = np.random.default_rng(seed)
+        features, visual = encode_scene(model, scene, args.bfloat16)
+        kept = keep_tokens(scene, features, visual, phrases, rng) | keep_regions(model, scene, features, rng)
+        record = {"objects": scene.objects, "land_cover": scene.land_cover}
+        path.with_suffix(".json").write_text(json.dumps(record))
+        save_file({name: np.ascontiguousarray(value) for name, value in kept.items()}, path.with_suffix(".part"))
+        os.replace(path.with_suffix(".part"), path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,310 @@
+"""Samples for stage two: what a sparse scene of the bank hands to the language model, and questions about it.
+
+An image sample holds the tokens that the pipeline would preserve and the averages of regions that it would merge. A
+blind sample holds none: its targets' places are given, not learnt, and only what follows from them is: counting what
+was listed, and in which part or direction it lies. A coarse sample holds the coarsest scale alone, which the released
+scoring reads: it teaches where to look, and no answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from uhrbat.geometry import RELEASED_BUDGETS, SCALES
+from uhrbat.network.model import UHRBATModel
+from uhrbat.network.text import TextCodec
+from uhrbat.selection.importance import LIKENESS, likeness
+from uhrbat.training.nano.bank import BankScene, draw_subset, oriented, sparse_scene
+from uhrbat.training.nano.pretrain import encode_texts
+from uhrbat.training.nano.virtual import bare_scene, virtual_scene
+from uhrbat.worlds import LAND_COVERS, Question, Scene, questions
+
+QUESTIONS = 12
+MORE_OF = {"color": 3.0, "relative position": 1.5, "land cover": 3.0, "count": 2.5}
+BLIND_TYPES = ("count", "absolute position", "relative position")
+DECISION, PLACE = 3.0, 1.0
+DISORDER = (0.0, 1.0, 2.5)
+FINE = 2
+Row = tuple[int, int, np.ndarray]
+
+
+@dataclass
+class Sample:
+    """One sparse scene's tokens and questions.
+
+    Tokens: features [n, width], level, xy, owner (object or -1), center (holds its object's centre). Regions, each as
+    some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. disorder [objects]: how many rows each is
+    moved by in the order of the lists. likeness [questions, n]: of each token with each question; of regions it is lowest.
+    blind: places are not learnt. coarse: only attention is, and no likeness is told.
+    """
+
+    features: np.ndarray
+    level: np.ndarray
+    xy: np.ndarray
+    owner: np.ndarray
+    center: np.ndarray
+    merged: np.ndarray
+    merged_level: np.ndarray
+    merged_xy: np.ndarray
+    questions: list[Question]
+    scene: Scene
+    disorder: np.ndarray
+    likeness: np.ndarray
+    blind: bool = False
+    coarse: bool = False
+
+
+def reading_order(scene: Scene, question: Question, codec: TextCodec, disorder: np.ndarray | None = None) -> list[int]:
+    """Evidence objects as the target lists them: by row, then column; relative position: subject, reference.
+
+    disorder: float[objects] rows that each is moved by. Whoever has only ever read in perfect order passes over what
+    it missed in a row that it left; a model that lists by its own judgement of rows must look back a little.
+    """
+    if question.type == "relative position":
+        return list(question.evidence)
+    places = {i: center(scene, i) for i in question.evidence}
+    moved = np.zeros(len(scene.objects)) if disorder is None else disorder
+    return sorted(places, key=lambda i: (codec.bin(places[i][1]) + moved[i], codec.bin(places[i][0])))
+
+
+def center(scene: Scene, index: int) -> tuple[float, float]:
+    """Centre (x, y) of an object in 0..1 of the scene."""
+    x, y = scene.objects[index].center
+    return x / scene.size, y / scene.size
+
+
+def follows(question: Question) -> bool:
+    """Whether the answer follows from the places of the evidence."""
+    return question.type in BLIND_TYPES and bool(question.evidence)
+
+
+def some_questions(scene: Scene, seed: int, count: int, rng: np.random.Generator) -> list[Question]:
+    """`count` questions about a scene, types that are hard to learn oftener (MORE_OF)."""
+    asked = questions(scene, seed, 2 * count)
+    keys = [rng.exponential() / MORE_OF.get(question.type, 1.0) for question in asked]
+    return [asked[i] for i in np.argsort(keys)[:count]]
+
+
+class SampleDrawer:
+    """Draws samples from the bank, scenes added to it meanwhile too; question vectors are cached by text."""
+
+    def __init__(self, folder: Path, model: UHRBATModel, codec: TextCodec, rng: np.random.Generator) -> None:
+        self.folder, self.model, self.codec, self.rng = folder, model, codec, rng
+        self.scenes: dict[Path, BankScene] = {}
+        self.vectors: dict[str, np.ndarray] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        for path in sorted(self.folder.glob("*.safetensors")):
+            if path not in self.scenes:
+                self.scenes[path] = BankScene.load(path)
+        self.order = list(self.scenes.values())
+
+    @torch.no_grad()
+    def question_vectors(self, texts: list[str]) -> np.ndarray:
+        new = [text for text in dict.fromkeys(texts) if text not in self.vectors]
+        if new:
+            ids, mask = encode_texts(self.codec, new, self.model.similarity.max_text_tokens)
+            for text, vector in zip(new, self.model.similarity.text_vectors(ids, mask).numpy()):
+                self.vectors[text] = vector
+        return np.stack([self.vectors[text] for text in texts])
+
+    def draw(self, tokens: int, count: int = QUESTIONS, coarse: bool = False) -> Sample:
+        """A sample with about `tokens` image tokens: all of the chosen objects', the likeliest others, and regions.
+
+        coarse: those of the coarsest scale, and no regions.
+        """
+        rng = self.rng
+        bank = self.order[rng.integers(len(self.order))]
+        subset = draw_subset(bank, rng)
+        way = int(rng.integers(8))
+        seed = int(rng.integers(2**31))
+        regions, land_cover = self._regions(bank)
+        scene = sparse_scene(bank, subset, way, seed)
+        scene = bare_scene(list(scene.objects), land_cover, seed)
+        asked = some_questions(scene, seed, count, rng)
+        position = np.full(len(bank.objects), -1)
+        position[subset] = np.arange(len(subset))
+        owner = np.where(bank.owner >= 0, position[bank.owner], -1)
+        mine = np.flatnonzero((owner >= 0) & ((bank.scale == 0) | (not coarse)))
+        mine = mine[bank.center[mine] | (rng.random(len(mine)) < rng.uniform(0.3, 1.0))]
+        left = max(16, tokens - len(mine))
+        regions = regions[: 0 if coarse else max(8, int(left * rng.choice((0.3, 0.6, 0.9))))]
+        shares = {SCALES[0]: 1} if coarse else RELEASED_BUDGETS
+        kept = np.concatenate([mine, self._likeliest(bank, asked, max(8, left - len(regions)), shares)])
+        seen = np.zeros((len(asked), len(kept)), np.float32) if coarse else self._likeness(bank.visual[kept], asked)
+        return Sample(
+            bank.features[kept],
+            bank.scale[kept],
+            oriented(bank.xy[kept], way),
+            owner[kept],
+            bank.center[kept],
+            bank.region_features[regions],
+            bank.region_scale[regions],
+            oriented(bank.region_xy[regions], way),
+            asked,
+            scene,
+            self._disorder(scene),
+            seen,
+            coarse=coarse,
+        )
+
+    @torch.no_grad()
+    def _likeness(self, visual: np.ndarray, asked: list[Question]) -> np.ndarray:
+        vectors = torch.from_numpy(self.question_vectors([question.text for question in asked]))
+        return likeness(self.model, torch.from_numpy(visual.astype(np.float32)), vectors).T.numpy()
+
+    def _disorder(self, scene: Scene) -> np.ndarray:
+        return self.rng.normal(size=len(scene.objects)) * self.rng.choice(DISORDER)
+
+    def _regions(self, bank: BankScene) -> tuple[np.ndarray, str]:
+        """Regions in random order, of which another land cover than the scene's own may be the largest."""
+        rng = self.rng
+        covers = np.bincount(bank.region_land, minlength=len(LAND_COVERS))
+        main = int(rng.choice(np.flatnonzero(covers >= max(8, 0.04 * covers.sum()))))
+        own = np.flatnonzero(bank.region_land == main)
+        others = np.flatnonzero(bank.region_land != main)
+        share = rng.uniform(0.55, 0.8)
+        most = int(len(own) * (1 - share) / share)
+        regions = np.concatenate([own, rng.permutation(others)[:most]])
+        return rng.permutation(regions), LAND_COVERS[main]
+
+    def _likeliest(self, bank: BankScene, asked: list[Question], count: int, shares: dict[int, int]) -> np.ndarray:
+        """Background tokens that look most like what the questions ask for, more or less of it random."""
+        rng = self.rng
+        background = np.flatnonzero(bank.owner < 0)
+        background = background[rng.random(len(background)) < rng.uniform(0.3, 1.0)]
+        vectors = self.question_vectors([question.text for question in asked])
+        best = (bank.visual[background].astype(np.float32) @ vectors.T).max(1)
+        best += rng.gumbel(size=len(best)).astype(np.float32) * rng.choice((0.01, 0.1, 1.0))
+        chosen = []
+        for size, weight in shares.items():
+            here = np.flatnonzero(bank.scale[background] == SCALES.index(size))
+            share = min(len(here), max(1, round(count * weight / sum(shares.values()))))
+            chosen.append(background[here[np.argpartition(-best[here], share - 1)[:share]]])
+        return np.concatenate(chosen)
+
+    def blind(self, count: int = QUESTIONS) -> Sample:
+        """A sample without an image: what follows from places alone."""
+        rng = self.rng
+        seed = int(rng.integers(2**31))
+        scene = virtual_scene(rng, seed)
+        asked = [q for q in questions(scene, seed, 2 * count) if follows(q)]
+        width = self.order[0].features.shape[1]
+        empty = np.zeros((0, width), np.float16), np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
+        none = np.zeros(0, np.int64)
+        regions = np.zeros((0, 1, width), np.float16), none, np.zeros((0, 1, 2), np.float32)
+        disorder, unlike = self._disorder(scene), np.zeros((count, 0), np.float32)
+        return Sample(*empty, none, np.zeros(0, bool), *regions, asked[:count], scene, disorder, unlike, True)
+
+
+@dataclass
+class Batch:
+    """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2]; merged float[B, r, m,
+    width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; likeness float[B, q, n + r]; ids,
+    labels, block, position int[B, T], weight float[B, T] of each label in the loss. Rows of text whose attention is
+    taught, as (sample, row, image tokens): asked: the last prompt token and all evidence; pointing: what predicts a
+    location token or the colour, and the tokens of the object. listed: where a point is complete, as (sample, row, (x,
+    y))."""
+
+    features: Tensor
+    level: Tensor
+    xy: Tensor
+    merged: Tensor
+    merged_level: Tensor
+    merged_xy: Tensor
+    real: Tensor
+    likeness: Tensor
+    ids: Tensor
+    labels: Tensor
+    block: Tensor
+    position: Tensor
+    weight: Tensor
+    asked: list[Row]
+    pointing: list[Row]
+    listed: list[tuple[int, int, tuple[float, float]]]
+
+
+def padded(arrays: list[np.ndarray], dtype: type) -> Tensor:
+    """Arrays [n, ...] -> tensor [B, longest n, ...], zeros behind each."""
+    shape = np.max([array.shape for array in arrays], 0)
+    out = np.zeros((len(arrays), *shape), dtype)
+    for row, array in zip(out, arrays):
+        row[tuple(slice(0, n) for n in array.shape)] = array
+    return torch.from_numpy(out)
+
+
+def collate(samples: list[Sample], codec: TextCodec) -> Batch:
+    columns: list[list[np.ndarray]] = [[] for _ in range(5)]
+    asked: list[Row] = []
+    pointing: list[Row] = []
+    listed: list[tuple[int, int, tuple[float, float]]] = []
+    for index, sample in enumerate(samples):
+        texts = [_one_text(index, sample, question, codec, asked, pointing) for question in sample.questions]
+        start = 0
+        for ids, _, _, rows in texts:
+            for held, row, tokens in rows:
+                held.append((index, start + row, tokens))
+            listed += [(index, start + row, point) for row, point in codec.points(ids.tolist())]
+            start += len(ids)
+        ids = [text[0] for text in texts]
+        columns[0].append(np.concatenate(ids))
+        columns[1].append(np.concatenate([text[1] for text in texts]) + 100)
+        columns[2].append(np.repeat(np.arange(len(ids)), [len(one) for one in ids]) + 1)
+        columns[3].append(np.concatenate([np.arange(len(one)) for one in ids]))
+        columns[4].append(np.concatenate([text[2] for text in texts]))
+    ids, labels, block, position = (padded(column, np.int64) for column in columns[:4])
+    real = [padded([np.ones(len(getattr(s, name)), bool) for s in samples], bool) for name in ("level", "merged_level")]
+    seen = padded([s.likeness for s in samples], np.float32)
+    unlike = torch.full((*seen.shape[:2], real[1].shape[1]), -LIKENESS)
+    unlike[torch.tensor([s.coarse for s in samples])] = 0
+    return Batch(
+        padded([s.features for s in samples], np.float32),
+        padded([s.level for s in samples], np.int64),
+        padded([s.xy for s in samples], np.float32),
+        padded([s.merged for s in samples], np.float32),
+        padded([s.merged_level for s in samples], np.int64),
+        padded([s.merged_xy for s in samples], np.float32),
+        torch.cat(real, 1),
+        torch.cat([seen, unlike], 2),
+        ids,
+        labels - 100,
+        block - 1,
+        position,
+        padded(columns[4], np.float32),
+        asked,
+        pointing,
+        listed,
+    )
+
+
+def _one_text(index: int, sample: Sample, question: Question, codec: TextCodec, asked: list, pointing: list):
+    """-> ids, labels (-100: not learnt), weights, and rows of attention to teach as (list, row, tokens).
+
+    Where the listing may end, the next place and the answer weigh alike, so that neither is preferred.
+    """
+    prompt = codec.prompt(question.text).after
+    listed = reading_order(sample.scene, question, codec, sample.disorder)
+    target = codec.answer_ids(question.answer, [center(sample.scene, i) for i in listed])
+    places = 2 * len(listed)
+    given = len(target) if sample.coarse else places if sample.blind else 0
+    labels = [-100] * (len(prompt) - 1 + given) + target[given:]
+    weights = np.full(len(labels), DECISION, np.float32)
+    last = len(prompt) - 1
+    weights[last + 1 : last + places : 2] = PLACE
+    rows = []
+    if not sample.blind:
+        evidence = np.flatnonzero(np.isin(sample.owner, listed))
+        rows.append((asked, last, evidence))
+        for place, item in enumerate(() if sample.coarse else listed):
+            tokens = np.flatnonzero(sample.owner == item)
+            rows += [(pointing, last + 2 * place, tokens), (pointing, last + 2 * place + 1, tokens)]
+        if question.type == "color" and not sample.coarse:
+            clear = evidence[sample.center[evidence] & (sample.level[evidence] >= FINE)]
+            rows.append((pointing, last + places, clear if len(clear) else evidence))
+    return np.array(prompt + target[:-1]), np.array(labels), weights, rows

@@ -1,0 +1,64 @@
+"""nano's sizes, in one place."""
+
+from __future__ import annotations
+
+from uhrbat.network.model import ModelConfig
+
+POINT_BINS = 64
+MEAN = (0.36, 0.38, 0.33)
+STD = (0.22, 0.19, 0.17)
+
+
+def nano_config(vocabulary: int, pad: int, end: int) -> ModelConfig:
+    """The shipped nano: the released model's classes, small enough for two CPU cores."""
+    common = {"hidden_act": "gelu", "attention_dropout": 0.0}
+    return ModelConfig(
+        vision=dict(
+            hidden_size=192,
+            intermediate_size=768,
+            num_hidden_layers=3,
+            num_attention_heads=3,
+            image_size=336,
+            patch_size=14,
+            projection_dim=128,
+            **common,
+        ),
+        text=dict(
+            vocab_size=vocabulary,
+            hidden_size=128,
+            intermediate_size=512,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=80,
+            projection_dim=128,
+            pad_token_id=pad,
+            bos_token_id=pad,
+            eos_token_id=end,
+            **common,
+        ),
+        projection_dim=128,
+        language=dict(
+            vocab_size=vocabulary,
+            hidden_size=192,
+            intermediate_size=512,
+            num_hidden_layers=4,
+            num_attention_heads=6,
+            num_key_value_heads=6,
+            max_position_embeddings=4096,
+            rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+            tie_word_embeddings=False,
+            bos_token_id=pad,
+            pad_token_id=pad,
+            eos_token_id=end,
+        ),
+        select_layer=-1,
+        residual_base=64,
+        profile="scene",
+        image_attention="self",
+        point_bins=POINT_BINS,
+        inhibition=2 / POINT_BINS,
+        prior=True,
+        similarity_floor=0.1,
+        image_mean=MEAN,
+        image_std=STD,
+    )

@@ -1,0 +1,36 @@
+"""Write trained weights as the model that ships: config, tokenizer and safetensors in one folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
+
+from uhrbat.checkpoints import loading
+from uhrbat.network.model import UHRBATModel
+from uhrbat.network.text import TextCodec
+from uhrbat.training.nano.config import POINT_BINS, nano_config
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("weights", type=Path, help="model.safetensors of the decoder's training")
+    parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
+    parser.add_argument("--out", type=Path, default=loading.NANO)
+    args = parser.parse_args()
+    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    codec = TextCodec(tokenizer, POINT_BINS)
+    config = nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)
+    config.extra = {"generated_scenes_only": True}
+    model = UHRBATModel(config)
+    model.load_state_dict(
+        {n.removeprefix("model."): v for n, v in load_file(args.weights).items() if not n.startswith("heads.")}
+    )
+    loading.save(model, tokenizer, args.out, torch.float16)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Procedural ultra-high-resolution scenes with exact ground truth, and questions about them."""
+
+from uhrbat.worlds.generator import Scene, SceneObject, generate
+from uhrbat.worlds.questions import QUESTION_TYPES, Question, direction_of, matches, place_of, questions
+from uhrbat.worlds.vocabulary import (
+    COLORS,
+    DEVELOPMENT_SEEDS,
+    EVALUATION_SEEDS,
+    EXAMPLE_SEEDS,
+    KIND_COLORS,
+    KIND_SIZES,
+    KINDS,
+    LAND_COVERS,
+    PHRASES,
+    TRAIN_SEEDS,
+    phrase,
+)
+
+__all__ = [
+    "COLORS",
+    "DEVELOPMENT_SEEDS",
+    "EVALUATION_SEEDS",
+    "EXAMPLE_SEEDS",
+    "KINDS",
+    "KIND_COLORS",
+    "KIND_SIZES",
+    "LAND_COVERS",
+    "PHRASES",
+    "QUESTION_TYPES",
+    "Question",
+    "Scene",
+    "SceneObject",
+    "TRAIN_SEEDS",
+    "direction_of",
+    "generate",
+    "matches",
+    "phrase",
+    "place_of",
+    "questions",
+]
