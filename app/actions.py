@@ -14,14 +14,15 @@ from app import examples, findings, marks, progress, values
 from app.explorer import DEFAULT, SWEEP, Explorer, budget_of
 from app.ingest import Picture
 from app.runs import KeptRun
-from app.scene_files import SceneKey
+from app.scene_files import WorldKey
 from app.sessions import Session
 from app.viewer import image_value, maps_value
+from uhrbat.budget import split_budget
+from uhrbat.choices import DEFAULT_MODEL
 from uhrbat.errors import Cancelled, UHRBATError
-from uhrbat.geometry import SCALES, split_budget
+from uhrbat.geometry import SCALES
 from uhrbat.results import AnswerResult, AskResult
 from uhrbat.serving.job import Job
-from uhrbat.serving.protocol import DEFAULT_MODEL
 
 logger = logging.getLogger(__name__)
 Updates = Iterator[dict[Any, Any]]
@@ -44,7 +45,7 @@ class Actions:
         yield {self.parts.gallery: _gallery_value()}
         wanted = json.loads(link) if link else {}
         name = wanted.get("example") or ""
-        scene = SceneKey.parse(name)
+        scene = WorldKey.parse(name)
         example = examples.find(name) or next(iter(examples.load()), None)
         if example is None:
             yield {self.parts.ask: progress.idle()}
@@ -89,12 +90,12 @@ class Actions:
 
     def open_miss(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A miss is chosen on the Findings page: its scene, its question, and the budget and method that lost it."""
-        key = SceneKey.parse(str(event.scene))
+        key = WorldKey.parse(str(event.scene))
         if key:
             yield {self.parts.budget: {"total": int(event.budget), "per_scale": None}, **self._method(event.method)}
             yield from self._guarded(self._show_scene(key, str(event.question), request))
 
-    def _show_scene(self, key: SceneKey, question: str | None, request: gr.Request) -> Updates:
+    def _show_scene(self, key: WorldKey, question: str | None, request: gr.Request) -> Updates:
         yield {self.parts.question: question or ""}
         steps = findings.open_scene(self.explorer.shelf, key, self.explorer.findings())
         yield from self._show(steps, self._session(request), "making the scene")

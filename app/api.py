@@ -13,12 +13,12 @@ from app.explorer import DEFAULT, SWEEP, Explorer
 from app.export import plain
 from app.ingest import Picture
 from app.runs import Query
-from app.values import METHODS
+from uhrbat.budget import Budget
+from uhrbat.choices import METHODS
 from uhrbat.errors import InputError, UHRBATError
-from uhrbat.geometry import Pyramid
+from uhrbat.geometry import Square
 from uhrbat.results import AskResult
 from uhrbat.serving.job import Job
-from uhrbat.serving.protocol import Budget
 
 
 def add(explorer: Explorer) -> None:
@@ -182,7 +182,7 @@ class _Endpoints:
                     "name": step.name,
                     "width": info.width,
                     "height": info.height,
-                    "tokens": Pyramid(info.width, info.height).tokens,
+                    "tokens": Square(info.width, info.height).tokens,
                     "notes": list(info.notes),
                 }
         raise InputError("The file could not be prepared.")

@@ -10,14 +10,15 @@ from app.findings import Findings
 from app.ingest import Picture, Shelf
 from app.runs import Query, Runs
 from app.sessions import Sessions
-from app.values import METHODS
+from uhrbat.budget import Budget, split_budget
+from uhrbat.choices import METHODS
 from uhrbat.errors import InputError, UHRBATError
-from uhrbat.geometry import SCALES, Pyramid, Scale, split_budget
+from uhrbat.geometry import SCALES, Scale, Square
 from uhrbat.results import AnswerResult, AskResult, CompareResult, InspectResult, SweepResult
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.protocol import Budget, ModelInfo
+from uhrbat.serving.protocol import ModelInfo
 
 SWEEP = (64, 128, 256, 512, 1000, 2000, 3000, 5000, 8000, 16000)
 DEFAULT = "default"
@@ -105,7 +106,7 @@ class Explorer:
     def inspect(self, query: Query, box: Sequence[float], budget: Budget, session: str) -> Job[InspectResult]:
         """What became of a box's tokens."""
         info = query.picture.info
-        checked = tuple(Pyramid(info.width, info.height).check_box(box).tolist())
+        checked = tuple(Square(info.width, info.height).check_box(box).tolist())
         return self.worker().inspect(**self._asking(query, session), box=checked, budget=check_budget(budget))
 
     def sweep(

@@ -14,8 +14,8 @@ from PIL import Image
 from app import overlays, theme
 from app.runs import KeptRun
 from uhrbat import imagery
-from uhrbat.geometry import Pyramid
-from uhrbat.results import MERGED, PRESERVED
+from uhrbat.choices import MERGED, PRESERVED
+from uhrbat.geometry import Square
 
 matplotlib.use("Agg")
 
@@ -128,7 +128,7 @@ def figure(run: KeptRun, size: int) -> bytes:
     axes[2].imshow((regions * 7919) % 20, cmap="tab20", alpha=0.75, extent=extent, interpolation="nearest")
     axes[3].imshow(_fate_colors(kinds), extent=extent, interpolation="nearest")
     _mark_box(axes, run)
-    pyramid = Pyramid(run.picture.info.width, run.picture.info.height)
+    square = Square(run.picture.info.width, run.picture.info.height)
     counts = " · ".join(
         f"{name} {int((kinds == kind).sum()):,}" for name, kind in (("preserved", PRESERVED), ("merged", MERGED))
     )
@@ -136,7 +136,7 @@ def figure(run: KeptRun, size: int) -> bytes:
     caption = f"{run.question}" + (f"  Answer: {answer}" if answer else "")
     made.suptitle(textwrap.shorten(caption, 150), fontsize=10, x=0.01, ha="left", parse_math=False)
     made.supxlabel(
-        f"scale {size} · {scale.rank.size:,} tokens · {counts} · {pyramid.width:,} x {pyramid.height:,} px"
+        f"scale {size} · {scale.rank.size:,} tokens · {counts} · {square.width:,} x {square.height:,} px"
         f" · {run.asked.run.model}, importance {run.asked.run.importance}, regions {run.asked.run.regions}",
         fontsize=7,
         x=0.01,
@@ -154,8 +154,8 @@ def _mark_box(axes, run: KeptRun) -> None:
         return
     from matplotlib.patches import Rectangle
 
-    pyramid = Pyramid(run.picture.info.width, run.picture.info.height)
-    x0, y0, x1, y1 = pyramid.to_square(run.inspected.box) * (576 / pyramid.side)
+    square = Square(run.picture.info.width, run.picture.info.height)
+    x0, y0, x1, y1 = square.to_square(run.inspected.box) * (576 / square.side)
     for axis in axes:
         axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="white", linewidth=1.2))
 

@@ -11,7 +11,7 @@ from typing import Any
 from app import scene_files
 from app.examples import Example, from_item
 from app.ingest import Picture, Shelf, Work
-from app.scene_files import SceneKey
+from app.scene_files import WorldKey
 from uhrbat.errors import InputError
 from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, read_frontier, read_loss
 
@@ -41,7 +41,7 @@ class Findings:
         """The loss tests that are there."""
         return tuple(found for found in (self.loss, self.loss_attention) if found)
 
-    def misses_of(self, key: SceneKey) -> tuple[Miss, ...]:
+    def misses_of(self, key: WorldKey) -> tuple[Miss, ...]:
         """The misses that lie in one scene."""
         return tuple(miss for found in self.losses for miss in found.misses if _key(miss) == key)
 
@@ -78,7 +78,7 @@ def _load(files: tuple[tuple[Path, int | None], ...]) -> Findings:
     return Findings(**found, problems=tuple(problems))
 
 
-def open_scene(shelf: Shelf, key: SceneKey, found: Findings) -> Iterator[float | Picture]:
+def open_scene(shelf: Shelf, key: WorldKey, found: Findings) -> Iterator[float | Picture]:
     """Make the scene of a miss and show it: as `Shelf.ingest`. InputError where no miss lies in it."""
     misses = found.misses_of(key)
     if not misses:
@@ -96,7 +96,7 @@ def open_scene(shelf: Shelf, key: SceneKey, found: Findings) -> Iterator[float |
         yield step if isinstance(step, Picture) else 0.5 + step / 2
 
 
-def _example(folder: Path, key: SceneKey, truth: dict, misses: tuple[Miss, ...]) -> Example:
+def _example(folder: Path, key: WorldKey, truth: dict, misses: tuple[Miss, ...]) -> Example:
     """A scene that was made, as an example that asks what was missed in it."""
     boxes = [item["box"] for item in truth["objects"]]
     asked = {miss.question: miss for miss in misses}
@@ -120,8 +120,8 @@ def _example(folder: Path, key: SceneKey, truth: dict, misses: tuple[Miss, ...])
     return from_item(folder, item, shipped=False)
 
 
-def _key(miss: Miss) -> SceneKey:
-    return SceneKey(miss.seed, tuple(miss.without))
+def _key(miss: Miss) -> WorldKey:
+    return WorldKey(miss.seed, tuple(miss.without))
 
 
 def _by_curve(frontier: FrontierFile) -> dict[str, dict[str, dict[str, list[list[float]]]]]:

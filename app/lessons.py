@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from uhrbat.engine import EncodedScene
+from uhrbat.answers import same_answer
+from uhrbat.encoded import EncodedImage
 from uhrbat.selection import evidence
 from uhrbat.worlds import phrase
 
@@ -38,7 +39,7 @@ class Shown:
 
     def is_true(self, answer: str) -> bool:
         """Whether it is the true answer."""
-        return answer.strip().lower() == self.truth.lower()
+        return same_answer(answer, self.truth)
 
 
 @dataclass(frozen=True)
@@ -148,20 +149,20 @@ PLANS = (
 
 
 def show(
-    encoded: EncodedScene, asked, objects, pixels: tuple[float, float] = (0, 1000), importance: str | None = None
+    encoded: EncodedImage, asked, objects, pixels: tuple[float, float] = (0, 1000), importance: str | None = None
 ) -> Shown | None:
     """Ask a question at several budgets; None, without asking, where its evidence is not of a fitting size.
 
     asked: has text, type, answer, evidence (indices into objects); objects: have kind, color, box in image pixels.
     """
     found = [objects[index] for index in asked.evidence]
-    finer = max(encoded.pyramid.sizes) / encoded.pyramid.side
+    finer = max(encoded.square.sizes) / encoded.square.side
     smallest = min((max(o.box[2] - o.box[0], o.box[3] - o.box[1]) * finer for o in found), default=0.0)
     if not pixels[0] <= smallest <= pixels[1]:
         return None
     boxes = [item.box for item in found]
     default = encoded.ask(asked.text)
-    view = encoded.ask(asked.text, replace(encoded.model.settings, importance=importance)) if importance else default
+    view = encoded.ask(asked.text, replace(encoded.engine.settings, importance=importance)) if importance else default
     leasts = [view.fate(box, WIDE).smallest_budget for box in boxes]
     causes = {k: tuple(view.fate(box, k).cause for box in boxes) for k in BUDGETS}
     shown = Shown(

@@ -18,8 +18,8 @@ from PIL import Image
 from app import examples
 from app.lessons import PLANS, Plan, Shown, show, table
 from uhrbat import UHRBAT
-from uhrbat.worlds import EXAMPLE_SEEDS, Scene, generate
-from uhrbat.worlds.questions import Question, questions
+from uhrbat.worlds import EXAMPLE_SEEDS, World, generate
+from uhrbat.worlds.questions import WorldQuestion, questions
 
 _ASKED = 40
 
@@ -78,7 +78,7 @@ def _choose(model: UHRBAT, folder: Path, plan: Plan) -> tuple[dict, bool]:
 class _Candidate:
     """A scene that may become an example: its questions, open ones first, and those that fit the plan, best first."""
 
-    def __init__(self, scene: Scene, plan: Plan):
+    def __init__(self, scene: World, plan: Plan):
         self.scene, self.plan = scene, plan
         self.asked = sorted(questions(scene, scene.seed, _ASKED), key=lambda q: bool(q.choices))
         fitting = (q for kind, word in plan.wanted for q in self.asked if q.type == kind and word in q.text)
@@ -88,7 +88,7 @@ class _Candidate:
         """Write the picture."""
         Image.fromarray(self.scene.image).save(path, "JPEG", quality=self.plan.quality, optimize=True)
 
-    def entry(self, path: Path, first: Question, shown: Shown | None) -> dict:
+    def entry(self, path: Path, first: WorldQuestion, shown: Shown | None) -> dict:
         """The example as `examples.json` lists it: its first question, then one of each other type."""
         return {
             "name": self.plan.name,
@@ -106,7 +106,7 @@ class _Candidate:
         }
 
 
-def suggested(first: Question, asked: list[Question]) -> list[Question]:
+def suggested(first: WorldQuestion, asked: list[WorldQuestion]) -> list[WorldQuestion]:
     """A question, then one of each other type: those with evidence first, open ones before multiple choice."""
     chosen = [first]
     for question in sorted(asked, key=lambda q: (not q.evidence, bool(q.choices))):

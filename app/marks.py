@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.examples import Example, KnownQuestion
+from uhrbat.answers import same_answer
 
 _CELL = 1 / 32
 """Points are location tokens: one of 32 x 32 places over the scene."""
@@ -42,11 +43,7 @@ def points(
 
 def correct(answer: str, known: KnownQuestion | None) -> bool | None:
     """Whether an answer is the true one, by its words; None where the truth is not known."""
-    return None if known is None else _plain(answer) == _plain(known.answer)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.strip().strip(".").lower().split())
+    return None if known is None else same_answer(answer, known.answer)
 
 
 def _distance(point: tuple[float, float], box: tuple[int, int, int, int]) -> float:

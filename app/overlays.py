@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from app.ingest import Picture
-from uhrbat.geometry import Pyramid, Scale
+from uhrbat.geometry import Scale, Square
 from uhrbat.results import ScaleMap
 
 MERGED_BIT = 1 << 23
@@ -37,16 +37,16 @@ def kind_png(kinds: np.ndarray, size: int) -> bytes:
 
 def thumbnail(picture: Picture, side: int = 288) -> bytes:
     """The scene square, small, as JPEG: the picture centred on black."""
-    pyramid = Pyramid(picture.info.width, picture.info.height)
+    square = Square(picture.info.width, picture.info.height)
     tile = Image.open(io.BytesIO(picture.reader.tile(0, 0, 0)))
     step = 1 << picture.reader.max_zoom()
-    whole = tile.crop((0, 0, max(1, pyramid.width // step), max(1, pyramid.height // step)))
-    factor = side / pyramid.side
-    square = Image.new("RGB", (side, side))
-    shown = whole.resize((max(1, round(pyramid.width * factor)), max(1, round(pyramid.height * factor))))
-    square.paste(shown, (round(pyramid.offset[0] * factor), round(pyramid.offset[1] * factor)))
+    whole = tile.crop((0, 0, max(1, square.width // step), max(1, square.height // step)))
+    factor = side / square.side
+    drawn = Image.new("RGB", (side, side))
+    shown = whole.resize((max(1, round(square.width * factor)), max(1, round(square.height * factor))))
+    drawn.paste(shown, (round(square.offset[0] * factor), round(square.offset[1] * factor)))
     out = io.BytesIO()
-    square.save(out, "JPEG", quality=85)
+    drawn.save(out, "JPEG", quality=85)
     return out.getvalue()
 
 

@@ -12,7 +12,7 @@ from app.explorer import DEFAULT, Explorer
 from app.routes import routes
 from app.uploads import UploadCheck
 from app.viewer import ASSETS, Panel
-from uhrbat.serving.protocol import DEFAULT_MODEL
+from uhrbat.choices import DEFAULT_MODEL
 
 TITLE = "UHR-BAT Explorer"
 SUFFIXES = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k", ".webp", ".gif"]

@@ -18,8 +18,9 @@ from app import examples, export, overlays
 from app.findings import Findings
 from app.ingest import Shelf
 from app.runs import KeptRun, Runs
+from uhrbat.budget import order_of_shares
 from uhrbat.errors import InputError
-from uhrbat.geometry import SCALES, Scale, order_of_shares
+from uhrbat.geometry import SCALES, Scale
 
 PREFIX = "/gradio_api/uhr"
 SCRIPTS = Path(__file__).resolve().parent.parent / "assets" / "viewer"

@@ -28,7 +28,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
-class SceneKey:
+class WorldKey:
     """Which scene: a seed, and the objects left out."""
 
     seed: int
@@ -40,7 +40,7 @@ class SceneKey:
         return "-".join(["scene", str(self.seed), *map(str, self.without)])
 
     @classmethod
-    def parse(cls, name: str) -> "SceneKey | None":
+    def parse(cls, name: str) -> "WorldKey | None":
         """The scene of this name, or None where it is no such name."""
         if not re.fullmatch(r"scene(-\d{1,9}){1,9}", name):
             return None
@@ -48,7 +48,7 @@ class SceneKey:
         return cls(seed, tuple(without))
 
 
-def make(key: SceneKey, folder: Path, report: Callable[[float], None], stopped: Callable[[], bool]) -> dict:
+def make(key: WorldKey, folder: Path, report: Callable[[float], None], stopped: Callable[[], bool]) -> dict:
     """Make a scene in a child process: a PNG and, beside it, what is true of it as examples.json lists it.
 
     Returns the latter. report gets fractions (0..1); Cancelled once `stopped()`; ImageError where it fails.
@@ -74,7 +74,7 @@ def make(key: SceneKey, folder: Path, report: Callable[[float], None], stopped: 
         _unfinished(key, folder, child.pid).unlink(missing_ok=True)
 
 
-def _unfinished(key: SceneKey, folder: Path, process: int) -> Path:
+def _unfinished(key: WorldKey, folder: Path, process: int) -> Path:
     """Where a child writes a picture until it is whole: another page may be waiting for the same one."""
     return folder / f"{key.name}.{process}.part"
 
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--without", type=int, nargs="*", default=(), help="objects to leave out, by index")
     args = parser.parse_args(arguments)
-    key = SceneKey(args.seed, tuple(args.without))
+    key = WorldKey(args.seed, tuple(args.without))
     print(0.1, flush=True)
     scene = generate(key.seed, without=key.without)
     print(0.6, flush=True)

@@ -7,33 +7,13 @@ import numpy as np
 from app import marks
 from app.runs import KeptRun
 from app.viewer import rectangles
-from uhrbat.geometry import Pyramid
-from uhrbat.results import (
-    PRESERVED,
-    Answer,
-    AnswerResult,
-    AskResult,
-    InspectResult,
-    LedgerRow,
-    MethodResult,
-    Run,
-    SweepPoint,
-)
+from uhrbat.choices import METHODS, PRESERVED
+from uhrbat.geometry import Square
+from uhrbat.results import Answer, AnswerResult, AskResult, InspectResult, LedgerRow, MethodResult, Run, SweepPoint
 from uhrbat.serving.protocol import ModelInfo
 
 METHOD_CHOICES = ("importance", "regions", "order", "seed")
 """What a share link tells of the method, where it was chosen."""
-METHODS = {
-    "uhrbat": ("UHR-BAT", "Regions by importance: tokens that stand out one by one, the others averaged."),
-    "downsampling": (
-        "Downsampling",
-        "Whole scales from the coarsest on while they fit, then an even grid of the next.",
-    ),
-    "dense_tiling": ("Dense tiling", "The finest scale alone, thinned evenly, whatever the question."),
-    "global_topk": ("Global top-k", "The most important tokens one by one; no regions, nothing merged."),
-    "random_tokens": ("Random", "Tokens drawn at random, whatever the question."),
-}
-"""Compressors by the worker's name: what the page calls them, and one line on what they do."""
 
 
 def answer_value(
@@ -105,8 +85,8 @@ def run_value(run: KeptRun, asked: AskResult | AnswerResult) -> dict[str, Any]:
 
 def object_value(run: KeptRun, inspected: InspectResult) -> dict[str, Any]:
     """The Object tab: what became of a box's tokens, and the verdict at every total budget."""
-    pyramid = Pyramid(run.picture.info.width, run.picture.info.height)
-    touched = rectangles(pyramid, inspected.box)
+    square = Square(run.picture.info.width, run.picture.info.height)
+    touched = rectangles(square, inspected.box)
     return {
         "box": [int(value) for value in inspected.box],
         "maps": run.id,
@@ -181,9 +161,9 @@ def evidence_kept(run: KeptRun, kinds: dict[int, np.ndarray]) -> float | None:
     """Share of the evidence objects with a preserved token at some scale; None where no evidence is known."""
     if not run.evidence:
         return None
-    pyramid = Pyramid(run.picture.info.width, run.picture.info.height)
+    square = Square(run.picture.info.width, run.picture.info.height)
     kept = [
-        any((fates[pyramid.tokens_in_box(size, box)] == PRESERVED).any() for size, fates in kinds.items())
+        any((fates[square.tokens_in_box(size, box)] == PRESERVED).any() for size, fates in kinds.items())
         for box in run.evidence
     ]
     return sum(kept) / len(kept)

@@ -6,7 +6,7 @@ import gradio as gr
 
 from app.ingest import Picture
 from app.runs import KeptRun
-from uhrbat.geometry import Pyramid, Scale
+from uhrbat.geometry import Scale, Square
 
 ASSETS = "gradio_api/uhr/assets"
 CHOICE = 4
@@ -44,17 +44,17 @@ class Panel(gr.HTML):
 
 def image_value(picture: Picture) -> dict[str, Any]:
     """What the viewer needs to know of a picture; boxes come with the tokens they touch at each scale."""
-    pyramid = Pyramid(picture.info.width, picture.info.height)
+    square = Square(picture.info.width, picture.info.height)
     example, place, choice = picture.example, picture.place, picture.info.bands > CHOICE
     return {
         "id": picture.id,
         "example": example.name if example else None,
         "title": example.title if example else picture.name,
         "caption": example.caption if example else None,
-        "width": pyramid.width,
-        "height": pyramid.height,
-        "side": pyramid.side,
-        "offset": list(pyramid.offset),
+        "width": square.width,
+        "height": square.height,
+        "side": square.side,
+        "offset": list(square.offset),
         "max_zoom": picture.reader.max_zoom(),
         "tiles": f"tile/{picture.id}/{{z}}/{{x}}/{{y}}.jpg",
         "notes": list(picture.info.notes),
@@ -66,7 +66,7 @@ def image_value(picture: Picture) -> dict[str, Any]:
                 "kind": item.kind,
                 "color": item.color,
                 "box": list(item.box),
-                "rectangles": rectangles(pyramid, item.box),
+                "rectangles": rectangles(square, item.box),
             }
             for item in (example.objects if example else ())
         ],
@@ -77,11 +77,11 @@ def image_value(picture: Picture) -> dict[str, Any]:
     }
 
 
-def rectangles(pyramid: Pyramid, box) -> list[dict[str, list[int]]]:
+def rectangles(square: Square, box) -> list[dict[str, list[int]]]:
     """For each scale the first and last row and column of the tokens that a box touches."""
     found = []
-    for scale in pyramid.scales:
-        rows, cols = scale.rowcol(pyramid.tokens_in_box(scale, box))
+    for scale in square.scales:
+        rows, cols = scale.rowcol(square.tokens_in_box(scale, box))
         found.append({"rows": [int(rows.min()), int(rows.max())], "cols": [int(cols.min()), int(cols.max())]})
     return found
 

@@ -133,7 +133,7 @@ def run(path: Path, port: int, memory: Memory) -> None:
         return {"path": reply.raise_for_status().json()[0], "meta": {"_type": "gradio.FileData"}}
 
     sent = stage("upload", upload)
-    image = stage("ingest (pyramid, to the worker)", lambda: client.predict(sent, api_name="/ingest"))
+    image = stage("ingest (square, to the worker)", lambda: client.predict(sent, api_name="/ingest"))
     asked = {"image": image["image"], "question": QUESTION, "budget": 3000, "api_name": "/ask"}
     told = stage("ask", lambda: client.predict(**asked))
     seconds = told["run"]["seconds"] | told["seconds"]

@@ -15,9 +15,10 @@ from PIL import Image
 from tests.golden_select import cases, through_mlp
 from tests.test_ranking import golden_ranking
 from tests.test_reference import GOLDEN, RUNS, SCALES, asked_again, golden_run, largest, tensors
-from uhrbat.engine import UHRBAT, EncodedScene
+from uhrbat.encoded import EncodedImage
+from uhrbat.engine import UHRBAT
 from uhrbat.imagery import Canvas, canvas_of, read_canvas, scale_image, tiles
-from uhrbat.network.model import PROFILES, Profile
+from uhrbat.network.config import PROFILES, Profile
 from uhrbat.selection import importance
 from uhrbat.selection.regions import kmeans
 
@@ -44,18 +45,18 @@ def preprocess() -> None:
         row(f"preprocess {key}", "tile means", np.abs(batch.mean(axis=(2, 3)) - golden[f"{key}.mean"]).max())
 
 
-def attention(engine: UHRBAT, scene: EncodedScene) -> None:
+def attention(engine: UHRBAT, scene: EncodedImage) -> None:
     stored = tensors("attention/attention")
     for size in SCALES:
         theirs = stored[f"embeds_noresidual/img_333x900.{size}"].flatten(0, 1)
         row(f"img_333x900 scale {size}", "embeddings", largest(scene.embeddings[size], theirs))
     prompt = engine.codec.prompt("What is in the red region?")
     for name, base in (("a_base672", 672), ("c_base336", 336), ("e_right_padding_masked", 672)):
-        engine.model.config.attention_scale = base
-        scores = importance.attention(engine.model, scene.coarse(base), prompt, SCALES)
+        engine.network.config.attention_scale = base
+        scores = importance.attention(engine.network, scene.coarse(base), prompt, SCALES)
         differences = [largest(scores[size], stored[f"{name}/attn.{size}"].flatten()) for size in SCALES]
         row(f"attention {name}", "importance", max(differences))
-    engine.model.config.attention_scale = 672
+    engine.network.config.attention_scale = 672
 
 
 def selections() -> None:
@@ -82,7 +83,7 @@ def selections() -> None:
 @torch.inference_mode()
 def whole_run(engine: UHRBAT, canvas: Canvas, file: str, name: str, profiles: dict[bool, Profile]) -> None:
     run, theirs = golden_run(file, name)
-    engine.model.profile = profiles[run["enable_scale_pos_residual"]]
+    engine.network.profile = profiles[run["enable_scale_pos_residual"]]
     view, selected = asked_again(engine.encode_canvas(canvas), run)
     scores = [largest(view.importance[size], theirs[f"attn.{size}"].flatten()) for size in SCALES]
     row(f"e2e {name}", "importance", max(scores))
@@ -93,10 +94,10 @@ def whole_run(engine: UHRBAT, canvas: Canvas, file: str, name: str, profiles: di
     row(f"e2e {name}", "positions and order", places)
     prompt = engine.codec.prompt(run["question"], release=True)
     before, after, image = torch.tensor(prompt.before), torch.tensor(prompt.after), selected.image_tokens()
-    embed = engine.model.language.model.embed_tokens
+    embed = engine.network.language.model.embed_tokens
     inputs = torch.cat([embed(before), image, embed(after)])
     row(f"e2e {name}", "language model inputs", largest(inputs, theirs["inputs_embeds"]))
-    ids, _ = engine.model.generate(before, image, after, engine.codec.stop, 8, not_first=engine.codec.end)
+    ids, _ = engine.network.generate(before, image, after, engine.codec.stop, 8, not_first=engine.codec.end)
     row(f"e2e {name}", "greedy ids", other_places(ids, run["generated_ids"]))
 
 
@@ -107,7 +108,7 @@ def main() -> None:
     engine = UHRBAT.from_pretrained(str(GOLDEN / "model/ckpt"), device="cpu")
     canvas = canvas_of(Image.open(GOLDEN / "e2e/img_333x900.png"))
     attention(engine, engine.encode_canvas(canvas))
-    profiles = {False: engine.model.profile, True: PROFILES["reference"]}
+    profiles = {False: engine.network.profile, True: PROFILES["reference"]}
     for file, name in RUNS:
         whole_run(engine, canvas, file, name, profiles)
 

@@ -17,7 +17,8 @@ from transformers import (
 
 from tests.tiny import tokenizer
 from uhrbat.checkpoints.layouts import published_name
-from uhrbat.network.model import ModelConfig, UHRBATModel
+from uhrbat.network.config import NetworkConfig
+from uhrbat.network.model import Network
 
 SCALES = (336, 672)
 VISION = dict(
@@ -33,11 +34,11 @@ def language(words: int) -> dict:
     )  # fmt: skip
 
 
-def released_network(seed: int = 0) -> UHRBATModel:
+def released_network(seed: int = 0) -> Network:
     torch.manual_seed(seed)
     rope = {"rope_parameters": {"rope_type": "default", "rope_theta": 1e9}, "tie_word_embeddings": False}
-    return UHRBATModel(
-        ModelConfig(
+    return Network(
+        NetworkConfig(
             vision=VISION, language=language(len(tokenizer())) | rope, scales=SCALES, residual_base=16,
             profile="reference", attention_scale=336,
         )
@@ -66,7 +67,7 @@ def write_clip(folder: Path, vision: dict[str, torch.Tensor] | None = None) -> C
 
 def write_released(
     folder: Path, shards: int = 1, inside: bool = True, mlp: str = "both", text: bool = False, pickled: bool = False
-) -> UHRBATModel:
+) -> Network:
     """The released layout. mlp: the token MLP's prefix, "outer", "inner" or "both". Returns the network it holds.
 
     inside: the vision tower's weights are in it; else only in its own folder beside. text: that folder is a whole

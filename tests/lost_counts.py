@@ -15,12 +15,13 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from uhrbat.answers import same_answer
+from uhrbat.choices import PRESERVED
 from uhrbat.engine import UHRBAT
-from uhrbat.evaluation.encoded import ScenesEncoder
+from uhrbat.evaluation.encoded import WorldEncoder
 from uhrbat.evaluation.frontier.methods import Asked, methods
 from uhrbat.evaluation.frontier.run import joined
-from uhrbat.evaluation.shares import is_right, share
-from uhrbat.selection.ranking import PRESERVED
+from uhrbat.evaluation.shares import share
 from uhrbat.worlds import questions
 
 GRID = "similarity-grid-max"
@@ -51,17 +52,17 @@ def main() -> None:
     for seed, record in scenes:
         ours, grid = (record["answers"][name][str(options.budget)] for name in wanted)
         for mine, other, (_, truth, _) in zip(ours, grid, record["questions"]):
-            gains.append(is_right(mine, truth) - is_right(other, truth))
+            gains.append(same_answer(mine, truth) - same_answer(other, truth))
             seeds.append(seed)
     told = share(gains, seeds)
     print(f"default less {GRID}, all questions: {told.value:+.4f} ({told.low:+.4f} to {told.high:+.4f})\n", flush=True)
-    encoder = ScenesEncoder(model, options.cache)
+    encoder = WorldEncoder(model, options.cache)
     found: dict[str, Counter] = defaultdict(Counter)
     for seed, record in tqdm(scenes):
         answers = [record["answers"][name][str(options.budget)] for name in wanted]
         chosen = {}
         for index, (kind, truth, smallest) in enumerate(record["questions"]):
-            group = GROUPS.get(tuple(is_right(told[index], truth) for told in answers))
+            group = GROUPS.get(tuple(same_answer(told[index], truth) for told in answers))
             if kind == "count" and smallest and group and found[group]["questions"] < MOST.get(group, 10**9):
                 found[group]["questions"] += 1
                 chosen[index] = group
@@ -76,12 +77,12 @@ def main() -> None:
             for name, view in views.items():
                 for size, part in view.select(options.budget).selections.items():
                     for box in boxes:
-                        tokens = encoded.pyramid.tokens_in_box(size, box)
+                        tokens = encoded.square.tokens_in_box(size, box)
                         found[group][name, size] += not bool((part.kind[tokens] == PRESERVED).any())
             found[group]["objects"] += len(boxes)
             forced = views[default.id].select(options.budget, force=boxes).answer()
-            found[group]["forced"] += is_right(str(forced), asked[index].answer)
-    sizes = encoded.pyramid.sizes
+            found[group]["forced"] += same_answer(str(forced), asked[index].answer)
+    sizes = encoded.square.sizes
     heads = " | ".join(f"none at {size}, default / grid" for size in sizes)
     print(f"| counts | questions | right, forced in | objects | {heads} |")
     print("| --- " * (4 + len(sizes)) + "|")

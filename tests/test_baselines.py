@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from uhrbat.errors import InputError
-from uhrbat.geometry import Pyramid
+from uhrbat.geometry import Square
 from uhrbat.selection.baselines import BASELINES, rank_baseline, select_baseline
 
-PYRAMID = Pyramid(4032, 4032, (672, 1344, 2688))
+PYRAMID = Square(4032, 4032, (672, 1344, 2688))
 SCALES = PYRAMID.scales
 ALL = PYRAMID.tokens
 
@@ -32,7 +32,7 @@ def test_the_budget_is_kept_and_nothing_is_merged(name, total):
     if name == "everything_that_fits":
         assert spent > 0
     for scale in SCALES:
-        ledger = selections[scale.size].ledger()
+        ledger = selections[scale.size].ledger(scale.size)
         assert ledger.merged_groups == 0
         assert ledger.preserved == ledger.used
         assert selections[scale.size].pool(torch.ones(scale.tokens, 2)).shape == (ledger.used, 2)
@@ -40,7 +40,7 @@ def test_the_budget_is_kept_and_nothing_is_merged(name, total):
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_excluded_tokens_never_enter_and_two_runs_are_equal(name):
-    excluded = {s.size: torch.from_numpy(Pyramid(4032, 3000, PYRAMID.sizes).padding(s)) for s in SCALES}
+    excluded = {s.size: torch.from_numpy(Square(4032, 3000, PYRAMID.sizes).padding(s)) for s in SCALES}
     runs = [select_baseline(name, importance(), SCALES, 20_000, 3, excluded) for _ in range(2)]
     for size in PYRAMID.sizes:
         kind = runs[0][size].kind

@@ -27,7 +27,7 @@ def same(one, two):
 
 
 def answer_of(engine):
-    engine.model.config.scales = engine.scales[:2]
+    engine.network.config.scales = engine.scales[:2]
     pixels = np.random.default_rng(0).integers(0, 255, (300, 500, 3), np.uint8)
     view = engine.encode_canvas(canvas_of(pixels)).ask("How many ships are there?")
     selection = view.select(60)
@@ -50,10 +50,10 @@ def answer_of(engine):
 def test_the_released_layout_is_read(tmp_path, how):
     network = write_released(tmp_path / "ckpt", **how)
     loaded = load(str(tmp_path / "ckpt"), CPU, FLOAT)
-    assert same(loaded.model, network)
-    assert loaded.model.config.profile == "reference" and loaded.model.config.scales == SCALES
+    assert same(loaded.network, network)
+    assert loaded.network.config.profile == "reference" and loaded.network.config.scales == SCALES
     assert loaded.tokenizer.get_vocab() == tiny.tokenizer().get_vocab()
-    assert torch.equal(loaded.model.language.model.rotary_emb.inv_freq, network.language.model.rotary_emb.inv_freq)
+    assert torch.equal(loaded.network.language.model.rotary_emb.inv_freq, network.language.model.rotary_emb.inv_freq)
 
 
 def test_a_scale_without_a_residual_has_none(tmp_path):
@@ -260,7 +260,7 @@ def test_a_hub_id_is_downloaded_with_progress(tmp_path, fake_hub):
     write_released(tmp_path / "ckpt")
     told = []
     loaded = load("RL-MIND/UHR-BAT@main", CPU, FLOAT, progress=lambda share, message: told.append((share, message)))
-    assert loaded.model
+    assert loaded.network
     assert fake_hub == [("RL-MIND/UHR-BAT", "main", True), ("RL-MIND/UHR-BAT", "main", False)]
     shares = [share for share, _ in told]
     assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 5

@@ -6,12 +6,13 @@ import torch
 from PIL import Image
 
 from tests.tiny import engine, network
-from uhrbat.engine import UHRBAT, Settings
+from uhrbat.engine import UHRBAT
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import canvas_of
+from uhrbat.network.config import PROFILES
 from uhrbat.network.device import TileBatches, choose_device
-from uhrbat.network.model import PROFILES
 from uhrbat.selection.baselines import BASELINES
+from uhrbat.settings import Settings
 
 QUESTION = "How many ships are there?"
 
@@ -29,7 +30,7 @@ def test_every_token_of_every_scale_is_encoded(scene):
 def test_padding_is_never_ranked(scene):
     view = scene.ask(QUESTION)
     for size, ranking in view.rankings.items():
-        padding = torch.as_tensor(scene.pyramid.padding(size))
+        padding = torch.as_tensor(scene.square.padding(size))
         assert padding.any()
         assert (ranking.rank[padding] == ranking.never).all()
         assert not (ranking.rank[~padding] == ranking.never).any()
@@ -56,7 +57,7 @@ def test_where_padding_takes_part_pixels_without_data_still_do_not(half, half_fi
     network_as_released.profile = PROFILES["reference"]
     released = UHRBAT("released", network_as_released, engine().codec).encode(half_file, progress=None)
     for size, excluded in released.excluded.items():
-        padding = torch.as_tensor(half.pyramid.padding(size))
+        padding = torch.as_tensor(half.square.padding(size))
         assert padding.any() and torch.equal(excluded, half.excluded[size] & ~padding) and excluded.any()
 
 
@@ -67,9 +68,9 @@ def test_pixels_without_data_are_never_evidence(half, importance, name):
     selection = view.select(2000) if name == "uhrbat" else view.baseline(name, 2000)
     assert selection.tokens > 500
     for size, part in selection.selections.items():
-        inside = view.scene.pyramid.tokens_in_box(size, (0, 0, 500, 700))
+        inside = view.scene.square.tokens_in_box(size, (0, 0, 500, 700))
         seen = np.zeros(len(part.kind), bool)
-        seen[inside] = seen[view.scene.pyramid.token_at(size, 900.5, 350.5)] = True
+        seen[inside] = seen[view.scene.square.token_at(size, 900.5, 350.5)] = True
         empty = torch.as_tensor(~seen)
         assert not part.kind[empty].any()
         assert (view.rankings[size].rank[empty] == view.rankings[size].never).all()
@@ -127,7 +128,7 @@ def test_the_same_question_gives_the_same_answer(scene):
 
 def test_points_are_in_image_pixels(scene):
     codec = engine().codec
-    assert scene.pyramid.offset == (0, 150)
+    assert scene.square.offset == (0, 150)
     ids = [codec.y_ids[4], codec.x_ids[4], *codec.plain_ids("yes"), codec.end]
     network = engine().model
     original, network.generate = network.generate, lambda *args, **kwargs: (ids[:-1], False)
@@ -142,7 +143,7 @@ def test_points_are_in_image_pixels(scene):
 def test_tokens_of_a_box_can_be_forced_in_and_taken_out(scene):
     view = scene.ask(QUESTION)
     box = (500, 350, 520, 370)
-    inside = torch.as_tensor(scene.pyramid.tokens_in_box(1344, box))
+    inside = torch.as_tensor(scene.square.tokens_in_box(1344, box))
     assert (view.select(64, force=[box]).selections[1344].kind[inside] == 1).all()
     without = view.select(sum(len(v) for v in scene.embeddings.values()), without=[box])
     assert (without.selections[1344].kind[inside] == 0).all()
@@ -191,7 +192,7 @@ def test_encoding_can_be_cancelled(tmp_path):
 )
 def test_tile_batches_halve_when_memory_runs_out_and_progress_says_so(scene, monkeypatch, error):
     model, sizes, said = engine(), [], []
-    original = model.model.features
+    original = model.network.features
 
     def features(pixels, positions=None):
         sizes.append(len(pixels))
@@ -199,7 +200,7 @@ def test_tile_batches_halve_when_memory_runs_out_and_progress_says_so(scene, mon
             raise error
         return original(pixels, positions)
 
-    monkeypatch.setattr(model.model, "features", features)
+    monkeypatch.setattr(model.network, "features", features)
     monkeypatch.setattr(model, "tile_batches", TileBatches("cpu"))
     pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
     again = model.encode_canvas(canvas_of(pixels), progress=lambda stage, fraction, message: said.append(message))
@@ -211,7 +212,7 @@ def test_tile_batches_halve_when_memory_runs_out_and_progress_says_so(scene, mon
 def test_a_single_tile_that_does_not_fit_and_other_errors_end_the_encoding(monkeypatch):
     for error in (torch.OutOfMemoryError("simulated"), RuntimeError("shapes differ")):
         model = engine()
-        monkeypatch.setattr(model.model, "features", lambda *_, error=error: (_ for _ in ()).throw(error))
+        monkeypatch.setattr(model.network, "features", lambda *_, error=error: (_ for _ in ()).throw(error))
         with pytest.raises(type(error), match=str(error)):
             model.encode_canvas(canvas_of(np.zeros((64, 64, 3), np.uint8)))
 

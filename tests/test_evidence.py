@@ -4,13 +4,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uhrbat.budget import split_budget
 from uhrbat.errors import InputError
-from uhrbat.geometry import Pyramid, Scale, split_budget
+from uhrbat.geometry import Scale, Square
 from uhrbat.selection import evidence
-from uhrbat.selection.evidence import AVERAGED, CUT, DILUTED, PRESERVED, TOO_SMALL, evidence_preserved, fate
+from uhrbat.selection.evidence import AVERAGED, CUT, DILUTED, KEPT, TOO_SMALL, evidence_preserved, fate
 from uhrbat.selection.ranking import rank_tokens
 
-PYRAMID = Pyramid(1344, 1000, (672, 1344))
+PYRAMID = Square(1344, 1000, (672, 1344))
 BOX = (100.0, 200.0, 110.0, 210.0)
 
 
@@ -39,7 +40,7 @@ def test_a_box_whose_token_scores_best_is_preserved():
     importance = noise()
     importance[1344][tokens(1344)] = 9.0
     found = fate(PYRAMID, BOX, importance, ranked(importance), budgets(0, 50))
-    assert found.cause == PRESERVED
+    assert found.cause == KEPT
     assert found.verdict == "Preserved at scale 1344."
     row = found.rows[1]
     assert (row.size, row.scored, row.budget) == (1344, True, 50)
@@ -67,7 +68,7 @@ def test_a_preserved_token_in_which_the_box_cannot_be_seen_is_said():
     importance[672][tokens(672, box)] = 9.0
     importance[1344][tokens(1344, box)] = 0.0
     found = fate(PYRAMID, box, importance, ranked(importance), budgets(30, 0))
-    assert found.cause == PRESERVED and "only 1.0 x 1.0 px" in found.verdict
+    assert found.cause == KEPT and "only 1.0 x 1.0 px" in found.verdict
 
 
 def test_low_scores_are_diluted_importance():
@@ -105,14 +106,14 @@ def test_a_high_score_behind_others_is_cut_by_the_budget():
     total = found.smallest_budget
     assert f"{total:,}" in found.verdict
     enough = dict(zip(PYRAMID.sizes, split_budget(total, PYRAMID.scales), strict=True))
-    assert fate(PYRAMID, BOX, importance, rankings, enough).cause == PRESERVED
+    assert fate(PYRAMID, BOX, importance, rankings, enough).cause == KEPT
 
 
 def test_forced_in_is_preserved_and_taken_out_is_not():
     importance = noise(3)
     rankings = ranked(importance)
     forced = {size: ranking.with_tokens(tokens(size)) for size, ranking in rankings.items()}
-    assert fate(PYRAMID, BOX, importance, forced, budgets(1, 1)).cause == PRESERVED
+    assert fate(PYRAMID, BOX, importance, forced, budgets(1, 1)).cause == KEPT
     out = fate(
         PYRAMID,
         BOX,
@@ -120,7 +121,7 @@ def test_forced_in_is_preserved_and_taken_out_is_not():
         {size: ranking.without(tokens(size)) for size, ranking in rankings.items()},
         budgets(2304, 9216),
     )
-    assert out.cause != PRESERVED and out.smallest_budget is None
+    assert out.cause != KEPT and out.smallest_budget is None
     assert [row.best_rank for row in out.rows] == [2305, 9217]
 
 
@@ -133,23 +134,23 @@ def test_forced_in_is_preserved_and_taken_out_is_not():
 @settings(max_examples=6, deadline=None)
 def test_smallest_budget_and_steps_equal_a_search_over_every_total(seed, box, sizes, order):
     generator = torch.Generator().manual_seed(seed)
-    pyramid = Pyramid(672, 672, sizes)
-    importance = {scale.size: torch.rand(scale.tokens, generator=generator) for scale in pyramid.scales}
+    square = Square(672, 672, sizes)
+    importance = {scale.size: torch.rand(scale.tokens, generator=generator) for scale in square.scales}
     rankings = {
         scale.size: rank_tokens(importance[scale.size], torch.randint(40, (scale.tokens,), generator=generator), order)
-        for scale in pyramid.scales
+        for scale in square.scales
     }
-    totals = np.arange(1, pyramid.tokens + 1)
-    splits = np.array([split_budget(int(total), pyramid.scales) for total in totals])
-    kept = evidence_preserved(pyramid, [box], rankings, splits)[:, 0]
-    first = fate(pyramid, box, importance, rankings, dict(zip(sizes, splits[0], strict=True)))
+    totals = np.arange(1, square.tokens + 1)
+    splits = np.array([split_budget(int(total), square.scales) for total in totals])
+    kept = evidence_preserved(square, [box], rankings, splits)[:, 0]
+    first = fate(square, box, importance, rankings, dict(zip(sizes, splits[0], strict=True)))
     assert first.smallest_budget == (int(totals[kept][0]) if kept.any() else None)
     starts = [step.total for step in first.steps]
     assert starts[0] == 1 and starts == sorted(set(starts))
     by_total = np.searchsorted(starts, totals, side="right") - 1
     assert [first.steps[i].preserved for i in by_total] == kept.tolist()
     for total in generator_sample(generator, totals, starts):
-        found = fate(pyramid, box, importance, rankings, dict(zip(sizes, splits[total - 1], strict=True)))
+        found = fate(square, box, importance, rankings, dict(zip(sizes, splits[total - 1], strict=True)))
         step = first.steps[by_total[total - 1]]
         assert (found.cause, found.verdict) == (step.cause, step.verdict)
 
@@ -169,13 +170,13 @@ def test_preserved_evidence_of_many_boxes_and_budgets():
     for row, (coarse, fine) in zip(kept, sweep, strict=True):
         chosen = budgets(int(coarse), int(fine))
         causes = [fate(PYRAMID, box, importance, rankings, chosen).cause for box in boxes]
-        assert row.tolist() == [cause == PRESERVED for cause in causes]
+        assert row.tolist() == [cause == KEPT for cause in causes]
         assert evidence_preserved(PYRAMID, boxes, rankings, chosen).tolist() == row.tolist()
     assert evidence_preserved(PYRAMID, [], rankings, sweep).shape == (5, 0)
 
 
 def test_every_cause_is_explained():
-    assert set(evidence.CAUSES) == {PRESERVED, TOO_SMALL, DILUTED, AVERAGED, CUT}
+    assert set(evidence.CAUSES) == {KEPT, TOO_SMALL, DILUTED, AVERAGED, CUT}
 
 
 def test_a_box_outside_the_image_is_refused():

@@ -36,7 +36,7 @@ def test_probabilities_below_the_floor_are_alike():
 def test_attention_is_a_share_of_one_softmax():
     model = engine()
     coarse = torch.randn(2304, 32)
-    scores = importance.attention(model.model, coarse, model.codec.prompt("Is there a ship?"), (672, 1344))
+    scores = importance.attention(model.network, coarse, model.codec.prompt("Is there a ship?"), (672, 1344))
     assert (scores[672] >= 0).all()
     assert 0 < scores[672].sum() < 1
     assert scores[1344].shape == (9216,)

@@ -3,8 +3,9 @@ import torch
 
 from tests.tiny import BINS, network, tokenizer
 from uhrbat.geometry import Scale
+from uhrbat.network.config import Profile
 from uhrbat.network.decoder import Pointing, generate_many
-from uhrbat.network.model import Profile, likeliest
+from uhrbat.network.model import likeliest
 from uhrbat.network.text import TextCodec
 
 BEFORE, AFTER = torch.tensor([3, 4, 5]), torch.tensor([9, 8, 7, 6])

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uhrbat.budget import PRESETS, split_budget
 from uhrbat.errors import InputError
-from uhrbat.geometry import PRESETS, SCALES, Pyramid, Scale, split_budget
+from uhrbat.geometry import SCALES, Scale, Square
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -16,7 +17,7 @@ fractions = st.floats(0, 1, allow_nan=False)
 
 def test_scales_have_the_tokens_of_the_plan():
     assert [Scale(size).tokens for size in SCALES] == [2304, 9216, 36864, 82944]
-    assert Pyramid(100, 50).tokens == 131328
+    assert Square(100, 50).tokens == 131328
     assert (Scale(4032).tiles, Scale(4032).grid) == (12, 288)
 
 
@@ -46,43 +47,43 @@ def test_permutation_turns_tile_major_into_raster_and_back(size):
 
 
 def test_the_image_is_centred_as_the_released_code_centres_it():
-    assert Pyramid(1000, 701).offset == (0, 149)
-    assert Pyramid(701, 1000).offset == (149, 0)
-    assert Pyramid(1000, 701).to_square((0, 0, 1000, 701)).tolist() == [0, 149, 1000, 850]
+    assert Square(1000, 701).offset == (0, 149)
+    assert Square(701, 1000).offset == (149, 0)
+    assert Square(1000, 701).to_square((0, 0, 1000, 701)).tolist() == [0, 149, 1000, 850]
 
 
 @given(sides, sides, sizes, st.data())
 def test_a_tokens_box_holds_that_token_and_no_other(width, height, size, data):
-    pyramid, scale = Pyramid(width, height), Scale(size)
-    inside = np.flatnonzero(~pyramid.padding(scale))
+    square, scale = Square(width, height), Scale(size)
+    inside = np.flatnonzero(~square.padding(scale))
     index = int(inside[data.draw(st.integers(0, len(inside) - 1))])
-    box = pyramid.token_box(scale, index)
-    assert pyramid.tokens_in_box(scale, box).tolist() == [index]
+    box = square.token_box(scale, index)
+    assert square.tokens_in_box(scale, box).tolist() == [index]
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    assert pyramid.token_at(scale, x, y) == index
+    assert square.token_at(scale, x, y) == index
 
 
 @given(sides, sides, sizes, fractions, fractions)
 def test_a_point_of_the_image_lies_in_the_box_of_its_token(width, height, size, u, v):
-    pyramid = Pyramid(width, height)
+    square = Square(width, height)
     x, y = u * width, v * height
-    x0, y0, x1, y1 = pyramid.token_box(size, pyramid.token_at(size, x, y))
-    slack = 1e-6 * pyramid.side
+    x0, y0, x1, y1 = square.token_box(size, square.token_at(size, x, y))
+    slack = 1e-6 * square.side
     assert x0 - slack <= x <= x1 + slack and y0 - slack <= y <= y1 + slack
 
 
 @given(sides, sides, sizes, st.tuples(fractions, fractions, fractions, fractions))
 def test_tokens_of_a_box_cover_it_and_reach_no_further_than_a_token(width, height, size, corners):
-    pyramid, scale = Pyramid(width, height), Scale(size)
+    square, scale = Square(width, height), Scale(size)
     x0, x1 = sorted((corners[0] * width, corners[2] * width))
     y0, y1 = sorted((corners[1] * height, corners[3] * height))
     if not (x0 < x1 and y0 < y1 and x0 < width and y0 < height and x1 > 0 and y1 > 0):
         with pytest.raises(InputError):
-            pyramid.tokens_in_box(scale, (x0, y0, x1, y1))
+            square.tokens_in_box(scale, (x0, y0, x1, y1))
         return
-    tokens = pyramid.tokens_in_box(scale, (x0, y0, x1, y1))
-    boxes = pyramid.token_box(scale, tokens)
-    step = pyramid.side / scale.grid
+    tokens = square.tokens_in_box(scale, (x0, y0, x1, y1))
+    boxes = square.token_box(scale, tokens)
+    step = square.side / scale.grid
     left, top, right, bottom = (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
     slack = 2e-6 * step + 1e-6
     assert left <= x0 + slack and top <= y0 + slack and right >= x1 - slack and bottom >= y1 - slack
@@ -93,18 +94,18 @@ def test_tokens_of_a_box_cover_it_and_reach_no_further_than_a_token(width, heigh
 
 @given(sides, sides, st.tuples(*[st.floats(-1e6, 1e6)] * 4))
 def test_square_and_image_coordinates_are_inverse(width, height, box):
-    pyramid = Pyramid(width, height)
-    assert np.allclose(pyramid.to_image(pyramid.to_square(box)), box, atol=1e-6)
+    square = Square(width, height)
+    assert np.allclose(square.to_image(square.to_square(box)), box, atol=1e-6)
 
 
 @given(sides, sides, sizes)
 def test_tokens_are_padding_where_their_box_misses_the_image(width, height, size):
-    pyramid, scale = Pyramid(width, height), Scale(size)
-    x0, y0, x1, y1 = pyramid.token_box(scale, np.arange(scale.tokens)).T
-    edge = 2e-6 * pyramid.side / scale.grid + 1e-6
+    square, scale = Square(width, height), Scale(size)
+    x0, y0, x1, y1 = square.token_box(scale, np.arange(scale.tokens)).T
+    edge = 2e-6 * square.side / scale.grid + 1e-6
     outside = (x1 <= edge) | (y1 <= edge) | (x0 >= width - edge) | (y0 >= height - edge)
     clearly_inside = (x1 > edge) & (y1 > edge) & (x0 < width - edge) & (y0 < height - edge)
-    padding = pyramid.padding(scale)
+    padding = square.padding(scale)
     assert not padding[clearly_inside].any()
     assert padding[outside].sum() >= outside.sum() - 2 * scale.grid
     assert not padding.all()
@@ -127,25 +128,25 @@ def test_tokens_are_padding_where_their_box_misses_the_image(width, height, size
 )
 def test_unusable_boxes_are_refused(box):
     with pytest.raises(InputError, match="box"):
-        Pyramid(200, 100).tokens_in_box(672, box)
+        Square(200, 100).tokens_in_box(672, box)
 
 
 def test_a_box_over_the_edge_keeps_what_lies_in_the_square():
-    pyramid = Pyramid(672, 336)
-    assert len(pyramid.tokens_in_box(672, (-50, -50, 14, 14))) == 5
-    assert pyramid.tokens_in_box(672, (-1e9, -1e9, 1e9, 1e9)).tolist() == list(range(2304))
+    square = Square(672, 336)
+    assert len(square.tokens_in_box(672, (-50, -50, 14, 14))) == 5
+    assert square.tokens_in_box(672, (-1e9, -1e9, 1e9, 1e9)).tolist() == list(range(2304))
 
 
 def test_unusable_sizes_points_and_scales_are_refused():
     for width, height in ((0, 5), (5, -1), (2.5, 5), (True, 5)):
         with pytest.raises(InputError):
-            Pyramid(width, height)
+            Square(width, height)
     for sizes_ in ((), (670,), (672, 672), (1344, 672), (0,)):
         with pytest.raises(InputError):
-            Pyramid(5, 5, sizes_)
+            Square(5, 5, sizes_)
     for x, y in ((-1, 5), (5, 201), (float("nan"), 5)):
         with pytest.raises(InputError):
-            Pyramid(200, 200).token_at(672, x, y)
+            Square(200, 200).token_at(672, x, y)
 
 
 def test_presets_are_what_the_paper_spends():

@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 
 from tests.golden_select import SHARED
 from uhrbat.checkpoints.layouts import published_name
-from uhrbat.engine import UHRBAT, Settings
+from uhrbat.engine import UHRBAT
 from uhrbat.imagery import canvas_of
 from uhrbat.network.text import clean_question
 from uhrbat.selection import importance
+from uhrbat.settings import Settings
 
 GOLDEN = SHARED / "data" / "golden"
 SCALES = (336, 672, 1008)
@@ -68,14 +69,14 @@ def largest(ours, theirs):
 
 def test_every_stored_weight_is_loaded(engine):
     stored = tensors("model/weights_fp32")
-    ours = {published_name(name): value for name, value in engine.model.state_dict().items()}
+    ours = {published_name(name): value for name, value in engine.network.state_dict().items()}
     assert ours.keys() == stored.keys()
     assert all(torch.equal(ours[name], stored[name]) for name in stored)
 
 
 def test_released_settings_are_the_default(engine, engine_with_residuals):
     assert engine.scales == SCALES
-    assert engine.model.profile.name == "reference-no-residual"
+    assert engine.network.profile.name == "reference-no-residual"
     assert engine_with_residuals.model.profile.name == "reference"
     assert engine.settings == Settings(importance="attention", order="mean")
 
@@ -88,7 +89,7 @@ def test_embeddings(scene, size):
 
 @pytest.mark.parametrize("size", SCALES)
 def test_residuals_are_squeezed_into_every_tile(engine, size):
-    ours = engine.model.residual(size).detach().unflatten(0, (-1, 576))
+    ours = engine.network.residual(size).detach().unflatten(0, (-1, 576))
     assert largest(ours, tensors("attention/attention")[f"residual_resized.{size}"].expand_as(ours)) < 1e-6
 
 
@@ -99,8 +100,8 @@ def test_attention_importance(engine, scene, case, monkeypatch):
     ids = [*prompt.before, -200, *prompt.after]
     assert ids == [id_ for id_, seen in zip(entry["input_ids"], entry["attention_mask"], strict=True) if seen]
     base = entry["base_size"] or 672
-    monkeypatch.setattr(engine.model.config, "attention_scale", base)
-    scores = importance.attention(engine.model, scene.coarse(base), prompt, SCALES)
+    monkeypatch.setattr(engine.network.config, "attention_scale", base)
+    scores = importance.attention(engine.network, scene.coarse(base), prompt, SCALES)
     for size in SCALES:
         assert largest(scores[size], tensors("attention/attention")[f"{case}/attn.{size}"].flatten()) < 1e-6
 
@@ -153,12 +154,12 @@ def test_whole_runs(engine, engine_with_residuals, canvas, file, name):
     before, after = torch.tensor(prompt.before), torch.tensor(prompt.after)
     image = selected.image_tokens()
     assert largest(image, theirs["selected_embeddings"]) < 1e-5
-    embed = model.model.language.model.embed_tokens
+    embed = model.network.language.model.embed_tokens
     assert largest(torch.cat([embed(before), image, embed(after)]), theirs["inputs_embeds"]) < 1e-5
 
     logits = []
-    hook = model.model.language.lm_head.register_forward_hook(lambda *args: logits.append(args[2][0].clone()))
-    ids, _ = model.model.generate(before, image, after, model.codec.stop, 8, not_first=model.codec.end)
+    hook = model.network.language.lm_head.register_forward_hook(lambda *args: logits.append(args[2][0].clone()))
+    ids, _ = model.network.generate(before, image, after, model.codec.stop, 8, not_first=model.codec.end)
     hook.remove()
     assert ids == run["generated_ids"]
     theirs["step_logits"][0, model.codec.end] = logits[0][model.codec.end]  # -inf there: it may not come first
@@ -179,5 +180,5 @@ def test_without_the_named_setting_chat_markers_stay_and_two_runs_are_equal(engi
 
 
 def test_padding_takes_part_as_in_training(engine, scene):
-    assert scene.pyramid.padding(672).any()
+    assert scene.square.padding(672).any()
     assert not scene.excluded[672].any()

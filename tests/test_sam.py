@@ -7,12 +7,13 @@ from transformers import SamConfig, SamModel
 
 from tests.tiny import engine
 from uhrbat.checkpoints import hub
-from uhrbat.engine import UHRBAT, Settings
+from uhrbat.engine import UHRBAT
 from uhrbat.errors import CheckpointError
 from uhrbat.imagery import canvas_of
 from uhrbat.selection.regions import BACKGROUND
 from uhrbat.selection.sam import SamSettings, Segmenter
 from uhrbat.serving.server.models import Models, Offer
+from uhrbat.settings import Settings
 
 SIZE, LOW = 64, 16
 

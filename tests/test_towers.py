@@ -6,10 +6,11 @@ import torch.nn.functional as F
 from tests.layouts import released_network, write_clip, write_onevision, write_released
 from uhrbat.checkpoints.layouts import CONTRAST
 from uhrbat.checkpoints.loading import load
-from uhrbat.engine import UHRBAT, Settings
+from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
 from uhrbat.imagery import canvas_of
 from uhrbat.network.towers import build_tower, value_features
+from uhrbat.settings import Settings
 
 CPU, FLOAT = torch.device("cpu"), torch.float32
 
@@ -82,7 +83,7 @@ def test_onevision_runs_without_training_from_image_to_answer(onevision):
     engine = UHRBAT.from_pretrained(str(onevision[0]), device="cpu")
     assert engine.settings == Settings(importance="attention")
     pixels = np.random.default_rng(0).integers(0, 255, (300, 200, 3), np.uint8)
-    engine.model.config.scales = (672,)
+    engine.network.config.scales = (672,)
     view = engine.encode_canvas(canvas_of(pixels)).ask("What is this?")
     assert view.select(50).answer(max_new_tokens=3).tokens == 50
 

@@ -7,7 +7,8 @@ from functools import cache
 import torch
 
 from uhrbat.engine import UHRBAT
-from uhrbat.network.model import ModelConfig, UHRBATModel
+from uhrbat.network.config import NetworkConfig
+from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.nano.tokenizer import build_tokenizer, corpus
 
@@ -19,9 +20,9 @@ def tokenizer():
     return build_tokenizer(corpus(20), BINS)
 
 
-def config(image_attention: str = "self", scales=(672, 1344)) -> ModelConfig:
+def config(image_attention: str = "self", scales=(672, 1344)) -> NetworkConfig:
     words = len(tokenizer())
-    return ModelConfig(
+    return NetworkConfig(
         vision=dict(
             hidden_size=24, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
             image_size=336, patch_size=14, hidden_act="gelu",
@@ -43,9 +44,9 @@ def config(image_attention: str = "self", scales=(672, 1344)) -> ModelConfig:
     )  # fmt: skip
 
 
-def network(image_attention: str = "self", seed: int = 0) -> UHRBATModel:
+def network(image_attention: str = "self", seed: int = 0) -> Network:
     torch.manual_seed(seed)
-    model = UHRBATModel(config(image_attention)).eval()
+    model = Network(config(image_attention)).eval()
     torch.nn.init.normal_(model.prior)
     return model
 

@@ -11,7 +11,7 @@ __all__ = ["UHRBAT", "Settings", "__version__"]
 
 
 def __getattr__(name: str):
-    # torch and transformers take seconds to import; rooms that need neither (scenes, pyramid) must not wait for them.
+    # torch and transformers take seconds to import; rooms that need neither (scenes, square) must not wait for them.
     if name in ("UHRBAT", "Settings"):
         from uhrbat import engine
 

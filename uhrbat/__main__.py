@@ -115,10 +115,11 @@ def _bands(text: str) -> tuple[int, ...]:
 
 
 def _view(args: argparse.Namespace):
-    from uhrbat.engine import UHRBAT, Settings
-    from uhrbat.geometry import Pyramid
+    from uhrbat.engine import UHRBAT
+    from uhrbat.geometry import Square
     from uhrbat.imagery import open_image
     from uhrbat.network.text import clean_question
+    from uhrbat.settings import Settings
 
     info = open_image(args.image, bands=args.bands)
     question = clean_question(args.question)
@@ -127,7 +128,7 @@ def _view(args: argparse.Namespace):
     model = UHRBAT.from_pretrained(args.model, args.device)
     model.split_budget(args.budget)
     if getattr(args, "box", None):
-        Pyramid(info.width, info.height, model.scales).check_box(args.box)
+        Square(info.width, info.height, model.scales).check_box(args.box)
     scene = model.encode(args.image, info=info, progress=not args.json)
     settings = Settings(**(asdict(model.settings) | given))
     return scene, scene.ask(question, settings, progress=not args.json)
@@ -143,7 +144,7 @@ def _ask(args: argparse.Namespace) -> int:
         "caveat": answer.caveat,
         "points": [[round(x, 1), round(y, 1)] for x, y in answer.points],
         "tokens": answer.tokens,
-        "of": scene.pyramid.tokens,
+        "of": scene.square.tokens,
         "budgets": selection.budgets,
         "ledger": {size: asdict(ledger) for size, ledger in selection.ledger.items()},
         "settings": asdict(view.settings),
@@ -157,7 +158,7 @@ def _ask(args: argparse.Namespace) -> int:
     print(answer)
     if answer.caveat:
         print(f"note: {answer.caveat}")
-    print(f"{answer.tokens:,} of {scene.pyramid.tokens:,} tokens; seconds: {seconds}")
+    print(f"{answer.tokens:,} of {scene.square.tokens:,} tokens; seconds: {seconds}")
     return 0
 
 

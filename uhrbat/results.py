@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import InstanceOf
 
-DROPPED, PRESERVED, MERGED = 0, 1, 2
-"""A token's fate, as the uint8 `kind` arrays spell it."""
+from uhrbat.choices import DROPPED, MERGED, PRESERVED
+
+VISIBLE_PIXELS = 1.3
+"""An object below this (square root of its area) at a scale is not seen there: measured, docs/training.md."""
 
 Array = InstanceOf[np.ndarray]
 Box = tuple[float, float, float, float]
@@ -26,27 +28,6 @@ class Progress:
     fraction: float
     message: str = ""
     queue_position: int = 0
-
-
-@dataclass(frozen=True)
-class GeoReference:
-    """Where an image lies on Earth: its coordinate reference system and the affine map from its pixels."""
-
-    crs: str
-    transform: tuple[float, float, float, float, float, float]
-
-
-@dataclass(frozen=True)
-class ImageInfo:
-    """What is known of a stored image without decoding it; its size is that of the upright picture."""
-
-    image: str
-    width: int
-    height: int
-    format: str
-    bands: int
-    notes: tuple[str, ...] = ()
-    georeference: GeoReference | None = None
 
 
 @dataclass(frozen=True)
@@ -106,18 +87,35 @@ class LedgerRow:
     """Tokens of the image that are inside an average."""
     dropped: int
     regions: int
+    """Regions of which at least one token is represented."""
+
+    @property
+    def merged_groups(self) -> int:
+        """Averages that are handed over."""
+        return self.used - self.preserved
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
-    """What the language model said; points are (x, y) in pixels of the upright image."""
+    """What the language model answered. `str(answer)` is its text."""
 
     text: str
     points: tuple[tuple[float, float], ...]
+    """(x, y) in pixels of the upright image: the evidence that the model listed before it answered."""
     tokens: int
     """Image tokens that the language model was given."""
     seconds: dict[str, float]
+    """By stage."""
     truncated: bool = False
+    """Whether the answer reached its length limit."""
+    caveat: str | None = None
+    """Why not to trust it."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return repr(self.text)
 
 
 @dataclass(frozen=True)
@@ -218,13 +216,22 @@ class CompareResult:
 
 @dataclass(frozen=True)
 class FateRow:
-    """What became of a box's tokens at one scale."""
+    """What became of a box's tokens at one scale.
+
+    size: the scale's side; pixels: the box's width and height there, of its part inside the image; scored:
+        whether importance was computed at this scale, not enlarged from another.
+    tokens: how many the box touches, of which preserved, merged (with at least one other) and dropped at
+        `budget`.
+    best_importance: the highest of them; percentile: 0..100, the share of the scale's tokens that score
+        lower.
+    best_rank: the smallest budget of this scale that represents one of them (the scale's tokens + 1: none
+        does); best_merged: whether that is in an average, of `members` tokens (1 where it is not).
+    smallest_budget: the smallest budget of this scale that preserves one of them; None where none does.
+    """
 
     size: int
     pixels: tuple[float, float]
-    """Width and height of the box in this scale's pixels."""
     scored: bool
-    """Whether this scale was scored itself, or enlarged from a coarser one."""
     tokens: int
     budget: int
     preserved: int
@@ -232,14 +239,15 @@ class FateRow:
     dropped: int
     best_importance: float
     percentile: float
-    """0..100: the share of the scale's tokens that are less important than the box's best."""
     best_rank: int
-    """The smallest budget of this scale that represents a token of the box."""
     best_merged: bool
     members: int
-    """Tokens that share that place in the budget; 1 if the token is preserved."""
     smallest_budget: int | None
-    """The smallest budget of this scale that preserves a token of the box; None if none does."""
+
+    @property
+    def visible(self) -> bool:
+        """Whether the box is large enough at this scale to be seen (`VISIBLE_PIXELS`)."""
+        return (self.pixels[0] * self.pixels[1]) ** 0.5 >= VISIBLE_PIXELS
 
 
 @dataclass(frozen=True)
@@ -253,20 +261,30 @@ class VerdictStep:
 
 
 @dataclass(frozen=True)
+class Fate:
+    """What became of a box at a budget.
+
+    rows: scales ascending. cause: one of `selection.evidence.CAUSES`; verdict: it in plain sentences. smallest_budget: the
+    smallest total budget, split by `budget.split_budget`, at which the box is preserved at some scale; None where
+    none is.
+    steps: the verdict at every total budget at which it changes, ascending from 1.
+    """
+
+    rows: tuple[FateRow, ...]
+    cause: str
+    verdict: str
+    smallest_budget: int | None
+    steps: tuple[VerdictStep, ...]
+
+
+@dataclass(frozen=True)
 class InspectResult:
     """What became of a box at a budget, and why."""
 
     question: str
     box: Box
     budgets: tuple[int, ...]
-    rows: tuple[FateRow, ...]
-    verdict: str
-    """One sentence."""
-    cause: str
-    smallest_budget: int | None
-    """The smallest total budget at which the box survives at some scale."""
-    steps: tuple[VerdictStep, ...]
-    """The verdict at every total budget at which it changes, ascending from 1."""
+    fate: Fate
     caveat: str | None
     run: Run
 

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from uhrbat.choices import SETTINGS
 from uhrbat.errors import InputError
-from uhrbat.geometry import Scale
-from uhrbat.network.model import UHRBATModel
-from uhrbat.selection import importance
-from uhrbat.selection.regions import RegionSettings
-
-SETTINGS_CHOICES = {
-    "importance": importance.METHODS,
-    "regions": ("kmeans", "grid", "sam", "none"),
-    "order": ("max", "mean"),
-}
 
 
 @dataclass(frozen=True)
@@ -39,7 +30,7 @@ class Settings:
     release: bool = False
 
     def __post_init__(self) -> None:
-        for name, choices in SETTINGS_CHOICES.items():
+        for name, choices in SETTINGS.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} is '{getattr(self, name)}'; choose one of {', '.join(choices)}")
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
@@ -50,24 +41,3 @@ class Settings:
         for name, value in [("clusters", count) for count in counts] + [("iterations", self.iterations)]:
             if type(value) is not int or value < 1:
                 raise InputError(f"{name} is {value!r}; give a whole number from 1")
-
-    def regions_of(self, scale: Scale, sizes: tuple[int, ...], coordinates: str) -> RegionSettings:
-        """What these settings mean for the partition of one of a model's scales."""
-        if self.clusters is None:
-            return RegionSettings(method=self.regions, seed=self.seed, coordinates=coordinates)
-        if isinstance(self.clusters, tuple) and len(self.clusters) != len(sizes):
-            raise InputError(f"clusters has {len(self.clusters)} numbers; this model has {len(sizes)} scales")
-        count = self.clusters[sizes.index(scale.size)] if isinstance(self.clusters, tuple) else self.clusters
-        released = RegionSettings.released(count, self.iterations, self.seed)
-        return replace(released, method=self.regions, coordinates=coordinates)
-
-
-def default_settings(model: UHRBATModel) -> Settings:
-    """What a model is used with unless told otherwise.
-
-    One trained with the released code: attention importance, regions by their mean. One without a text tower:
-    attention importance. Else the defaults of Settings.
-    """
-    if model.profile.released:
-        return Settings(importance="attention", order="mean")
-    return Settings() if model.similarity is not None else Settings(importance="attention")

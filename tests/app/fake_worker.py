@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from uhrbat import results
+from uhrbat.budget import split_budget
 from uhrbat.errors import Cancelled, InputError
-from uhrbat.geometry import SCALES, Pyramid, Scale, split_budget
+from uhrbat.geometry import SCALES, Scale, Square
 from uhrbat.imagery import open_image
 from uhrbat.network.text import clean_question
 from uhrbat.serving.client.worker import Worker
@@ -143,10 +144,10 @@ class FakeWorker(Worker):
     def _inspect(self, request, job, stop) -> results.InspectResult:
         budgets, maps = split(request.budget), self._maps(request)
         info = self.info(request.image)
-        pyramid = Pyramid(info.width, info.height)
+        square = Square(info.width, info.height)
         rows, alone = [], []
         for (size, scale), budget in zip(maps.items(), budgets, strict=True):
-            inside = pyramid.tokens_in_box(size, request.box)
+            inside = square.tokens_in_box(size, request.box)
             ranks, merged = scale.rank[inside], scale.merged[inside]
             kind = scale.kind(budget)[inside]
             best = int(ranks.argmin())
@@ -157,7 +158,7 @@ class FakeWorker(Worker):
             rows.append(
                 results.FateRow(
                     size=size,
-                    pixels=((x1 - x0) * size / pyramid.side, (y1 - y0) * size / pyramid.side),
+                    pixels=((x1 - x0) * size / square.side, (y1 - y0) * size / square.side),
                     scored=True,
                     tokens=len(inside),
                     budget=budget,

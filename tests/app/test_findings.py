@@ -10,7 +10,7 @@ from app import findings, scene_files
 from app.actions import Actions
 from app.explorer import Explorer
 from app.ingest import Picture
-from app.scene_files import SceneKey
+from app.scene_files import WorldKey
 from tests.app import made_up_findings
 from tests.app.test_actions import event, last
 from uhrbat.errors import ImageError, InputError
@@ -71,23 +71,23 @@ def test_findings_are_read_anew_when_they_have_changed(tmp_path):
     "name", ["airfield", "scene", "scene-", "scene-x", "scene-1-", "scene-1/2", "scene-" + "9" * 12]
 )
 def test_other_names_are_no_scenes(name):
-    assert SceneKey.parse(name) is None
+    assert WorldKey.parse(name) is None
 
 
-@pytest.mark.parametrize("key", [SceneKey(2_000_001), SceneKey(2_000_001, (4, 7))])
+@pytest.mark.parametrize("key", [WorldKey(2_000_001), WorldKey(2_000_001, (4, 7))])
 def test_a_scene_is_found_by_its_name(key):
-    assert SceneKey.parse(key.name) == key
+    assert WorldKey.parse(key.name) == key
 
 
 def test_a_miss_opens_as_a_generated_scene_with_its_truth_and_is_let_go(explorer):
     found = explorer.findings()
-    *progress, picture = findings.open_scene(explorer.shelf, SceneKey(SEED, (1,)), found)
+    *progress, picture = findings.open_scene(explorer.shelf, WorldKey(SEED, (1,)), found)
     assert progress == sorted(progress) and len(set(progress)) > 3
     assert is_generated(picture.path, read_canvas(picture.path))
     whole = generate(SEED)
     assert [item.box for item in picture.example.objects] == [o.box for i, o in enumerate(whole.objects) if i != 1]
-    assert picture.example.question(found.misses_of(SceneKey(SEED, (1,)))[0].question).answer == "two"
-    assert list(findings.open_scene(explorer.shelf, SceneKey(SEED, (1,)), found)) == [picture]
+    assert picture.example.question(found.misses_of(WorldKey(SEED, (1,)))[0].question).answer == "two"
+    assert list(findings.open_scene(explorer.shelf, WorldKey(SEED, (1,)), found)) == [picture]
     explorer.shelf.limits = replace(explorer.shelf.limits, tiles_bytes=1)
     explorer.shelf.expire()
     assert list(explorer.shelf.folder.iterdir()) == []
@@ -95,19 +95,19 @@ def test_a_miss_opens_as_a_generated_scene_with_its_truth_and_is_let_go(explorer
 
 def test_only_scenes_of_misses_are_made(explorer):
     with pytest.raises(InputError, match="no miss in scene-5"):
-        list(findings.open_scene(explorer.shelf, SceneKey(5), explorer.findings()))
+        list(findings.open_scene(explorer.shelf, WorldKey(5), explorer.findings()))
 
 
 def test_a_scene_that_cannot_be_made_is_told_and_leaves_nothing(explorer):
     with pytest.raises(ImageError, match="without"):
-        scene_files.make(SceneKey(SEED, (999,)), explorer.shelf.folder, lambda share: None, lambda: False)
+        scene_files.make(WorldKey(SEED, (999,)), explorer.shelf.folder, lambda share: None, lambda: False)
     assert list(explorer.shelf.folder.iterdir()) == []
 
 
 def test_leaving_stops_the_child(explorer, monkeypatch):
     children, start = [], subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: children.append(start(*a, **k)) or children[-1])
-    opening = findings.open_scene(explorer.shelf, SceneKey(SEED), explorer.findings())
+    opening = findings.open_scene(explorer.shelf, WorldKey(SEED), explorer.findings())
     assert not isinstance(next(opening), Picture)
     while not children:
         next(opening)

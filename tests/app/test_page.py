@@ -11,8 +11,8 @@ from gradio_client.exceptions import AppError
 
 from app.explorer import Explorer
 from app.page import build, launch_options
-from app.values import METHODS
 from tests.app.fake_worker import FakeWorker
+from uhrbat.choices import METHODS
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from PIL import Image
 from app import examples
 from app.routes import PREFIX, routes
 from app.runs import KeptRun
-from uhrbat.geometry import SCALES, split_budget
+from uhrbat.budget import split_budget
+from uhrbat.geometry import SCALES
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import torch
 from uhrbat import UHRBAT
 from uhrbat.geometry import SCALES, TILE, TILE_GRID
 from uhrbat.imagery import canvas_of
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 from uhrbat.worlds import DEVELOPMENT_SEEDS, generate
 
 FIRST, SECOND = "How many ships are there?", "Where is the red car?"
@@ -35,7 +35,7 @@ def matrix_rate(dtype: torch.dtype, seconds: float = 2.0) -> float:
     return 2 * 4608 * 768 * 768 / best
 
 
-def encode_flops(model: UHRBATModel) -> float:
+def encode_flops(model: Network) -> float:
     """Multiplications and additions of the vision tower, projector and similarity vectors over four scales."""
     vision, hidden = model.vision.config, model.language.config.hidden_size
     width, tokens = vision.hidden_size, TILE_GRID**2 + 1
@@ -61,7 +61,7 @@ def main() -> None:
     rates = {dtype: matrix_rate(dtype) for dtype in (torch.bfloat16, torch.float32)}
     for dtype, rate in rates.items():
         model = UHRBAT.from_pretrained("nano", device="cpu", dtype=dtype)
-        flops = encode_flops(model.model)
+        flops = encode_flops(model.network)
         took = min(seconds(lambda: model.encode_canvas(canvas, generated=True)) for _ in range(2))  # noqa: B023
         print(f"{str(dtype):15} matrix rate {rate / 1e9:.0f} GFLOP/s; encode {flops / 1e9:.0f} GFLOP in {took:.2f} s")
         print(f"{'':15} {flops / rates[torch.bfloat16] / took:.0%} of what the bfloat16 rate allows")

@@ -21,7 +21,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from uhrbat.geometry import RELEASED_BUDGETS, Scale  # noqa: E402
+from uhrbat.budget import RELEASED_BUDGETS  # noqa: E402
+from uhrbat.geometry import Scale
 from uhrbat.selection.ranking import rank_tokens  # noqa: E402
 from uhrbat.selection.regions import RegionSettings, partition, tile_coordinates, token_features  # noqa: E402
 

@@ -13,7 +13,8 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from app import examples
-from uhrbat.geometry import SCALES, split_budget
+from uhrbat.budget import split_budget
+from uhrbat.geometry import SCALES
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "real" / "brighton"
 ANSWER_MS = 240_000

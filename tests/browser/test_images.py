@@ -12,7 +12,7 @@ from rasterio.transform import from_origin
 
 from tests.browser.test_explorer import ask, draw_box, state
 from tests.imagery.made_images import picture, write_tiff
-from uhrbat.geometry import SCALES, Pyramid
+from uhrbat.geometry import SCALES, Square
 
 ORIGIN = (500_000, 5_000_000)
 METRES = 0.5
@@ -167,20 +167,20 @@ def test_pixels_to_screen_to_tokens_and_back(open_page):
     @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
     @given(sizes, sizes, st.floats(0, 1), st.floats(0, 1))
     def check(width, height, u, v):
-        pyramid = Pyramid(width, height)
+        square = Square(width, height)
         x, y = u * width, v * height
         zoom = max(0, int(np.ceil(np.log2(max(width, height) / 256))))
-        image = {"width": width, "height": height, "side": pyramid.side, "offset": list(pyramid.offset),
+        image = {"width": width, "height": height, "side": square.side, "offset": list(square.offset),
                  "max_zoom": zoom, "tiles": "tile/made/{z}/{x}/{y}.jpg"}  # fmt: skip
         told = page.evaluate(
             "([image, x, y, sizes]) => window.roundTrip(image, x, y, sizes)", [image, x, y, list(SCALES)]
         )
         assert told["back"] == pytest.approx([x, y], abs=1)
-        for scale, (row, col), box in zip(pyramid.scales, told["cells"], told["boxes"], strict=True):
+        for scale, (row, col), box in zip(square.scales, told["cells"], told["boxes"], strict=True):
             token = int(scale.index(row, col))
             x0, y0, x1, y1 = box
             assert x0 - 1 <= x <= x1 + 1 and y0 - 1 <= y <= y1 + 1
-            whole = pyramid.token_box(scale, token).reshape(2, 2).clip(0, [width, height]).ravel()
+            whole = square.token_box(scale, token).reshape(2, 2).clip(0, [width, height]).ravel()
             assert box == pytest.approx(whole.tolist(), abs=1e-6 * max(width, height))
 
     check()

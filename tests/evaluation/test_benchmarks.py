@@ -8,13 +8,13 @@ from PIL import Image
 
 from tests.golden_select import SHARED
 from tests.tiny import engine
-from uhrbat.engine import Settings
 from uhrbat.errors import InputError
 from uhrbat.evaluation.benchmarks import run as runner
 from uhrbat.evaluation.benchmarks import scoring
 from uhrbat.evaluation.benchmarks.readers import BENCHMARKS, read_items
 from uhrbat.evaluation.benchmarks.records import open_image_file, read_records
 from uhrbat.evaluation.benchmarks.scoring import choice_is_right, option_letters, word_is_right
+from uhrbat.settings import Settings
 
 OPTIONS = ("(A) A harbour", "(B) An airport", "(C) A farm", "(D) A school")
 

@@ -13,7 +13,7 @@ from uhrbat.evaluation.frontier import methods
 from uhrbat.evaluation.frontier import run as frontier
 from uhrbat.evaluation.kept import Kept, part_of
 from uhrbat.evaluation.shares import groups_of, share
-from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, Question, generate, questions
+from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, WorldQuestion, generate, questions
 
 
 @pytest.fixture(autouse=True)
@@ -91,13 +91,13 @@ def test_results_of_another_model_are_refused(folder, tmp_path):
 def test_kept_scenes_give_the_same_results_and_are_not_encoded_again(folder, tmp_path, monkeypatch):
     options = ("--cache", str(tmp_path / "cache"), "--methods", "default,attention-kmeans-mean,coarse_to_fine-*")
     first = run(folder, tmp_path / "a", *options)
-    monkeypatch.setattr(encoded.ScenesEncoder, "features", lambda *_: pytest.fail("a kept scene was encoded again"))
+    monkeypatch.setattr(encoded.WorldEncoder, "features", lambda *_: pytest.fail("a kept scene was encoded again"))
     assert run(folder, tmp_path / "b", *options) == first
     monkeypatch.undo()
 
 
 def test_evidence_and_answers_equal_the_engine_s(folder):
-    encoder = encoded.ScenesEncoder(engine())
+    encoder = encoded.WorldEncoder(engine())
     seed = EVALUATION_SEEDS.start
     scene, tokens = encoder.scene(seed)
     settings = engine().settings
@@ -125,7 +125,7 @@ def test_evidence_and_answers_equal_the_engine_s(folder):
 
 
 def test_equal_image_tokens_pass_the_model_once(monkeypatch):
-    _, tokens = encoded.ScenesEncoder(engine()).scene(EVALUATION_SEEDS.start)
+    _, tokens = encoded.WorldEncoder(engine()).scene(EVALUATION_SEEDS.start)
     view = tokens.ask("Is there a ship?")
     cuts = [view.select(50), view.select(120), view.select(120)]
     passed = []
@@ -142,7 +142,7 @@ def test_equal_image_tokens_pass_the_model_once(monkeypatch):
 
 
 def test_many_long_prompts_are_decoded_in_parts(monkeypatch):
-    _, tokens = encoded.ScenesEncoder(engine()).scene(EVALUATION_SEEDS.start)
+    _, tokens = encoded.WorldEncoder(engine()).scene(EVALUATION_SEEDS.start)
     cuts = [tokens.ask(text).select(budget) for text in ("Is there a car?", "Where is it?") for budget in (300, 40)]
     told = answers.answer_many(cuts)
     monkeypatch.setattr(answers, "DECODED_TOKENS", 100)
@@ -151,13 +151,13 @@ def test_many_long_prompts_are_decoded_in_parts(monkeypatch):
 
 
 def test_recall_says_what_chance_would_find():
-    encoder = encoded.ScenesEncoder(engine())
+    encoder = encoded.WorldEncoder(engine())
     scene, tokens = encoder.scene(DEVELOPMENT_SEEDS.start)
-    asked = [Question("presence", "Is there a ship?", "yes", (), (0,), ())]
+    asked = [WorldQuestion("presence", "Is there a ship?", "yes", (), (0,), ())]
     queries = [methods.Asked(tokens, asked[0].text, engine().settings)]
     ((size, hit, chance),) = frontier._recall(tokens, scene, asked, queries)
     assert size == round(scene.objects[0].size, 2) and hit in (0, 1)
-    touched = len(tokens.pyramid.tokens_in_box(672, scene.objects[0].box))
+    touched = len(tokens.square.tokens_in_box(672, scene.objects[0].box))
     rng = np.random.default_rng(0)
     drawn = [(rng.permutation(2304)[:80] < touched).any() for _ in range(4000)]
     assert abs(chance - np.mean(drawn)) < 0.03

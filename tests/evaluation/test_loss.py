@@ -6,11 +6,12 @@ import torch
 from PIL import Image
 
 from tests.tiny import engine, network
-from uhrbat.engine import UHRBAT, Settings
+from uhrbat.engine import UHRBAT
 from uhrbat.evaluation import encoded, findings
 from uhrbat.evaluation.loss import pairs, photographs
 from uhrbat.evaluation.loss import run as loss
 from uhrbat.imagery import canvas_of, scale_images
+from uhrbat.settings import Settings
 from uhrbat.worlds import EVALUATION_SEEDS, generate, matches
 
 SEED = EVALUATION_SEEDS.start
@@ -51,7 +52,7 @@ def answers_of_a_model_that_sees_what_is_preserved(scene_of):
             boxes = [found.objects[index].box for index in scene.evidence if index not in left]
             kept = all(
                 any(
-                    (part.kind[cut.view.scene.pyramid.tokens_in_box(size, box)] == 1).any()
+                    (part.kind[cut.view.scene.square.tokens_in_box(size, box)] == 1).any()
                     for size, part in cut.selections.items()
                 )
                 for box in boxes
@@ -80,11 +81,11 @@ def seeing(monkeypatch):
 
 
 def test_only_changed_tiles_are_encoded_and_the_result_is_the_same(monkeypatch):
-    encoder = encoded.ScenesEncoder(engine())
+    encoder = encoded.WorldEncoder(engine())
     scene, tokens = encoder.scene(SEED)
     gone = small(SEED, without=(1,))
     whole = encoder.features(gone.image)
-    before = dict(scale_images(canvas_of(scene.image), tokens.pyramid.sizes))
+    before = dict(scale_images(canvas_of(scene.image), tokens.square.sizes))
     passed = []
     original = type(engine().model).features
     monkeypatch.setattr(

@@ -37,7 +37,7 @@ def test_the_same_run_gives_the_same_report(first):
 
 
 def test_answers_at_a_budget_equal_those_of_the_engine():
-    scene, tokens = encoded.ScenesEncoder(engine()).scene(EVALUATION_SEEDS.start)
+    scene, tokens = encoded.WorldEncoder(engine()).scene(EVALUATION_SEEDS.start)
     asked = scenes.questions(scene, 1, 3)
     outcomes = scenes.answer_scene(tokens, scene, asked, [100, 300], engine().settings)
     for question in asked:

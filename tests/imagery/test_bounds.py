@@ -12,7 +12,7 @@ import pyvips
 from PIL import Image
 
 from uhrbat.errors import Cancelled
-from uhrbat.geometry import Pyramid, Scale
+from uhrbat.geometry import Scale, Square
 from uhrbat.imagery import Canvas, open_image, read_canvas, scale_image, valid_tokens, write_pyramid
 from uhrbat.imagery.canvas import MAX_SIDE
 
@@ -64,8 +64,8 @@ def test_validity_survives_the_shrink(tmp_path):
     assert np.array_equal(canvas.valid, expected)
     scale = Scale(672)
     tokens = valid_tokens(canvas, scale)
-    seen = Pyramid(16_200, 900).token_at(scale, 12_001.5, 450.5)
-    assert tokens[seen] and tokens.sum() == len(Pyramid(16_200, 900).tokens_in_box(scale, (0, 0, 6000, 900))) + 1
+    seen = Square(16_200, 900).token_at(scale, 12_001.5, 450.5)
+    assert tokens[seen] and tokens.sum() == len(Square(16_200, 900).tokens_in_box(scale, (0, 0, 6000, 900))) + 1
 
 
 def test_a_stretch_of_a_large_image_is_near_that_of_all_its_pixels(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
-from uhrbat.geometry import SCALES, Pyramid
+from uhrbat.geometry import SCALES, Square
 from uhrbat.imagery import GeoReference, open_image, read_canvas
 from uhrbat.imagery.headers import Header
 from uhrbat.imagery.info import _upright_transform
@@ -139,6 +139,6 @@ def test_pointer_to_viewer_to_tokens_and_back(width, height, u, v, size):
     latitude, longitude = -y / 2**zoom, x / 2**zoom
     back = longitude * 2**zoom, -latitude * 2**zoom
     assert abs(back[0] - x) < 1 and abs(back[1] - y) < 1
-    pyramid = Pyramid(width, height)
+    pyramid = Square(width, height)
     x0, y0, x1, y1 = pyramid.token_box(size, pyramid.token_at(size, *back))
     assert x0 - 1 <= x <= x1 + 1 and y0 - 1 <= y <= y1 + 1

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from uhrbat.errors import InputError
-from uhrbat.geometry import SCALES, Pyramid, Scale
+from uhrbat.geometry import SCALES, Scale, Square
 from uhrbat.imagery import canvas_of, read_canvas, scale_image, scale_images, tiles, valid_tokens
 
 CASES = [("img_1000x700", 672), ("img_1000x700", 1344)]
@@ -44,12 +44,12 @@ def test_padding_has_the_mean_colour_and_is_never_valid():
     square = scale_image(canvas, 672)
     assert square[10, 300].tolist() == [122, 116, 104] and square[336, 300].tolist() == [255, 0, 0]
     for size in SCALES:
-        assert np.array_equal(valid_tokens(canvas, size), ~Pyramid(200, 100).padding(size))
+        assert np.array_equal(valid_tokens(canvas, size), ~Square(200, 100).padding(size))
 
 
 def test_tokens_without_a_valid_pixel_are_not_valid(made):
     canvas = read_canvas(made["rgba.png"].path)
-    pyramid = Pyramid(*canvas.full_size)
+    pyramid = Square(*canvas.full_size)
     for size in (672, 1344):
         scale = Scale(size)
         tokens = valid_tokens(canvas, scale)

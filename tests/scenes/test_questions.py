@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, QUESTION_TYPES, Scene, SceneObject, questions
+from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, QUESTION_TYPES, World, WorldObject, questions
 from uhrbat.worlds.questions import DIRECTIONS, NUMBERS, PLACES, direction_of, place_of
 
 
@@ -166,13 +166,13 @@ def test_types_and_answers_are_balanced(asked):
     assert any("color " in question.text for _, question in asked)
 
 
-def _scene(*objects: SceneObject) -> Scene:
+def _scene(*objects: WorldObject) -> World:
     image = np.zeros((1000, 1000, 3), np.uint8)
-    return Scene(image, objects, "forest", np.full((288, 288), 2, np.uint8), 0, 1000)
+    return World(image, objects, "forest", np.full((288, 288), 2, np.uint8), 0, 1000)
 
 
-def _item(kind, color, x, y) -> SceneObject:
-    return SceneObject(kind, color, (x - 5, y - 5, x + 5, y + 5), 1000)
+def _item(kind, color, x, y) -> WorldObject:
+    return WorldObject(kind, color, (x - 5, y - 5, x + 5, y + 5), 1000)
 
 
 def test_an_empty_scene_is_asked_only_what_it_can_answer():

@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from uhrbat.budget import split_budget
 from uhrbat.errors import Cancelled, InputError
-from uhrbat.geometry import Pyramid, split_budget
+from uhrbat.geometry import Square
 
 SIZES = (672, 1344)
 SLOW_SECONDS = 3.0
@@ -74,15 +75,15 @@ class Engine:
         spend(SLOW_SECONDS if info.width == 77 or info.shown == (3, 2, 1) else 0.02, "encode", progress, cancel)
         self.encoded += 1
         seed = int(hashlib.sha256(open(path, "rb").read()).hexdigest()[:8], 16)
-        pyramid = Pyramid(info.width, info.height, SIZES)
-        return Scene(self, info, pyramid, seed, {"encode": time.perf_counter() - began})
+        square = Square(info.width, info.height, SIZES)
+        return Scene(self, info, square, seed, {"encode": time.perf_counter() - began})
 
 
 @dataclass
 class Scene:
     model: Engine
     info: object
-    pyramid: Pyramid
+    square: Square
     seed: int
     seconds: dict
     views: dict = field(default_factory=dict)
@@ -112,7 +113,7 @@ class View:
             os._exit(9)
         self.scored_scales, self.seconds = SIZES, {"score": 0.02}
         self.importance, self.regions, self.rankings = {}, {}, {}
-        for scale in scene.pyramid.scales:
+        for scale in scene.square.scales:
             random = np.random.default_rng([scene.seed, len(question), settings.seed, scale.size])
             rank = random.permutation(scale.tokens) + 1
             self.importance[scale.size] = Tensor(random.random(scale.tokens, dtype=np.float32))
@@ -123,7 +124,7 @@ class View:
             )
 
     def budgets(self, budget):
-        scales = self.scene.pyramid.scales
+        scales = self.scene.square.scales
         shares = budget if isinstance(budget, tuple) else split_budget(budget, scales)
         return dict(zip(SIZES, shares, strict=True))
 

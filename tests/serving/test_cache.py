@@ -1,6 +1,6 @@
 import weakref
 
-from uhrbat.serving.server.cache import SceneCache
+from uhrbat.serving.server.cache import ImageCache
 
 
 class Scene:
@@ -12,7 +12,7 @@ class Scene:
 
 
 def test_never_holds_more_bytes_than_allowed_but_always_the_newest():
-    cache = SceneCache(0, 100)
+    cache = ImageCache(0, 100)
     for name in range(10):
         cache.put(name, Scene(40))
         assert cache.bytes("host") <= 100
@@ -23,7 +23,7 @@ def test_never_holds_more_bytes_than_allowed_but_always_the_newest():
 
 
 def test_the_least_recently_used_goes_first():
-    cache = SceneCache(0, 100)
+    cache = ImageCache(0, 100)
     cache.put("a", Scene(40))
     cache.put("b", Scene(40))
     cache.get("a")
@@ -33,7 +33,7 @@ def test_the_least_recently_used_goes_first():
 
 
 def test_the_memory_of_a_forgotten_scene_is_free_at_once():
-    cache, scene = SceneCache(0, 100), Scene(60)
+    cache, scene = ImageCache(0, 100), Scene(60)
     scene.view = [scene]
     gone = weakref.ref(scene)
     cache.put("a", scene)
@@ -43,7 +43,7 @@ def test_the_memory_of_a_forgotten_scene_is_free_at_once():
 
 
 def test_a_scene_that_has_grown_is_weighed_again():
-    cache, grown = SceneCache(0, 100), Scene(40)
+    cache, grown = ImageCache(0, 100), Scene(40)
     cache.put("a", Scene(40))
     cache.put("b", grown)
     grown.nbytes = 80
@@ -53,7 +53,7 @@ def test_a_scene_that_has_grown_is_weighed_again():
 
 
 def test_scenes_leave_the_device_for_the_host_and_come_back():
-    cache = SceneCache(100, 100, device="cuda")
+    cache = ImageCache(100, 100, device="cuda")
     first, second, third = Scene(60), Scene(60), Scene(60)
     cache.put("first", first)
     cache.put("second", second)
@@ -67,7 +67,7 @@ def test_scenes_leave_the_device_for_the_host_and_come_back():
 
 
 def test_neither_device_nor_host_ever_holds_more_than_allowed_but_the_newest():
-    cache = SceneCache(100, 150, device="cuda")
+    cache = ImageCache(100, 150, device="cuda")
     for name in range(20):
         cache.put(name, Scene(30 + name))
         assert cache.bytes("device") <= 100
@@ -79,7 +79,7 @@ def test_neither_device_nor_host_ever_holds_more_than_allowed_but_the_newest():
 
 def test_counts_hits_and_misses_and_forgets_on_request():
     told = []
-    cache = SceneCache(0, 100, counted=told.append)
+    cache = ImageCache(0, 100, counted=told.append)
     cache.get("a")
     cache.put("a", Scene(1))
     cache.get("a")

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from uhrbat.choices import REGIONS, SETTINGS
 from uhrbat.errors import InputError
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.protocol import REGIONS
 from uhrbat.serving.server.models import Offer
-from uhrbat.settings import SETTINGS_CHOICES
 
 ROWS = re.findall(r"^ *(\| .* \|)$", Limits.__doc__, re.MULTILINE)
 
@@ -61,4 +60,4 @@ def test_telling_what_is_offered_imports_no_transformers():
 
 
 def test_the_partitions_that_are_told_are_the_engine_s():
-    assert REGIONS == SETTINGS_CHOICES["regions"]
+    assert REGIONS == SETTINGS["regions"]

@@ -7,8 +7,9 @@ import pytest
 
 from tests.serving import fake_engine
 from tests.serving.running import until
+from uhrbat.choices import DROPPED, MERGED, PRESERVED
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
-from uhrbat.results import DROPPED, MERGED, PRESERVED, MethodResult, Progress, SweepPoint
+from uhrbat.results import MethodResult, Progress, SweepPoint
 from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import Settings

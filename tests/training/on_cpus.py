@@ -27,7 +27,7 @@ class Checked(finetune.Trainer):
         super().__init__(*given)
         assert self.accelerator.distributed_type is DistributedType.FSDP
         assert self.accelerator.num_processes == 2 and self.accelerator.device.type == "cpu"
-        trained = {name: value for name, value in self.engine.model.named_parameters() if value.requires_grad}
+        trained = {name: value for name, value in self.engine.network.named_parameters() if value.requires_grad}
         assert trained and all(isinstance(value, DTensor) for value in trained.values())
         language = [value for name, value in trained.items() if name.startswith("language.")]
         mine, whole = (sum(map(torch.numel, values)) for values in ([v.to_local() for v in language], language))

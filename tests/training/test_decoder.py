@@ -9,12 +9,12 @@ from safetensors.numpy import save_file
 from tests.tiny import BINS, config, tokenizer
 from uhrbat.geometry import SCALES, Scale
 from uhrbat.network.decoder import Pointing
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.selection.importance import LIKENESS, likeness
 from uhrbat.training.nano import bank_samples, decoder
-from uhrbat.training.nano.bank import BankScene, oriented
-from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, Question
+from uhrbat.training.nano.bank import BankWorld, oriented
+from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, WorldQuestion
 
 OBJECTS = [("ship", "red"), ("ship", "blue"), ("car", "white"), ("island", None), ("storage tank", "green")]
 
@@ -58,7 +58,7 @@ def bank(tmp_path_factory):
 
 def four_scales():
     torch.manual_seed(0)
-    model = UHRBATModel(config(scales=SCALES)).eval()
+    model = Network(config(scales=SCALES)).eval()
     torch.nn.init.normal_(model.prior)
     return model
 
@@ -170,16 +170,16 @@ def test_reading_order_is_by_row_and_relative_questions_keep_theirs(bank, model)
     scene = drawer(bank, model).draw(60, 4).scene
     codec = TextCodec(tokenizer(), BINS)
     indices = tuple(range(len(scene.objects)))
-    listed = bank_samples.reading_order(scene, Question("count", "?", "two", (), indices, ()), codec)
+    listed = bank_samples.reading_order(scene, WorldQuestion("count", "?", "two", (), indices, ()), codec)
     places = [bank_samples.center(scene, index) for index in listed]
     bins = [(codec.bin(y), codec.bin(x)) for x, y in places]
     assert bins == sorted(bins)
     disorder = np.zeros(len(indices))
     disorder[listed[0]] = BINS
-    moved = bank_samples.reading_order(scene, Question("count", "?", "two", (), indices, ()), codec, disorder)
+    moved = bank_samples.reading_order(scene, WorldQuestion("count", "?", "two", (), indices, ()), codec, disorder)
     assert moved == [*listed[1:], listed[0]]
     pair = (indices[-1], indices[0])
-    told = bank_samples.reading_order(scene, Question("relative position", "?", "left", (), pair, ()), codec)
+    told = bank_samples.reading_order(scene, WorldQuestion("relative position", "?", "left", (), pair, ()), codec)
     assert told == list(pair)
 
 
@@ -191,7 +191,7 @@ def test_the_eight_orientations_are_distinct_and_stay_in_the_square():
 
 
 def test_bank_scenes_round_trip(bank):
-    scene = BankScene.load(bank / "7.safetensors")
+    scene = BankWorld.load(bank / "7.safetensors")
     assert [(item.kind, item.color) for item in scene.objects] == OBJECTS
     assert scene.features.dtype == np.float16
 

@@ -11,12 +11,13 @@ from safetensors.torch import load_file
 from tests import tiny
 from tests.golden_select import SHARED
 from tests.layouts import released_network
+from uhrbat.budget import split_budget
 from uhrbat.checkpoints.loading import load
-from uhrbat.engine import UHRBAT, Settings
+from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
-from uhrbat.geometry import split_budget
 from uhrbat.imagery import canvas_of
 from uhrbat.network.text import TextCodec
+from uhrbat.settings import Settings
 from uhrbat.training.finetune.conversations import read_conversations
 from uhrbat.training.finetune.sample import Sampler
 
@@ -89,11 +90,11 @@ def losses(out):
 @pytest.mark.parametrize("engine", [released, nano], ids=["released", "nano"])
 def test_the_loss_falls_and_the_vision_tower_stays(engine, data, tmp_path):
     model = engine()
-    before = {name: value.clone() for name, value in model.model.state_dict().items()}
+    before = {name: value.clone() for name, value in model.network.state_dict().items()}
     trained(model, data, tmp_path / "out", steps=10, lr=2e-2, lr_modules=2e-2)
     told = losses(tmp_path / "out")
     assert sum(told[-3:]) < 0.7 * sum(told[:3])
-    after = model.model.state_dict()
+    after = model.network.state_dict()
     changed = {name for name in after if not torch.equal(before[name], after[name])}
     assert not any(name.startswith(("vision.", "similarity.")) for name in changed)
     for part in ("residuals.", "projector.", "token_mlp.", "language."):
@@ -118,18 +119,18 @@ def test_the_trained_model_loads(data, tmp_path):
     engine = released()
     trained(engine, data, tmp_path / "out", steps=2)
     loaded = load(str(tmp_path / "out/model"), CPU, torch.float32).model
-    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in engine.model.state_dict().items())
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in engine.network.state_dict().items())
 
 
 def test_adapters_train_alone_and_are_merged_in_the_end(data, tmp_path):
     pytest.importorskip("peft")
     engine = released()
-    start = {name: value.clone() for name, value in engine.model.state_dict().items()}
+    start = {name: value.clone() for name, value in engine.network.state_dict().items()}
     trainer = Trainer(engine, read_conversations(data, data.parent), tmp_path / "out", settings(lora=4, steps=4))
-    trained_names = {name for name, value in engine.model.language.named_parameters() if value.requires_grad}
+    trained_names = {name for name, value in engine.network.language.named_parameters() if value.requires_grad}
     assert trained_names and all("lora" in name for name in trained_names)
     trainer.run(progress=False)
-    end = engine.model.state_dict()
+    end = engine.network.state_dict()
     assert end.keys() == start.keys()
     assert not torch.equal(end["language.model.layers.0.self_attn.q_proj.weight"],
                            start["language.model.layers.0.self_attn.q_proj.weight"])  # fmt: skip
@@ -141,7 +142,7 @@ def test_selection_does_not_change_when_the_answers_do(data, tmp_path):
 
     def selected(changed, out):
         engine = released()
-        engine.model.language.lm_head.weight.data *= 1 + changed  # whatever is told, not only how it is tokenised
+        engine.network.language.lm_head.weight.data *= 1 + changed  # whatever is told, not only how it is tokenised
         conversations = read_conversations(data, data.parent)
         if changed:
             other = [tuple((question, "none of it, 12 at most") for question, _ in c.turns) for c in conversations]
@@ -177,9 +178,9 @@ def test_loss_and_gradients_of_the_released_training(index, tmp_path):
     stored = load_file(GOLDEN / "e2e/e2e_kmeans.safetensors")
     engine = UHRBAT.from_pretrained(str(GOLDEN / "model/ckpt"), device="cpu")
     if told["enable_scale_pos_residual"]:
-        from uhrbat.network.model import PROFILES
+        from uhrbat.network.config import PROFILES
 
-        engine.model.profile = PROFILES["reference"]
+        engine.network.profile = PROFILES["reference"]
     turns = [("What is in the red region?", "a red ship")]
     prompt, learnt = engine.codec.conversation(turns)
     assert [*prompt.before, -200, *prompt.after] == told["input_ids"]
@@ -191,7 +192,7 @@ def test_loss_and_gradients_of_the_released_training(index, tmp_path):
     selections = sampler.select(picture, turns[0][0], (10, 40, 60))
     del engine.codec.prompt
     logits = []
-    engine.model.language.lm_head.register_forward_hook(lambda *args: logits.append(args[2]))
+    engine.network.language.lm_head.register_forward_hook(lambda *args: logits.append(args[2]))
     loss = sampler.loss(picture, selections, turns)
     assert loss.item() == pytest.approx(told["loss"], abs=2e-5)
     theirs = stored[f"train_forward.residual_{told['enable_scale_pos_residual']}/logits_last16"]
@@ -199,7 +200,7 @@ def test_loss_and_gradients_of_the_released_training(index, tmp_path):
     loss.backward()
     from uhrbat.checkpoints.layouts import published_name
 
-    for name, value in engine.model.named_parameters():
+    for name, value in engine.network.named_parameters():
         norm = told["grad_l2_norms"].get(published_name(name))
         if norm is not None:
             assert value.grad is not None and value.grad.norm().item() == pytest.approx(norm, rel=1e-3), name

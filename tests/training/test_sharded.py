@@ -15,7 +15,7 @@ from tests.training.test_finetune import data, released, settings  # noqa: F401 
 from uhrbat.__main__ import main
 from uhrbat.checkpoints import loading
 from uhrbat.errors import InputError
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 from uhrbat.training.finetune.conversations import read_conversations
 
 pytest.importorskip("accelerate")
@@ -30,7 +30,7 @@ def tied():
     config = tiny.config()
     config.language["tie_word_embeddings"] = True
     torch.manual_seed(0)
-    return UHRBATModel(config)
+    return Network(config)
 
 
 def start(command, **environment):

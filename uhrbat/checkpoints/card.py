@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 
 CARD = """---
 library_name: uhrbat
@@ -44,7 +44,7 @@ FREE = (
 GENERAL = "Its answers can be wrong; what it was measured on is told where it was trained."
 
 
-def model_card(model: UHRBATModel, repository: str) -> str:
+def model_card(model: Network, repository: str) -> str:
     """Markdown, with the front matter the Hub reads."""
     config = model.config
     limits = GENERATED if config.extra.get("generated_scenes_only") else GENERAL

@@ -16,7 +16,7 @@ from uhrbat.checkpoints import hub
 from uhrbat.checkpoints.weights import Rename, Source, TensorFiles
 from uhrbat.errors import CheckpointError
 from uhrbat.geometry import PATCH, SCALES, TILE
-from uhrbat.network.model import ModelConfig
+from uhrbat.network.config import NetworkConfig
 from uhrbat.network.towers import resized_positions
 
 MODEL_TYPE = "uhrbat"
@@ -66,7 +66,7 @@ class Layout:
     the similarity's tokenizer where it is not the model's own.
     """
 
-    config: ModelConfig
+    config: NetworkConfig
     sources: list[Source]
     optional: tuple[str, ...] = ()
     text_tokenizer: Path | None = None
@@ -138,7 +138,7 @@ def _renamed(prefixes: dict[str, str], unneeded: tuple[str, ...] = (), strict: b
 def _own(folder: Path, fields: dict) -> Layout:
     known = {key: value for key, value in fields.items() if key not in ("model_type", "dtype")}
     try:
-        config = ModelConfig(**known)
+        config = NetworkConfig(**known)
     except TypeError as error:
         raise CheckpointError(f"config.json of '{folder.name}' does not fit this version: {error}") from error
     files = TensorFiles(folder)
@@ -162,7 +162,7 @@ def _released(folder: Path, fields: dict, similarity: bool | None, progress: Pro
     scales = tuple(sorted(fields.get("multiscale_target_sizes") or SCALES))
     residual = "model.scale_pos_residuals."
     sizes = tuple(size for size in scales if f"{residual}{size}" in files.entries)
-    config = ModelConfig(
+    config = NetworkConfig(
         vision=vision,
         language=_language(folder, fields, "lm_head.weight" not in files.entries),
         scales=scales,
@@ -271,7 +271,7 @@ def _onevision(folder: Path, fields: dict) -> Layout:
     for start in ("multi_modal_projector.", "model.multi_modal_projector."):
         names |= {f"{start}linear_1.": "projector.0.", f"{start}linear_2.": "projector.2."}
     heads = ("lm_head.weight", "language_model.lm_head.weight")
-    config = ModelConfig(
+    config = NetworkConfig(
         vision={key: vision[key] for key in _VISION if key in vision and key != "projection_dim"}
         | {"image_size": TILE, "patch_size": PATCH, "vision_use_head": False},
         language=_language(folder, text, not any(name in files.entries for name in heads)),
@@ -305,7 +305,7 @@ def _language(folder: Path, fields: dict, tied: bool) -> dict:
     }
 
 
-def _lm_head_if_tied(config: ModelConfig) -> tuple[str, ...]:
+def _lm_head_if_tied(config: NetworkConfig) -> tuple[str, ...]:
     return ("language.lm_head.",) if config.language["tie_word_embeddings"] else ()
 
 

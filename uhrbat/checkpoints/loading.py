@@ -22,7 +22,7 @@ from uhrbat.checkpoints.card import model_card
 from uhrbat.checkpoints.layouts import MODEL_TYPE, Layout, Progress, published_name, read_layout
 from uhrbat.checkpoints.weights import fill, materialise
 from uhrbat.errors import CheckpointError
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 
 NANO = Path(__file__).resolve().parents[1] / "nano"
 SHARD_SIZE = "4GB"
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 class Loaded:
     """A network ready for use, the tokenizer of its language model, and of its text tower where it has its own."""
 
-    model: UHRBATModel
+    model: Network
     tokenizer: PreTrainedTokenizerBase
     text_tokenizer: PreTrainedTokenizerBase | None = None
 
@@ -65,7 +65,7 @@ def load(
     report(0.8, f"reading {name}")
     with torch.device("meta"):
         try:
-            model = UHRBATModel(layout.config)
+            model = Network(layout.config)
         except (TypeError, ValueError, KeyError) as error:
             raise CheckpointError(f"config.json of '{name}' does not describe a model: {error}") from error
     place = _placement(model, device, device_map)
@@ -111,7 +111,7 @@ def find(name: str, progress: Progress | None = None) -> Path:
 
 
 def _placement(
-    model: UHRBATModel, device: torch.device, device_map: str | dict[str, str | int] | None
+    model: Network, device: torch.device, device_map: str | dict[str, str | int] | None
 ) -> Callable[[str], torch.device]:
     """Where each tensor of the network goes, by its name."""
     if device_map is None:
@@ -149,7 +149,7 @@ def _spread(layers: int, device: torch.device) -> dict[str, str | int]:
     return out
 
 
-def _move_between_devices(model: UHRBATModel) -> None:
+def _move_between_devices(model: Network) -> None:
     """Let each layer of a language model that lies on several devices fetch its inputs to its own."""
     parts = [*model.language.model.layers, model.language.model.norm, model.language.lm_head]
     wheres = [next(part.parameters()).device for part in parts]
@@ -171,7 +171,7 @@ def _move_between_devices(model: UHRBATModel) -> None:
         part.register_forward_pre_hook(fetch(where), with_kwargs=True)
 
 
-def _use_flash_attention(model: UHRBATModel, device: torch.device, dtype: torch.dtype) -> None:
+def _use_flash_attention(model: Network, device: torch.device, dtype: torch.dtype) -> None:
     """flash-attn for a causal language model where it is installed and can run; else PyTorch's own (SDPA)."""
     from transformers.utils import is_flash_attn_2_available
 
@@ -193,7 +193,7 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 @torch.inference_mode()
-def _set_contrast(model: UHRBATModel, layout: Layout, tokenizer: PreTrainedTokenizerBase | None) -> None:
+def _set_contrast(model: Network, layout: Layout, tokenizer: PreTrainedTokenizerBase | None) -> None:
     """Compute the vectors of the contrast texts where no file holds them."""
     if not layout.contrast:
         return
@@ -205,7 +205,7 @@ def _set_contrast(model: UHRBATModel, layout: Layout, tokenizer: PreTrainedToken
 
 
 def save(
-    model: UHRBATModel,
+    model: Network,
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
     dtype: torch.dtype,
@@ -237,6 +237,6 @@ def push(loaded: Loaded, repository: str, dtype: torch.dtype, private: bool = Tr
     """Upload a model with its card to the Hub, private unless told otherwise. Returns its address."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        save(loaded.model, loaded.tokenizer, folder, dtype, loaded.text_tokenizer)
-        (folder / "README.md").write_text(model_card(loaded.model, repository))
+        save(loaded.network, loaded.tokenizer, folder, dtype, loaded.text_tokenizer)
+        (folder / "README.md").write_text(model_card(loaded.network, repository))
         return hub.push(folder, repository, private, token)

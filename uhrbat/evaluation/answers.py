@@ -9,7 +9,7 @@ from torch import Tensor
 
 from uhrbat.engine import UHRBAT
 from uhrbat.network.decoder import KeysValues, Pointing, generate_many
-from uhrbat.question import SceneSelection
+from uhrbat.question import SelectedTokens
 
 # Image tokens whose keys and values are held at once, and those of the prompts that are decoded at once.
 HELD_TOKENS = 320_000
@@ -18,8 +18,8 @@ PROMPTS = 40
 
 
 @torch.inference_mode()
-def answer_many(selections: Sequence[SceneSelection]) -> list[str]:
-    """The answer to each selection, as `SceneSelection.answer` gives it, for models of image attention "self".
+def answer_many(selections: Sequence[SelectedTokens]) -> list[str]:
+    """The answer to each selection, as `SelectedTokens.answer` gives it, for models of image attention "self".
 
     All are of one model.
     """
@@ -29,15 +29,15 @@ def answer_many(selections: Sequence[SceneSelection]) -> list[str]:
 @torch.inference_mode()
 def blind_answers(model: UHRBAT, asked: Sequence[str]) -> list[str]:
     """Answers of the language model to questions without any image token."""
-    config = model.model.language.config
+    config = model.network.language.config
     width = config.hidden_size // config.num_attention_heads
     empty = torch.zeros(1, config.num_key_value_heads, 0, width, device=model.device, dtype=model.dtype)
-    pointing = Pointing(model.codec, torch.zeros(0, 2, device=model.device), model.model.config.inhibition)
+    pointing = Pointing(model.codec, torch.zeros(0, 2, device=model.device), model.network.config.inhibition)
     images = [[(empty, empty)] * config.num_hidden_layers] * len(asked)
     return _decode(model, asked, images, [pointing] * len(asked))
 
 
-def _parts(selections: Sequence[SceneSelection]) -> Iterator[list[SceneSelection]]:
+def _parts(selections: Sequence[SelectedTokens]) -> Iterator[list[SelectedTokens]]:
     part, held = [], 0
     for selection in selections:
         if part and held + selection.tokens > HELD_TOKENS:
@@ -49,12 +49,12 @@ def _parts(selections: Sequence[SceneSelection]) -> Iterator[list[SceneSelection
         yield part
 
 
-def _answer_part(selections: list[SceneSelection]) -> list[str]:
-    model = selections[0].view.scene.model
+def _answer_part(selections: list[SelectedTokens]) -> list[str]:
+    model = selections[0].view.scene.engine
     start = len(model.codec.prompt(selections[0].view.question).before)
     tokens = [selection.image_tokens() for selection in selections]
     kept, rows = _different(torch.cat(tokens))
-    pairs = model.model.image_cache(kept, start)
+    pairs = model.network.image_cache(kept, start)
     rows = rows.split([len(part) for part in tokens])
     answers = [""] * len(selections)
     order = sorted(range(len(selections)), key=lambda index: len(rows[index]))
@@ -95,5 +95,5 @@ def _decode(model: UHRBAT, asked: Sequence[str], images: list[KeysValues], point
     codec = model.codec
     prompts = [codec.prompt(text) for text in asked]
     afters = [prompt.after for prompt in prompts]
-    ids = generate_many(model.model, prompts[0].before, images, afters, codec.stop, pointings=pointings)
+    ids = generate_many(model.network, prompts[0].before, images, afters, codec.stop, pointings=pointings)
     return [codec.parse(tokens, text)[0] for tokens, text in zip(ids, asked)]

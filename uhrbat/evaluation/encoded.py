@@ -19,11 +19,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from uhrbat.engine import UHRBAT, EncodedScene
+from uhrbat.encoded import EncodedImage
+from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
-from uhrbat.geometry import TILE, TILE_GRID, Pyramid
+from uhrbat.geometry import TILE, TILE_GRID, Square
 from uhrbat.imagery import canvas_of, scale_images, tiles
-from uhrbat.worlds import Scene, SceneObject, generate
+from uhrbat.worlds import World, WorldObject, generate
 
 
 def fingerprint(*parts) -> str:
@@ -41,13 +42,13 @@ def fingerprint(*parts) -> str:
 
 def tower_fingerprint(model: UHRBAT) -> str:
     """What the features of an image depend on: the vision tower's weights, and how pixels reach it."""
-    config = model.model.config
+    config = model.network.config
     told = [config.tower, config.vision, config.scales, config.select_layer, config.image_mean, config.image_std]
-    return fingerprint(model.model.vision, told)
+    return fingerprint(model.network.vision, told)
 
 
 @dataclass
-class ScenesEncoder:
+class WorldEncoder:
     """Generates and encodes scenes for a model; `folder`: where features are kept, None for nowhere."""
 
     model: UHRBAT
@@ -55,11 +56,11 @@ class ScenesEncoder:
     tower: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.model.model.config.image_attention != "self":
+        if self.model.network.config.image_attention != "self":
             raise InputError("generated scenes are for nano-like models (image_attention 'self'); use ask for others")
         self.tower = tower_fingerprint(self.model)
 
-    def scene(self, seed: int, without: tuple[int, ...] = ()) -> tuple[Scene, EncodedScene]:
+    def scene(self, seed: int, without: tuple[int, ...] = ()) -> tuple[World, EncodedImage]:
         """The scene of a seed and its encoding. Where its features were kept, the picture is empty (0 x 0)."""
         gc.collect()  # a scene and its views hold one another: a few large objects, of which no collector would think
         path = self._path(seed) if self.folder and not without else None
@@ -80,15 +81,15 @@ class ScenesEncoder:
 
     @torch.inference_mode()
     def features_after(
-        self, encoded: EncodedScene, before: dict[int, np.ndarray], picture: np.ndarray
+        self, encoded: EncodedImage, before: dict[int, np.ndarray], picture: np.ndarray
     ) -> dict[int, Tensor]:
         """As `features`, of a changed picture; only the tiles whose pixels changed are encoded.
 
         encoded: the encoding before the change; before: {size: uint8[size, size, 3]}, `scale_images` of that picture.
         """
-        network, config = self.model.model, self.model.model.config
+        network, config = self.model.network, self.model.network.config
         found = {}
-        for size, after in scale_images(canvas_of(picture), encoded.pyramid.sizes):
+        for size, after in scale_images(canvas_of(picture), encoded.square.sizes):
             side = size // TILE
             differs = (before[size] != after).any(-1).reshape(side, TILE, side, TILE).any((1, 3)).ravel()
             found[size] = encoded.features[size].half().clone()
@@ -101,19 +102,19 @@ class ScenesEncoder:
         return found
 
     @torch.inference_mode()
-    def encoding(self, size: tuple[int, int], features: dict[int, Tensor], generated: bool = True) -> EncodedScene:
+    def encoding(self, size: tuple[int, int], features: dict[int, Tensor], generated: bool = True) -> EncodedImage:
         """The encoded scene of a picture of (width, height) pixels, all valid, from its features."""
-        network, device = self.model.model, self.model.device
+        network, device = self.model.network, self.model.device
         values = {scale: kept.to(device, self.model.dtype) for scale, kept in features.items()}
-        pyramid = Pyramid(*size, self.model.scales)
+        square = Square(*size, self.model.scales)
         seen = network.similarity is not None
         return ManyQuestions(
             model=self.model,
             info=None,
-            pyramid=pyramid,
+            square=square,
             embeddings={scale: network.project(kept) for scale, kept in values.items()},
             visual={scale: network.similarity_vectors(kept) for scale, kept in values.items()} if seen else {},
-            excluded={scale: torch.from_numpy(pyramid.padding(scale)).to(device) for scale in values},
+            excluded={scale: torch.from_numpy(square.padding(scale)).to(device) for scale in values},
             overview=np.zeros((1, 1, 3), np.uint8),
             made_by_generator=generated,
             seconds={},
@@ -125,7 +126,7 @@ class ScenesEncoder:
 
 
 @dataclass
-class ManyQuestions(EncodedScene):
+class ManyQuestions(EncodedImage):
     """An encoded scene of which very many selections are made: embeddings with their residual are made once."""
 
     _placed: dict[tuple[int, int], Tensor] = field(default_factory=dict)
@@ -136,7 +137,7 @@ class ManyQuestions(EncodedScene):
         return self._placed[size, times]
 
 
-def _write(path: Path, scene: Scene, features: dict[int, Tensor]) -> None:
+def _write(path: Path, scene: World, features: dict[int, Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     told = {"objects": [asdict(item) for item in scene.objects], "land_cover": scene.land_cover, "size": scene.size}
     tensors = {str(size): values.cpu().contiguous() for size, values in features.items()}
@@ -146,7 +147,7 @@ def _write(path: Path, scene: Scene, features: dict[int, Tensor]) -> None:
     part.replace(path)
 
 
-def _read(path: Path) -> tuple[Scene, dict[int, Tensor]] | None:
+def _read(path: Path) -> tuple[World, dict[int, Tensor]] | None:
     """A kept scene without its picture, and its features; None where the file is damaged."""
     try:
         with safe_open(path, "pt") as file:
@@ -154,8 +155,8 @@ def _read(path: Path) -> tuple[Scene, dict[int, Tensor]] | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (OSError, SafetensorError):
         return None
-    objects = tuple(SceneObject(**item | {"box": tuple(item["box"])}) for item in told["objects"])
+    objects = tuple(WorldObject(**item | {"box": tuple(item["box"])}) for item in told["objects"])
     land_map = tensors.pop("land_map").numpy()
     picture = np.zeros((0, 0, 3), np.uint8)
-    scene = Scene(picture, objects, told["land_cover"], land_map, told["seed"], told["size"])
+    scene = World(picture, objects, told["land_cover"], land_map, told["seed"], told["size"])
     return scene, {int(size): values for size, values in sorted(tensors.items(), key=lambda pair: int(pair[0]))}

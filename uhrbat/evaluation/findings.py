@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, get_args, get_type_hints
 from uhrbat.errors import InputError
 
 if TYPE_CHECKING:
-    from uhrbat.engine import UHRBAT, Settings
+    from uhrbat.engine import UHRBAT
+    from uhrbat.settings import Settings
 
 MODEL_ITSELF = "the model itself"
 """The cause of a loss whose evidence was preserved; the others are `uhrbat.selection.evidence.CAUSES`."""

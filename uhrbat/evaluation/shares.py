@@ -57,8 +57,3 @@ def majority(kinds: Sequence[str], truths: Sequence[str]) -> dict[str, float]:
         right += max(counts.values())
         found[f"type: {kind}"] = round(max(counts.values()) / sum(counts.values()), 4)
     return {"all": round(right / len(truths), 4)} | found
-
-
-def is_right(answer: str, truth: str) -> bool:
-    """Exact match, without regard to case and outer spaces."""
-    return answer.strip().lower() == truth.lower()

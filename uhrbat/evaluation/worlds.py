@@ -18,13 +18,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from uhrbat.engine import UHRBAT, EncodedScene, Settings
+from uhrbat.answers import same_answer
+from uhrbat.encoded import EncodedImage
+from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
 from uhrbat.evaluation.answers import answer_many, blind_answers
-from uhrbat.evaluation.encoded import ScenesEncoder
-from uhrbat.evaluation.shares import SIZES, is_right, majority
+from uhrbat.evaluation.encoded import WorldEncoder
+from uhrbat.evaluation.shares import SIZES, majority
 from uhrbat.selection.evidence import evidence_preserved
-from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, Question, Scene, questions
+from uhrbat.settings import Settings
+from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, World, WorldQuestion, questions
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,12 @@ class Outcome:
 
     @property
     def right(self) -> bool:
-        return is_right(self.answer, self.truth)
+        return same_answer(self.answer, self.truth)
 
 
 @torch.inference_mode()
 def answer_scene(
-    encoded: EncodedScene, scene: Scene, asked: list[Question], budgets: list[int], settings: Settings
+    encoded: EncodedImage, scene: World, asked: list[WorldQuestion], budgets: list[int], settings: Settings
 ) -> list[Outcome]:
     """Every question at every budget, in the order of the budgets."""
     cuts, kept = [], []
@@ -55,7 +58,7 @@ def answer_scene(
         selections = [view.select(budget) for budget in budgets]
         cuts += selections
         boxes = scene.boxes(question)
-        kept += [evidence_preserved(encoded.pyramid, boxes, view.rankings, cut.budgets).all() for cut in selections]
+        kept += [evidence_preserved(encoded.square, boxes, view.rankings, cut.budgets).all() for cut in selections]
     texts = answer_many(cuts)
     out = []
     for place, budget in enumerate(budgets):
@@ -110,9 +113,9 @@ def run_scenes(
 ) -> dict:
     """Score a model on `count` generated scenes from seed `first`. Returns the report as plain values.
 
-    keep: a file of finished scenes; cache: a folder of encoded ones (`ScenesEncoder`).
+    keep: a file of finished scenes; cache: a folder of encoded ones (`WorldEncoder`).
     """
-    encoder = ScenesEncoder(model, cache)
+    encoder = WorldEncoder(model, cache)
     settings = settings or model.settings
     budgets = sorted(budgets)
     done: dict[int, dict] = {}

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from uhrbat.errors import ImageError, InputError
-from uhrbat.geometry import SCALES, TILE, Pyramid, Scale
+from uhrbat.geometry import SCALES, TILE, Scale, Square
 from uhrbat.imagery.info import ImageInfo, open_image
 from uhrbat.imagery.pixels import FILL, Cancel, Progress, evaluate, open_picture, part, with_stretch
 
@@ -39,9 +39,9 @@ class Canvas:
         return (self.info.width, self.info.height) if self.info is not None else self.image.size
 
     @property
-    def pyramid(self) -> Pyramid:
+    def pyramid(self) -> Square:
         """The geometry of the full-resolution image."""
-        return Pyramid(*self.full_size)
+        return Square(*self.full_size)
 
 
 def canvas_of(pixels) -> Canvas:

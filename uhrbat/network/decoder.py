@@ -12,7 +12,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from uhrbat.network.attention import biased, inhibited
-from uhrbat.network.model import UHRBATModel, likeliest
+from uhrbat.network.model import Network, likeliest
 from uhrbat.network.text import TextCodec
 
 KeysValues = list[tuple[Tensor, Tensor]]
@@ -23,7 +23,7 @@ class Pointing:
     """How a model that points before it answers lists places (nano): what it sees of the image, and what it may say next.
 
     places: float[n, 2], where each image token lies, x and y in 0..1 of the scene's square, infinite for regions; reach:
-    `ModelConfig.inhibition`; likeness: float[n], how much each image token looks like what the question names
+    `NetworkConfig.inhibition`; likeness: float[n], how much each image token looks like what the question names
     (`view.likeness`), for a model with a prior.
     """
 
@@ -88,7 +88,7 @@ def growing_cache(layers: int) -> DynamicCache:
 
 @torch.inference_mode()
 def generate_many(
-    model: UHRBATModel,
+    model: Network,
     before: Sequence[int],
     images: list[KeysValues],
     afters: list[list[int]],
@@ -98,8 +98,8 @@ def generate_many(
 ) -> list[list[int]]:
     """Greedy answers of several prompts over their own image tokens ("self" image attention only).
 
-    images: per prompt, `UHRBATModel.image_cache` of its tokens; afters: token ids behind the image; pointings: per prompt,
-    or none. The result equals prompt-by-prompt `UHRBATModel.generate`. Returns new ids without the stop id.
+    images: per prompt, `Network.image_cache` of its tokens; afters: token ids behind the image; pointings: per prompt,
+    or none. The result equals prompt-by-prompt `Network.generate`. Returns new ids without the stop id.
     """
     device, count = model.device, len(afters)
     layers, heads = len(images[0]), model.language.config.num_attention_heads
@@ -175,8 +175,8 @@ def generate_many(
     return answers
 
 
-def _biases(model: UHRBATModel, pointings: Sequence[Pointing], sizes: list[int]) -> Tensor | None:
-    """float[prompts, heads, 1, most] of `UHRBATModel.bias`, zeros behind each; None without a prior."""
+def _biases(model: Network, pointings: Sequence[Pointing], sizes: list[int]) -> Tensor | None:
+    """float[prompts, heads, 1, most] of `Network.bias`, zeros behind each; None without a prior."""
     rows = [model.bias(pointing.likeness) for pointing in pointings]
     if not rows or rows[0] is None:
         return None

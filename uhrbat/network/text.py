@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
+from uhrbat.choices import MAX_QUESTION
 from uhrbat.errors import InputError
-from uhrbat.selection.released import without_markers
 
 SYSTEM = "You are a helpful assistant."
 BEFORE = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n"
 AFTER = "\n{question}<|im_end|>\n<|im_start|>assistant\n"
-MAX_QUESTION = 2000
 STOP_WORDS = ("<|im_end|>", "<|im_start|>", "###")
 _CHOICE = re.compile(r"\([A-Z]\) ")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
@@ -50,6 +49,11 @@ class Prompt:
 
     before: list[int]
     after: list[int]
+
+
+def without_markers(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids with every added token (chat markers among them) replaced by the end-of-sequence token."""
+    return [tokenizer.eos_token_id if id_ >= tokenizer.vocab_size else id_ for id_ in ids]
 
 
 class TextCodec:

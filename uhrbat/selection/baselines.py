@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from uhrbat.budget import split_budget
+from uhrbat.choices import METHODS
 from uhrbat.errors import InputError
-from uhrbat.geometry import Scale, split_budget
+from uhrbat.geometry import Scale
 from uhrbat.selection.ranking import Ranking, Selection, rank_tokens
 
 # coarse_to_fine: the share of the windows it looks into that it keeps on its way to the next scale.
@@ -228,37 +230,13 @@ def _spread(scale: Scale, task: _Task) -> Tensor:
 
 
 BASELINES = {
-    "downsampling": Baseline(
-        "Downsampling",
-        "Whole scales from the coarsest on while they fit, then an even grid of the next.",
-        _downsampling,
-    ),
-    "dense_tiling": Baseline(
-        "Dense tiling",
-        "The finest scale alone, thinned evenly to the budget, whatever the question.",
-        _dense_tiling,
-    ),
-    "global_topk": Baseline(
-        "Global top-k",
-        "The most important tokens of all scales together, one by one; no regions, nothing merged.",
-        _global_topk,
-        scored=True,
-    ),
-    "random_tokens": Baseline(
-        "Random",
-        "Tokens of all scales drawn at random (seeded), whatever the question.",
-        _random_tokens,
-    ),
-    "coarse_to_fine": Baseline(
-        "Coarse to fine",
-        "The better half of the windows at each scale, by the importance of the scale before; then the most "
-        "important tokens inside them (in the manner of LRS-VQA's pruning).",
-        _coarse_to_fine,
-        scored=True,
-    ),
-    "everything_that_fits": Baseline(
-        "Everything that fits",
-        "The finest whole scale that fits the budget, then whatever coarser ones still fit whole.",
-        _everything_that_fits,
-    ),
+    name: Baseline(*METHODS[name], plan, scored)
+    for name, plan, scored in (
+        ("downsampling", _downsampling, False),
+        ("dense_tiling", _dense_tiling, False),
+        ("global_topk", _global_topk, True),
+        ("random_tokens", _random_tokens, False),
+        ("coarse_to_fine", _coarse_to_fine, True),
+        ("everything_that_fits", _everything_that_fits, False),
+    )
 }

@@ -12,10 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from uhrbat.geometry import Scale
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 from uhrbat.network.text import Prompt
 
-METHODS = ("similarity", "attention", "fused")
 FUSED_WEIGHT = 0.2
 LIKENESS = 3.0
 
@@ -34,7 +33,7 @@ def tile_major(grid: Tensor, scale: Scale) -> Tensor:
     return out
 
 
-def similarity(model: UHRBATModel, visual: dict[int, Tensor], text: Tensor) -> dict[int, Tensor]:
+def similarity(model: Network, visual: dict[int, Tensor], text: Tensor) -> dict[int, Tensor]:
     """Unit vectors by scale float[N, p] and the question's unit vector float[p] -> probabilities float32[N], those
     below the model's similarity_floor raised to it."""
     floor = model.config.similarity_floor
@@ -44,14 +43,14 @@ def similarity(model: UHRBATModel, visual: dict[int, Tensor], text: Tensor) -> d
     }
 
 
-def likeness(model: UHRBATModel, visual: Tensor, text: Tensor) -> Tensor:
+def likeness(model: Network, visual: Tensor, text: Tensor) -> Tensor:
     """Unit vectors float[..., N, p] and of texts float[n, p] -> float[..., N, n]: the similarity's logits, limited to
-    LIKENESS on either side: what the language model's attention is told (ModelConfig.prior)."""
+    LIKENESS on either side: what the language model's attention is told (NetworkConfig.prior)."""
     return model.similarity.logits(visual, text).float().clamp(-LIKENESS, LIKENESS)
 
 
 @torch.inference_mode()
-def attention(model: UHRBATModel, coarse: Tensor, prompt: Prompt, sizes: tuple[int, ...]) -> dict[int, Tensor]:
+def attention(model: Network, coarse: Tensor, prompt: Prompt, sizes: tuple[int, ...]) -> dict[int, Tensor]:
     """Last-layer attention of the last prompt token over one coarse scale, laid bilinearly on every scale.
 
     coarse: embeddings float[N, hidden] of the config's attention_scale with their residual, not through the token MLP.

@@ -11,31 +11,16 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from uhrbat.choices import DROPPED, MERGED, ORDERS, PRESERVED
 from uhrbat.errors import InputError
-
-DROPPED, PRESERVED, MERGED = 0, 1, 2
-ORDERS = ("mean", "max")
+from uhrbat.results import LedgerRow
 
 # Columns of the embeddings averaged at a time in `Selection.pool`, so that wide embeddings never double in
 # memory.
 _POOL_COLUMNS = 512
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """Where one scale's tokens went: `preserved + merged_groups == used`; regions are those represented."""
-
-    tokens: int
-    budget: int
-    used: int
-    preserved: int
-    merged_groups: int
-    merged_tokens: int
-    regions: int
-    dropped: int
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ranking:
     """The fixed order in which one scale's N tokens enter the budget.
 
@@ -121,6 +106,9 @@ class Ranking:
         enters[self._indices(indices)] = False
         return self._reordered(self.rank, enters, self.merged & enters)
 
+    def __repr__(self) -> str:
+        return f"Ranking({self.tokens:,} tokens in {self.groups_count:,} groups)"
+
     def to(self, device) -> "Ranking":
         """This ranking with its tensors on `device`."""
         return replace(self, **{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
@@ -136,7 +124,7 @@ class Ranking:
         return _build(order[: int(enters.sum())], key, merged, self.region)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Selection:
     """A ranking cut at `budget`: what one scale hands to the language model."""
 
@@ -189,19 +177,21 @@ class Selection:
         """Tokens that nothing represents."""
         return int((self.kind == DROPPED).sum())
 
-    def ledger(self) -> Ledger:
-        """The numbers of this selection."""
-        preserved = self.preserved
-        return Ledger(
+    def ledger(self, size: int) -> LedgerRow:
+        """Where the tokens of the scale of this size went."""
+        return LedgerRow(
+            size=size,
             tokens=self.ranking.tokens,
             budget=self.budget,
             used=self.used,
-            preserved=preserved,
-            merged_groups=self.used - preserved,
-            merged_tokens=self.merged,
-            regions=self.ranking.region[self.tokens].unique().numel(),
+            preserved=self.preserved,
+            merged=self.merged,
             dropped=self.dropped,
+            regions=self.ranking.region[self.tokens].unique().numel(),
         )
+
+    def __repr__(self) -> str:
+        return f"Selection({self.used:,} of {self.ranking.tokens:,} tokens, budget {self.budget:,})"
 
     def pool(self, embeddings: Tensor) -> Tensor:
         """Embeddings float[N, d] of the scale -> float[len(groups), d], in their dtype: groups averaged, in

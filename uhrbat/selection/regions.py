@@ -4,16 +4,18 @@ Regions never depend on the question nor on the budget. A partition is int64[N],
 tile-major.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from uhrbat.choices import REGIONS
 from uhrbat.errors import InputError
 from uhrbat.geometry import PATCH, TILE_GRID, Scale
 from uhrbat.selection.clustering import kmeans, principal
+from uhrbat.settings import Settings
 
 __all__ = [
     "RegionSettings",
@@ -22,12 +24,12 @@ __all__ = [
     "masks_to_regions",
     "no_regions",
     "partition",
+    "region_settings",
     "scene_coordinates",
     "tile_coordinates",
     "token_features",
 ]
 
-METHODS = ("kmeans", "grid", "sam", "none")
 # The region of tokens that no mask covers (SAM): each is a region of its own. Pass it to `rank_tokens` as
 # background.
 BACKGROUND = 0
@@ -68,8 +70,8 @@ class RegionSettings:
     cells: int = 24
 
     def __post_init__(self):
-        if self.method not in METHODS:
-            raise InputError(f"Region method {self.method!r} is not known: use one of {', '.join(METHODS)}.")
+        if self.method not in REGIONS:
+            raise InputError(f"Region method {self.method!r} is not known: use one of {', '.join(REGIONS)}.")
         if self.coordinates not in ("scene", "tile"):
             raise InputError(f"Coordinates {self.coordinates!r} are not known: use scene or tile.")
         counts = {name: getattr(self, name) for name in ("clusters", "tokens_per_cluster", "iterations", "cells")}
@@ -248,3 +250,18 @@ def _most_frequent(blocks: np.ndarray) -> np.ndarray:
 
 def _normalised(embeddings: Tensor) -> Tensor:
     return torch.nn.functional.normalize(embeddings, dim=1).to(torch.float32)
+
+
+def region_settings(settings: Settings, scale: Scale, sizes: tuple[int, ...], coordinates: str) -> RegionSettings:
+    """What a question's settings mean for the partition of one of a model's scales.
+
+    sizes: the model's scales; coordinates: its profile's. InputError where `settings.clusters` does not fit them.
+    """
+    if settings.clusters is None:
+        return RegionSettings(method=settings.regions, seed=settings.seed, coordinates=coordinates)
+    counts = settings.clusters
+    if isinstance(counts, tuple) and len(counts) != len(sizes):
+        raise InputError(f"clusters has {len(counts)} numbers; this model has {len(sizes)} scales")
+    count = counts[sizes.index(scale.size)] if isinstance(counts, tuple) else counts
+    released = RegionSettings.released(count, settings.iterations, settings.seed)
+    return replace(released, method=settings.regions, coordinates=coordinates)

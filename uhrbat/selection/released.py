@@ -7,15 +7,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from uhrbat.geometry import Scale
 from uhrbat.selection.regions import RegionSettings, kmeans, scene_coordinates, tile_coordinates, token_features
-
-
-def without_markers(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Token ids with every added token (chat markers among them) replaced by the end-of-sequence token."""
-    return [tokenizer.eos_token_id if id_ >= tokenizer.vocab_size else id_ for id_ in ids]
 
 
 def unseeded_kmeans(embeddings: Tensor, scale: Scale, settings: RegionSettings) -> Tensor:

@@ -1,7 +1,7 @@
 """Procedural ultra-high-resolution scenes with exact ground truth, and questions about them."""
 
-from uhrbat.worlds.generator import Scene, SceneObject, generate
-from uhrbat.worlds.questions import QUESTION_TYPES, Question, direction_of, matches, place_of, questions
+from uhrbat.worlds.generator import World, WorldObject, generate
+from uhrbat.worlds.questions import QUESTION_TYPES, WorldQuestion, direction_of, matches, place_of, questions
 from uhrbat.worlds.vocabulary import (
     COLORS,
     DEVELOPMENT_SEEDS,
@@ -27,9 +27,9 @@ __all__ = [
     "LAND_COVERS",
     "PHRASES",
     "QUESTION_TYPES",
-    "Question",
-    "Scene",
-    "SceneObject",
+    "WorldQuestion",
+    "World",
+    "WorldObject",
     "TRAIN_SEEDS",
     "direction_of",
     "generate",

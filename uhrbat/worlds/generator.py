@@ -16,14 +16,14 @@ from uhrbat.worlds.terrain import UNITS, Land, lay_out, paint
 from uhrbat.worlds.vocabulary import KIND_COLORS, KIND_SIZES, KINDS, WATER_KINDS
 
 if TYPE_CHECKING:
-    from uhrbat.worlds.questions import Question
+    from uhrbat.worlds.questions import WorldQuestion
 
 SMALLEST, LARGEST = 504, 8192
 _MARGIN = 36
 
 
 @dataclass(frozen=True)
-class SceneObject:
+class WorldObject:
     """One object of a scene.
 
     `box` is (x0, y0, x1, y1), half-open, in pixels of the scene's picture, tight around the visible
@@ -49,7 +49,7 @@ class SceneObject:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class World:
     """A generated picture and everything that is true of it.
 
     `image` is uint8[size, size, 3], RGB. `land_map` is uint8[288, 288]: the index into LAND_COVERS
@@ -58,13 +58,13 @@ class Scene:
     """
 
     image: np.ndarray
-    objects: tuple[SceneObject, ...]
+    objects: tuple[WorldObject, ...]
     land_cover: str
     land_map: np.ndarray
     seed: int
     size: int
 
-    def boxes(self, question: "Question") -> tuple[tuple[int, int, int, int], ...]:
+    def boxes(self, question: "WorldQuestion") -> tuple[tuple[int, int, int, int], ...]:
         """Give the boxes of the objects that a question's answer depends on, in pixels."""
         return tuple(self.objects[index].box for index in question.evidence)
 
@@ -82,7 +82,7 @@ class _Site:
     moving: bool = False
 
 
-def generate(seed: int, size: int = UNITS, dense: bool = False, without: Sequence[int] = ()) -> Scene:
+def generate(seed: int, size: int = UNITS, dense: bool = False, without: Sequence[int] = ()) -> World:
     """Generate the scene of a seed; the same arguments always give the same scene.
 
     `size` is the picture's side in pixels, 504 to 8192; objects and landforms scale with it.
@@ -111,7 +111,7 @@ def generate(seed: int, size: int = UNITS, dense: bool = False, without: Sequenc
     token_map = land.token_map()
     token_map.setflags(write=False)
     image.setflags(write=False)
-    return Scene(image, tuple(objects), land.main, token_map, seed, size)
+    return World(image, tuple(objects), land.main, token_map, seed, size)
 
 
 def _plan(land: Land, rng: np.random.Generator, dense: bool) -> list[tuple[str, str | None]]:
@@ -255,7 +255,7 @@ def _within(pad: Pad, x: float, y: float) -> bool:
 
 def _draw_objects(
     image: np.ndarray, land: Land, sites: list[_Site], rng: np.random.Generator, without: Sequence[int]
-) -> list[SceneObject]:
+) -> list[WorldObject]:
     """Draw the objects, with the ground they stand on, and measure their boxes; of those left out, the ground alone."""
     if any(not 0 <= place < len(sites) for place in without):
         raise ValueError(f"the scene has objects 0 to {len(sites) - 1}, so it cannot do without {list(without)}")
@@ -272,7 +272,7 @@ def _draw_objects(
         if place in without:
             continue
         box = paste(image, sprite, site.x * scale, site.y * scale)
-        objects.append(SceneObject(site.kind, site.color, box, len(image)))
+        objects.append(WorldObject(site.kind, site.color, box, len(image)))
     return objects
 
 

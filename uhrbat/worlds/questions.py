@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uhrbat.worlds.generator import Scene, SceneObject
+from uhrbat.worlds.generator import World, WorldObject
 from uhrbat.worlds.vocabulary import COLORS, KIND_COLORS, KINDS, LAND_COVERS, WATER_KINDS, phrase
 
 Spec = tuple[str, str | None]
@@ -73,7 +73,7 @@ _LAND_COVER_TEXTS = (
 
 
 @dataclass(frozen=True)
-class Question:
+class WorldQuestion:
     """A question about a scene.
 
     `text` includes the choices of a multiple-choice question; `choices` holds them as answered, e.g.
@@ -102,7 +102,7 @@ class _Draft:
     targets: tuple[Spec, ...]
 
 
-def matches(scene: Scene, spec: Spec) -> tuple[int, ...]:
+def matches(scene: World, spec: Spec) -> tuple[int, ...]:
     """Give the indices of the objects of a kind and, unless it is None, a color."""
     kind, color = spec
     return tuple(
@@ -112,7 +112,7 @@ def matches(scene: Scene, spec: Spec) -> tuple[int, ...]:
     )
 
 
-def questions(scene: Scene, seed: int, n: int = 20) -> list[Question]:
+def questions(scene: World, seed: int, n: int = 20) -> list[WorldQuestion]:
     """Ask `n` different questions about a scene; the same arguments always give the same ones.
 
     Of 20, about 4 ask for presence (half of them answered no), 3 for a color, 4 for a count, 3 for a
@@ -122,7 +122,7 @@ def questions(scene: Scene, seed: int, n: int = 20) -> list[Question]:
     """
     rng = np.random.default_rng([seed, scene.seed, scene.size])
     wanted = {kind: max(1, round(n * share / 20)) for kind, share in _SHARES.items()}
-    asked: list[Question] = []
+    asked: list[WorldQuestion] = []
     seen: set = set()
     for kind in QUESTION_TYPES:
         for index in range(wanted[kind]):
@@ -139,9 +139,9 @@ def questions(scene: Scene, seed: int, n: int = 20) -> list[Question]:
 def _ask(
     kind: str,
     index: int,
-    scene: Scene,
+    scene: World,
     rng: np.random.Generator,
-    asked: list[Question],
+    asked: list[WorldQuestion],
     seen: set,
 ) -> None:
     """Append one question of a type that was not asked yet, if the scene has one."""
@@ -158,11 +158,11 @@ def _ask(
         return
 
 
-def _word(draft: _Draft, closed: bool, rng: np.random.Generator) -> Question:
+def _word(draft: _Draft, closed: bool, rng: np.random.Generator) -> WorldQuestion:
     """Put a draft into words, as an open or a multiple-choice question."""
     text = draft.texts[rng.integers(len(draft.texts))]
     if not closed:
-        return Question(draft.type, text, draft.answer, (), draft.evidence, draft.targets)
+        return WorldQuestion(draft.type, text, draft.answer, (), draft.evidence, draft.targets)
     if len(draft.options) == 2:
         options = list(draft.options)
     else:
@@ -172,10 +172,10 @@ def _word(draft: _Draft, closed: bool, rng: np.random.Generator) -> Question:
     choices = tuple(f"({letter}) {option}" for letter, option in zip("ABCD", options))
     answer = choices[options.index(draft.answer)]
     text = f"{text} Choose one: {' '.join(choices)}"
-    return Question(draft.type, text, answer, choices, draft.evidence, draft.targets)
+    return WorldQuestion(draft.type, text, answer, choices, draft.evidence, draft.targets)
 
 
-def _any_object(scene: Scene, rng: np.random.Generator) -> SceneObject | None:
+def _any_object(scene: World, rng: np.random.Generator) -> WorldObject | None:
     """Pick an object, every kind present being equally likely."""
     kinds = sorted({item.kind for item in scene.objects})
     if not kinds:
@@ -189,7 +189,7 @@ def _article(text: str) -> str:
     return f"an {text}" if text[0] in "aeiou" else f"a {text}"
 
 
-def _presence(scene: Scene, rng: np.random.Generator, index: int) -> _Draft | None:
+def _presence(scene: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask for something present (even `index`) or plausible but absent (odd `index`)."""
     if index % 2 == 0:
         item = _any_object(scene, rng)
@@ -205,7 +205,7 @@ def _presence(scene: Scene, rng: np.random.Generator, index: int) -> _Draft | No
     return _Draft(PRESENCE, texts, "yes" if found else "no", ("yes", "no"), found, (spec,))
 
 
-def _absent(scene: Scene, rng: np.random.Generator) -> Spec | None:
+def _absent(scene: World, rng: np.random.Generator) -> Spec | None:
     """Pick a specification that nothing meets: another color of a kind present, or a plausible kind."""
     present = {item.kind for item in scene.objects}
     wet = bool((scene.land_map == LAND_COVERS.index("water")).any())
@@ -221,7 +221,7 @@ def _absent(scene: Scene, rng: np.random.Generator) -> Spec | None:
     return specs[rng.integers(len(specs))] if specs else None
 
 
-def _unique(scene: Scene, rng: np.random.Generator) -> Spec | None:
+def _unique(scene: World, rng: np.random.Generator) -> Spec | None:
     """Pick a phrase that exactly one object meets."""
     kinds = Counter(item.kind for item in scene.objects)
     looks = Counter((item.kind, item.color) for item in scene.objects if item.color)
@@ -230,7 +230,7 @@ def _unique(scene: Scene, rng: np.random.Generator) -> Spec | None:
     return specs[rng.integers(len(specs))] if specs else None
 
 
-def _color(scene: Scene, rng: np.random.Generator, index: int) -> _Draft | None:
+def _color(scene: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask for the color of the only object of its kind."""
     kinds = Counter(item.kind for item in scene.objects if item.color)
     single = sorted(kind for kind, count in kinds.items() if count == 1)
@@ -242,7 +242,7 @@ def _color(scene: Scene, rng: np.random.Generator, index: int) -> _Draft | None:
     return _Draft(COLOR, texts, str(scene.objects[found[0]].color), COLORS, found, (spec,))
 
 
-def _count(scene: Scene, rng: np.random.Generator, index: int) -> _Draft | None:
+def _count(scene: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask how many there are, sometimes of what there is none of, of at most six."""
     if rng.random() < 0.12:
         spec = _absent(scene, rng)
@@ -281,7 +281,7 @@ def direction_of(subject: tuple[float, float], reference: tuple[float, float], s
     return DIRECTIONS[nearest % 8]
 
 
-def _absolute(scene: Scene, rng: np.random.Generator, index: int) -> _Draft | None:
+def _absolute(scene: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask in which ninth of the picture the only object of its description lies."""
     spec = _unique(scene, rng)
     if spec is None:
@@ -294,7 +294,7 @@ def _absolute(scene: Scene, rng: np.random.Generator, index: int) -> _Draft | No
     return _Draft(ABSOLUTE, texts, place, PLACES, found, (spec,))
 
 
-def _relative(scene: Scene, rng: np.random.Generator, index: int) -> _Draft | None:
+def _relative(scene: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask in which direction one object is seen from another, both uniquely described."""
     subject, reference = _unique(scene, rng), _unique(scene, rng)
     if subject is None or reference is None:
@@ -310,12 +310,12 @@ def _relative(scene: Scene, rng: np.random.Generator, index: int) -> _Draft | No
     return _Draft(RELATIVE, texts, direction, DIRECTIONS, found, (subject, reference))
 
 
-def _land_cover(scene: Scene, rng: np.random.Generator, index: int) -> _Draft:
+def _land_cover(scene: World, rng: np.random.Generator, index: int) -> _Draft:
     """Ask for the cover of the largest area."""
     return _Draft(LAND_COVER, _LAND_COVER_TEXTS, scene.land_cover, LAND_COVERS, (), ())
 
 
-_MAKERS: dict[str, Callable[[Scene, np.random.Generator, int], _Draft | None]] = {
+_MAKERS: dict[str, Callable[[World, np.random.Generator, int], _Draft | None]] = {
     PRESENCE: _presence,
     COLOR: _color,
     COUNT: _count,

@@ -19,9 +19,11 @@ from lmms_eval.models.registry_v2 import ModelManifest
 from PIL import Image
 from tqdm import tqdm
 
-from uhrbat.engine import UHRBAT, EncodedScene, Settings
+from uhrbat.encoded import EncodedImage
+from uhrbat.engine import UHRBAT
 from uhrbat.geometry import SCALES
 from uhrbat.imagery import canvas_of
+from uhrbat.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ class UHRBATForLmmsEval(lmms):
         numbers = tuple(int(part) for part in str(budget).split(":"))
         self.budget = numbers if len(numbers) > 1 else numbers[0]
         self.model.split_budget(self.budget)
-        self._last: tuple[tuple, EncodedScene] | None = None
+        self._last: tuple[tuple, EncodedImage] | None = None
 
     def generate_until(self, requests) -> list[str]:
         """Greedy answers, one a request, cut at the request's stop strings."""
@@ -76,7 +78,7 @@ class UHRBATForLmmsEval(lmms):
             answer = answer.split(stop)[0] if stop else answer
         return answer
 
-    def _scene(self, picture: Image.Image) -> EncodedScene:
+    def _scene(self, picture: Image.Image) -> EncodedImage:
         """The picture encoded; the last one is kept, for a benchmark asks many questions of one image."""
         picture = picture.convert("RGB")
         key = picture.size, hashlib.sha256(picture.tobytes()).hexdigest()

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from uhrbat.budget import PRESETS, RELEASED_BUDGETS
 from uhrbat.errors import InputError
 from uhrbat.evaluation.benchmarks.records import Embedded, ImageSource, read_records
 from uhrbat.evaluation.benchmarks.scoring import choice_is_right, word_is_right
-from uhrbat.geometry import PRESETS, RELEASED_BUDGETS
 
 Box = tuple[float, float, float, float]
 Record = dict[str, Any]

@@ -19,13 +19,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from uhrbat.engine import UHRBAT, EncodedScene, Settings
+from uhrbat.encoded import EncodedImage
+from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError, UHRBATError
 from uhrbat.evaluation.benchmarks.readers import BENCHMARKS, Benchmark, Item, read_items
 from uhrbat.evaluation.benchmarks.records import ImageSource, open_image_file
 from uhrbat.evaluation.benchmarks.scoring import wordnet
 from uhrbat.imagery import sha256_file
 from uhrbat.selection.evidence import evidence_preserved
+from uhrbat.settings import Settings
 
 logger = logging.getLogger(__name__)
 Budget = int | tuple[int, ...]
@@ -95,10 +97,10 @@ class _Scenes:
 
     def __init__(self, model: UHRBAT) -> None:
         self.model = model
-        self.last: tuple[str, EncodedScene] | None = None
+        self.last: tuple[str, EncodedImage] | None = None
         self.sources: tuple[ImageSource, ...] = ()
 
-    def scene(self, item: Item) -> EncodedScene:
+    def scene(self, item: Item) -> EncodedImage:
         if self.last is None or self.sources != item.images:
             with open_image_file(item.images[0]) as path:
                 if not path.is_file():
@@ -123,7 +125,7 @@ def _answered(benchmark: Benchmark, scenes: _Scenes, item: Item, budget: Budget,
         answer = selection.answer(max_new_tokens=benchmark.max_new_tokens)
         preserved = None
         if item.boxes:
-            kept = evidence_preserved(view.scene.pyramid, item.boxes, view.rankings, selection.budgets)
+            kept = evidence_preserved(view.scene.square, item.boxes, view.rankings, selection.budgets)
             preserved = bool(kept.all())
     except UHRBATError as error:
         logger.warning("question %s is left out: %s", item.id, error)

@@ -9,16 +9,19 @@ from fnmatch import fnmatch
 import numpy as np
 import torch
 
-from uhrbat.engine import EncodedScene, Settings, View
+from uhrbat.budget import order_of_shares
+from uhrbat.choices import IMPORTANCES
+from uhrbat.encoded import EncodedImage
+from uhrbat.engine import Question
 from uhrbat.errors import InputError
 from uhrbat.evaluation.findings import Method
-from uhrbat.geometry import Scale, order_of_shares
-from uhrbat.question import SceneSelection
+from uhrbat.geometry import Scale
+from uhrbat.question import SelectedTokens
 from uhrbat.selection.baselines import BASELINES, BaselineRanking, rank_baseline
 from uhrbat.selection.evidence import evidence_preserved
-from uhrbat.selection.importance import METHODS as IMPORTANCES
 from uhrbat.selection.importance import fused
 from uhrbat.selection.ranking import rank_tokens
+from uhrbat.settings import Settings
 
 _BASELINE_IMPORTANCES = {"global_topk": IMPORTANCES, "coarse_to_fine": ("attention", "similarity")}
 REGIONS_TITLES = {"kmeans": "k-means", "grid": "grid", "none": "no regions"}
@@ -85,7 +88,7 @@ def chosen_methods(known: list[Method], patterns: str | None, option: str = "--m
 class Asked:
     """A question asked of a scene by any method; what methods share is computed once."""
 
-    def __init__(self, scene: EncodedScene, question: str, settings: Settings) -> None:
+    def __init__(self, scene: EncodedImage, question: str, settings: Settings) -> None:
         self.scene, self.question, self.settings = scene, question, settings
         self._importance: dict[str, dict] = {}
         self._rankings: dict[str, Mapping] = {}
@@ -100,12 +103,12 @@ class Asked:
             self._importance[name] = values
         return self._importance[name]
 
-    def rank(self, method: Method) -> View | BaselineRanking:
+    def rank(self, method: Method) -> Question | BaselineRanking:
         """What a method makes of the question, for every budget."""
         if method.family == "baseline":
             name = method.id.partition("-")[0]
             values = self.importance(method.importance) if method.importance else _no_importance(self.scene)
-            return rank_baseline(name, values, self.scene.pyramid.scales, self.settings.seed, self.scene.excluded)
+            return rank_baseline(name, values, self.scene.square.scales, self.settings.seed, self.scene.excluded)
         settings = replace(
             self.settings, importance=method.importance, regions=method.regions, order=method.order or "max"
         )
@@ -114,27 +117,27 @@ class Asked:
             size: rank_tokens(importance, regions[size], settings.order, excluded=self.scene.excluded[size])
             for size, importance in values.items()
         }
-        return View(self.scene, self.question, settings, values, regions, rankings, {})
+        return Question(self.scene, self.question, settings, values, regions, rankings, {})
 
-    def select(self, ranked: View | BaselineRanking, budget: int) -> SceneSelection:
+    def select(self, ranked: Question | BaselineRanking, budget: int) -> SelectedTokens:
         """The tokens handed over at a total budget."""
-        if isinstance(ranked, View):
+        if isinstance(ranked, Question):
             return ranked.select(budget)
         selections = ranked.select(budget)
-        view = View(self.scene, self.question, self.settings, {}, {}, ranked.rankings, {})
-        return SceneSelection(view, selections, {size: part.budget for size, part in selections.items()})
+        view = Question(self.scene, self.question, self.settings, {}, {}, ranked.rankings, {})
+        return SelectedTokens(view, selections, {size: part.budget for size, part in selections.items()})
 
 
-def preserved(scene: EncodedScene, boxes, ranked: View | BaselineRanking, budgets: list[int]) -> np.ndarray:
+def preserved(scene: EncodedImage, boxes, ranked: Question | BaselineRanking, budgets: list[int]) -> np.ndarray:
     """bool[budgets]: whether every box has a preserved token at some scale."""
-    sizes = scene.pyramid.sizes
-    if isinstance(ranked, View):
-        shares = order_of_shares(scene.pyramid.scales)
+    sizes = scene.square.sizes
+    if isinstance(ranked, Question):
+        shares = order_of_shares(scene.square.scales)
         table = [np.bincount(shares[:budget], minlength=len(sizes)) for budget in budgets]
     else:
         table = [[split[size] for size in sizes] for split in map(ranked.split, budgets)]
-    return evidence_preserved(scene.pyramid, boxes, ranked.rankings, np.array(table)).all(-1)
+    return evidence_preserved(scene.square, boxes, ranked.rankings, np.array(table)).all(-1)
 
 
-def _no_importance(scene: EncodedScene) -> dict[int, torch.Tensor]:
-    return {size: torch.zeros(Scale(size).tokens, device=scene.device) for size in scene.pyramid.sizes}
+def _no_importance(scene: EncodedImage) -> dict[int, torch.Tensor]:
+    return {size: torch.zeros(Scale(size).tokens, device=scene.device) for size in scene.square.sizes}

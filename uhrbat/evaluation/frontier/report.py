@@ -7,11 +7,12 @@ from collections import defaultdict
 from dataclasses import astuple, fields
 from pathlib import Path
 
+from uhrbat.answers import same_answer
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.findings import Agreement, Comparison, FrontierFile, Measured, Method, Point, Recall, write
 from uhrbat.evaluation.frontier.figure import draw
 from uhrbat.evaluation.markdown import interval, percent, table
-from uhrbat.evaluation.shares import SIZES, Share, groups_of, is_right, majority, share
+from uhrbat.evaluation.shares import SIZES, Share, groups_of, majority, share
 
 COMPRESSED = 3000
 TIGHT = 256
@@ -62,7 +63,7 @@ class _Table:
                     key = method, int(budget)
                     right = self.values["accuracy"].setdefault(key, {})
                     for number, text in enumerate(texts):
-                        right[seed, number] = int(is_right(text, self.questions[seed, number][1]))
+                        right[seed, number] = int(same_answer(text, self.questions[seed, number][1]))
                         self.answers[key][seed, number] = text
 
 
@@ -138,7 +139,7 @@ def _blind(scenes: dict[int, dict]) -> dict[str, float]:
     for scene in scenes.values():
         for (kind, truth, _), text in zip(scene["questions"], scene["blind"]):
             for group in ("all", f"type: {kind}"):
-                groups[group].append(is_right(text, truth))
+                groups[group].append(same_answer(text, truth))
     return {group: round(sum(values) / len(values), 4) for group, values in sorted(groups.items())}
 
 

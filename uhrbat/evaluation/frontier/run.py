@@ -20,15 +20,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from uhrbat.engine import UHRBAT, EncodedScene, Settings
+from uhrbat.encoded import EncodedImage
+from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
 from uhrbat.evaluation.answers import answer_many, blind_answers
-from uhrbat.evaluation.encoded import ScenesEncoder, fingerprint
+from uhrbat.evaluation.encoded import WorldEncoder, fingerprint
 from uhrbat.evaluation.findings import Method
 from uhrbat.evaluation.frontier import report as frontier_report
 from uhrbat.evaluation.frontier.methods import Asked, chosen_methods, methods, preserved
 from uhrbat.evaluation.kept import Kept, part_of
-from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, Question, Scene, questions
+from uhrbat.settings import Settings
+from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, World, WorldQuestion, questions
 
 BUDGETS = (64, 128, 256, 512, 1024, 2048, 3000, 8000, 16000)
 ANSWER_BUDGETS = (64, 256, 1024, 3000)
@@ -73,7 +75,7 @@ class Plan:
         return found
 
 
-def measure(encoder: ScenesEncoder, seed: int, plan: Plan, settings: Settings, record: dict | None = None) -> dict:
+def measure(encoder: WorldEncoder, seed: int, plan: Plan, settings: Settings, record: dict | None = None) -> dict:
     """What a scene's record lacks of the plan, as a record to join to it (`joined`)."""
     seconds: dict[str, float] = defaultdict(float)
     began = time.process_time()
@@ -91,7 +93,7 @@ def measure(encoder: ScenesEncoder, seed: int, plan: Plan, settings: Settings, r
     found: dict = {"seed": seed, "evidence": {}, "answers": {}}
     if not record:
         found["questions"] = [[q.type, q.answer, _smallest(scene, q)] for q in asked]
-        found["blind"] = blind_answers(encoder.model, [q.text for q in asked])
+        found["blind"] = blind_answers(encoder.engine, [q.text for q in asked])
         took("no image")
     queries = [Asked(encoded, question.text, settings) for question in asked]
     for method in plan.methods:
@@ -127,14 +129,14 @@ def measure(encoder: ScenesEncoder, seed: int, plan: Plan, settings: Settings, r
     return found
 
 
-def _smallest(scene: Scene, question: Question) -> float:
+def _smallest(scene: World, question: WorldQuestion) -> float:
     return round(min((scene.objects[index].size for index in question.evidence), default=0.0), 2)
 
 
-def _recall(encoded: EncodedScene, scene: Scene, asked: list[Question], queries: list[Asked]) -> list[list[float]]:
+def _recall(encoded: EncodedImage, scene: World, asked: list[WorldQuestion], queries: list[Asked]) -> list[list[float]]:
     """Of each object that a question needs: its size, whether one of its tokens is among the best 80 of the attention
     scale by `attention`, and the chance of it, were the 80 drawn at random."""
-    size = encoded.model.model.config.attention_scale
+    size = encoded.engine.network.config.attention_scale
     found = []
     for question, query in zip(asked, queries):
         if not question.evidence:
@@ -143,7 +145,7 @@ def _recall(encoded: EncodedScene, scene: Scene, asked: list[Question], queries:
         best = set(torch.argsort(values, descending=True, stable=True)[:RECALLED].tolist())
         for index in question.evidence:
             item = scene.objects[index]
-            tokens = encoded.pyramid.tokens_in_box(size, item.box)
+            tokens = encoded.square.tokens_in_box(size, item.box)
             left = len(values) - np.arange(RECALLED)
             chance = 1 - float(np.prod(np.clip(1 - len(tokens) / left, 0, 1)))
             found.append([round(item.size, 2), int(bool(best & set(tokens.tolist()))), round(chance, 5)])
@@ -246,8 +248,8 @@ def run(args: argparse.Namespace) -> int:
         args.wide or None,
         args.questions,
     )
-    encoder = ScenesEncoder(model, args.cache)
-    print_ = fingerprint(model.model, asdict(model.model.config), asdict(settings), args.questions, kind, _VERSION)
+    encoder = WorldEncoder(model, args.cache)
+    print_ = fingerprint(model.network, asdict(model.network.config), asdict(settings), args.questions, kind, _VERSION)
     kept = Kept(args.out, "scenes", print_, args.part.replace("/", "of"))
     done = joined(kept.records())
     for seed in tqdm(mine, desc="scenes", disable=args.json):

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from uhrbat.engine import EncodedScene
-from uhrbat.evaluation.encoded import ScenesEncoder
+from uhrbat.encoded import EncodedImage
+from uhrbat.evaluation.encoded import WorldEncoder
 from uhrbat.evaluation.findings import CauseCount, Method, PhotographPoint, Photographs
 from uhrbat.evaluation.frontier.methods import Asked, methods, preserved
 from uhrbat.evaluation.kept import Kept
@@ -84,7 +84,7 @@ def placements(name: str, pictures: dict[str, np.ndarray], sizes: tuple[int, ...
 
 
 def measure(
-    encoder: ScenesEncoder, folder: Path | None, kept: Kept, budgets: list[int], part: tuple[int, int], progress: bool
+    encoder: WorldEncoder, folder: Path | None, kept: Kept, budgets: list[int], part: tuple[int, int], progress: bool
 ) -> tuple[Photographs | None, str]:
     """What is preserved of the placements in every photograph of the folder, and a sentence where there is none.
 
@@ -108,17 +108,17 @@ def measure(
     return _summary(rows, len(records), _methods(encoder), budgets), ""
 
 
-def _methods(encoder: ScenesEncoder) -> list[Method]:
+def _methods(encoder: WorldEncoder) -> list[Method]:
     """UHR-BAT with the default's regions, each importance and order."""
-    settings = encoder.model.settings
+    settings = encoder.engine.settings
     return [m for m in methods(settings) if m.family == "uhrbat" and m.regions == settings.regions]
 
 
-def _rows(encoder: ScenesEncoder, name: str, pictures: dict[str, np.ndarray], budgets: list[int]) -> list[dict]:
+def _rows(encoder: WorldEncoder, name: str, pictures: dict[str, np.ndarray], budgets: list[int]) -> list[dict]:
     picture = pictures[name]
     size = picture.shape[1], picture.shape[0]
     encoded = encoder.encoding(size, encoder.features(picture), generated=False)
-    before = dict(scale_images(canvas_of(picture), encoded.pyramid.sizes))
+    before = dict(scale_images(canvas_of(picture), encoded.square.sizes))
     rows = []
     for placed in placements(name, pictures):
         changed = encoder.encoding(size, encoder.features_after(encoded, before, placed.picture), generated=False)
@@ -126,8 +126,8 @@ def _rows(encoder: ScenesEncoder, name: str, pictures: dict[str, np.ndarray], bu
     return rows
 
 
-def _row(encoded: EncodedScene, placed: Placement, known: list[Method], budgets: list[int]) -> dict:
-    settings = encoded.model.settings
+def _row(encoded: EncodedImage, placed: Placement, known: list[Method], budgets: list[int]) -> dict:
+    settings = encoded.engine.settings
     asked = Asked(encoded, placed.chip.question, settings)
     row: dict = {"kind": placed.chip.kind, "size": placed.size, "preserved": {}, "causes": {}}
     for method in known:

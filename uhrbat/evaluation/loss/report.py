@@ -7,9 +7,10 @@ from collections import Counter
 from dataclasses import astuple, fields
 from pathlib import Path
 
+from uhrbat.answers import same_answer
 from uhrbat.evaluation.findings import CauseCount, LossCount, LossFile, Measured, Miss, Photographs, write
 from uhrbat.evaluation.markdown import interval, table
-from uhrbat.evaluation.shares import is_right, share
+from uhrbat.evaluation.shares import share
 
 _SIDES = {"with": "with the object", "without": "without it", "pair": "both scenes of a pair"}
 
@@ -60,7 +61,7 @@ def _pairs(rows: list[dict]) -> list[list[dict]]:
 
 def _count(cases: list[list[dict]], budget: int, side: str) -> LossCount:
     def right(rows: list[dict], at: str) -> bool:
-        return all(is_right(row["answers"][at], row["truth"]) for row in rows)
+        return all(same_answer(row["answers"][at], row["truth"]) for row in rows)
 
     told = [(right(rows, rows[0]["wide"]), right(rows, str(budget)), rows[0]["seed"]) for rows in cases]
     counts = Counter((wide, compressed) for wide, compressed, _ in told)

@@ -18,19 +18,21 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from uhrbat.engine import EncodedScene, Settings, View
+from uhrbat.answers import same_answer
+from uhrbat.choices import IMPORTANCES
+from uhrbat.encoded import EncodedImage
+from uhrbat.engine import Question
 from uhrbat.evaluation.answers import answer_many
-from uhrbat.evaluation.encoded import ScenesEncoder, fingerprint
+from uhrbat.evaluation.encoded import WorldEncoder, fingerprint
 from uhrbat.evaluation.findings import MODEL_ITSELF, Measured
 from uhrbat.evaluation.frontier.run import add_common_arguments, budgets_of, loaded_model, seeds_of
 from uhrbat.evaluation.kept import Kept, part_of
 from uhrbat.evaluation.loss import photographs
 from uhrbat.evaluation.loss import report as loss_report
 from uhrbat.evaluation.loss.pairs import Case, cases, evidence_without, scenes_without
-from uhrbat.evaluation.shares import is_right
 from uhrbat.selection.evidence import PRESERVED
-from uhrbat.selection.importance import METHODS
-from uhrbat.worlds import Scene, phrase
+from uhrbat.settings import Settings
+from uhrbat.worlds import World, phrase
 
 BUDGETS = (256, 1024, 3000)
 WIDE = 16000
@@ -39,14 +41,14 @@ _VERSION = 1
 
 
 def measure(
-    encoder: ScenesEncoder, seed: int, budgets: list[int], wide: int, pairs: int, settings: Settings | None = None
+    encoder: WorldEncoder, seed: int, budgets: list[int], wide: int, pairs: int, settings: Settings | None = None
 ) -> dict:
     """The answers about a scene's pairs at every budget, and what became of the evidence of each loss, as a record.
 
     settings: of the compressed answers; the model's by default.
     """
     began = time.process_time()
-    settings = settings or encoder.model.settings
+    settings = settings or encoder.engine.settings
     scene, encoded = encoder.scene(seed)
     decided = cases(scene, seed, pairs)
     with_object = [case for index in decided for case in decided[index]]
@@ -68,8 +70,8 @@ def measure(
 
 
 def _answered(
-    encoded: EncodedScene,
-    scene: Scene,
+    encoded: EncodedImage,
+    scene: World,
     asked: list[Case],
     truths: list[str],
     budgets: list[int],
@@ -81,7 +83,7 @@ def _answered(
     cuts = []
     for case in asked:
         view = encoded.ask(case.question.text, settings)
-        whole = view if settings == encoded.model.settings else encoded.ask(case.question.text)
+        whole = view if settings == encoded.engine.settings else encoded.ask(case.question.text)
         cuts += [view.select(budget) for budget in budgets] + [whole.select(wide)]
     texts = answer_many(cuts)
     rows = []
@@ -102,8 +104,8 @@ def _answered(
 
 
 def _explain(
-    encoded: EncodedScene,
-    scene: Scene,
+    encoded: EncodedImage,
+    scene: World,
     case: Case,
     row: dict,
     boxes: list,
@@ -112,11 +114,11 @@ def _explain(
 ) -> None:
     """Add the cause of each loss of a row, and the answer with its evidence forced in."""
     wide, truth = row["answers"][row["wide"]], row["truth"]
-    if not is_right(wide, truth):
+    if not same_answer(wide, truth):
         return
     view = encoded.ask(case.question.text, settings)
     for budget, answer in row["answers"].items():
-        if budget == row["wide"] or is_right(answer, truth):
+        if budget == row["wide"] or same_answer(answer, truth):
             continue
         place, cause, verdict = _cause(view, boxes, int(budget))
         forced = answer_many([view.select(int(budget), force=boxes)])[0] if boxes else None
@@ -129,11 +131,11 @@ def _explain(
             "cause": cause,
             "verdict": verdict,
             "forced_answer": forced,
-            "proved": forced is not None and is_right(forced, truth),
+            "proved": forced is not None and same_answer(forced, truth),
         }
 
 
-def _cause(view: View, boxes: list, budget: int) -> tuple[int | None, str, str]:
+def _cause(view: Question, boxes: list, budget: int) -> tuple[int | None, str, str]:
     """Which of the boxes a loss is told of, and its cause and verdict: the first that is not preserved.
 
     Where all are, it is the smallest, and the model itself is the cause.
@@ -153,7 +155,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)), help="total tokens, compressed")
     parser.add_argument("--wide", type=int, default=WIDE, help="total tokens of the widest budget")
     parser.add_argument(
-        "--importance", choices=METHODS, help="of the compressed answers; the model's default if not given"
+        "--importance", choices=IMPORTANCES, help="of the compressed answers; the model's default if not given"
     )
     parser.add_argument("--pairs", type=int, default=PAIRS, help="objects left out of each scene, at most")
     parser.add_argument("--photographs", type=Path, help="folder of the Brighton photographs; left out, they are, too")
@@ -165,18 +167,18 @@ def run(args: argparse.Namespace) -> int:
     wide = budgets_of(str(args.wide), "--wide")[0]
     pairs = budgets_of(str(args.pairs), "--pairs")[0]
     model = loaded_model(args)
-    encoder = ScenesEncoder(model, args.cache)
+    encoder = WorldEncoder(model, args.cache)
     settings = replace(model.settings, importance=args.importance or model.settings.importance)
     name = f"loss_{args.importance}" if settings != model.settings else "loss"
-    told = [asdict(model.model.config), asdict(settings), budgets, wide, pairs, kind, _VERSION]
-    print_ = fingerprint(model.model, told)
+    told = [asdict(model.network.config), asdict(settings), budgets, wide, pairs, kind, _VERSION]
+    print_ = fingerprint(model.network, told)
     kept = Kept(args.out, name, print_, args.part.replace("/", "of"))
     done = {record["seed"] for record in kept.records()}
     for seed in tqdm(mine, desc="scenes", disable=args.json):
         if seed not in done:
             kept.add(measure(encoder, seed, budgets, wide, pairs, settings))
     records = sorted((r for r in kept.records() if r["seed"] in wanted), key=lambda record: record["seed"])
-    placed = Kept(args.out, "photographs", fingerprint(model.model, told, photographs.SIZES), kept.part)
+    placed = Kept(args.out, "photographs", fingerprint(model.network, told, photographs.SIZES), kept.part)
     pictures, note = photographs.measure(
         encoder, args.photographs, placed, budgets, part_of(args.part), progress=not args.json
     )

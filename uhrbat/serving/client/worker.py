@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Self
 
+from uhrbat.budget import Budget
 from uhrbat.results import AnswerResult, AskResult, CompareResult, EncodeResult, ImageInfo, InspectResult, SweepResult
 from uhrbat.serving import protocol
 from uhrbat.serving.job import Job
-from uhrbat.serving.protocol import Box, Budget, Health, ModelInfo, Request, Settings
+from uhrbat.serving.protocol import Box, Health, ModelInfo, Request, Settings
 
 
 class Worker(ABC):

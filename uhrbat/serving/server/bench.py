@@ -11,7 +11,7 @@ from uhrbat.serving.job import Token
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import Request
 from uhrbat.serving.server.actions import STEPS
-from uhrbat.serving.server.cache import SceneCache
+from uhrbat.serving.server.cache import ImageCache
 from uhrbat.serving.server.models import Models
 from uhrbat.serving.server.work import Emit, Work
 
@@ -28,12 +28,12 @@ class Bench:
     ) -> None:
         self.models, self.limits, self.stage = models, limits, stage
         self._lookup = lookup
-        self._caches: dict[str, SceneCache] = {}
+        self._caches: dict[str, ImageCache] = {}
 
-    def cache(self, device: str) -> SceneCache:
+    def cache(self, device: str) -> ImageCache:
         """The cache of scenes made on a device."""
         limits = self.limits
-        return self._caches.setdefault(device, SceneCache(limits.device_bytes, limits.host_bytes, device, self._lookup))
+        return self._caches.setdefault(device, ImageCache(limits.device_bytes, limits.host_bytes, device, self._lookup))
 
     def bytes(self, place: str) -> int:
         """Bytes of encoded scenes on the "device" or the "host"."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 
-class SceneCache:
+class ImageCache:
     """An LRU of encoded scenes, with all that hangs on them: features, regions, importances, rankings.
 
     device_bytes: what may lie on a GPU; the longest unused scenes move to the host, and come back when they

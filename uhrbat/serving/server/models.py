@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import Any
 
 from uhrbat.checkpoints import hub
+from uhrbat.choices import DEFAULT_MODEL, REGIONS
 from uhrbat.errors import InputError
 from uhrbat.results import Progress
-from uhrbat.serving.protocol import DEFAULT_MODEL, REGIONS, ModelInfo, Settings
+from uhrbat.serving.protocol import ModelInfo, Settings
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,19 @@ from collections.abc import Callable, Generator
 from concurrent.futures import wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from uhrbat import imagery
 from uhrbat.results import Event, Progress, Run
 from uhrbat.serving.job import HEARTBEAT_SECONDS, Token
 from uhrbat.serving.protocol import Request
 from uhrbat.serving.server import metrics
+from uhrbat.settings import Settings
 
 if TYPE_CHECKING:
+    from uhrbat.encoded import EncodedImage
+    from uhrbat.engine import UHRBAT
+    from uhrbat.question import Question
     from uhrbat.serving.server.bench import Bench
 
 Emit = Callable[[Event], None]
@@ -54,7 +58,7 @@ class Work:
                 self.bench.stage(stage, value)
 
     @property
-    def model(self) -> Any:
+    def model(self) -> UHRBAT:
         """The model that the request names."""
         return self.bench.models.get(self.request.settings.model)
 
@@ -72,35 +76,35 @@ class Work:
                 yield
             loading.outcome.result()
 
-    def scene(self) -> Generator[None, None, Any]:
+    def encoded(self) -> Generator[None, None, EncodedImage]:
         """The encoded image: from the cache, or encoded now."""
         yield from self.load()
-        model = self.model
-        cache = self.bench.cache(str(model.device))
+        engine = self.model
+        cache = self.bench.cache(str(engine.device))
         bands = self.request.settings.bands
         key = (self.request.settings.model, self.request.image, bands)
-        scene = cache.get(key)
-        if scene is None:
+        image = cache.get(key)
+        if image is None:
             info = imagery.open_image(self.path, self.bench.limits.images(), bands)
-            scene = model.encode(self.path, info=info, progress=self.progress, cancel=self.token)
-            cache.put(key, scene)
-            self.took(scene.seconds)
+            image = engine.encode(self.path, info=info, progress=self.progress, cancel=self.token)
+            cache.put(key, image)
+            self.took(image.seconds)
             yield
         else:
-            self.took(scene.seconds)
-        return scene
+            self.took(image.seconds)
+        return image
 
-    def view(self) -> Generator[None, None, Any]:
+    def question(self) -> Generator[None, None, Question]:
         """The request's question, asked of its image."""
-        scene = yield from self.scene()
-        view = scene.ask(self.request.question, self._engine_settings(), progress=self.progress, cancel=self.token)
+        image = yield from self.encoded()
+        question = image.ask(self.request.question, self._engine_settings(), progress=self.progress, cancel=self.token)
         cache = self.bench.cache(str(self.model.device))
         cache.measure((self.request.settings.model, self.request.image, self.request.settings.bands))
-        self.took(view.seconds)
+        self.took(question.seconds)
         yield
-        return view
+        return question
 
-    def _engine_settings(self) -> Any:
+    def _engine_settings(self) -> Settings:
         """The model's own settings, with what the request chose in their place."""
         chosen = self.request.settings.model_dump(include={"importance", "regions", "order", "seed"}, exclude_none=True)
         return replace(self.model.settings, **chosen)

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from uhrbat import imagery
-from uhrbat.engine import UHRBAT, EncodedScene, Settings
+from uhrbat.encoded import EncodedImage
+from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.benchmarks.records import ImageSource, open_image_file
-from uhrbat.geometry import Pyramid
+from uhrbat.geometry import Square
 from uhrbat.selection.ranking import Selection
+from uhrbat.settings import Settings
 from uhrbat.training.finetune.conversations import Conversation
 
 PICTURES = 2
@@ -27,7 +29,7 @@ _ROWS = 16384
 class Picture:
     """An image as the frozen vision tower sees it: features float[N, width] by scale. They never change in training."""
 
-    pyramid: Pyramid
+    square: Square
     features: dict[int, Tensor]
     excluded: dict[int, Tensor]
     overview: np.ndarray
@@ -43,7 +45,7 @@ class Sampler(nn.Module):
 
     def __init__(self, engine: UHRBAT, settings: Settings) -> None:
         super().__init__()
-        self.network = engine.model
+        self.network = engine.network
         self.settings = settings
         self._pictures: OrderedDict[ImageSource, Picture] = OrderedDict()
         self._engine = [engine]  # in a list, so that the engine is not taken for a module of its own
@@ -79,9 +81,9 @@ class Sampler(nn.Module):
     def picture(self, canvas: imagery.Canvas) -> Picture:
         """Run the frozen tower over an image."""
         engine = self.engine
-        pyramid = Pyramid(*canvas.full_size, engine.scales)
+        square = Square(*canvas.full_size, engine.scales)
         scene = engine.encode_canvas(canvas, keep_features=True)
-        return Picture(pyramid, scene.features, scene.excluded, scene.overview, scene.visual)
+        return Picture(square, scene.features, scene.excluded, scene.overview, scene.visual)
 
     @torch.no_grad()
     def select(self, picture: Picture, question: str, budget: int | tuple[int, ...]) -> dict[int, Selection]:
@@ -90,10 +92,10 @@ class Sampler(nn.Module):
             size: torch.cat([self.network.project(part) for part in features.split(_ROWS)])
             for size, features in picture.features.items()
         }
-        scene = EncodedScene(
+        scene = EncodedImage(
             model=self.engine,
             info=None,
-            pyramid=picture.pyramid,
+            square=picture.square,
             embeddings=embeddings,
             visual=picture.visual,
             excluded=picture.excluded,
@@ -104,7 +106,7 @@ class Sampler(nn.Module):
         return scene.ask(question, self.settings, lines=True).select(budget).selections
 
     def image_tokens(self, picture: Picture, selections: dict[int, Selection]) -> Tensor:
-        """float[tokens, hidden], with gradient: as `SceneSelection.image_tokens`, projecting only what is selected."""
+        """float[tokens, hidden], with gradient: as `SelectedTokens.image_tokens`, projecting only what is selected."""
         network = self.network
         parts = []
         for size, selection in sorted(selections.items()):

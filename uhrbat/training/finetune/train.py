@@ -26,10 +26,11 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from uhrbat.budget import RELEASED_BUDGETS, split_budget
 from uhrbat.checkpoints import loading
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
-from uhrbat.geometry import RELEASED_BUDGETS, Scale, split_budget
+from uhrbat.geometry import Scale
 from uhrbat.training.finetune.conversations import Conversation, read_conversations
 from uhrbat.training.finetune.sample import Sampler
 
@@ -138,10 +139,10 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.sampler = Sampler(engine, engine.settings)
         if settings.lora:
-            add_adapters(engine.model.language, settings.lora)
+            add_adapters(engine.network.language, settings.lora)
         if settings.recompute:
-            engine.model.language.gradient_checkpointing_enable({"use_reentrant": False})
-        engine.model.train()
+            engine.network.language.gradient_checkpointing_enable({"use_reentrant": False})
+        engine.network.train()
         optimizer = torch.optim.AdamW(self._groups(), betas=(0.9, 0.999), weight_decay=settings.weight_decay)
         self.module, self.optimizer = self.accelerator.prepare(self.sampler, optimizer)
         if self.sharded:
@@ -166,7 +167,7 @@ class Trainer:
             raise InputError("--lora does not run under FSDP, nor needs it: launch without FSDP")
         # Each process has read the checkpoint. The frozen towers stay whole in each, as they run by themselves.
         plugin.cpu_ram_efficient_loading = False
-        model = self.engine.model
+        model = self.engine.network
         plugin.ignored_modules = [tower for tower in (model.vision, model.similarity) if tower is not None]
         if model.config.image_attention == "self":
             plugin.auto_wrap_policy = None  # its image tokens pass parts of layers, which are whole only as one unit
@@ -176,7 +177,7 @@ class Trainer:
         """Make FSDP's buffers outside of inference mode, in which selection would make them unfit for training."""
         from torch.distributed.fsdp import FSDPModule
 
-        last = self.engine.model.language.model.layers[-1]
+        last = self.engine.network.language.model.layers[-1]
         if isinstance(last, FSDPModule):
             last.set_reshard_after_forward(False)  # importance takes its attention apart after its forward pass
         for part in self.module.modules():
@@ -186,7 +187,7 @@ class Trainer:
 
     def _groups(self) -> list[dict]:
         language, modules = [], []
-        for name, value in self.engine.model.named_parameters():
+        for name, value in self.engine.network.named_parameters():
             if value.requires_grad:
                 (language if name.startswith("language.") else modules).append(value)
         groups = [{"params": language, "lr": self.settings.lr}, {"params": modules, "lr": self.settings.lr_modules}]
@@ -278,7 +279,7 @@ class Trainer:
 
     def _save_model(self) -> Path:
         folder = self.out / "model"
-        network = self.engine.model
+        network = self.engine.network
         if self.settings.lora:
             merge_adapters(network.language)
         network.eval()

@@ -18,14 +18,14 @@ from tqdm import tqdm
 from transformers import AutoTokenizer
 
 from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.selection.regions import partition
 from uhrbat.training.nano.config import POINT_BINS, nano_config
-from uhrbat.training.nano.pool import NO_COLOR, PoolScene, available
+from uhrbat.training.nano.pool import NO_COLOR, PoolWorld, available
 from uhrbat.training.nano.pretrain import encode_texts, load_weights, normalise
 from uhrbat.training.nano.virtual import SIZE, bare_scene
-from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, Scene, SceneObject
+from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, World, WorldObject
 
 HARD_A_PHRASE = (2, 4, 8, 14)
 RANDOM_BACKGROUND = (500, 700, 900, 1400)
@@ -33,9 +33,7 @@ MEMBERS = 6
 
 
 @torch.inference_mode()
-def encode_scene(
-    model: UHRBATModel, scene: PoolScene, bfloat16: bool = False
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def encode_scene(model: Network, scene: PoolWorld, bfloat16: bool = False) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """-> features and similarity vectors of each scale in raster order, float16[grid, grid, d]."""
     features, visual = [], []
     for size in SCALES:
@@ -58,7 +56,7 @@ def encode_scene(
     return features, visual
 
 
-def keep_tokens(scene: PoolScene, features, visual, phrases: np.ndarray, rng: np.random.Generator) -> dict:
+def keep_tokens(scene: PoolWorld, features, visual, phrases: np.ndarray, rng: np.random.Generator) -> dict:
     """Choose which tokens the bank keeps of one scene; arrays over them."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "visual", "scale", "xy", "owner", "center")}
     for level, size in enumerate(SCALES):
@@ -81,7 +79,7 @@ def keep_tokens(scene: PoolScene, features, visual, phrases: np.ndarray, rng: np
 
 
 @torch.inference_mode()
-def keep_regions(model: UHRBATModel, scene: PoolScene, features, rng: np.random.Generator) -> dict:
+def keep_regions(model: Network, scene: PoolWorld, features, rng: np.random.Generator) -> dict:
     """Every scale's k-means regions, each as MEMBERS of its background tokens; arrays over the regions."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "xy", "scale", "land")}
     for level, size in enumerate(SCALES):
@@ -102,12 +100,12 @@ def keep_regions(model: UHRBATModel, scene: PoolScene, features, rng: np.random.
 
 
 @dataclass
-class BankScene:
+class BankWorld:
     """Kept tokens of one scene (float16 features and visual vectors, scale level, xy in 0..1, owner, centre) and its
     regions: features float16[r, MEMBERS, width] and xy float32[r, MEMBERS, 2] of some tokens, level, land cover."""
 
     seed: int
-    objects: list[SceneObject]
+    objects: list[WorldObject]
     land_cover: str
     features: np.ndarray
     visual: np.ndarray
@@ -121,11 +119,11 @@ class BankScene:
     region_land: np.ndarray
 
     @classmethod
-    def load(cls, path: Path) -> BankScene:
+    def load(cls, path: Path) -> BankWorld:
         arrays = load_file(path)
         record = json.loads(path.with_suffix(".json").read_text())
         objects = [
-            SceneObject(KINDS[o["kind"]], None if o["color"] == NO_COLOR else COLORS[o["color"]], tuple(o["box"]))
+            WorldObject(KINDS[o["kind"]], None if o["color"] == NO_COLOR else COLORS[o["color"]], tuple(o["box"]))
             for o in record["objects"]
         ]
         return cls(int(path.stem), objects, record["land_cover"], **arrays)
@@ -139,7 +137,7 @@ def oriented(xy: np.ndarray, way: int) -> np.ndarray:
     return np.stack([y, x] if way & 4 else [x, y], -1)
 
 
-def draw_subset(scene: BankScene, rng: np.random.Generator) -> np.ndarray:
+def draw_subset(scene: BankWorld, rng: np.random.Generator) -> np.ndarray:
     """Indices of the objects of a sparse scene: 2 to 8 kinds, half of them once, else 2 to 7 times."""
     kinds: dict[str, list[int]] = {}
     for index, item in enumerate(scene.objects):
@@ -157,14 +155,14 @@ def draw_subset(scene: BankScene, rng: np.random.Generator) -> np.ndarray:
     return np.array(sorted(chosen))
 
 
-def sparse_scene(scene: BankScene, subset: np.ndarray, way: int, seed: int) -> Scene:
+def sparse_scene(scene: BankWorld, subset: np.ndarray, way: int, seed: int) -> World:
     """The chosen objects of a bank scene, flipped or turned, as a scene to ask questions about."""
     objects = []
     for index in subset:
         item = scene.objects[index]
         corners = oriented(np.array(item.box, float).reshape(2, 2) / SIZE, way) * SIZE
         low, high = corners.min(0), corners.max(0)
-        objects.append(SceneObject(item.kind, item.color, (*map(int, low), *map(int, high))))
+        objects.append(WorldObject(item.kind, item.color, (*map(int, low), *map(int, high))))
     return bare_scene(objects, scene.land_cover, seed)
 
 
@@ -183,7 +181,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
-    model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval()
+    model = Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval()
     load_weights(model, args.weights)
     names = [*KINDS, *(f"{color} {kind}" for kind in KINDS for color in COLORS), *LAND_COVERS]
     with torch.inference_mode():
@@ -193,7 +191,7 @@ def main() -> None:
         path = args.out / f"{seed}.safetensors"
         if path.exists():
             continue
-        scene = PoolScene(args.pool, seed)
+        scene = PoolWorld(args.pool, seed)
         rng = np.random.default_rng(seed)
         features, visual = encode_scene(model, scene, args.bfloat16)
         kept = keep_tokens(scene, features, visual, phrases, rng) | keep_regions(model, scene, features, rng)

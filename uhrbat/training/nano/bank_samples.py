@@ -15,14 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uhrbat.geometry import RELEASED_BUDGETS, SCALES
-from uhrbat.network.model import UHRBATModel
+from uhrbat.budget import RELEASED_BUDGETS
+from uhrbat.geometry import SCALES
+from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.selection.importance import LIKENESS, likeness
-from uhrbat.training.nano.bank import BankScene, draw_subset, oriented, sparse_scene
+from uhrbat.training.nano.bank import BankWorld, draw_subset, oriented, sparse_scene
 from uhrbat.training.nano.pretrain import encode_texts
 from uhrbat.training.nano.virtual import bare_scene, virtual_scene
-from uhrbat.worlds import LAND_COVERS, Question, Scene, questions
+from uhrbat.worlds import LAND_COVERS, World, WorldQuestion, questions
 
 QUESTIONS = 12
 MORE_OF = {"color": 3.0, "relative position": 1.5, "land cover": 3.0, "count": 2.5}
@@ -51,15 +52,17 @@ class Sample:
     merged: np.ndarray
     merged_level: np.ndarray
     merged_xy: np.ndarray
-    questions: list[Question]
-    scene: Scene
+    questions: list[WorldQuestion]
+    scene: World
     disorder: np.ndarray
     likeness: np.ndarray
     blind: bool = False
     coarse: bool = False
 
 
-def reading_order(scene: Scene, question: Question, codec: TextCodec, disorder: np.ndarray | None = None) -> list[int]:
+def reading_order(
+    scene: World, question: WorldQuestion, codec: TextCodec, disorder: np.ndarray | None = None
+) -> list[int]:
     """Evidence objects as the target lists them: by row, then column; relative position: subject, reference.
 
     disorder: float[objects] rows that each is moved by. Whoever has only ever read in perfect order passes over what
@@ -72,18 +75,18 @@ def reading_order(scene: Scene, question: Question, codec: TextCodec, disorder: 
     return sorted(places, key=lambda i: (codec.bin(places[i][1]) + moved[i], codec.bin(places[i][0])))
 
 
-def center(scene: Scene, index: int) -> tuple[float, float]:
+def center(scene: World, index: int) -> tuple[float, float]:
     """Centre (x, y) of an object in 0..1 of the scene."""
     x, y = scene.objects[index].center
     return x / scene.size, y / scene.size
 
 
-def follows(question: Question) -> bool:
+def follows(question: WorldQuestion) -> bool:
     """Whether the answer follows from the places of the evidence."""
     return question.type in BLIND_TYPES and bool(question.evidence)
 
 
-def some_questions(scene: Scene, seed: int, count: int, rng: np.random.Generator) -> list[Question]:
+def some_questions(scene: World, seed: int, count: int, rng: np.random.Generator) -> list[WorldQuestion]:
     """`count` questions about a scene, types that are hard to learn oftener (MORE_OF)."""
     asked = questions(scene, seed, 2 * count)
     keys = [rng.exponential() / MORE_OF.get(question.type, 1.0) for question in asked]
@@ -93,16 +96,16 @@ def some_questions(scene: Scene, seed: int, count: int, rng: np.random.Generator
 class SampleDrawer:
     """Draws samples from the bank, scenes added to it meanwhile too; question vectors are cached by text."""
 
-    def __init__(self, folder: Path, model: UHRBATModel, codec: TextCodec, rng: np.random.Generator) -> None:
+    def __init__(self, folder: Path, model: Network, codec: TextCodec, rng: np.random.Generator) -> None:
         self.folder, self.model, self.codec, self.rng = folder, model, codec, rng
-        self.scenes: dict[Path, BankScene] = {}
+        self.scenes: dict[Path, BankWorld] = {}
         self.vectors: dict[str, np.ndarray] = {}
         self.refresh()
 
     def refresh(self) -> None:
         for path in sorted(self.folder.glob("*.safetensors")):
             if path not in self.scenes:
-                self.scenes[path] = BankScene.load(path)
+                self.scenes[path] = BankWorld.load(path)
         self.order = list(self.scenes.values())
 
     @torch.no_grad()
@@ -155,14 +158,14 @@ class SampleDrawer:
         )
 
     @torch.no_grad()
-    def _likeness(self, visual: np.ndarray, asked: list[Question]) -> np.ndarray:
+    def _likeness(self, visual: np.ndarray, asked: list[WorldQuestion]) -> np.ndarray:
         vectors = torch.from_numpy(self.question_vectors([question.text for question in asked]))
         return likeness(self.model, torch.from_numpy(visual.astype(np.float32)), vectors).T.numpy()
 
-    def _disorder(self, scene: Scene) -> np.ndarray:
+    def _disorder(self, scene: World) -> np.ndarray:
         return self.rng.normal(size=len(scene.objects)) * self.rng.choice(DISORDER)
 
-    def _regions(self, bank: BankScene) -> tuple[np.ndarray, str]:
+    def _regions(self, bank: BankWorld) -> tuple[np.ndarray, str]:
         """Regions in random order, of which another land cover than the scene's own may be the largest."""
         rng = self.rng
         covers = np.bincount(bank.region_land, minlength=len(LAND_COVERS))
@@ -174,7 +177,7 @@ class SampleDrawer:
         regions = np.concatenate([own, rng.permutation(others)[:most]])
         return rng.permutation(regions), LAND_COVERS[main]
 
-    def _likeliest(self, bank: BankScene, asked: list[Question], count: int, shares: dict[int, int]) -> np.ndarray:
+    def _likeliest(self, bank: BankWorld, asked: list[WorldQuestion], count: int, shares: dict[int, int]) -> np.ndarray:
         """Background tokens that look most like what the questions ask for, more or less of it random."""
         rng = self.rng
         background = np.flatnonzero(bank.owner < 0)
@@ -283,7 +286,7 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
     )
 
 
-def _one_text(index: int, sample: Sample, question: Question, codec: TextCodec, asked: list, pointing: list):
+def _one_text(index: int, sample: Sample, question: WorldQuestion, codec: TextCodec, asked: list, pointing: list):
     """-> ids, labels (-100: not learnt), weights, and rows of attention to teach as (list, row, tokens).
 
     Where the listing may end, the next place and the answer weigh alike, so that neither is preferred.

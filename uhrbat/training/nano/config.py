@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from uhrbat.network.model import ModelConfig
+from uhrbat.network.config import NetworkConfig
 
 POINT_BINS = 64
 MEAN = (0.36, 0.38, 0.33)
 STD = (0.22, 0.19, 0.17)
 
 
-def nano_config(vocabulary: int, pad: int, end: int) -> ModelConfig:
+def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
     """The shipped nano: the released model's classes, small enough for two CPU cores."""
     common = {"hidden_act": "gelu", "attention_dropout": 0.0}
-    return ModelConfig(
+    return NetworkConfig(
         vision=dict(
             hidden_size=192,
             intermediate_size=768,

@@ -27,7 +27,7 @@ from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 from uhrbat.geometry import SCALES
 from uhrbat.network.attention import biased, inhibited
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.finetune.state import load_state, save_state
 from uhrbat.training.nano.bank_samples import Batch, Row, SampleDrawer, collate
@@ -41,7 +41,7 @@ TRAINED = ("projector.", "token_mlp.", "residuals.", "language.", "prior")
 logger = logging.getLogger(__name__)
 
 
-def residuals_at(model: UHRBATModel, level: Tensor, xy: Tensor) -> Tensor:
+def residuals_at(model: Network, level: Tensor, xy: Tensor) -> Tensor:
     """The scene-laid residual maps sampled at xy (0..1) of each token's scale: float[B, n, hidden]."""
     out = 0
     for index, size in enumerate(SCALES):
@@ -71,7 +71,7 @@ class Neighbours:
                 self.weights[id_] = torch.tensor(self.spread)
 
 
-def image_embeddings(model: UHRBATModel, batch: Batch) -> Tensor:
+def image_embeddings(model: Network, batch: Batch) -> Tensor:
     """float[B, n + r, hidden]: tokens, then regions as the averages of their tokens, all with their residuals."""
     count, regions, members = batch.merged.shape[:3]
     tokens = model.project(batch.features) + residuals_at(model, batch.level, batch.xy)
@@ -80,7 +80,7 @@ def image_embeddings(model: UHRBATModel, batch: Batch) -> Tensor:
     return torch.cat([tokens, parts.view(count, regions, members, -1).mean(2)], 1)
 
 
-def losses(model: UHRBATModel, batch: Batch, before: Tensor, neighbours: Neighbours) -> tuple[Tensor, Tensor, Tensor]:
+def losses(model: Network, batch: Batch, before: Tensor, neighbours: Neighbours) -> tuple[Tensor, Tensor, Tensor]:
     """-> (next-token loss on targets, attention loss, share of target tokens predicted)."""
     count = len(batch.ids)
     image = model.token_mlp(image_embeddings(model, batch))
@@ -143,7 +143,7 @@ def near_listed(batch: Batch, reach: float) -> Tensor:
 
 
 def attention_loss(
-    model: UHRBATModel,
+    model: Network,
     batch: Batch,
     layer: int,
     inputs: Tensor,
@@ -182,7 +182,7 @@ def attention_loss(
     return -(weights * wanted).sum(-1).clamp(min=1e-6).log().mean()
 
 
-def initialise(model: UHRBATModel, drawer: SampleDrawer, codec: TextCodec, generator: torch.Generator) -> None:
+def initialise(model: Network, drawer: SampleDrawer, codec: TextCodec, generator: torch.Generator) -> None:
     """Start from what is known: the projector from the directions that text was matched with and the features' main
     ones, each of unit variance; low-frequency cosines laid over the scene as positions (nano.md), and the same cosines
     as the words for places, so that a place is said as it is seen."""
@@ -219,7 +219,7 @@ def initialise(model: UHRBATModel, drawer: SampleDrawer, codec: TextCodec, gener
         start_token_mlp(model.token_mlp)
 
 
-def start_projector(model: UHRBATModel, features: Tensor, generator: torch.Generator) -> None:
+def start_projector(model: Network, features: Tensor, generator: torch.Generator) -> None:
     """First layer: as many of the text-matched directions as there are, then principal ones; second: orthogonal."""
     first, last = model.projector[0], model.projector[2]
     mean = features.mean(0)
@@ -310,7 +310,7 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
-    model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
+    model = Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
     load_weights(model, args.weights)
     drawer = SampleDrawer(args.bank, model, codec, rng)
     if not args.warm:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.nano.config import POINT_BINS, nano_config
 
@@ -25,7 +25,7 @@ def main() -> None:
     codec = TextCodec(tokenizer, POINT_BINS)
     config = nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)
     config.extra = {"generated_scenes_only": True}
-    model = UHRBATModel(config)
+    model = Network(config)
     model.load_state_dict(
         {n.removeprefix("model."): v for n, v in load_file(args.weights).items() if not n.startswith("heads.")}
     )

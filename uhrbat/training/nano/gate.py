@@ -17,12 +17,13 @@ import torch
 from tqdm import tqdm
 from transformers import AutoTokenizer
 
-from uhrbat.geometry import RELEASED_BUDGETS, SCALES
-from uhrbat.network.model import UHRBATModel
+from uhrbat.budget import RELEASED_BUDGETS
+from uhrbat.geometry import SCALES
+from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.nano.bank import encode_scene
 from uhrbat.training.nano.config import POINT_BINS, nano_config
-from uhrbat.training.nano.pool import PoolScene, write_scene
+from uhrbat.training.nano.pool import PoolWorld, write_scene
 from uhrbat.training.nano.pretrain import encode_texts, load_weights
 from uhrbat.worlds import DEVELOPMENT_SEEDS, KINDS, generate, questions
 
@@ -30,12 +31,12 @@ SIZES = ((0, 8), (8, 16), (16, 32), (32, 100))
 
 
 @torch.inference_mode()
-def measure(model: UHRBATModel, codec: TextCodec, count: int) -> dict:
+def measure(model: Network, codec: TextCodec, count: int) -> dict:
     best_on, recall = defaultdict(list), defaultdict(list)
     for seed in tqdm(range(DEVELOPMENT_SEEDS.start, DEVELOPMENT_SEEDS.start + count), desc="gate"):
         with tempfile.TemporaryDirectory() as folder:
             write_scene(Path(folder), seed, dense=False)
-            pooled = PoolScene(Path(folder), seed)
+            pooled = PoolWorld(Path(folder), seed)
             _, visual = encode_scene(model, pooled)
             owners = [pooled.labels[size].owner.reshape(-1) for size in SCALES]
         scene = generate(seed)
@@ -72,7 +73,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
-    model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval()
+    model = Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval()
     load_weights(model, args.weights)
     print(json.dumps(measure(model, codec, args.scenes), indent=1))
 

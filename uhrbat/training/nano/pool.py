@@ -19,7 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from uhrbat.geometry import PATCH, SCALES
-from uhrbat.worlds import COLORS, KINDS, Question, Scene, generate, questions
+from uhrbat.worlds import COLORS, KINDS, World, WorldQuestion, generate, questions
 
 BASE = 4032
 SMALLEST_VISIBLE = 1.3
@@ -78,7 +78,7 @@ def label_tokens(objects: list[dict], land_map: np.ndarray, size: int, scene_siz
     return TokenLabels(kind, color, center, ignore, owner, land)
 
 
-def object_records(scene: Scene) -> list[dict]:
+def object_records(scene: World) -> list[dict]:
     return [
         {
             "kind": KINDS.index(item.kind),
@@ -89,12 +89,12 @@ def object_records(scene: Scene) -> list[dict]:
     ]
 
 
-def target_records(question: Question) -> list[list[int]]:
+def target_records(question: WorldQuestion) -> list[list[int]]:
     """(kind, colour) indices that a question names; colour -1 means any."""
     return [[KINDS.index(k), COLORS.index(c) if c else -1] for k, c in question.targets]
 
 
-def scale_images(scene: Scene) -> dict[int, np.ndarray]:
+def scale_images(scene: World) -> dict[int, np.ndarray]:
     picture = Image.fromarray(scene.image)
     return {
         size: scene.image if size == scene.size else np.asarray(picture.resize((size, size), Image.BICUBIC))
@@ -122,7 +122,7 @@ def write_scene(folder: Path, seed: int, dense: bool, count: int = 30) -> None:
     (folder / f"{seed}.json").write_text(json.dumps(record))
 
 
-class PoolScene:
+class PoolWorld:
     """One scene of the pool: memory-mapped images and labels by scale."""
 
     def __init__(self, folder: Path, seed: int) -> None:

@@ -24,11 +24,11 @@ from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
 from uhrbat.geometry import PATCH, SCALES, TILE_GRID
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.finetune.state import load_state, save_state
 from uhrbat.training.nano.config import MEAN, POINT_BINS, STD, nano_config
-from uhrbat.training.nano.pool import NO_COLOR, NO_KIND, PoolScene, available
+from uhrbat.training.nano.pool import NO_COLOR, NO_KIND, PoolWorld, available
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS
 
 WINDOW = 8
@@ -51,7 +51,7 @@ class WindowSampler:
 
     def __init__(self, folder: Path, rng: np.random.Generator, hard_capacity: int = 6000) -> None:
         self.folder, self.rng = folder, rng
-        self.scenes: dict[int, PoolScene] = {}
+        self.scenes: dict[int, PoolWorld] = {}
         self.hard: list[tuple[int, int, int, int]] = []
         self.hard_capacity = hard_capacity
         self.refresh()
@@ -59,7 +59,7 @@ class WindowSampler:
     def refresh(self) -> None:
         for seed in available(self.folder):
             if seed not in self.scenes:
-                self.scenes[seed] = PoolScene(self.folder, seed)
+                self.scenes[seed] = PoolWorld(self.folder, seed)
         self.seeds = list(self.scenes)
 
     def add_hard(self, windows: list[tuple[int, int, int, int]]) -> None:
@@ -153,7 +153,7 @@ class PhraseSampler:
                 self.bank[f"{word} {name}"] = [[kind, color]]
         self.plain = list(self.bank)
 
-    def refresh(self, scenes: dict[int, PoolScene]) -> None:
+    def refresh(self, scenes: dict[int, PoolWorld]) -> None:
         for scene in scenes.values():
             for question in scene.questions:
                 self.bank.setdefault(question["text"], question["targets"])
@@ -183,7 +183,7 @@ def encode_texts(codec: TextCodec, texts: list[str], limit: int) -> tuple[Tensor
     return ids, mask
 
 
-def dense_loss(model: UHRBATModel, heads: nn.Linear, features: Tensor, labels: dict, text: Tensor, match: Tensor):
+def dense_loss(model: Network, heads: nn.Linear, features: Tensor, labels: dict, text: Tensor, match: Tensor):
     """Focal loss of every token with every text, plus the readable heads. -> (loss, numbers to log, logits)."""
     visual = model.similarity_vectors(features)
     logits = model.similarity.logits(visual.flatten(0, 1), text).view(*features.shape[:2], -1)
@@ -217,7 +217,7 @@ def dense_loss(model: UHRBATModel, heads: nn.Linear, features: Tensor, labels: d
 
 
 @torch.no_grad()
-def mine(model: UHRBATModel, sampler: WindowSampler, text: Tensor, match: Tensor, tiles: int, rng) -> list:
+def mine(model: Network, sampler: WindowSampler, text: Tensor, match: Tensor, tiles: int, rng) -> list:
     """Look at whole tiles and return tokens (seed, size, row, col) that are most wrongly matched."""
     found = []
     for _ in range(tiles // 4):
@@ -276,7 +276,7 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
-    model = UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
+    model = Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
     nn.init.normal_(model.vision.embeddings.patch_embedding.weight, std=0.03)
     nn.init.normal_(model.vision.embeddings.position_embedding.weight, std=0.02)
     nn.init.normal_(model.similarity.text_model.embeddings.token_embedding.weight, std=0.3)
@@ -343,7 +343,7 @@ def main() -> None:
             save_state(args.out, whole, optimizer, step)
 
 
-def load_weights(model: UHRBATModel, path: Path) -> None:
+def load_weights(model: Network, path: Path) -> None:
     """Weights of a pre-training run (a file; its heads are left out) or of a shipped model (its folder), which may be of a
     time before there was a prior."""
     if path.is_dir():

@@ -17,18 +17,18 @@ from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
 from uhrbat.geometry import SCALES
-from uhrbat.network.model import UHRBATModel
+from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.nano.bank import encode_scene
 from uhrbat.training.nano.config import POINT_BINS, nano_config
-from uhrbat.training.nano.pool import PoolScene, available
+from uhrbat.training.nano.pool import PoolWorld, available
 from uhrbat.training.nano.pretrain import load_weights
 
 BACKGROUND = 6000
 logger = logging.getLogger(__name__)
 
 
-def shared_tokens(old: UHRBATModel, new: UHRBATModel, scene: PoolScene, rng: np.random.Generator, bfloat16: bool):
+def shared_tokens(old: Network, new: Network, scene: PoolWorld, rng: np.random.Generator, bfloat16: bool):
     """Features of one scene's object tokens and some of its background by both towers, float32[n, width] each."""
     (before, _), (after, _) = encode_scene(old, scene, bfloat16), encode_scene(new, scene, bfloat16)
     out = ([], [])
@@ -70,14 +70,14 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
-    old, new = (UHRBATModel(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval() for _ in range(2))
+    old, new = (Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval() for _ in range(2))
     load_weights(old, args.old)
     new.load_state_dict(old.state_dict())
     tower = {n.removeprefix("model."): v for n, v in load_file(args.tower).items()}
     new.load_state_dict({n: v for n, v in tower.items() if n.startswith(("vision.", "similarity."))}, strict=False)
     rng = np.random.default_rng(0)
     seeds = available(args.pool)[: args.scenes]
-    pairs = [shared_tokens(old, new, PoolScene(args.pool, seed), rng, args.bfloat16) for seed in seeds]
+    pairs = [shared_tokens(old, new, PoolWorld(args.pool, seed), rng, args.bfloat16) for seed in seeds]
     before, after = (torch.cat(part) for part in zip(*pairs))
     logger.info("%d tokens, variance kept %.3f", len(after), refit(new.projector[0], before, after))
     save_file({f"model.{n}": v.contiguous() for n, v in new.state_dict().items()}, args.out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uhrbat.worlds import KIND_COLORS, KIND_SIZES, KINDS, LAND_COVERS, Scene, SceneObject
+from uhrbat.worlds import KIND_COLORS, KIND_SIZES, KINDS, LAND_COVERS, World, WorldObject
 
 SIZE = 4032
 MARGIN = 60
@@ -33,17 +33,17 @@ def draw_places(rng: np.random.Generator, count: int, apart: float = 90.0) -> np
     return places
 
 
-def virtual_scene(rng: np.random.Generator, seed: int) -> Scene:
-    """A Scene with objects and a land cover but an empty picture."""
+def virtual_scene(rng: np.random.Generator, seed: int) -> World:
+    """A World with objects and a land cover but an empty picture."""
     specs = draw_specs(rng)
     objects = []
     for (kind, color), (x, y) in zip(specs, draw_places(rng, len(specs))):
         low, high = KIND_SIZES[kind]
         half = np.exp(rng.uniform(np.log(low), np.log(high))) / 2
-        objects.append(SceneObject(kind, color, (int(x - half), int(y - half), int(x + half) + 1, int(y + half) + 1)))
+        objects.append(WorldObject(kind, color, (int(x - half), int(y - half), int(x + half) + 1, int(y + half) + 1)))
     return bare_scene(objects, LAND_COVERS[rng.integers(len(LAND_COVERS))], seed)
 
 
-def bare_scene(objects: list[SceneObject], land_cover: str, seed: int) -> Scene:
+def bare_scene(objects: list[WorldObject], land_cover: str, seed: int) -> World:
     empty = np.zeros((1, 1, 3), np.uint8)
-    return Scene(empty, tuple(objects), land_cover, np.zeros((1, 1), np.uint8), seed, SIZE)
+    return World(empty, tuple(objects), land_cover, np.zeros((1, 1), np.uint8), seed, SIZE)

@@ -1,0 +1,195 @@
+"""An image as tokens: what every question about it is asked of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from cachetools import LRUCache
+from torch import Tensor
+
+from uhrbat import imagery
+from uhrbat.geometry import Square
+from uhrbat.network.text import clean_question
+from uhrbat.progress import Flag, Progress, Reporter
+from uhrbat.question import Question
+from uhrbat.selection import importance, sam
+from uhrbat.selection.ranking import rank_tokens
+from uhrbat.selection.regions import BACKGROUND, partition, region_settings
+from uhrbat.selection.released import unseeded_kmeans
+from uhrbat.settings import Settings
+
+if TYPE_CHECKING:
+    from uhrbat.engine import UHRBAT
+
+PHOTOGRAPH_CAVEAT = (
+    "nano was trained on generated scenes only; this image is not one of them, so take its answer as a demonstration."
+)
+QUESTIONS_AN_IMAGE = 8
+"""Questions, and partitions, that an image remembers."""
+
+
+@dataclass(repr=False)
+class EncodedImage:
+    """An image as tokens: embeddings and similarity vectors of every scale, tile-major. Serves every question.
+
+    embeddings: {size: float[N, hidden]} without residuals; visual: {size: float[N, p]}; excluded: {size: bool[N]}
+    tokens of padding or nodata, never evidence; padding is, where the model was trained with it (Profile.released).
+    overview: uint8[side, side, 3], the square at the coarsest scale that shows enough for SAM.
+    features: {size: float[N, width]} of the vision tower, where they were asked for.
+    """
+
+    engine: UHRBAT
+    info: imagery.ImageInfo | None
+    square: Square
+    embeddings: dict[int, Tensor]
+    visual: dict[int, Tensor]
+    excluded: dict[int, Tensor]
+    overview: np.ndarray
+    generated: bool
+    seconds: dict[str, float]
+    features: dict[int, Tensor] = field(default_factory=dict)
+    _questions: LRUCache[tuple[str, Settings], Question] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
+    _regions: LRUCache[tuple, dict[int, Tensor]] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
+    _masks: np.ndarray | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def caveat(self) -> str | None:
+        return None if self.generated or self.engine.knows_photographs else PHOTOGRAPH_CAVEAT
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of tensors held for this image, questions included."""
+        held = [*self.embeddings.values(), *self.visual.values(), *self.excluded.values()]
+        for regions in self._regions.values():
+            held += regions.values()
+        masks = 0 if self._masks is None else self._masks.nbytes
+        total = sum(value.numel() * value.element_size() for value in held) + self.overview.nbytes + masks
+        return total + sum(asked.nbytes for asked in list(self._questions.values()))
+
+    @property
+    def device(self) -> torch.device:
+        return next(iter(self.embeddings.values())).device
+
+    def to(self, device: str | torch.device) -> EncodedImage:
+        """Move everything held for this image, in place; a question moves it back to the model's device itself."""
+        with self._lock:
+            for held in (self.embeddings, self.visual, self.excluded, *self._regions.values()):
+                held.update({size: values.to(device) for size, values in held.items()})
+            for asked in self._questions.values():
+                asked.to(device)
+        return self
+
+    def coarse(self, size: int) -> Tensor:
+        """Embeddings of one scale as the attention pass sees them, residual included."""
+        return self.with_residual(size, self.engine.network.profile.attention_residual)
+
+    def with_residual(self, size: int, times: int) -> Tensor:
+        """Embeddings float[N, hidden] of one scale with its residual added so many times."""
+        residual = self.engine.network.residual(size)
+        values = self.embeddings[size]
+        return values if residual is None or not times else values + times * residual.to(values.dtype)
+
+    @torch.inference_mode()
+    def ask(
+        self,
+        question: str,
+        settings: Settings | None = None,
+        progress: Progress | bool | None = None,
+        cancel: Flag | None = None,
+        lines: bool = False,
+    ) -> Question:
+        """Score, partition and rank all tokens for a question. InputError for an empty or unreadable question.
+
+        lines: keep the question's line breaks (benchmarks).
+        """
+        text = clean_question(question, lines)
+        settings = settings or self.engine.settings
+        key = (text, settings)
+        if self.device != self.engine.device:
+            self.to(self.engine.device)
+        with self._lock:
+            if key in self._questions:
+                return self._questions[key]
+        report = Reporter(progress, cancel)
+        report("score", 0.0)
+        scores = self.score(text, settings)
+        regions = self.partition(settings, report)
+        report("rank", 0.0)
+        rankings = {}
+        for size, values in scores.items():
+            excluded = self.excluded[size]
+            rankings[size] = rank_tokens(
+                values,
+                regions[size],
+                settings.order,
+                background=BACKGROUND if settings.regions == "sam" else None,
+                excluded=excluded if bool(excluded.any()) else None,
+            )
+        report("rank", 1.0)
+        asked = Question(self, text, settings, scores, regions, rankings, report.close())
+        with self._lock:
+            self._questions[key] = asked
+        return asked
+
+    @torch.inference_mode()
+    def score(self, question: str, settings: Settings) -> dict[int, Tensor]:
+        """The importance {size: float32[N]} of every token for a clean question."""
+        engine, method = self.engine, settings.importance
+        sizes = self.square.sizes
+        if method in ("similarity", "fused"):
+            similar = importance.similarity(engine.network, self.visual, engine.question_vector(question))
+        if method in ("attention", "fused"):
+            coarse = self.coarse(engine.network.config.attention_scale)
+            prompt = engine.codec.prompt(question, settings.release)
+            attended = importance.attention(engine.network, coarse, prompt, sizes)
+        if method == "similarity":
+            return similar
+        return attended if method == "attention" else importance.fused(similar, attended)
+
+    @torch.inference_mode()
+    def partition(self, settings: Settings, report: Reporter | None = None) -> dict[int, Tensor]:
+        """The regions {size: int64[N]}, made once for every question."""
+        report = report or Reporter(None, None)
+        key = (settings.regions, settings.seed, settings.clusters, settings.iterations, settings.release)
+        if key not in self._regions:
+            out = {}
+            profile = self.engine.network.profile
+            for index, scale in enumerate(self.square.scales):
+                report("partition", index / len(self.square.scales))
+                chosen = region_settings(settings, scale, self.square.sizes, profile.coordinates)
+                if settings.regions == "sam":
+                    out[scale.size] = partition(None, scale, chosen, self.masks(report))
+                    continue
+                tokens = self.with_residual(scale.size, profile.region_residual)
+                unseeded = settings.release and settings.regions == "kmeans"
+                out[scale.size] = (unseeded_kmeans if unseeded else partition)(tokens, scale, chosen)
+            self._regions[key] = {size: regions.to(self.device) for size, regions in out.items()}
+        return self._regions[key]
+
+    def masks(self, report: Callable[[str, float], None] | None = None) -> np.ndarray:
+        """int32[s, s] label map of the square for regions "sam", by the model's segmenter once an image."""
+        if self._masks is None:
+            engine = self.engine
+            engine.segmenter = engine.segmenter or sam.Segmenter.from_pretrained(engine.sam, engine.device)
+            tell = (lambda share: report("partition", share)) if report else None
+            self._masks = engine.segmenter.label_map(self.overview, tell)
+        return self._masks
+
+    def use_masks(self, masks: np.ndarray) -> None:
+        """Partition "sam" by these masks from now on (`regions.masks_to_regions`) instead of the segmenter's."""
+        with self._lock:
+            self._masks = masks
+            for held in (self._questions, self._regions):
+                held.clear()
+
+    def __repr__(self) -> str:
+        return (
+            f"EncodedImage({self.square.width:,} x {self.square.height:,} px, {self.square.tokens:,} tokens, "
+            f"scales {', '.join(map(str, self.square.sizes))})"
+        )
