@@ -87,7 +87,9 @@ def marks_geojson(run: KeptRun) -> str:
         evidence = bool(run.known and index in run.known.evidence)
         features.append(box("evidence" if evidence else "object", item.box, kind=item.kind, color=item.color))
     if run.inspected:
-        features.append(box("inspected", run.inspected.box, verdict=run.inspected.verdict, cause=run.inspected.cause))
+        features.append(
+            box("inspected", run.inspected.box, verdict=run.inspected.fate.verdict, cause=run.inspected.fate.cause)
+        )
     for point in run.points:
         if point["status"] != "missed":
             position = list(place.to_map(point["x"], point["y"]))

@@ -93,12 +93,12 @@ def object_value(run: KeptRun, inspected: InspectResult) -> dict[str, Any]:
         "budgets": list(inspected.budgets),
         "rows": [
             {**vars(row), "pixels": list(row.pixels), **cells, "scale_tokens": (row.size // 14) ** 2}
-            for row, cells in zip(inspected.rows, touched, strict=True)
+            for row, cells in zip(inspected.fate.rows, touched, strict=True)
         ],
-        "verdict": inspected.verdict,
-        "cause": inspected.cause,
-        "smallest_budget": inspected.smallest_budget,
-        "steps": [vars(step) for step in inspected.steps],
+        "verdict": inspected.fate.verdict,
+        "cause": inspected.fate.cause,
+        "smallest_budget": inspected.fate.smallest_budget,
+        "steps": [vars(step) for step in inspected.fate.steps],
         "forced": run.counterfactuals.get("forced"),
         "without": run.counterfactuals.get("without"),
     }

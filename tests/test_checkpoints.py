@@ -1,7 +1,6 @@
 import json
 import sys
 import types
-from pathlib import Path
 
 import huggingface_hub
 import numpy as np
@@ -10,8 +9,8 @@ import torch
 from huggingface_hub.errors import DryRunError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
-from tests import layouts, tiny
-from tests.layouts import SCALES, language, write_onevision, write_released
+from tests.support import layouts, tiny
+from tests.support.layouts import SCALES, language, write_onevision, write_released
 from uhrbat.checkpoints import hub, loading
 from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT
@@ -60,7 +59,7 @@ def test_a_scale_without_a_residual_has_none(tmp_path):
     write_released(tmp_path / "ckpt")
     path = tmp_path / "ckpt/model.safetensors"
     save_file({k: v for k, v in load_file(path).items() if not k.endswith("residuals.672")}, path)
-    model = load(str(tmp_path / "ckpt"), CPU, FLOAT).model
+    model = load(str(tmp_path / "ckpt"), CPU, FLOAT).network
     assert model.residual(672) is None and model.residual(336) is not None
 
 
@@ -76,7 +75,7 @@ def test_saved_and_loaded_again_it_gives_equal_outputs(tmp_path, layout):
     first = UHRBAT.from_pretrained(str(folder), device="cpu")
     first.save_pretrained(tmp_path / "again")
     again = UHRBAT.from_pretrained(str(tmp_path / "again"), device="cpu")
-    assert same(first.model, again.model) and first.settings == again.settings and first.scales == again.scales
+    assert same(first.network, again.network) and first.settings == again.settings and first.scales == again.scales
     (tokens, text), (tokens_again, text_again) = answer_of(first), answer_of(again)
     assert torch.equal(tokens, tokens_again) and text == text_again
 
@@ -84,7 +83,7 @@ def test_saved_and_loaded_again_it_gives_equal_outputs(tmp_path, layout):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_keeps_rotary_frequencies_whole(tmp_path, dtype):
     network = write_released(tmp_path / "ckpt")
-    model = load(str(tmp_path / "ckpt"), CPU, dtype).model
+    model = load(str(tmp_path / "ckpt"), CPU, dtype).network
     assert {value.dtype for value in model.parameters()} == {dtype}
     ours, theirs = model.language.model.rotary_emb.inv_freq, network.language.model.rotary_emb.inv_freq
     assert ours.dtype == torch.float32 and torch.equal(ours, theirs)
@@ -96,7 +95,7 @@ def test_large_weights_are_saved_in_shards(tmp_path, monkeypatch):
     network = tiny.network()
     loading.save(network, tiny.tokenizer(), tmp_path, FLOAT)
     assert (tmp_path / "model.safetensors.index.json").is_file()
-    assert same(load(str(tmp_path), CPU, FLOAT).model, network)
+    assert same(load(str(tmp_path), CPU, FLOAT).network, network)
 
 
 def broken(tmp_path, **how):
@@ -133,7 +132,7 @@ def test_unexpected_tensors_are_listed_and_can_be_left_out(tmp_path):
     folder = broken(tmp_path)
     change(folder, lambda t: t.update({"model.surprise.weight": torch.zeros(2)}))
     refused(folder, "1 are unexpected", "model.surprise.weight", "ignore_unexpected=True")
-    assert load(str(folder), CPU, FLOAT, ignore_unexpected=True).model
+    assert load(str(folder), CPU, FLOAT, ignore_unexpected=True).network
 
 
 def test_tensors_of_another_shape_are_listed_with_both_shapes(tmp_path):
@@ -217,13 +216,13 @@ def test_layers_are_spread_over_gpus_by_free_memory(monkeypatch):
 def test_a_device_map_places_each_part_where_its_longest_name_says(tmp_path):
     write_released(tmp_path / "ckpt")
     parts = {"": "cpu", "language.model.layers.1": "meta"}
-    model = load(str(tmp_path / "ckpt"), CPU, FLOAT, device_map=parts).model
+    model = load(str(tmp_path / "ckpt"), CPU, FLOAT, device_map=parts).network
     layers = model.language.model.layers
     assert (
         {p.device.type for p in layers[0].parameters()} == {"cpu"} == {p.device.type for p in model.vision.parameters()}
     )
     assert {p.device.type for p in layers[1].parameters()} == {"meta"}
-    assert load(str(tmp_path / "ckpt"), CPU, FLOAT, device_map="auto").model.device == CPU
+    assert load(str(tmp_path / "ckpt"), CPU, FLOAT, device_map="auto").network.device == CPU
     with pytest.raises(CheckpointError, match="device_map"):
         load(str(tmp_path / "ckpt"), CPU, FLOAT, device_map="balanced")
 
@@ -289,7 +288,7 @@ def test_without_network_what_is_on_disk_is_used_or_the_error_says_what_to_do(tm
         return there[0]
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    assert load("RL-MIND/UHR-BAT", CPU, FLOAT).model
+    assert load("RL-MIND/UHR-BAT", CPU, FLOAT).network
     there.clear()
     with pytest.raises(CheckpointError, match="check the network"):
         load("RL-MIND/UHR-BAT", CPU, FLOAT)
@@ -315,7 +314,7 @@ def test_a_model_is_pushed_with_its_card(tmp_path, monkeypatch):
     kept = {}
 
     def upload_folder(repo_id, folder_path, token):
-        kept.update({path.name: path.read_bytes() for path in Path(folder_path).iterdir() if path.is_file()})
+        kept.update({path.name: path.read_bytes() for path in loading.Path(folder_path).iterdir() if path.is_file()})
 
     monkeypatch.setattr(huggingface_hub, "create_repo", lambda name, **_: types.SimpleNamespace(repo_id=name))
     monkeypatch.setattr(huggingface_hub, "upload_folder", upload_folder)
@@ -332,7 +331,7 @@ def test_a_quantised_language_model_answers_nearly_the_same(tmp_path, bits, monk
     blocks = {"hidden_size": 64, "intermediate_size": 64}  # bitsandbytes quantises 64 numbers at a time
     monkeypatch.setattr(layouts, "language", lambda words: language(words) | blocks)
     network = write_released(tmp_path / "ckpt")
-    model = load(str(tmp_path / "ckpt"), CPU, FLOAT, bits=bits).model
+    model = load(str(tmp_path / "ckpt"), CPU, FLOAT, bits=bits).network
     image = torch.randn(20, 64, generator=torch.Generator().manual_seed(0))
     prompt = torch.tensor([3, 4, 5])
     with torch.no_grad():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.tiny import engine, network
+from tests.support.tiny import engine, network
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import canvas_of
@@ -68,9 +68,9 @@ def test_pixels_without_data_are_never_evidence(half, importance, name):
     selection = view.select(2000) if name == "uhrbat" else view.baseline(name, 2000)
     assert selection.tokens > 500
     for size, part in selection.selections.items():
-        inside = view.scene.square.tokens_in_box(size, (0, 0, 500, 700))
+        inside = view.image.square.tokens_in_box(size, (0, 0, 500, 700))
         seen = np.zeros(len(part.kind), bool)
-        seen[inside] = seen[view.scene.square.token_at(size, 900.5, 350.5)] = True
+        seen[inside] = seen[view.image.square.token_at(size, 900.5, 350.5)] = True
         empty = torch.as_tensor(~seen)
         assert not part.kind[empty].any()
         assert (view.rankings[size].rank[empty] == view.rankings[size].never).all()
@@ -130,7 +130,7 @@ def test_points_are_in_image_pixels(scene):
     codec = engine().codec
     assert scene.square.offset == (0, 150)
     ids = [codec.y_ids[4], codec.x_ids[4], *codec.plain_ids("yes"), codec.end]
-    network = engine().model
+    network = engine().network
     original, network.generate = network.generate, lambda *args, **kwargs: (ids[:-1], False)
     try:
         answer = scene.ask(QUESTION).select(10).answer()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.tiny import engine, network
+from tests.support.tiny import engine, network
 from uhrbat.geometry import Scale
 from uhrbat.selection import importance
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.imagery.made_images import write_tiff
-from tests.tiny import config, network, tokenizer
+from tests.support.made_images import write_tiff
+from tests.support.tiny import config, network, tokenizer
 from uhrbat.__main__ import main
 from uhrbat.checkpoints import loading
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.tiny import BINS, network, tokenizer
+from tests.support.tiny import BINS, network, tokenizer
 from uhrbat.geometry import Scale
 from uhrbat.network.config import Profile
 from uhrbat.network.decoder import Pointing, generate_many

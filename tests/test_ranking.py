@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.golden_select import cases, through_mlp
+from tests.support.golden import cases, through_mlp
 from uhrbat.choices import DROPPED, PRESERVED
 from uhrbat.errors import InputError
 from uhrbat.selection.ranking import rank_tokens
@@ -223,7 +223,7 @@ def test_the_gpu_ranks_alike():
 
 
 def test_the_whole_pyramid_is_ranked_at_once():
-    """A sanity bound far above the 50 ms aimed at (tests/benchmarks/bench_selection.py measures it)."""
+    """A sanity bound far above the 50 ms aimed at (tools.bench_selection measures it)."""
     began = time.perf_counter()
     for tokens in (2304, 9216, 36864, 82944):
         random_ranking(tokens, 600)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.golden_select import SHARED
+from tests.support.golden import SHARED
 from uhrbat.checkpoints.layouts import published_name
 from uhrbat.engine import UHRBAT
 from uhrbat.imagery import canvas_of
@@ -77,7 +77,7 @@ def test_every_stored_weight_is_loaded(engine):
 def test_released_settings_are_the_default(engine, engine_with_residuals):
     assert engine.scales == SCALES
     assert engine.network.profile.name == "reference-no-residual"
-    assert engine_with_residuals.model.profile.name == "reference"
+    assert engine_with_residuals.network.profile.name == "reference"
     assert engine.settings == Settings(importance="attention", order="mean")
 
 

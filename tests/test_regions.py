@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.golden_select import SHARED, cases
+from tests.support.golden import SHARED, cases
 from uhrbat.errors import InputError
 from uhrbat.geometry import Scale
 from uhrbat.selection import clustering

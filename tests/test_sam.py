@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import SamConfig, SamModel
 
-from tests.tiny import engine
+from tests.support.tiny import engine
 from uhrbat.checkpoints import hub
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import CheckpointError
@@ -116,7 +116,7 @@ def test_a_tiny_sam_partitions_a_scene_once_an_image(tiny_sam):
 
 def test_a_worker_offers_the_regions_of_a_sam_that_it_has(tiny_sam, monkeypatch):
     def load(*_):
-        return UHRBAT("tiny", engine().model, engine().codec)
+        return UHRBAT("tiny", engine().network, engine().codec)
 
     monkeypatch.setattr(hub, "on_disk", lambda name: False)
     assert Models(Offer(), load).infos()[0].regions == ("kmeans", "grid", "none")

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.tiny import BINS, tokenizer
+from tests.support.tiny import BINS, tokenizer
 from uhrbat.errors import InputError
 from uhrbat.network.text import MAX_QUESTION, TextCodec, choices, clean_question
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.layouts import released_network, write_clip, write_onevision, write_released
+from tests.support.layouts import released_network, write_clip, write_onevision, write_released
 from uhrbat.checkpoints.layouts import CONTRAST
 from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT
@@ -43,7 +43,7 @@ def test_clip_features_are_the_hidden_state_before_the_last_layer(tiles):
 @torch.no_grad()
 def test_siglip_sees_336_px_tiles_with_interpolated_positions(onevision, tiles):
     folder, theirs = onevision
-    ours = load(str(folder), CPU, FLOAT).model
+    ours = load(str(folder), CPU, FLOAT).network
     tower = theirs.model.vision_tower
     hidden = tower(tiles, interpolate_pos_encoding=True, output_hidden_states=True).hidden_states[-1]
     torch.testing.assert_close(ours.features(tiles), hidden, rtol=1e-4, atol=1e-5)
@@ -54,7 +54,7 @@ def test_siglip_sees_336_px_tiles_with_interpolated_positions(onevision, tiles):
 @torch.no_grad()
 def test_the_language_model_of_onevision_answers_as_transformers_does(onevision):
     folder, theirs = onevision
-    ours = load(str(folder), CPU, FLOAT).model
+    ours = load(str(folder), CPU, FLOAT).network
     image = torch.randn(30, 32, generator=torch.Generator().manual_seed(1))
     before, after = torch.tensor([3, 4, 5]), torch.tensor([9, 8, 7])
     ids, _ = ours.generate(before, image, after, stop=(), max_new_tokens=5)
@@ -71,7 +71,7 @@ def test_the_language_model_of_onevision_answers_as_transformers_does(onevision)
 @pytest.mark.parametrize("how", [{"old_names": True}, {"tied": True}, {"old_names": True, "tied": True}], ids=str)
 def test_onevision_in_its_other_layouts(tmp_path, how):
     theirs = write_onevision(tmp_path, **how)
-    model = load(str(tmp_path), CPU, FLOAT).model
+    model = load(str(tmp_path), CPU, FLOAT).network
     assert torch.equal(model.language.lm_head.weight, theirs.lm_head.weight)
     assert torch.equal(
         model.vision.encoder.layers[1].mlp.fc2.bias, theirs.model.vision_tower.encoder.layers[1].mlp.fc2.bias

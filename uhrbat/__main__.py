@@ -114,7 +114,7 @@ def _bands(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"'{text}' is no list of bands like 4,3,2") from None
 
 
-def _view(args: argparse.Namespace):
+def _question(args: argparse.Namespace):
     from uhrbat.engine import UHRBAT
     from uhrbat.geometry import Square
     from uhrbat.imagery import open_image
@@ -122,33 +122,33 @@ def _view(args: argparse.Namespace):
     from uhrbat.settings import Settings
 
     info = open_image(args.image, bands=args.bands)
-    question = clean_question(args.question)
+    text = clean_question(args.question)
     given = {n: getattr(args, n) for n in ("importance", "regions", "order", "seed") if getattr(args, n) is not None}
     Settings(**given)
     model = UHRBAT.from_pretrained(args.model, args.device)
-    model.split_budget(args.budget)
+    model.budgets(args.budget)
     if getattr(args, "box", None):
         Square(info.width, info.height, model.scales).check_box(args.box)
-    scene = model.encode(args.image, info=info, progress=not args.json)
+    image = model.encode(args.image, info=info, progress=not args.json)
     settings = Settings(**(asdict(model.settings) | given))
-    return scene, scene.ask(question, settings, progress=not args.json)
+    return image, image.ask(text, settings, progress=not args.json)
 
 
 def _ask(args: argparse.Namespace) -> int:
-    scene, view = _view(args)
-    selection = view.select(args.budget)
+    image, question = _question(args)
+    selection = question.select(args.budget)
     answer = selection.answer(progress=not args.json)
-    seconds = {name: round(value, 3) for name, value in (scene.seconds | view.seconds | answer.seconds).items()}
+    seconds = {name: round(value, 3) for name, value in (image.seconds | question.seconds | answer.seconds).items()}
     report = {
         "answer": str(answer),
         "caveat": answer.caveat,
         "points": [[round(x, 1), round(y, 1)] for x, y in answer.points],
         "tokens": answer.tokens,
-        "of": scene.square.tokens,
+        "of": image.square.tokens,
         "budgets": selection.budgets,
         "ledger": {size: asdict(ledger) for size, ledger in selection.ledger.items()},
-        "settings": asdict(view.settings),
-        "notes": list(scene.info.notes),
+        "settings": asdict(question.settings),
+        "notes": list(image.info.notes),
         "seconds": seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
@@ -158,13 +158,13 @@ def _ask(args: argparse.Namespace) -> int:
     print(answer)
     if answer.caveat:
         print(f"note: {answer.caveat}")
-    print(f"{answer.tokens:,} of {scene.square.tokens:,} tokens; seconds: {seconds}")
+    print(f"{answer.tokens:,} of {image.square.tokens:,} tokens; seconds: {seconds}")
     return 0
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    _, view = _view(args)
-    fate = view.fate(tuple(args.box), args.budget)
+    _, question = _question(args)
+    fate = question.fate(tuple(args.box), args.budget)
     if args.json:
         print(json.dumps(asdict(fate), indent=1, default=float))
         return 0

@@ -10,9 +10,9 @@ from rasterio.transform import from_origin
 
 from app.explorer import Explorer
 from app.page import _lay_out
-from tests.app.fake_worker import FakeWorker
-from tests.imagery.made_images import picture as test_picture
-from tests.imagery.made_images import write_tiff
+from tests.support.fake_worker import FakeWorker
+from tests.support.made_images import picture as test_picture
+from tests.support.made_images import write_tiff
 
 
 @pytest.fixture

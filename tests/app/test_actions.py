@@ -8,7 +8,8 @@ import pytest
 from app import examples
 from app.actions import Actions
 from app.explorer import SWEEP, budget_of, check_budget
-from tests.app.fake_worker import FakeWorker
+from tests.support.fake_worker import FakeWorker
+from tests.support.handlers import event, last
 from uhrbat.errors import InputError, WorkerError
 
 METHOD = ("nano", "default", "default", "default", 0)
@@ -18,18 +19,6 @@ BUDGET = {"total": 3000, "per_scale": None}
 @pytest.fixture
 def do(explorer, parts):
     return Actions(explorer, parts)
-
-
-def last(updates, part):
-    """The last value that a part was sent."""
-    values = [update[part] for update in updates if part in update]
-    assert values, "nothing was sent"
-    return values[-1]
-
-
-def event(**data):
-    made = gr.EventData(None, data)
-    return made
 
 
 @pytest.fixture

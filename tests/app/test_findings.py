@@ -11,8 +11,8 @@ from app.actions import Actions
 from app.explorer import Explorer
 from app.ingest import Picture
 from app.scene_files import WorldKey
-from tests.app import made_up_findings
-from tests.app.test_actions import event, last
+from tests.support import made_up_findings
+from tests.support.handlers import event, last
 from uhrbat.errors import ImageError, InputError
 from uhrbat.imagery import read_canvas
 from uhrbat.imagery.provenance import is_generated

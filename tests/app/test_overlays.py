@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from app import overlays
-from tests.app.fake_worker import scale_map
+from tests.support.fake_worker import scale_map
 from uhrbat.geometry import Scale
 
 

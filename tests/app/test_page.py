@@ -11,7 +11,7 @@ from gradio_client.exceptions import AppError
 
 from app.explorer import Explorer
 from app.page import build, launch_options
-from tests.app.fake_worker import FakeWorker
+from tests.support.fake_worker import FakeWorker
 from uhrbat.choices import METHODS
 
 

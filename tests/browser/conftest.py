@@ -1,11 +1,10 @@
 """A running explorer and a Chromium. Without a Chromium these tests fail; they are never skipped.
 
 UHRBAT_CHROMIUM names a browser to use. UHRBAT_EXPLORER_URL tests an explorer that runs already, e.g. the one on a
-fake worker (`python -m tests.app.fake_worker`); otherwise `python app.py` is started, with the real worker and nano.
+fake worker (`python -m tests.support.fake_worker`); otherwise `python app.py` is started, with the real worker and nano.
 """
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,9 +15,9 @@ import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.support.browsing import FLAGS, find_chromium
+
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]  # fmt: skip
 START_SECONDS = 180
 
 
@@ -55,12 +54,6 @@ def wait_for(address, explorer, log):
         except httpx.HTTPError:
             time.sleep(0.2)
     raise AssertionError(f"the explorer did not start: {log.read_text()[-2000:]}")
-
-
-def find_chromium():
-    """UHRBAT_CHROMIUM, else the system's, else None: Playwright's own."""
-    named = os.environ.get("UHRBAT_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture(scope="session")

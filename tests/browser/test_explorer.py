@@ -13,30 +13,12 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from app import examples
+from tests.support.browsing import ANSWER_MS, ask, draw_box, settle, state
 from uhrbat.budget import split_budget
 from uhrbat.geometry import SCALES
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "real" / "brighton"
-ANSWER_MS = 240_000
 FIRST = examples.load()[0]
-
-
-def state(page, expression):
-    """A part of the page's state."""
-    return page.evaluate(f"window.UHRBAT.state.{expression}")
-
-
-def ask(page):
-    """Ask, and wait for the answer to this very question; a stale one is cleared first."""
-    page.evaluate("window.UHRBAT.set({answer: null})")
-    page.click(".uhr-ask")
-    page.wait_for_selector("#uhr-answer", timeout=ANSWER_MS)
-    page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy")
-
-
-def settle(page):
-    """Two frames: what follows a change has been drawn."""
-    page.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
 
 
 def ledger(page):
@@ -54,20 +36,6 @@ def drag_slider(page, start, stop, steps=24):
     for position in x[1:]:
         page.mouse.move(position, y)
     return page.mouse.up
-
-
-def draw_box(page, box):
-    """Draw a box, in image pixels, by mouse on the map."""
-    place = "([x, y]) => { const v = window.UHRBAT.view; return v.map.latLngToContainerPoint(v.toMap(x, y)); }"
-    corners = [page.evaluate(place, [box[i], box[i + 1]]) for i in (0, 2)]
-    frame = page.locator(".uhr-map").bounding_box()
-    page.click("[data-tool=drawing]")
-    (x0, y0), (x1, y1) = [(frame["x"] + c["x"], frame["y"] + c["y"]) for c in corners]
-    page.mouse.move(x0, y0)
-    page.mouse.down()
-    page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2, steps=2)
-    page.mouse.move(x1, y1, steps=2)
-    page.mouse.up()
 
 
 def test_the_story(open_page, url):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from playwright.sync_api import expect
 from rasterio.transform import from_origin
 
-from tests.browser.test_explorer import ask, draw_box, state
-from tests.imagery.made_images import picture, write_tiff
+from tests.support.browsing import ask, draw_box, state
+from tests.support.made_images import picture, write_tiff
 from uhrbat.geometry import SCALES, Square
 
 ORIGIN = (500_000, 5_000_000)

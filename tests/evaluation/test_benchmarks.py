@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.golden_select import SHARED
-from tests.tiny import engine
+from tests.support.golden import SHARED
+from tests.support.tiny import engine
 from uhrbat.errors import InputError
 from uhrbat.evaluation.benchmarks import run as runner
 from uhrbat.evaluation.benchmarks import scoring

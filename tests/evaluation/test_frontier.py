@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny import config, engine, network, tokenizer
+from tests.support.tiny import config, engine, network, tokenizer
 from uhrbat.checkpoints import loading
 from uhrbat.errors import InputError
 from uhrbat.evaluation import answers, encoded, findings
@@ -129,9 +129,9 @@ def test_equal_image_tokens_pass_the_model_once(monkeypatch):
     view = tokens.ask("Is there a ship?")
     cuts = [view.select(50), view.select(120), view.select(120)]
     passed = []
-    original = type(engine().model).image_cache
+    original = type(engine().network).image_cache
     monkeypatch.setattr(
-        type(engine().model),
+        type(engine().network),
         "image_cache",
         lambda self, image, position: passed.append(len(image)) or original(self, image, position),
     )

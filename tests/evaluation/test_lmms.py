@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tiny import engine
+from tests.support.tiny import engine
 from uhrbat.engine import UHRBAT
 
 

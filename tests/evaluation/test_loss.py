@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.tiny import engine, network
+from tests.support.tiny import engine, network
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation import encoded, findings
 from uhrbat.evaluation.loss import pairs, photographs
@@ -48,11 +48,11 @@ def answers_of_a_model_that_sees_what_is_preserved(scene_of):
     def answer(cuts):
         told = []
         for cut in cuts:
-            scene, found, left = scene_of(cut.view)
+            scene, found, left = scene_of(cut.question)
             boxes = [found.objects[index].box for index in scene.evidence if index not in left]
             kept = all(
                 any(
-                    (part.kind[cut.view.scene.square.tokens_in_box(size, box)] == 1).any()
+                    (part.kind[cut.question.image.square.tokens_in_box(size, box)] == 1).any()
                     for size, part in cut.selections.items()
                 )
                 for box in boxes
@@ -76,7 +76,7 @@ def seeing(monkeypatch):
         return original(scene_tokens, scene, cases, truths, *rest)
 
     monkeypatch.setattr(loss, "_answered", answered)
-    answer = answers_of_a_model_that_sees_what_is_preserved(lambda view: asked[id(view.scene), view.question])
+    answer = answers_of_a_model_that_sees_what_is_preserved(lambda view: asked[id(view.image), view.text])
     monkeypatch.setattr(loss, "answer_many", answer)
 
 
@@ -87,9 +87,9 @@ def test_only_changed_tiles_are_encoded_and_the_result_is_the_same(monkeypatch):
     whole = encoder.features(gone.image)
     before = dict(scale_images(canvas_of(scene.image), tokens.square.sizes))
     passed = []
-    original = type(engine().model).features
+    original = type(engine().network).features
     monkeypatch.setattr(
-        type(engine().model), "features", lambda self, pixels: passed.append(len(pixels)) or original(self, pixels)
+        type(engine().network), "features", lambda self, pixels: passed.append(len(pixels)) or original(self, pixels)
     )
     quick = encoder.features_after(tokens, before, gone.image)
     assert 0 < sum(passed) < 20
@@ -212,7 +212,7 @@ def test_with_another_importance_the_compressed_answers_are_scored_by_it_and_the
     original = loss.answer_many
 
     def seen(cuts):
-        scored.extend((cut.view.settings.importance, sum(cut.budgets.values())) for cut in cuts)
+        scored.extend((cut.question.settings.importance, sum(cut.budgets.values())) for cut in cuts)
         return original(cuts)
 
     monkeypatch.setattr(loss, "answer_many", seen)

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from tests.tiny import engine
+from tests.support.tiny import engine
 from uhrbat.errors import InputError
 from uhrbat.evaluation import encoded
 from uhrbat.evaluation import worlds as scenes

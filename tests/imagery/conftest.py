@@ -1,6 +1,6 @@
 import pytest
 
-from .made_images import make_all, shared_data
+from tests.support.made_images import make_all, shared_data
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,9 @@ import pytest
 import rasterio
 from PIL import Image
 
+from tests.support.made_images import claiming_png, cyclic_tiff, deep, lying_jpeg_tiff, picture, write_tiff
 from uhrbat.errors import ImageError
 from uhrbat.imagery import Limits, open_image, read_canvas, sha256_file, write_pyramid
-
-from .made_images import claiming_png, cyclic_tiff, deep, lying_jpeg_tiff, picture, write_tiff
 
 NOT_IMAGES = {
     "empty.jpg": (b"", "empty"),

@@ -11,12 +11,11 @@ import pytest
 import pyvips
 from PIL import Image
 
+from tests.support.made_images import picture, stretched, write_tiff
 from uhrbat.errors import Cancelled
 from uhrbat.geometry import Scale, Square
 from uhrbat.imagery import Canvas, open_image, read_canvas, scale_image, valid_tokens, write_pyramid
 from uhrbat.imagery.canvas import MAX_SIDE
-
-from .made_images import picture, stretched, write_tiff
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.made_images import deep, grey, stretched
 from uhrbat.errors import InputError
 from uhrbat.imagery import TileReader, open_image, read_canvas, write_pyramid
-
-from .made_images import deep, grey, stretched
 
 
 def check(file):

@@ -7,12 +7,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
+from tests.support.made_images import oriented_tiff, picture, write_tiff
 from uhrbat.geometry import SCALES, Square
 from uhrbat.imagery import GeoReference, open_image, read_canvas
 from uhrbat.imagery.headers import Header
 from uhrbat.imagery.info import _upright_transform
-
-from .made_images import oriented_tiff, picture, write_tiff
 
 
 def test_a_utm_file(tmp_path):

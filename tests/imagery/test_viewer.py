@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.made_images import picture
 from uhrbat.errors import ImageError, InputError
 from uhrbat.imagery import TileReader, write_pyramid
-
-from .made_images import picture
 
 
 def decode(jpeg: bytes) -> np.ndarray:

@@ -1,16 +1,13 @@
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.serving import fake_engine
+from tests.support import fake_engine
 from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.server.models import Offer
 from uhrbat.serving.server.service import Service
-
-FAKE_CHILD = (sys.executable, "-m", "tests.serving.fake_worker", "--child")
 
 
 @pytest.fixture(scope="session")

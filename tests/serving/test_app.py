@@ -5,7 +5,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.serving import fake_engine
+from tests.support import fake_engine
 from uhrbat.serving import codec
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.server.app import make_app

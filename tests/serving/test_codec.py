@@ -1,27 +1,12 @@
-import dataclasses
-
 import numpy as np
 import pytest
 
+from tests.support.results import same
 from uhrbat import results
 from uhrbat.errors import BusyError, Cancelled, ImageError, InputError, WorkerError
 from uhrbat.results import Answer, AskResult, MethodResult, Progress, Run, ScaleMap
 from uhrbat.serving import codec
 from uhrbat.serving.protocol import Failure
-
-
-def same(left, right):
-    """Deep equality, arrays and their types included."""
-    if isinstance(left, np.ndarray):
-        return isinstance(right, np.ndarray) and left.dtype == right.dtype and np.array_equal(left, right)
-    if dataclasses.is_dataclass(left):
-        names = [field.name for field in dataclasses.fields(left)]
-        return type(left) is type(right) and all(same(getattr(left, n), getattr(right, n)) for n in names)
-    if isinstance(left, dict):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
-    if isinstance(left, tuple):
-        return len(left) == len(right) and all(map(same, left, right))
-    return left == right and type(left) is type(right)
 
 
 @pytest.fixture

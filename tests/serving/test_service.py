@@ -5,8 +5,8 @@ import types
 
 import pytest
 
-from tests.serving import fake_engine
-from tests.serving.running import until
+from tests.support import fake_engine
+from tests.support.running import until
 from uhrbat.choices import DROPPED, MERGED, PRESERVED
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
 from uhrbat.results import MethodResult, Progress, SweepPoint
@@ -33,9 +33,7 @@ def image(local, picture):
     return local.store(picture)
 
 
-def test_tells_what_is_known_of_an_image(local, image, picture):
-    info = local.info(image)
-    assert (info.width, info.height, info.image, info.georeference) == (72, 48, image, None)
+def test_an_image_is_stored_once(local, image, picture):
     assert local.store(picture) == image
 
 
@@ -155,8 +153,6 @@ def test_wrong_values_are_told_by_the_job(local, image):
 
 
 def test_an_image_that_is_not_stored_is_told(local):
-    with pytest.raises(ImageError, match="no longer stored"):
-        local.info("0" * 64)
     with pytest.raises(ImageError, match="no longer stored"):
         local.ask("0" * 64, "how many?").result(TIMEOUT)
 

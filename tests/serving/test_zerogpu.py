@@ -5,9 +5,8 @@ import time
 
 import pytest
 
-from tests.serving import fake_engine
-from tests.serving.test_child import without_costs
-from tests.serving.test_codec import same
+from tests.support import fake_engine
+from tests.support.results import same, without_costs
 from uhrbat.errors import Cancelled, InputError, WorkerError
 from uhrbat.results import SweepPoint
 from uhrbat.serving import zerogpu

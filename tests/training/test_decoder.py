@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from tests.tiny import BINS, config, tokenizer
+from tests.support.tiny import BINS, config, tokenizer
 from uhrbat.geometry import SCALES, Scale
 from uhrbat.network.decoder import Pointing
 from uhrbat.network.model import Network

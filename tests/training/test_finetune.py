@@ -8,20 +8,18 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests import tiny
-from tests.golden_select import SHARED
-from tests.layouts import released_network
+from tests.support.golden import SHARED
 from uhrbat.budget import split_budget
 from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
 from uhrbat.imagery import canvas_of
-from uhrbat.network.text import TextCodec
 from uhrbat.settings import Settings
 from uhrbat.training.finetune.conversations import read_conversations
 from uhrbat.training.finetune.sample import Sampler
 
 pytest.importorskip("accelerate")
+from tests.support.finetuning import nano, released, settings  # noqa: E402
 from uhrbat.training.finetune import sample
 from uhrbat.training.finetune import train as finetune  # noqa: E402
 from uhrbat.training.finetune.train import Trainer, TrainSettings, budget_of, learning_rate, sample_number  # noqa: E402
@@ -33,36 +31,6 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def every_picture_is_kept(monkeypatch):
     monkeypatch.setattr(sample, "PICTURES", 3)
-
-
-def released(seed=0):
-    return UHRBAT("released", released_network(seed), TextCodec(tiny.tokenizer()))
-
-
-def nano():
-    return UHRBAT("nano", tiny.network(), TextCodec(tiny.tokenizer(), tiny.BINS))
-
-
-@pytest.fixture
-def data(tmp_path):
-    for index in range(3):
-        pixels = np.random.default_rng(index).integers(0, 255, (50, 70, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
-    records = [
-        {
-            "id": index, "image": f"{index}.png", "conversations": [
-                {"from": "human", "value": f"<image>\nWhat is number {index}?"}, {"from": "gpt", "value": answer},
-                *([{"from": "human", "value": "Sure?"}, {"from": "gpt", "value": "yes"}] if index == 2 else []),
-            ],
-        }
-        for index, answer in enumerate(("a red ship", "two cars", "a tree"))
-    ]  # fmt: skip
-    (tmp_path / "data.json").write_text(json.dumps(records))
-    return tmp_path / "data.json"
-
-
-def settings(**how):
-    return TrainSettings(**{"steps": 8, "batch": 2, "lr": 3e-3, "lr_modules": 3e-3, "budgets": (10, 20)} | how)
 
 
 def trained(engine, data, out, stop=None, **how):
@@ -109,7 +77,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(data, tmp_path):
     trained(again, data, tmp_path / "out", save_every=3, random_budgets=(16, 64))
     told = losses(tmp_path / "out")  # the two steps after the last checkpoint were made again
     assert told[:3] + told[5:] == losses(tmp_path / "whole") and told[3:5] == told[5:7]
-    one, two = whole.model.state_dict(), again.model.state_dict()
+    one, two = whole.network.state_dict(), again.network.state_dict()
     trained_names = [name for name in one if not name.startswith("vision.")]
     assert all(torch.equal(one[name], two[name]) for name in trained_names)
     assert sorted(path.name for path in (tmp_path / "out").glob("state-*")) == ["state-0000006", "state-0000008"]
@@ -118,7 +86,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(data, tmp_path):
 def test_the_trained_model_loads(data, tmp_path):
     engine = released()
     trained(engine, data, tmp_path / "out", steps=2)
-    loaded = load(str(tmp_path / "out/model"), CPU, torch.float32).model
+    loaded = load(str(tmp_path / "out/model"), CPU, torch.float32).network
     assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in engine.network.state_dict().items())
 
 

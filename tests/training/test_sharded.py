@@ -9,9 +9,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests import tiny
-from tests.layouts import released_network
-from tests.training.test_finetune import data, released, settings  # noqa: F401 (data is a fixture)
+from tests.support import tiny
+from tests.support.layouts import released_network
 from uhrbat.__main__ import main
 from uhrbat.checkpoints import loading
 from uhrbat.errors import InputError
@@ -19,6 +18,7 @@ from uhrbat.network.model import Network
 from uhrbat.training.finetune.conversations import read_conversations
 
 pytest.importorskip("accelerate")
+from tests.support.finetuning import released, settings  # noqa: E402
 from uhrbat.training.finetune.train import FSDP_CONFIG, Trainer  # noqa: E402
 
 HOW = ["--batch", "4", "--save-every", "2", "--random-budgets", "16,64", "--lr", "3e-3", "--lr-modules", "3e-3"]
@@ -48,7 +48,7 @@ def start(command, **environment):
     assert process.returncode == 0, told[-6000:]
 
 
-def arguments(model, data, out, *more):  # noqa: F811
+def arguments(model, data, out, *more):
     given = ["--model", model, "--data", data, "--images", data.parent, "--out", out, "--device", "cpu"]
     return [str(value) for value in (*given, *HOW, *more)]
 
@@ -59,7 +59,7 @@ def log(out, *names):
 
 
 def weights(folder):
-    return loading.load(str(folder), torch.device("cpu"), torch.float32).model.state_dict()
+    return loading.load(str(folder), torch.device("cpu"), torch.float32).network.state_dict()
 
 
 def assert_same_training(one, two):
@@ -80,7 +80,7 @@ def models(tmp_path_factory):
     return folder
 
 
-def test_two_processes_share_out_the_weights_and_train_as_one_does(models, data, tmp_path):  # noqa: F811
+def test_two_processes_share_out_the_weights_and_train_as_one_does(models, data, tmp_path):
     other = data.with_name("other.json")
     records = json.loads(data.read_text())
     for record in records:
@@ -100,7 +100,7 @@ def test_two_processes_share_out_the_weights_and_train_as_one_does(models, data,
         json.dumps([dict(zip(("arguments", "mixed", "stop"), run, strict=True)) for run in runs])
     )
     launch = ["-m", "accelerate.commands.launch", "--config_file", FSDP_CONFIG, "--main_process_port", "0"]
-    start([*launch, "-m", "tests.training.on_cpus", tmp_path / "runs.json"], ACCELERATE_TORCH_DEVICE="cpu")
+    start([*launch, "-m", "tests.support.train_on_cpus", tmp_path / "runs.json"], ACCELERATE_TORCH_DEVICE="cpu")
 
     for name in ("released", "tied"):
         alone = tmp_path / f"{name}-alone"
@@ -126,10 +126,10 @@ def test_two_processes_share_out_the_weights_and_train_as_one_does(models, data,
 
     loss = log(half, "loss")
     assert loss[0] == pytest.approx(told[0][:1], rel=0.01) and loss[-1] < loss[0]
-    assert loading.load(str(half / "model"), torch.device("cpu"), torch.bfloat16).model.dtype is torch.bfloat16
+    assert loading.load(str(half / "model"), torch.device("cpu"), torch.bfloat16).network.dtype is torch.bfloat16
 
 
-def test_two_processes_share_out_the_batch_by_the_command_of_the_readme(models, data, tmp_path):  # noqa: F811
+def test_two_processes_share_out_the_batch_by_the_command_of_the_readme(models, data, tmp_path):
     """`ACCELERATE_USE_CPU=1 torchrun --standalone --nproc-per-node 2 -m uhrbat train`; torchrun is torch.distributed.run."""
     alone, two = tmp_path / "alone", tmp_path / "two"
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "uhrbat", "train"]
@@ -143,7 +143,7 @@ def test_two_processes_share_out_the_batch_by_the_command_of_the_readme(models, 
     ("kind", "version", "lora", "word"),
     [("DEEPSPEED", 0, 0, "DeepSpeed.*fsdp.yaml"), ("FSDP", 1, 0, "fsdp_version: 2"), ("FSDP", 2, 4, "without FSDP")],
 )
-def test_what_cannot_share_out_the_weights_is_refused(kind, version, lora, word, data, tmp_path, monkeypatch):  # noqa: F811
+def test_what_cannot_share_out_the_weights_is_refused(kind, version, lora, word, data, tmp_path, monkeypatch):
     state = SimpleNamespace(fsdp_plugin=SimpleNamespace(fsdp_version=version))
     found = SimpleNamespace(distributed_type=SimpleNamespace(value=kind), state=state, num_processes=1)
     monkeypatch.setattr("accelerate.Accelerator", lambda: found)

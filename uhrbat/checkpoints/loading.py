@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 class Loaded:
     """A network ready for use, the tokenizer of its language model, and of its text tower where it has its own."""
 
-    model: Network
+    network: Network
     tokenizer: PreTrainedTokenizerBase
     text_tokenizer: PreTrainedTokenizerBase | None = None
 

@@ -50,8 +50,8 @@ def _parts(selections: Sequence[SelectedTokens]) -> Iterator[list[SelectedTokens
 
 
 def _answer_part(selections: list[SelectedTokens]) -> list[str]:
-    model = selections[0].view.scene.engine
-    start = len(model.codec.prompt(selections[0].view.question).before)
+    model = selections[0].question.image.engine
+    start = len(model.codec.prompt(selections[0].question.text).before)
     tokens = [selection.image_tokens() for selection in selections]
     kept, rows = _different(torch.cat(tokens))
     pairs = model.network.image_cache(kept, start)
@@ -61,7 +61,7 @@ def _answer_part(selections: list[SelectedTokens]) -> list[str]:
     for part in _batches(order, [len(part) for part in rows]):
         images = [[(key[:, :, rows[i]], value[:, :, rows[i]]) for key, value in pairs] for i in part]
         pointings = [selections[i].pointing() for i in part]
-        for index, text in zip(part, _decode(model, [selections[i].view.question for i in part], images, pointings)):
+        for index, text in zip(part, _decode(model, [selections[i].question.text for i in part], images, pointings)):
             answers[index] = text
     return answers
 

@@ -116,7 +116,7 @@ class WorldEncoder:
             visual={scale: network.similarity_vectors(kept) for scale, kept in values.items()} if seen else {},
             excluded={scale: torch.from_numpy(square.padding(scale)).to(device) for scale in values},
             overview=np.zeros((1, 1, 3), np.uint8),
-            made_by_generator=generated,
+            generated=generated,
             seconds={},
             features=values,
         )

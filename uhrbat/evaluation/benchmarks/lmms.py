@@ -55,7 +55,7 @@ class UHRBATForLmmsEval(lmms):
         self.settings = Settings(**(asdict(self.model.settings) | settings))
         numbers = tuple(int(part) for part in str(budget).split(":"))
         self.budget = numbers if len(numbers) > 1 else numbers[0]
-        self.model.split_budget(self.budget)
+        self.model.budgets(self.budget)
         self._last: tuple[tuple, EncodedImage] | None = None
 
     def generate_until(self, requests) -> list[str]:

@@ -58,7 +58,7 @@ def run_benchmark(
     benchmark = BENCHMARKS[name]
     settings = settings or model.settings
     budget = budget if budget is not None else _own_budget(benchmark, model)
-    model.split_budget(budget)
+    model.budgets(budget)
     rank, world = share or shares()
     out.mkdir(parents=True, exist_ok=True)
     _same_run(out, {"benchmark": name, "model": model.name, "budget": budget, "settings": asdict(settings)})
@@ -125,7 +125,7 @@ def _answered(benchmark: Benchmark, scenes: _Scenes, item: Item, budget: Budget,
         answer = selection.answer(max_new_tokens=benchmark.max_new_tokens)
         preserved = None
         if item.boxes:
-            kept = evidence_preserved(view.scene.square, item.boxes, view.rankings, selection.budgets)
+            kept = evidence_preserved(view.image.square, item.boxes, view.rankings, selection.budgets)
             preserved = bool(kept.all())
     except UHRBATError as error:
         logger.warning("question %s is left out: %s", item.id, error)

@@ -12,11 +12,10 @@ import torch
 from uhrbat.budget import order_of_shares
 from uhrbat.choices import IMPORTANCES
 from uhrbat.encoded import EncodedImage
-from uhrbat.engine import Question
 from uhrbat.errors import InputError
 from uhrbat.evaluation.findings import Method
 from uhrbat.geometry import Scale
-from uhrbat.question import SelectedTokens
+from uhrbat.question import Question, SelectedTokens
 from uhrbat.selection.baselines import BASELINES, BaselineRanking, rank_baseline
 from uhrbat.selection.evidence import evidence_preserved
 from uhrbat.selection.importance import fused

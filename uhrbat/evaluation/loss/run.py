@@ -21,7 +21,6 @@ from tqdm import tqdm
 from uhrbat.answers import same_answer
 from uhrbat.choices import IMPORTANCES
 from uhrbat.encoded import EncodedImage
-from uhrbat.engine import Question
 from uhrbat.evaluation.answers import answer_many
 from uhrbat.evaluation.encoded import WorldEncoder, fingerprint
 from uhrbat.evaluation.findings import MODEL_ITSELF, Measured
@@ -30,6 +29,7 @@ from uhrbat.evaluation.kept import Kept, part_of
 from uhrbat.evaluation.loss import photographs
 from uhrbat.evaluation.loss import report as loss_report
 from uhrbat.evaluation.loss.pairs import Case, cases, evidence_without, scenes_without
+from uhrbat.question import Question
 from uhrbat.selection.evidence import PRESERVED
 from uhrbat.settings import Settings
 from uhrbat.worlds import World, phrase

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from uhrbat.errors import ImageError, InputError, UHRBATError, WorkerError
 from uhrbat.imagery import sha256_file
-from uhrbat.results import PARTIALS, RESULTS, ImageInfo, Progress
+from uhrbat.results import PARTIALS, RESULTS, Progress
 from uhrbat.serving import codec, protocol
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
@@ -87,15 +87,6 @@ class HttpWorker(Worker):
         except codec.UnknownImage:
             self._upload(image)
         return image
-
-    def info(self, image: str) -> ImageInfo:
-        try:
-            told = self._call("GET", f"/v1/images/{image}", image)
-        except codec.UnknownImage:
-            if not self._upload(image):
-                raise
-            told = self._call("GET", f"/v1/images/{image}", image)
-        return TypeAdapter(ImageInfo).validate_python(told.json())
 
     def health(self) -> Health:
         return Health.model_validate(self._call("GET", "/health").json())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from uhrbat.results import ImageInfo
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
 from uhrbat.serving.protocol import Health, ModelInfo, Request
@@ -22,9 +21,6 @@ class InProcessWorker(Worker):
         image = self.service.store.add(path)
         self.service.accept(image)
         return image
-
-    def info(self, image: str) -> ImageInfo:
-        return self.service.info(image)
 
     def health(self) -> Health:
         return self.service.health()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from uhrbat.budget import Budget
-from uhrbat.results import AnswerResult, AskResult, CompareResult, EncodeResult, ImageInfo, InspectResult, SweepResult
+from uhrbat.results import AnswerResult, AskResult, CompareResult, EncodeResult, InspectResult, SweepResult
 from uhrbat.serving import protocol
 from uhrbat.serving.job import Job
 from uhrbat.serving.protocol import Box, Health, ModelInfo, Request, Settings
@@ -24,10 +24,6 @@ class Worker(ABC):
     @abstractmethod
     def store(self, path: str | Path) -> str:
         """Give the worker an image file unless it holds it; returns the image's id (SHA-256 of its bytes)."""
-
-    @abstractmethod
-    def info(self, image: str) -> ImageInfo:
-        """Size, notes and georeference of a stored image."""
 
     @abstractmethod
     def health(self) -> Health:

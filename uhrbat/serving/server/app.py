@@ -5,9 +5,9 @@
 | GET /health            | how the worker is; without the token only whether it is ready                   |
 | GET /metrics           | Prometheus text                                                                |
 | GET /v1/models         | the models on offer                                                            |
-| GET /v1/images/{id}    | what is known of a stored image; 404 if it is not stored                       |
+| GET /v1/images/{id}    | whether an image is stored; 404 if it is not                                   |
 | PUT /v1/images/{id}    | store an image: the raw bytes, whose SHA-256 is the id                         |
-| POST /v1/{action}      | do an action (`protocol.ACTIONS`); the reply is a stream (`schema`)              |
+| POST /v1/{action}      | do an action (`protocol.ACTIONS`); the reply is a stream (`protocol`)            |
 
 All but /health want `Authorization: Bearer <token>` where the worker has a token. No request names a path.
 """
@@ -27,7 +27,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from uhrbat.errors import BusyError, ImageError, InputError, UHRBATError
-from uhrbat.results import Event, ImageInfo, Progress
+from uhrbat.results import Event, Progress
 from uhrbat.serving import codec, protocol
 from uhrbat.serving.job import Job
 from uhrbat.serving.protocol import Failure, Health, ModelInfo
@@ -77,15 +77,17 @@ def make_app(service: Service, token: str | None = None, hosts: tuple[str, ...] 
         return list(service.infos_of_models())
 
     @app.get("/v1/images/{image}", dependencies=guarded)
-    def info(image: str) -> ImageInfo:
-        return service.info(image)
+    def stored(image: str) -> dict[str, str]:
+        service.require(image)
+        return {"image": image}
 
     @app.put("/v1/images/{image}", dependencies=guarded)
-    async def store(image: str, request: Request) -> ImageInfo:
+    async def store(image: str, request: Request) -> dict[str, str]:
         if not NAME.fullmatch(image):
             raise InputError("an image is addressed by the SHA-256 of its bytes, in lower-case hex")
         await _receive(service, image, request)
-        return await run_in_threadpool(service.accept, image)
+        await run_in_threadpool(service.accept, image)
+        return {"image": image}
 
     @app.post("/v1/{action}", dependencies=guarded)
     async def act(action: str, request: Request) -> StreamingResponse:

@@ -10,8 +10,7 @@ import uuid
 from collections.abc import Callable, Generator
 from typing import Any
 
-from uhrbat.errors import Cancelled, ImageError, InputError, UHRBATError, WorkerError, out_of_memory
-from uhrbat.results import GeoReference, ImageInfo
+from uhrbat.errors import Cancelled, InputError, UHRBATError, WorkerError, out_of_memory
 from uhrbat.serving.codec import UnknownImage
 from uhrbat.serving.job import Job, Token
 from uhrbat.serving.limits import Limits
@@ -24,7 +23,6 @@ from uhrbat.serving.server.storage import Store
 
 logger = logging.getLogger(__name__)
 TIDY_SECONDS = 600
-INFOS = 1000
 ABSOLUTE_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][\w.@+-]+)*[/\\](?=[\w.@+-])")
 
 
@@ -52,7 +50,6 @@ class Service:
         self.bench = bench(Bench(self.models, self.limits, self.counted.stage, self.counted.lookup))
         self.scheduler = Scheduler(self.limits, lanes, self.counted.ended, self._presentable)
         self._began = time.monotonic()
-        self._infos: dict[str, ImageInfo] = {}
         self._add_gauges()
         self._first: Job[None] = Job()
         self._closed = threading.Event()
@@ -71,30 +68,23 @@ class Service:
 
         return self.scheduler.submit(action, request.session, steps)
 
-    def info(self, image: str) -> ImageInfo:
-        """What is known of a stored image; UnknownImage if it is not stored, ImageError if it is no image."""
+    def require(self, image: str) -> None:
+        """UnknownImage unless an image of that id is stored."""
+        if self.store.path(image) is None:
+            raise UnknownImage("the image is no longer stored here: open it again")
+
+    def accept(self, image: str) -> None:
+        """Look at a file just stored; one that is no image is deleted, and ImageError raised."""
         from uhrbat import imagery
 
         with self.store.hold(image) as path:
             if path is None:
                 raise UnknownImage("the image is no longer stored here: open it again")
-            if image not in self._infos:
-                try:
-                    told = imagery.open_image(path, self.limits.images())
-                except UHRBATError as error:
-                    raise self._presentable(error) from None
-                if len(self._infos) >= INFOS:
-                    self._infos.clear()
-                self._infos[image] = _image_info(image, told)
-            return self._infos[image]
-
-    def accept(self, image: str) -> ImageInfo:
-        """Look at a file just stored; one that is no image is deleted, and ImageError raised."""
-        try:
-            return self.info(image)
-        except ImageError:
-            self.store.remove(image)
-            raise
+            try:
+                imagery.open_image(path, self.limits.images())
+            except UHRBATError as error:
+                self.store.remove(image)
+                raise self._presentable(error) from None
 
     def health(self) -> Health:
         """How this worker is."""
@@ -191,16 +181,3 @@ class Service:
 def without_paths(message: str) -> str:
     """A message with file paths cut to their last part, and stored files called "the image"."""
     return re.sub(r"'?\b[0-9a-f]{64}\b'?", "the image", ABSOLUTE_PATH.sub("", message))
-
-
-def _image_info(image: str, told: Any) -> ImageInfo:
-    placed = told.crs is not None and told.transform is not None
-    return ImageInfo(
-        image=image,
-        width=told.width,
-        height=told.height,
-        format=told.format,
-        bands=told.bands,
-        notes=tuple(without_paths(note) for note in told.notes),
-        georeference=GeoReference(told.crs, tuple(told.transform)) if placed else None,
-    )

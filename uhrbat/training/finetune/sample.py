@@ -100,7 +100,7 @@ class Sampler(nn.Module):
             visual=picture.visual,
             excluded=picture.excluded,
             overview=picture.overview,
-            made_by_generator=False,
+            generated=False,
             seconds={},
         )
         return scene.ask(question, self.settings, lines=True).select(budget).selections

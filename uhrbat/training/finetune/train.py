@@ -135,7 +135,7 @@ class Trainer:
         if settings.batch % self.accelerator.num_processes:
             count = self.accelerator.num_processes
             raise InputError(f"a batch of {settings.batch} cannot be shared by {count} processes")
-        engine.split_budget(budget_of(settings, engine.scales, np.random.default_rng(0)))
+        engine.budgets(budget_of(settings, engine.scales, np.random.default_rng(0)))
         torch.manual_seed(settings.seed)
         self.sampler = Sampler(engine, engine.settings)
         if settings.lora:

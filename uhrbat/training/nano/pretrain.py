@@ -347,7 +347,7 @@ def load_weights(model: Network, path: Path) -> None:
     """Weights of a pre-training run (a file; its heads are left out) or of a shipped model (its folder), which may be of a
     time before there was a prior."""
     if path.is_dir():
-        tensors = loading.load(str(path), torch.device("cpu"), torch.float32).model.state_dict()
+        tensors = loading.load(str(path), torch.device("cpu"), torch.float32).network.state_dict()
     else:
         tensors = {name[6:]: value for name, value in load_file(path).items() if name.startswith("model.")}
     model.load_state_dict({"prior": model.prior} | tensors)

@@ -1,6 +1,6 @@
 """Takes memory away from a worker until its allocator refuses, and shows that it lives on. Run by hand:
 
-    python -m tests.serving.memory [--image FILE] [--spare 100 200 400 800]
+    python -m tools.worker_memory [--image FILE] [--spare 100 200 400 800]
 
 For each number of MiB: the worker may grow by so much (RLIMIT_AS), is asked about the image, and what came of it is
 printed: an answer, whether tiles were encoded in smaller batches, or that memory did not suffice. Then the limit is
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.serving.kill import EXAMPLE, QUESTION
+from tools.kill_worker import EXAMPLE, QUESTION
 from uhrbat.errors import WorkerError
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from uhrbat import results
 from uhrbat.budget import split_budget
 from uhrbat.errors import Cancelled, InputError
 from uhrbat.geometry import Square
@@ -57,10 +58,6 @@ def spend(seconds, stage, progress, cancel):
         time.sleep(min(seconds, 0.02))
 
 
-class Answer(str):
-    pass
-
-
 class Engine:
     device, dtype, scales = "cpu", "torch.float32", SIZES
     settings = Settings()
@@ -76,45 +73,45 @@ class Engine:
         self.encoded += 1
         seed = int(hashlib.sha256(open(path, "rb").read()).hexdigest()[:8], 16)
         square = Square(info.width, info.height, SIZES)
-        return Scene(self, info, square, seed, {"encode": time.perf_counter() - began})
+        return EncodedImage(self, info, square, seed, {"encode": time.perf_counter() - began})
 
 
 @dataclass
-class Scene:
-    model: Engine
+class EncodedImage:
+    engine: Engine
     info: object
     square: Square
     seed: int
     seconds: dict
-    views: dict = field(default_factory=dict)
-    made_by_generator = False
+    questions: dict = field(default_factory=dict)
+    generated = False
     caveat = "nano was trained on generated scenes only"
 
     @property
     def nbytes(self):
-        return 1000 + 100 * len(self.views)
+        return 1000 + 100 * len(self.questions)
 
     def ask(self, question, settings=None, progress=None, cancel=None):
         key = (question, settings)
-        if key not in self.views:
-            self.views[key] = View(self, question, settings, progress, cancel)
-        return self.views[key]
+        if key not in self.questions:
+            self.questions[key] = Question(self, question, settings, progress, cancel)
+        return self.questions[key]
 
 
-class View:
-    def __init__(self, scene, question, settings, progress, cancel):
-        self.scene, self.question, self.settings = scene, question, settings
-        spend(SLOW_SECONDS if "slow ask" in question else 0.02, "score", progress, cancel)
-        if "oom" in question:
+class Question:
+    def __init__(self, image, text, settings, progress, cancel):
+        self.image, self.text, self.settings = image, text, settings
+        spend(SLOW_SECONDS if "slow ask" in text else 0.02, "score", progress, cancel)
+        if "oom" in text:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
-        if "crash" in question:
+        if "crash" in text:
             raise KeyError("/secret/server/path")
-        if "exit" in question:
+        if "exit" in text:
             os._exit(9)
         self.scored_scales, self.seconds = SIZES, {"score": 0.02}
         self.importance, self.regions, self.rankings = {}, {}, {}
-        for scale in scene.square.scales:
-            random = np.random.default_rng([scene.seed, len(question), settings.seed, scale.size])
+        for scale in image.square.scales:
+            random = np.random.default_rng([image.seed, len(text), settings.seed, scale.size])
             rank = random.permutation(scale.tokens) + 1
             self.importance[scale.size] = Tensor(random.random(scale.tokens, dtype=np.float32))
             self.regions[scale.size] = Tensor(random.integers(0, 9, scale.tokens))
@@ -124,7 +121,7 @@ class View:
             )
 
     def budgets(self, budget):
-        scales = self.scene.square.scales
+        scales = self.image.square.scales
         shares = budget if isinstance(budget, tuple) else split_budget(budget, scales)
         return dict(zip(SIZES, shares, strict=True))
 
@@ -135,27 +132,27 @@ class View:
         return Selection(self, self.budgets(budget), 100)
 
     def fate(self, box, budget):
-        row = SimpleNamespace(
+        row = results.FateRow(
             size=672, pixels=(3.0, 2.0), scored=True, tokens=4, budget=80, preserved=1, merged=1, dropped=2,
             best_importance=0.9, percentile=99.0, best_rank=3, best_merged=False, members=1,
             smallest_budget=3,
         )  # fmt: skip
-        step = SimpleNamespace(total=1, cause="cut by the budget", verdict="dropped", preserved=False)
-        return SimpleNamespace(
+        step = results.VerdictStep(total=1, cause="cut by the budget", verdict="dropped", preserved=False)
+        return results.Fate(
             rows=(row,), verdict="preserved at 672", cause="preserved", smallest_budget=40, steps=(step,)
         )
 
 
 @dataclass
 class Selection:
-    view: View
+    question: Question
     budgets: dict
     shift: int
 
     @property
     def selections(self):
         parts = {}
-        for size, ranking in self.view.rankings.items():
+        for size, ranking in self.question.rankings.items():
             kept = ranking.rank.values <= self.budgets[size]
             parts[size] = SimpleNamespace(kind=Tensor(np.where(kept, 1 + ranking.averaged.values, 0)))
         return parts
@@ -165,20 +162,18 @@ class Selection:
         rows = {}
         for size, part in self.selections.items():
             counts = np.bincount(part.kind.values, minlength=3).tolist()
-            rows[size] = SimpleNamespace(
-                tokens=sum(counts), budget=self.budgets[size], used=self.budgets[size], preserved=counts[1],
-                merged_groups=counts[2], merged_tokens=counts[2], regions=9, dropped=counts[0],
+            rows[size] = results.LedgerRow(
+                size=size, tokens=sum(counts), budget=self.budgets[size], used=self.budgets[size], preserved=counts[1],
+                merged=counts[2], regions=9, dropped=counts[0],
             )  # fmt: skip
         return rows
 
     def answer(self, progress=None, cancel=None, max_new_tokens=64):
         spend(0, "prefill", progress, cancel)
-        spend(SLOW_SECONDS if "slow answer" in self.view.question else 0.02, "decode", progress, cancel)
+        spend(SLOW_SECONDS if "slow answer" in self.question.text else 0.02, "decode", progress, cancel)
         total = sum(self.budgets.values())
-        said = Answer(f"{(self.view.scene.seed + total + self.shift) % 97}")
-        said.points, said.tokens = ((1.5, 2.5),), total
-        said.seconds, said.truncated = {"prefill": 0.001, "decode": 0.02}, False
-        return said
+        text = f"{(self.question.image.seed + total + self.shift) % 97}"
+        return results.Answer(text, ((1.5, 2.5),), total, {"prefill": 0.001, "decode": 0.02})
 
 
 def load(source, device, progress, cancel):

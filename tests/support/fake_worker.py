@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from uhrbat import results
-from uhrbat.budget import split_budget
+from uhrbat.budget import smallest_total, split_budget
 from uhrbat.errors import Cancelled, InputError
 from uhrbat.geometry import SCALES, Scale, Square
 from uhrbat.imagery import open_image
@@ -36,10 +36,6 @@ class FakeWorker(Worker):
         image = hashlib.sha256(Path(path).read_bytes()).hexdigest()
         self.files[image] = Path(path)
         return image
-
-    def info(self, image: str) -> results.ImageInfo:
-        info = open_image(self.files[image])
-        return results.ImageInfo(image, info.width, info.height, info.format, info.bands)
 
     def health(self) -> Health:
         return Health(status="ready", device="cpu")
@@ -116,7 +112,6 @@ class FakeWorker(Worker):
             budgets,
             self._said(request, budgets, text),
             ledger(maps, budgets),
-            kinds,
             self._caveat(request),
             run(),
         )
@@ -143,7 +138,7 @@ class FakeWorker(Worker):
 
     def _inspect(self, request, job, stop) -> results.InspectResult:
         budgets, maps = split(request.budget), self._maps(request)
-        info = self.info(request.image)
+        info = open_image(self.files[request.image])
         square = Square(info.width, info.height)
         rows, alone = [], []
         for (size, scale), budget in zip(maps.items(), budgets, strict=True):
@@ -183,11 +178,7 @@ class FakeWorker(Worker):
             request.question,
             request.box,
             budgets,
-            tuple(rows),
-            now.verdict,
-            now.cause,
-            least,
-            tuple(steps),
+            results.Fate(tuple(rows), now.cause, now.verdict, least, tuple(steps)),
             self._caveat(request),
             run(),
         )
@@ -277,15 +268,7 @@ def split(budget) -> tuple[int, ...]:
 
 def smallest(alone: list[tuple[int, int]]) -> int:
     """The smallest total whose share reaches one of (scale, rank)."""
-    low, high = 1, sum(Scale(size).tokens for size in SCALES)
-    while low < high:
-        middle = (low + high) // 2
-        shares = split_budget(middle, SCALES)
-        if any(shares[scale] >= rank for scale, rank in alone):
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    return min(total for index, rank in alone if (total := smallest_total(SCALES, index, rank)) is not None)
 
 
 def run() -> results.Run:
@@ -296,7 +279,7 @@ def run() -> results.Run:
 
 
 def serve(port: int, step_seconds: float, found: Path) -> None:
-    """Start the explorer on a fake worker, for looking at the page: `python -m tests.app.fake_worker`."""
+    """Start the explorer on a fake worker, for looking at the page: `python -m tests.support.fake_worker`."""
     from app.explorer import Explorer
     from app.page import build, launch_options
 

@@ -1,6 +1,6 @@
 """Times how long a cancelled job still holds the device, at each stage. Run by hand:
 
-    python -m tests.serving.cancel [--fake] [--image FILE] [--rounds 3]
+    python -m tools.cancel_jobs [--fake] [--image FILE] [--rounds 3]
 
 For every stage: the longest of some rounds, from the cancellation, at a random moment of the stage, until the worker
 says that nothing runs; in seconds, and in seconds of CPU that the worker used meanwhile, which a busy machine leaves
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.serving.kill import EXAMPLE, MOST_SECONDS, QUESTION, STAGES, command, start
-from tests.serving.running import reach, until
+from tests.support.running import reach, until
+from tools.kill_worker import EXAMPLE, MOST_SECONDS, QUESTION, STAGES, command, start
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker
 

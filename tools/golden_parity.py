@@ -1,6 +1,6 @@
 """The largest difference from the released code's golden outputs, per case and quantity, as a table.
 
-    python -m tests.golden_parity
+    python -m tools.golden_parity
 
 Order is counted: emitted positions that are not where the released code has them. The same cases are tests in
 test_reference.py, test_ranking.py, test_regions.py and imagery/test_preprocess.py.
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tests.golden_select import cases, through_mlp
+from tests.support.golden import cases, through_mlp
 from tests.test_ranking import golden_ranking
 from tests.test_reference import GOLDEN, RUNS, SCALES, asked_again, golden_run, largest, tensors
 from uhrbat.encoded import EncodedImage

@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: an explorer, a browser's page of it, a job at a stage, a process's children."""
+"""Running processes: an explorer, a worker around the fake engine, a job at a stage, a process's children."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import httpx
 import psutil
-from playwright.sync_api import Page, Playwright
 
-from tests.browser.conftest import FLAGS, find_chromium
 from uhrbat.results import Event, Progress
 from uhrbat.serving.job import Job
 
 ROOT = Path(__file__).resolve().parents[2]
+FAKE_CHILD = (sys.executable, "-m", "tests.support.fake_child", "--child")
+"""The command of a worker around the fake engine."""
 
 
 @contextmanager
@@ -44,16 +44,6 @@ def is_up(url: str) -> bool:
         return httpx.get(url, trust_env=False, timeout=5).is_success
     except httpx.HTTPError:
         return False
-
-
-def open_page(playwright: Playwright, url: str, timeout: float) -> Page:
-    """The explorer in a Chromium, ready to be asked; timeout: seconds that anything on it may take."""
-    browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(1000 * timeout)
-    page.goto(url, wait_until="domcontentloaded")
-    page.wait_for_function("window.UHRBAT?.state.image && !window.UHRBAT.state.busy")
-    return page
 
 
 def reach(job: Job, stages: tuple[str, ...]) -> Iterator[Event]:

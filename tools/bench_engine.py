@@ -1,6 +1,6 @@
 """How long nano's stages take on this machine, beside what its matrix rate allows.
 
-    python -m tests.benchmarks.bench_engine --threads 1
+    python -m tools.bench_engine --threads 1
 
 Prints: the measured bfloat16 and float32 matrix rates; the encoding of the four scales (131,328 tokens) in both, and
 the share of the rate that this is; a first and a second question on the encoded image; a second budget's selection.

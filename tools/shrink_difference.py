@@ -1,21 +1,18 @@
 """Print how far the scales of a large image are from those of all its pixels, because it is shrunk while it streams.
 
-    python tests/shrink_difference.py IMAGE [--width 16000] [--height 12000]
+    python -m tools.shrink_difference IMAGE [--width 16000] [--height 12000]
 
 A mosaic of IMAGE, mirrored at its seams, is read by `read_canvas` and, for comparison, held whole in memory and resized by
 Pillow as smaller images are. Differences are of 255, over all pixels and channels.
 """
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pyvips
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from uhrbat.imagery import Canvas, read_canvas, scale_images
 

@@ -1,4 +1,4 @@
-"""Measures the page on a quiet machine: `python -m tests.browser.measure http://127.0.0.1:7860/ [IMAGE]`.
+"""Measures the page on a quiet machine: `python -m tools.measure_page http://127.0.0.1:7860/ [IMAGE]`.
 
 Prints, as JSON, seconds to the first complete view and bytes over the wire until then; for an image file the same from
 the moment it is chosen, and seconds to its first answer; frames a second while the budget slider moves with every token
@@ -12,7 +12,7 @@ import time
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import FLAGS, find_chromium
+from tests.support.browsing import FLAGS, find_chromium
 
 DRAG = """async () => {
   const slider = document.querySelector('.uhr-slider');

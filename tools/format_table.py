@@ -1,6 +1,6 @@
 """Print what becomes of every kind of file: read by what, how far from an independent reading, time and memory.
 
-    python tests/format_table.py [--only NAME ...]
+    python -m tools.format_table [--only NAME ...]
 
 Each file is read by a process of its own; time is that of open_image and read_canvas, memory what the process grew by.
 Exits with 1 where a picture is further from the independent reading than its tolerance.
@@ -19,9 +19,7 @@ import rasterio
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from tests.imagery.made_images import FILL, Made, by_pillow, filled, make_all, shared_data, stretched
+from tests.support.made_images import FILL, Made, by_pillow, filled, make_all, shared_data, stretched
 
 READ = """
 import json, sys, time

@@ -1,6 +1,6 @@
 """Print what k-means loses in counts that a grid gets right, from a finished run of `evaluate frontier`.
 
-    python -m tests.lost_counts --out runs/frontier --cache runs/encoded [--scenes 300] [--budget 3000]
+    python -m tools.lost_counts --out runs/frontier --cache runs/encoded [--scenes 300] [--budget 3000]
 
 Of the counts that the default gets wrong and `similarity-grid-max` right: how many counted objects have no preserved token
 at each scale, and how many answers are right once the evidence is forced in at the same budget. For comparison the same of

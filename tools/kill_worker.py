@@ -1,6 +1,6 @@
 """Kills the worker, then the page, with SIGKILL at each stage and times what a user sees. Run by hand:
 
-    python -m tests.serving.kill [--fake] [--image FILE] [--rounds 3]
+    python -m tools.kill_worker [--fake] [--image FILE] [--rounds 3]
 
 For every stage: seconds until the running job tells that the worker stopped, and until the next question is answered
 (encoding included, since a new worker has nothing encoded). Then: seconds until the worker is gone when its page is
@@ -23,8 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.serving.conftest import FAKE_CHILD
-from tests.serving.running import ROOT, reach, until
+from tests.support.running import FAKE_CHILD, ROOT, reach, until
 from uhrbat.errors import WorkerError
 from uhrbat.serving.client.child import COMMAND, DIED, Supervisor
 from uhrbat.serving.client.http import HttpWorker
@@ -36,7 +35,7 @@ MOST_SECONDS = 600
 
 PARENT = """
 import sys, time
-from tests.serving.kill import command
+from tools.kill_worker import command
 from uhrbat.serving.client.http import HttpWorker
 from uhrbat.serving.client.child import Supervisor
 worker = HttpWorker(Supervisor(command("--fake" in sys.argv)))

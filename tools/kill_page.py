@@ -1,6 +1,6 @@
 """Kills the worker behind an open page with SIGKILL at each stage, and times what its user sees. Run by hand:
 
-    python -m tests.serving.kill_page
+    python -m tools.kill_page
 
 In a Chromium, at each stage: seconds until the page's toast tells that the worker stopped, and until the same page,
 never loaded anew, has the next answer (encoding included: a new worker has nothing encoded). A session is lost if that
@@ -22,8 +22,9 @@ import psutil
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from tests.serving.kill import STAGES
-from tests.serving.running import children, explorer, open_page, until
+from tests.support.browsing import open_page
+from tests.support.running import children, explorer, until
+from tools.kill_worker import STAGES
 from uhrbat.serving.client.child import DIED
 
 MOST_SECONDS = 600

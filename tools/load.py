@@ -1,6 +1,6 @@
 """Many sessions at once against one worker, and what each of them had to wait. Run by hand:
 
-    python -m tests.serving.load [--page | --fake] [--sessions 32] [--seconds 300] [--images DIR] [--json FILE]
+    python -m tools.load [--page | --fake] [--sessions 32] [--seconds 300] [--images DIR] [--json FILE]
 
 With --page the sessions are `gradio_client`s of an explorer started for this; else they use the worker's interface.
 First each image is asked about once, since encoding six of them may take longer than all that follows. Then every
@@ -30,9 +30,10 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import sync_playwright
 
-from tests.browser.measure import DRAG
-from tests.serving.kill import command
-from tests.serving.running import ROOT, explorer, open_page
+from tests.support.browsing import open_page
+from tests.support.running import ROOT, explorer
+from tools.kill_worker import command
+from tools.measure_page import DRAG
 from uhrbat.errors import BusyError, UHRBATError
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker

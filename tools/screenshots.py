@@ -1,4 +1,4 @@
-"""Takes the README's pictures of a running explorer: `python -m tests.browser.screenshots http://127.0.0.1:7860/`.
+"""Takes the README's pictures of a running explorer: `python -m tools.screenshots http://127.0.0.1:7860/`.
 
 Of the explorer and of the Findings page: 1440 px light and dark, and a phone light and dark.
 """
@@ -10,7 +10,8 @@ from urllib.parse import quote
 from playwright.sync_api import sync_playwright
 
 from app import examples
-from tests.browser.conftest import FLAGS, ROOT, find_chromium
+from tests.support.browsing import FLAGS, find_chromium
+from tests.support.running import ROOT
 
 FOLDER = ROOT / "assets" / "screenshots"
 _PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}

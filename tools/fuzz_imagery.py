@@ -1,6 +1,6 @@
 """Feed mutated files to everything that opens and ingests images, in child processes with bounded memory and time.
 
-    python tests/fuzz_imagery.py --files 5000 [--first 0] [--keep FOLDER]
+    python -m tools.fuzz_imagery --files 5000 [--first 0] [--keep FOLDER]
 
 File number i is always the same mutation of the same seed file. The right outcomes are a picture or an ImageError; what
 is counted against us is a crash, a hang, any other exception, a leftover file, or memory over the bound. Exits with 1
@@ -21,8 +21,6 @@ import tempfile
 import time
 import zlib
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 CHUNK = 250
 CPU_LIMIT = 10.0
@@ -224,7 +222,7 @@ class Tally:
 def run_chunk(seed_folder: Path, first: int, last: int, tally: Tally) -> int:
     """Let a child try files first..last-1; the number of the next file to try."""
     with tempfile.TemporaryDirectory() as temporary:
-        command = [sys.executable, __file__, "--child", str(seed_folder), str(first), str(last)]
+        command = [sys.executable, "-m", "tools.fuzz_imagery", "--child", str(seed_folder), str(first), str(last)]
         environment = {**os.environ, "TMPDIR": temporary}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
         running = first
@@ -260,7 +258,7 @@ def main() -> int:
     if options.child:
         child(Path(options.child[0]), int(options.child[1]), int(options.child[2]))
         return 0
-    from tests.imagery.made_images import make_all
+    from tests.support.made_images import make_all
 
     with tempfile.TemporaryDirectory() as folder:
         made, seed_folder = Path(folder) / "made", Path(folder) / "seeds"

@@ -1,6 +1,6 @@
 """Send a gigapixel image from upload to answer through the page and its worker; print time and memory by stage.
 
-    python tests/gigapixel.py jpeg|bigtiff [--width 40000] [--height 25000] [--port 8340] [--folder /tmp]
+    python -m tools.gigapixel jpeg|bigtiff [--width 40000] [--height 25000] [--port 8340] [--folder /tmp]
 
 The file is a mosaic of an example, written while streaming. Memory is the sum of the resident sets of the page, the
 worker and whatever they start, looked at twenty times a second. Exits with 1 where it passes `LIMIT`.

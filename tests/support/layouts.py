@@ -15,7 +15,7 @@ from transformers import (
     LlavaOnevisionForConditionalGeneration,
 )
 
-from tests.tiny import tokenizer
+from tests.support.tiny import tokenizer
 from uhrbat.checkpoints.layouts import published_name
 from uhrbat.network.config import NetworkConfig
 from uhrbat.network.model import Network

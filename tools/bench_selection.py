@@ -1,6 +1,6 @@
 """Partition and ranking at the real sizes, beside a plain re-implementation of the released code's k-means.
 
-    python tests/benchmarks/bench_selection.py [--dims 256] [--data noise structured] [--threads 1] [--json FILE]
+    python -m tools.bench_selection [--dims 256] [--data noise structured] [--threads 1] [--json FILE]
 
 A script, not a test. Every line is measured in a process of its own, or with --together all in one (then "+ MB" is only
 what a line adds to the lines before it); CPU seconds are given as well as wall seconds,
@@ -19,12 +19,10 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from uhrbat.budget import RELEASED_BUDGETS  # noqa: E402
+from uhrbat.budget import RELEASED_BUDGETS
 from uhrbat.geometry import Scale
-from uhrbat.selection.ranking import rank_tokens  # noqa: E402
-from uhrbat.selection.regions import RegionSettings, partition, tile_coordinates, token_features  # noqa: E402
+from uhrbat.selection.ranking import rank_tokens
+from uhrbat.selection.regions import RegionSettings, partition, tile_coordinates, token_features
 
 # Issue F, item 3: the released code's selection on this kind of machine, one thread, size 256, idle otherwise.
 RELEASED_SECONDS = {672: 0.07, 1344: 0.84, 2688: 4.5, 4032: 20.3}
@@ -154,12 +152,24 @@ def main() -> None:
             base, base_labels = None, None
             for variant in options.variants:
                 labels_file = f"/tmp/bench_selection_{size}_{variant}.pt"
-                command = [sys.executable, __file__, "--dims", str(options.dims), "--threads", str(options.threads)]
+                settings = ["--dims", str(options.dims), "--threads", str(options.threads)]
                 if options.together:
                     row = measure(variant, size, options.dims, data, options.threads, labels_file)
                 else:
                     output = subprocess.run(
-                        [*command, "--one", variant, str(size), data, labels_file], capture_output=True, check=True
+                        [
+                            sys.executable,
+                            "-m",
+                            "tools.bench_selection",
+                            *settings,
+                            "--one",
+                            variant,
+                            str(size),
+                            data,
+                            labels_file,
+                        ],
+                        capture_output=True,
+                        check=True,
                     ).stdout
                     row = json.loads(output.splitlines()[-1])
                 row |= {"data": data, "dims": options.dims}

@@ -1,7 +1,7 @@
 """Ray Serve on this machine: are answers those of a worker in this process, does one image stay on one replica, do two
 replicas do more than one, what does a client see when a replica is killed. Run by hand, with requirements-cluster.txt:
 
-    python -m tests.serving.cluster [--fake] [--port 8370] [--images 12] [--questions 20] [--sessions 4] [--seconds 30]
+    python -m tools.ray_cluster [--fake] [--port 8370] [--images 12] [--questions 20] [--sessions 4] [--seconds 30]
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import ray
 from PIL import Image
 from ray import serve
 
-from tests.serving import equal, fake_engine
-from tests.serving.running import ROOT, children
-from tests.serving.test_codec import same
+from tests.support import fake_engine
+from tests.support.results import same
+from tests.support.running import ROOT, children
+from tools import equal_workers
 from uhrbat.errors import UHRBATError
 from uhrbat.serving.client.http import HttpWorker, Remote
 from uhrbat.serving.client.local import InProcessWorker
@@ -43,8 +44,8 @@ def is_equal(worker: HttpWorker, load) -> bool:
     """Whether answers and selections are those of a worker in this process."""
     picture = ROOT / "assets" / "examples" / "tanks.jpg"
     with InProcessWorker(Service(load=load)) as local:
-        expected = equal.results(local, picture)
-    return same(tuple(expected), tuple(equal.results(worker, picture)))
+        expected = equal_workers.results(local, picture)
+    return same(tuple(expected), tuple(equal_workers.results(worker, picture)))
 
 
 def pictures(folder: Path, count: int) -> list[Path]:

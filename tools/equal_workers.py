@@ -1,6 +1,6 @@
 """Whether in-process, child process and remote workers give the same selections and answers. Run by hand:
 
-    python -m tests.serving.equal [--image FILE] [--url URL --token TOKEN]
+    python -m tools.equal_workers [--image FILE] [--url URL --token TOKEN]
 
 A worker at --url (Ray Serve, say) is compared as well.
 """
@@ -15,10 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.serving.kill import QUESTION
-from tests.serving.running import ROOT
-from tests.serving.test_child import without_costs
-from tests.serving.test_codec import same
+from tests.support.results import same, without_costs
+from tests.support.running import ROOT
+from tools.kill_worker import QUESTION
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker, Remote
 from uhrbat.serving.client.local import InProcessWorker

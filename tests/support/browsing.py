@@ -1,0 +1,58 @@
+"""A Chromium and the explorer's page in it, for browser tests and for tools that measure the page."""
+
+import os
+import shutil
+
+from playwright.sync_api import Page, Playwright
+
+ANSWER_MS = 240_000
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]  # fmt: skip
+
+
+def find_chromium():
+    """UHRBAT_CHROMIUM, else the system's, else None: Playwright's own."""
+    named = os.environ.get("UHRBAT_CHROMIUM")
+    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def open_page(playwright: Playwright, url: str, timeout: float) -> Page:
+    """The explorer in a Chromium, ready to be asked; timeout: seconds that anything on it may take."""
+    browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(1000 * timeout)
+    page.goto(url, wait_until="domcontentloaded")
+    page.wait_for_function("window.UHRBAT?.state.image && !window.UHRBAT.state.busy")
+    return page
+
+
+def state(page, expression):
+    """A part of the page's state."""
+    return page.evaluate(f"window.UHRBAT.state.{expression}")
+
+
+def ask(page):
+    """Ask, and wait for the answer to this very question; a stale one is cleared first."""
+    page.evaluate("window.UHRBAT.set({answer: null})")
+    page.click(".uhr-ask")
+    page.wait_for_selector("#uhr-answer", timeout=ANSWER_MS)
+    page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy")
+
+
+def settle(page):
+    """Two frames: what follows a change has been drawn."""
+    page.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+
+
+def draw_box(page, box):
+    """Draw a box, in image pixels, by mouse on the map."""
+    place = "([x, y]) => { const v = window.UHRBAT.view; return v.map.latLngToContainerPoint(v.toMap(x, y)); }"
+    corners = [page.evaluate(place, [box[i], box[i + 1]]) for i in (0, 2)]
+    frame = page.locator(".uhr-map").bounding_box()
+    page.click("[data-tool=drawing]")
+    (x0, y0), (x1, y1) = [(frame["x"] + c["x"], frame["y"] + c["y"]) for c in corners]
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2, steps=2)
+    page.mouse.move(x1, y1, steps=2)
+    page.mouse.up()

@@ -1,0 +1,1 @@
+"""Scripts that measure, compare and check by hand: `python -m tools.NAME`; README.md lists them."""
