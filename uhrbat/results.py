@@ -104,7 +104,7 @@ class Answer:
     """(x, y) in pixels of the upright image: the evidence that the model listed before it answered."""
     tokens: int
     """Image tokens that the language model was given."""
-    seconds: dict[str, float]
+    seconds: dict[str, float] = field(compare=False)
     """By stage."""
     truncated: bool = False
     """Whether the answer reached its length limit."""

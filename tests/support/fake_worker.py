@@ -105,7 +105,6 @@ class FakeWorker(Worker):
 
     def _answer(self, request, job, stop) -> results.AnswerResult:
         budgets, maps = split(request.budget), self._maps(request)
-        kinds = {size: scale.kind(k) for (size, scale), k in zip(maps.items(), budgets, strict=True)}
         text = "none" if request.without else "five" if request.force else None
         return results.AnswerResult(
             request.question,

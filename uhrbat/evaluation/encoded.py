@@ -109,7 +109,7 @@ class WorldEncoder:
         square = Square(*size, self.model.scales)
         seen = network.similarity is not None
         return ManyQuestions(
-            model=self.model,
+            engine=self.model,
             info=None,
             square=square,
             embeddings={scale: network.project(kept) for scale, kept in values.items()},
