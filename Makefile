@@ -1,18 +1,38 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+FAST := not slow and not browser
 
-.PHONY: demo test lint clean
+.PHONY: demo check test coverage browser lint clean
 
+# The explorer, on http://127.0.0.1:7860
 demo: $(VENV)/.run
 	$(BIN)/python app.py
 
+# Lint, format and the fast tests: under two minutes on two cores
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(PYTEST) -n 2 -m "$(FAST)"
+
+# Everything: under a quarter of an hour on two cores
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
-	UHRBAT_CHROMIUM="$$(sh tests/browser/chromium.sh $(BIN)/python)" $(BIN)/python -m pytest
+	$(BIN)/ruff format --check .
+	chromium="$$(sh tests/browser/chromium.sh $(BIN)/python)" && UHRBAT_CHROMIUM="$$chromium" $(PYTEST) --durations=15
+
+# Everything but the page in a browser, with a report of what was run, as text and in htmlcov/
+coverage: $(VENV)/.dev
+	$(PYTEST) -n 2 -m "not browser" --cov --cov-report=term:skip-covered --cov-report=html
+
+# The distribution's Chromium, for machines where Playwright's own cannot be downloaded or lacks libraries
+browser: $(VENV)/.dev
+	sh tests/browser/chromium.sh $(BIN)/python --install
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
@@ -26,4 +46,4 @@ $(VENV)/.dev: requirements-dev.txt requirements-train.txt $(VENV)/.run
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache .coverage htmlcov

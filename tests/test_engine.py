@@ -109,9 +109,9 @@ def test_a_budget_is_a_prefix_of_a_larger_one(scene):
         assert all(torch.equal(a, b) for a, b in zip(selection.groups, longer))
 
 
-def test_an_answer_is_a_string_with_its_tokens_and_seconds(scene):
+def test_an_answer_prints_as_its_text_and_carries_tokens_and_seconds(scene):
     answer = scene.ask(QUESTION).select(100).answer(max_new_tokens=5)
-    assert isinstance(answer, str)
+    assert str(answer) == answer.text and repr(answer) == repr(answer.text)
     assert answer.tokens == 100
     assert set(answer.seconds) >= {"prefill", "decode"}
     assert "generated scenes only" in answer.caveat

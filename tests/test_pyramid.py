@@ -7,9 +7,6 @@ from uhrbat.budget import PRESETS, split_budget
 from uhrbat.errors import InputError
 from uhrbat.geometry import SCALES, Scale, Square
 
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
-
 sides = st.integers(1, 200_000)
 sizes = st.sampled_from(SCALES)
 fractions = st.floats(0, 1, allow_nan=False)

@@ -1,101 +1,90 @@
-"""The released checkpoint's way from image to answer, against outputs of its own code (shared golden outputs)."""
+"""The released checkpoint's way from image to answer, against outputs of its own code."""
 
-import json
-import shutil
 from functools import cache
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
-from tests.support.golden import SHARED
+from tests.support.golden import FOLDERS, SCALES, each, largest
 from uhrbat.checkpoints.layouts import published_name
 from uhrbat.engine import UHRBAT
-from uhrbat.imagery import canvas_of
 from uhrbat.network.text import clean_question
 from uhrbat.selection import importance
 from uhrbat.settings import Settings
 
-GOLDEN = SHARED / "data" / "golden"
-SCALES = (336, 672, 1008)
-RUNS = [("e2e_kmeans", "km_default"), ("e2e_kmeans", "km_residual_on"), ("e2e_sam", "sam_mask")]
-
-pytestmark = pytest.mark.skipif(
-    not GOLDEN.is_dir(), reason=f"no golden outputs at {GOLDEN} (set UHRBAT_SHARED to their folder)"
-)
+pytestmark = pytest.mark.golden
 
 
-@cache
-def tensors(name):
-    return load_file(GOLDEN / f"{name}.safetensors")
+@pytest.fixture(scope="session")
+def engine_of(tmp_path_factory):
+    """The engine of golden outputs, with the flag that the training scripts set or without."""
+
+    @cache
+    def load(golden, residuals=False):
+        folder = golden.checkpoint(tmp_path_factory.mktemp("released"), residuals)
+        return UHRBAT.from_pretrained(str(folder), device="cpu")
+
+    return load
 
 
-@cache
-def told(name):
-    return json.loads((GOLDEN / f"{name}.json").read_text())
+@pytest.fixture(scope="session")
+def scene_of(engine_of):
+    """Their picture, encoded."""
+    return cache(lambda golden: engine_of(golden).encode_canvas(golden.canvas()))
 
 
-@pytest.fixture(scope="module")
-def engine():
-    return UHRBAT.from_pretrained(str(GOLDEN / "model/ckpt"), device="cpu")
+@pytest.fixture(params=FOLDERS, ids=str, scope="module")
+def golden(request):
+    return request.param
 
 
-@pytest.fixture(scope="module")
-def engine_with_residuals(tmp_path_factory):
-    """The same checkpoint with the flag that its training scripts set."""
-    folder = tmp_path_factory.mktemp("flag") / "ckpt"
-    shutil.copytree(GOLDEN / "model/ckpt", folder, copy_function=shutil.copyfile)
-    (folder.parent / "tiny_clip").symlink_to(GOLDEN / "model/tiny_clip")
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"enable_scale_pos_residual": True}))
-    return UHRBAT.from_pretrained(str(folder), device="cpu")
+@pytest.fixture
+def engine(golden, engine_of):
+    return engine_of(golden)
 
 
-@pytest.fixture(scope="module")
-def canvas():
-    return canvas_of(Image.open(GOLDEN / "e2e/img_333x900.png"))
+@pytest.fixture
+def scene(golden, scene_of):
+    return scene_of(golden)
 
 
-@pytest.fixture(scope="module")
-def scene(engine, canvas):
-    return engine.encode_canvas(canvas)
-
-
-def largest(ours, theirs):
-    return (ours.double() - theirs.double()).abs().max().item()
-
-
-def test_every_stored_weight_is_loaded(engine):
-    stored = tensors("model/weights_fp32")
+def test_every_stored_weight_is_loaded(golden, engine, tmp_path):
+    stored = {}
+    for path in golden.checkpoint(tmp_path).glob("*.safetensors"):
+        stored |= load_file(path)
     ours = {published_name(name): value for name, value in engine.network.state_dict().items()}
+    stored = {name if name in ours else f"model.{name}": value for name, value in stored.items()}
     assert ours.keys() == stored.keys()
-    assert all(torch.equal(ours[name], stored[name]) for name in stored)
+    assert all(torch.equal(ours[name], stored[name].float()) for name in stored)
 
 
-def test_released_settings_are_the_default(engine, engine_with_residuals):
+def test_released_settings_are_the_default(golden, engine, engine_of):
     assert engine.scales == SCALES
     assert engine.network.profile.name == "reference-no-residual"
-    assert engine_with_residuals.network.profile.name == "reference"
+    assert engine_of(golden, residuals=True).network.profile.name == "reference"
     assert engine.settings == Settings(importance="attention", order="mean")
 
 
 @pytest.mark.parametrize("size", SCALES)
-def test_embeddings(scene, size):
-    theirs = tensors("attention/attention")[f"embeds_noresidual/img_333x900.{size}"].flatten(0, 1)
-    assert largest(scene.embeddings[size], theirs) < 1e-5
+def test_embeddings(golden, scene, size):
+    theirs = golden.tensors("attention/attention")[f"embeds_noresidual/img_333x900.{size}"].reshape(-1, 32)
+    every = golden.described("attention/attention").get("every", 1)
+    assert largest(scene.embeddings[size][::every], theirs) < 1e-5
 
 
 @pytest.mark.parametrize("size", SCALES)
-def test_residuals_are_squeezed_into_every_tile(engine, size):
+def test_residuals_are_squeezed_into_every_tile(golden, engine, size):
     ours = engine.network.residual(size).detach().unflatten(0, (-1, 576))
-    assert largest(ours, tensors("attention/attention")[f"residual_resized.{size}"].expand_as(ours)) < 1e-6
+    theirs = golden.tensors("attention/attention")[f"residual_resized.{size}"]
+    ours = ours[..., : theirs.shape[-1]]
+    assert largest(ours, theirs.expand_as(ours)) < 1e-6
 
 
-@pytest.mark.parametrize("case", ["a_base672", "c_base336", "e_right_padding_masked"])
-def test_attention_importance(engine, scene, case, monkeypatch):
-    entry = next(entry for entry in told("attention/attention")["cases"] if entry["name"] == case)
+@pytest.mark.parametrize(("golden", "case"), each("attention_cases"))
+def test_attention_importance(golden, engine_of, scene_of, case, monkeypatch):
+    engine, scene = engine_of(golden), scene_of(golden)
+    entry = next(entry for entry in golden.described("attention/attention")["cases"] if entry["name"] == case)
     prompt = engine.codec.prompt("What is in the red region?")
     ids = [*prompt.before, -200, *prompt.after]
     assert ids == [id_ for id_, seen in zip(entry["input_ids"], entry["attention_mask"], strict=True) if seen]
@@ -103,13 +92,13 @@ def test_attention_importance(engine, scene, case, monkeypatch):
     monkeypatch.setattr(engine.network.config, "attention_scale", base)
     scores = importance.attention(engine.network, scene.coarse(base), prompt, SCALES)
     for size in SCALES:
-        assert largest(scores[size], tensors("attention/attention")[f"{case}/attn.{size}"].flatten()) < 1e-6
+        assert largest(scores[size], golden.tensors("attention/attention")[f"{case}/attn.{size}"].flatten()) < 1e-6
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_prompts(engine, index):
+def test_prompts(golden, engine, index):
     """Where theirs keep the blank line or the gap that a removed <image> leaves, ours do not."""
-    variant = told("e2e/e2e_kmeans")["prompt_variants"][index]
+    variant = golden.described("e2e/e2e_kmeans")["prompt_variants"][index]
     prompt = engine.codec.prompt(clean_question(variant["question"]))
     text = variant["prompt"].replace("\n\nleading", "\nleading").replace("before  tail", "before tail")
     parts = [engine.codec.tokenizer.decode(ids) for ids in (prompt.before, prompt.after)]
@@ -118,32 +107,15 @@ def test_prompts(engine, index):
         assert [*prompt.before, -200, *prompt.after] == variant["ids"]
 
 
-def golden_run(file, name):
-    """A whole run of the released code: what was asked of it, and its tensors by name."""
-    run = next(run for run in told(f"e2e/{file}")["runs"] if run["name"] == name)
-    return run, {key.split("/")[1]: value for key, value in tensors(f"e2e/{file}").items() if key.startswith(name)}
-
-
-def asked_again(scene, run):
-    """The view and the selection of a golden run's question and budgets, on our side."""
-    budgets = tuple(map(int, run["topk"].split(",")))
-    settings = Settings(importance="attention", order="mean", clusters=budgets, release=True)
-    if run["mask"]:
-        scene.use_masks(np.load(GOLDEN / "e2e/mask_333x900.npz")["label"])
-        settings = Settings(importance="attention", order="mean", regions="sam", release=True)
-    torch.manual_seed(run["seed_before_generate"])
-    view = scene.ask(run["question"], settings)
-    return view, view.select(budgets)
-
-
-@pytest.mark.parametrize(("file", "name"), RUNS)
-def test_whole_runs(engine, engine_with_residuals, canvas, file, name):
-    run, theirs = golden_run(file, name)
-    model = engine_with_residuals if run["enable_scale_pos_residual"] else engine
-    view, selected = asked_again(model.encode_canvas(canvas), run)
+@pytest.mark.parametrize(("golden", "file", "name"), each("runs"))
+def test_whole_runs(golden, engine_of, file, name):
+    run, theirs = golden.run(file, name)
+    model = engine_of(golden, residuals=run["enable_scale_pos_residual"])
+    view, selected = golden.asked_again(model.encode_canvas(golden.canvas()), run)
 
     for size in SCALES:
-        assert largest(view.importance[size], theirs[f"attn.{size}"].flatten()) < 1e-6
+        if f"attn.{size}" in theirs:
+            assert largest(view.importance[size], theirs[f"attn.{size}"].flatten()) < 1e-6
         if f"labels.{size}" in theirs:
             assert torch.equal(view.regions[size], theirs[f"labels.{size}"].long())
         emitted = next(part for part in run["selected_indices"][0] if part["scale"] == size)["tokens"]
@@ -162,8 +134,9 @@ def test_whole_runs(engine, engine_with_residuals, canvas, file, name):
     ids, _ = model.network.generate(before, image, after, model.codec.stop, 8, not_first=model.codec.end)
     hook.remove()
     assert ids == run["generated_ids"]
-    theirs["step_logits"][0, model.codec.end] = logits[0][model.codec.end]  # -inf there: it may not come first
-    assert largest(torch.stack(logits[:8]), theirs["step_logits"]) < 1e-4
+    expected = theirs["step_logits"].clone()
+    expected[0, model.codec.end] = logits[0][model.codec.end]  # -inf there: it may not come first
+    assert largest(torch.stack(logits[:8]), expected) < 1e-4
     assert selected.answer(max_new_tokens=8) == run["infer_result"]["answer"].strip()
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.golden import SHARED, cases
+from tests.support.golden import SUBSET, cases
 from uhrbat.errors import InputError
 from uhrbat.geometry import Scale
 from uhrbat.selection import clustering
@@ -214,11 +214,9 @@ def test_without_regions_the_ranking_is_plain_top_k():
     assert not ranking.averaged.any()
 
 
+@pytest.mark.golden
 def test_masks_are_cut_to_tokens_as_released():
-    path = SHARED / "data" / "golden" / "e2e" / "mask_333x900.npz"
-    if not path.is_file():
-        pytest.skip(f"no golden masks at {path} (set UHRBAT_SHARED)")
-    with np.load(path) as stored:
+    with np.load(SUBSET.folder / "e2e/mask_333x900.npz") as stored:
         for size in (336, 672, 1008):
             expected = torch.from_numpy(stored[f"masks_{size}"]).flatten().long()
             assert torch.equal(masks_to_regions(stored["label"], Scale(size)), expected)

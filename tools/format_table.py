@@ -19,7 +19,8 @@ import rasterio
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 
-from tests.support.made_images import FILL, Made, by_pillow, filled, make_all, shared_data, stretched
+from tests.support.made_images import FILL, Made, by_pillow, filled, make_all, stretched
+from tests.support.shared import SHARED
 
 READ = """
 import json, sys, time
@@ -101,10 +102,10 @@ def main() -> int:
     options = parser.parse_args()
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     Image.MAX_IMAGE_PIXELS = None
-    data = shared_data()
+    data = SHARED / "data"
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        files = [*(real_files(data) if data else ()), *make_all(folder / "made")]
+        files = [*(real_files(data) if data.is_dir() else ()), *make_all(folder / "made")]
         if options.only:
             files = [file for file in files if file.path.name in options.only]
         print(f"Padding and invalid pixels are {FILL}. Differences are the largest of any pixel and channel, of 255.")

@@ -134,7 +134,7 @@ def test_leaving_stops_the_job(explorer, parts, request_of):
     for _ in range(3):
         next(asking)
     asking.close()
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 60
     while not worker.cancelled and time.monotonic() < deadline:
         time.sleep(0.01)
     assert worker.cancelled == 1

@@ -112,7 +112,7 @@ def test_leaving_stops_the_child(explorer, monkeypatch):
     while not children:
         next(opening)
     opening.close()
-    assert children[0].wait(5) == -signal.SIGKILL
+    assert children[0].wait(60) == -signal.SIGKILL
 
 
 def test_a_miss_chosen_on_the_page_shows_scene_question_and_budget(explorer, parts, request_of):

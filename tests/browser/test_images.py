@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import expect
 from rasterio.transform import from_origin
 
-from tests.support.browsing import ask, draw_box, state
+from tests.support.browsing import ANSWER_MS, ask, draw_box, state
 from tests.support.made_images import picture, write_tiff
 from uhrbat.geometry import SCALES, Square
 
@@ -137,9 +137,9 @@ def test_questions_of_any_kind(open_page):
         page.evaluate("window.UHRBAT.set({answer: null})")
         page.click(".uhr-ask")
         if problem:
-            expect(page.locator(".uhr-status")).to_contain_text(problem, timeout=60_000)
+            expect(page.locator(".uhr-status")).to_contain_text(problem)
         else:
-            page.wait_for_function("window.UHRBAT.state.answer && !window.UHRBAT.state.busy", timeout=60_000)
+            page.wait_for_function("window.UHRBAT.state.answer && !window.UHRBAT.state.busy", timeout=ANSWER_MS)
     ask(page)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.golden import SHARED
+from tests.support import tiny_wordnet
 from tests.support.tiny import engine
 from uhrbat.errors import InputError
 from uhrbat.evaluation.benchmarks import run as runner
@@ -84,18 +84,44 @@ def test_words_match_exactly_or_as_synonyms(monkeypatch):
     scoring._synonyms.cache_clear()
 
 
-@pytest.mark.skipif(scoring.wordnet() is None, reason="nltk has no WordNet here (python -m nltk.downloader wordnet)")
-def test_synonyms_are_those_of_wordnet():
+@pytest.fixture
+def wordnet(tmp_path, monkeypatch):
+    """nltk's WordNet where its data is installed (python -m nltk.downloader wordnet), else a tiny one in its format."""
+    nltk = pytest.importorskip("nltk")
+    if scoring.wordnet() is None:
+        from nltk.corpus.reader.wordnet import WordNetCorpusReader
+
+        tiny_wordnet.write(tmp_path / "corpora" / "wordnet")
+        monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+        reader = WordNetCorpusReader(nltk.data.find("corpora/wordnet"), None)
+        monkeypatch.setattr(scoring, "wordnet", lambda: reader)
+    scoring._synonyms.cache_clear()
+    yield
+    scoring._synonyms.cache_clear()
+
+
+@pytest.mark.filterwarnings("ignore:The multilingual functions are not available")
+def test_synonyms_are_those_of_wordnet(wordnet):
     assert word_is_right("automobile", "car") and word_is_right("grey", "Gray") and word_is_right("two", "2")
     assert not word_is_right("boat", "ship")
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no shared folder (set UHRBAT_SHARED)")
+LRS_VQA = [
+    {"question_id": "FAIR_1", "image": "LRS_VQA/image/15565.tif", "category": "reasoning", "text": "Is the bottom-most "
+     "and largest bridge crossing a river?\n Answer the question using a single word or phrase.", "ground_truth": "yes",
+     "hbox": [282, 3418, 763, 4050], "rbox": [282.0, 4013.0, 334.0, 4050.0, 763.0, 3456.0, 713.0, 3418.0],
+     "abs_size": "large", "image_size": [4000, 4000], "size_bin": "256x256"},
+    {"question_id": "DOTA_7", "image": "LRS_VQA/image/P0007.png", "category": "count", "text": "How many?",
+     "ground_truth": "3", "image_size": [600, 500]},
+]  # fmt: skip
+
+
 def test_lrs_vqa_is_read_with_its_boxes(tmp_path):
-    items = read_items(BENCHMARKS["lrs-vqa"], SHARED / "data/lrs-vqa-sample.jsonl", tmp_path)
-    assert len(items) == 60 and len({item.id for item in items}) == 60
-    first = items[0]
-    assert first.boxes == ((282.0, 3418.0, 763.0, 4050.0),)
+    (tmp_path / "questions.jsonl").write_text("".join(json.dumps(record) + "\n" for record in LRS_VQA))
+    items = read_items(BENCHMARKS["lrs-vqa"], tmp_path / "questions.jsonl", tmp_path)
+    assert [item.id for item in items] == ["FAIR_1", "DOTA_7"]
+    first, second = items
+    assert first.boxes == ((282.0, 3418.0, 763.0, 4050.0),) and second.boxes == ()
     assert first.prompt.endswith("\n Answer the question using a single word or phrase.")
     assert (first.truth, first.category, first.group) == ("yes", "reasoning", "FAIR")
     assert first.images == (tmp_path / "LRS_VQA/image/15565.tif",)

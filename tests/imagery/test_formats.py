@@ -4,9 +4,11 @@ import io
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
 from tests.support.made_images import deep, grey, stretched
+from tests.support.shared import real
 from uhrbat.errors import InputError
 from uhrbat.imagery import TileReader, open_image, read_canvas, write_pyramid
 
@@ -31,11 +33,12 @@ def test_pixels_are_those_of_an_independent_reading(made, format):
         check(file)
 
 
-def test_real_rasters_read_as_rasterio_reads_them(data):
-    import rasterio
-
-    for name, valued in (("cog_nodata_nan.tif", True), ("pix4d_alpha_nodata.tif", False)):
-        path = data / "real" / "rasters" / name
+def test_rasters_read_as_rasterio_reads_them(made):
+    """Made ones, and real ones where there are any."""
+    valued_files = [made["nan.tif"].path, *real("rasters/cog_nodata_nan.tif")]
+    files = [*valued_files, made["alpha.tif"].path, *real("rasters/pix4d_alpha_nodata.tif")]
+    for path in files:
+        valued = path in valued_files
         with rasterio.open(path) as file:
             values = np.moveaxis(file.read([1] if valued else [1, 2, 3]), 0, 2)
             valid = file.dataset_mask() > 0

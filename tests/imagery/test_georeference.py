@@ -5,9 +5,11 @@ import pytest
 import rasterio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from rasterio.control import GroundControlPoint
 from rasterio.transform import from_origin
 
 from tests.support.made_images import oriented_tiff, picture, write_tiff
+from tests.support.shared import real
 from uhrbat.geometry import SCALES, Square
 from uhrbat.imagery import GeoReference, open_image, read_canvas
 from uhrbat.imagery.headers import Header
@@ -42,8 +44,8 @@ def test_degrees_and_web_mercator_give_metres_on_the_ground(tmp_path):
 
 
 def test_files_without_a_place_have_none(made):
-    for name in ("rgb.jpg", "striped.tif"):
-        assert GeoReference.of(open_image(made[name].path)) is None
+    for path in (made["rgb.jpg"].path, made["striped.tif"].path, *real("rasters/no_geo.jpg")):
+        assert GeoReference.of(open_image(path)) is None
 
 
 def test_a_coordinate_system_without_a_place_on_earth():
@@ -54,23 +56,29 @@ def test_a_coordinate_system_without_a_place_on_earth():
     assert reference.crs_member["properties"]["name"] == local and reference.name == "site"
 
 
-def test_real_files(data):
-    folder = data / "real" / "rasters"
-    info = open_image(folder / "cog_int16.tif")
-    with rasterio.open(folder / "cog_int16.tif") as file:
-        assert GeoReference.of(info).to_map(17.5, 30.5) == pytest.approx(file.xy(30, 17))
-    info = open_image(folder / "cog_gcps.tif")
-    assert any("ground control points" in note for note in info.notes)
-    with rasterio.open(folder / "cog_gcps.tif") as file:
-        points = file.gcps[0]
-    reference = GeoReference.of(info)
-    off = [np.subtract(reference.to_map(p.col, p.row), (p.x, p.y)) for p in points]
-    assert np.abs(off).max() < 0.05
-    assert GeoReference.of(open_image(folder / "no_geo.jpg")) is None
+def test_files_with_a_transform_lie_where_rasterio_lays_them(tmp_path):
+    """A made one, and a real one where there is one."""
+    transform = from_origin(-54.3, 7.2, 0.001, 0.002)
+    made = write_tiff(tmp_path / "int16.tif", picture().astype(np.int16), crs="EPSG:4326", transform=transform)
+    for path in (made, *real("rasters/cog_int16.tif")):
+        with rasterio.open(path) as file:
+            assert GeoReference.of(open_image(path)).to_map(17.5, 30.5) == pytest.approx(file.xy(30, 17))
 
 
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+def test_files_with_ground_control_points_lie_where_these_say(tmp_path):
+    """A made one, and a real one where there is one."""
+    made, corners = tmp_path / "gcps.tif", [(0, 0), (0, 203), (149, 0), (149, 203), (70, 100)]
+    points = [GroundControlPoint(row, col, 10 + 0.001 * col, 50 - 0.002 * row) for row, col in corners]
+    write_tiff(made, picture(), gcps=points, crs="EPSG:4326")
+    for path in (made, *real("rasters/cog_gcps.tif")):
+        info = open_image(path)
+        assert any("ground control points" in note for note in info.notes)
+        with rasterio.open(path) as file:
+            points = file.gcps[0]
+        assert points
+        off = [np.subtract(GeoReference.of(info).to_map(p.col, p.row), (p.x, p.y)) for p in points]
+        assert np.abs(off).max() < 0.05
+
 
 orientations = st.integers(1, 8)
 stored_sides = st.integers(1, 5000)

@@ -16,7 +16,7 @@ from uhrbat.serving.protocol import Settings
 from uhrbat.serving.server.models import Offer
 from uhrbat.serving.server.service import Service, without_paths
 
-TIMEOUT = 30
+TIMEOUT = 120
 BIG = Settings(model="big")
 
 

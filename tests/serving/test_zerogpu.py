@@ -16,7 +16,7 @@ from uhrbat.serving.protocol import request
 from uhrbat.serving.server.models import Offer
 from uhrbat.serving.server.service import Service
 
-TIMEOUT = 30
+TIMEOUT = 120
 
 
 @pytest.fixture

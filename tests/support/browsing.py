@@ -5,6 +5,8 @@ import shutil
 
 from playwright.sync_api import Page, Playwright
 
+MOST_MS = 120_000
+"""How long anything but an answer may take on a slow machine that does other work as well."""
 ANSWER_MS = 240_000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]  # fmt: skip
@@ -26,17 +28,24 @@ def open_page(playwright: Playwright, url: str, timeout: float) -> Page:
     return page
 
 
+def ready(page):
+    """Wait until the page shows an image and has nothing under way."""
+    page.wait_for_selector('.uhr-viewer[data-ready="1"]')
+    page.wait_for_function("window.UHRBAT.state.image && !window.UHRBAT.state.busy")
+
+
 def state(page, expression):
     """A part of the page's state."""
     return page.evaluate(f"window.UHRBAT.state.{expression}")
 
 
 def ask(page):
-    """Ask, and wait for the answer to this very question; a stale one is cleared first."""
+    """Ask, and wait for the answer to this very question; what is under way is waited for, a stale answer cleared."""
+    page.wait_for_function("!window.UHRBAT.state.busy", timeout=ANSWER_MS)
     page.evaluate("window.UHRBAT.set({answer: null})")
     page.click(".uhr-ask")
     page.wait_for_selector("#uhr-answer", timeout=ANSWER_MS)
-    page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy")
+    page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy", timeout=ANSWER_MS)
 
 
 def settle(page):

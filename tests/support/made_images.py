@@ -4,7 +4,6 @@ No expectation comes from the code under test: it is the array a file was writte
 where the format loses something.
 """
 
-import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -463,15 +462,6 @@ def claiming_png(path: Path, width: int, height: int) -> Path:
     pixels = zlib.compress(bytes(10_000))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b""))
     return path
-
-
-def shared_data() -> Path | None:
-    """The folder of shared test data, or None where this checkout has none."""
-    root = Path(__file__).resolve().parents[2]
-    for folder in (os.environ.get("UHRBAT_SHARED"), root.parent / "shared"):
-        if folder and (Path(folder) / "data").is_dir():
-            return Path(folder) / "data"
-    return None
 
 
 def lying_jpeg_tiff(path, samples: int | None = 1) -> Path:

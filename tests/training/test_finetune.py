@@ -5,10 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from safetensors.torch import load_file
 
-from tests.support.golden import SHARED
+from tests.support.golden import each
 from uhrbat.budget import split_budget
 from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT
@@ -24,7 +22,6 @@ from uhrbat.training.finetune import sample
 from uhrbat.training.finetune import train as finetune  # noqa: E402
 from uhrbat.training.finetune.train import Trainer, TrainSettings, budget_of, learning_rate, sample_number  # noqa: E402
 
-GOLDEN = SHARED / "data" / "golden"
 CPU = torch.device("cpu")
 
 
@@ -138,13 +135,12 @@ def test_image_tokens_are_those_of_inference():
         torch.testing.assert_close(ours, selection.image_tokens(), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden outputs at {GOLDEN} (set UHRBAT_SHARED)")
-@pytest.mark.parametrize("index", [0, 1])
-def test_loss_and_gradients_of_the_released_training(index, tmp_path):
+@pytest.mark.parametrize(("golden", "index"), each("trained"))
+def test_loss_and_gradients_of_the_released_training(golden, index, tmp_path):
     """With its leak put back (the answer in the scored prompt), the release's own loss and gradients come out."""
-    told = json.loads((GOLDEN / "e2e/e2e_kmeans.json").read_text())["train_forward"][index]
-    stored = load_file(GOLDEN / "e2e/e2e_kmeans.safetensors")
-    engine = UHRBAT.from_pretrained(str(GOLDEN / "model/ckpt"), device="cpu")
+    told = golden.described("e2e/e2e_kmeans")["train_forward"][index]
+    stored = golden.tensors("e2e/e2e_kmeans")
+    engine = UHRBAT.from_pretrained(str(golden.checkpoint(tmp_path)), device="cpu")
     if told["enable_scale_pos_residual"]:
         from uhrbat.network.config import PROFILES
 
@@ -154,7 +150,7 @@ def test_loss_and_gradients_of_the_released_training(index, tmp_path):
     assert [*prompt.before, -200, *prompt.after] == told["input_ids"]
     assert [id_ for id_, yes in zip(prompt.after, learnt, strict=True) if yes] == [i for i in told["labels"] if i >= 0]
     sampler = Sampler(engine, Settings(importance="attention", order="mean", clusters=(10, 40, 60), release=True))
-    picture = sampler.picture(canvas_of(Image.open(GOLDEN / "e2e/img_333x900.png")))
+    picture = sampler.picture(golden.canvas())
     engine.codec.prompt = lambda question, release: prompt
     torch.manual_seed(told["seed"])
     selections = sampler.select(picture, turns[0][0], (10, 40, 60))

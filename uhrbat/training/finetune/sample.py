@@ -93,7 +93,7 @@ class Sampler(nn.Module):
             for size, features in picture.features.items()
         }
         scene = EncodedImage(
-            model=self.engine,
+            engine=self.engine,
             info=None,
             square=picture.square,
             embeddings=embeddings,

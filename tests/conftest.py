@@ -1,0 +1,28 @@
+"""Markers by folder, and a line at the end that says what was skipped and why."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # an example may take long on a busy machine
+settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Skips of the same reason are one count; a module that is skipped counts once."""
+    reasons = Counter()
+    for report in terminalreporter.stats.get("skipped", ()):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[reason.removeprefix("Skipped: ")] += 1
+    if reasons:
+        listed = "; ".join(f"{count} ({reason})" for reason, count in reasons.most_common())
+        terminalreporter.write_line(f"skipped: {listed}")
+    else:
+        terminalreporter.write_line("skipped: none")
