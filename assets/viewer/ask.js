@@ -4,14 +4,28 @@ import { begin, follow, get, h, on, set } from './store.js';
 
 export async function mount(context) {
   const root = context.element.querySelector('.uhr-panel');
-  const ask = h('button', { type: 'button', class: 'uhr-ask', onclick: () => begin(context.trigger, 'ask') }, 'Ask');
+  const ask = h(
+    'button',
+    { type: 'button', class: 'uhr-ask', onclick: () => begin(context.trigger, 'ask') },
+    'Ask',
+  );
   const cancel = h('button', { type: 'button', class: 'uhr-cancel', onclick: stop }, 'Cancel');
   const fill = h('i');
-  const bar = h('div', { class: 'uhr-progress', role: 'progressbar', 'aria-label': 'Progress', 'aria-valuemin': 0, 'aria-valuemax': 100 }, fill);
+  const bar = h(
+    'div',
+    {
+      class: 'uhr-progress',
+      role: 'progressbar',
+      'aria-label': 'Progress',
+      'aria-valuemin': 0,
+      'aria-valuemax': 100,
+    },
+    fill,
+  );
   const text = h('p', { class: 'uhr-note uhr-status', role: 'status' });
   root.replaceChildren(h('div', { class: 'uhr-askrow' }, ask, cancel), bar, text);
 
-  let stopped = null;   // the job that was cancelled: news of it may still be on its way
+  let stopped = null; // the job that was cancelled: news of it may still be on its way
   function stop() {
     stopped = get().progress?.job ?? 'the next';
     context.trigger('cancel', {});

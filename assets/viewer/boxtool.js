@@ -3,7 +3,7 @@
 import { tokenAt, tokenBox } from './places.js';
 import { get, h, on, set } from './store.js';
 
-const SMALLEST = 3;   // screen pixels; anything shorter is a click, and takes the token under it
+const SMALLEST = 3; // screen pixels; anything shorter is a click, and takes the token under it
 
 export function boxTool(root, host, view, trigger) {
   const veil = h('div', { class: 'uhr-veil', 'aria-hidden': 'true', hidden: true });
@@ -13,7 +13,12 @@ export function boxTool(root, host, view, trigger) {
   const point = (event) => {
     const { image } = get();
     const at = view.toImage(view.map.mouseEventToLatLng(event));
-    return { x: clamp(at.x, image.width), y: clamp(at.y, image.height), left: event.clientX, top: event.clientY };
+    return {
+      x: clamp(at.x, image.width),
+      y: clamp(at.y, image.height),
+      left: event.clientX,
+      top: event.clientY,
+    };
   };
   const box = (a, b) => [Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x, b.x), Math.max(a.y, b.y)];
 
@@ -28,7 +33,10 @@ export function boxTool(root, host, view, trigger) {
   veil.addEventListener('pointermove', (event) => {
     if (start) set({ rubber: box(start, point(event)) });
   });
-  veil.addEventListener('pointercancel', () => { start = null; set({ rubber: null }); });
+  veil.addEventListener('pointercancel', () => {
+    start = null;
+    set({ rubber: null });
+  });
   veil.addEventListener('pointerup', (event) => {
     if (!start) return;
     const end = point(event);
@@ -56,14 +64,20 @@ export function boxTool(root, host, view, trigger) {
 
 /** What becomes of a drawn box is told in the Object tab, the first. */
 function openObjectTab() {
-  document.querySelector('#tabs [role=tab]:not(.selected)')?.parentElement.querySelector('[role=tab]')?.click();
+  document
+    .querySelector('#tabs [role=tab]:not(.selected)')
+    ?.parentElement.querySelector('[role=tab]')
+    ?.click();
 }
 
 /** Make a box the page's object: at least one pixel, on whole pixels, inside the image. */
 export function chooseBox(box, trigger) {
   const { image } = get();
   if (!image) return;
-  const [x0, y0] = [Math.min(Math.floor(box[0]), image.width - 1), Math.min(Math.floor(box[1]), image.height - 1)];
+  const [x0, y0] = [
+    Math.min(Math.floor(box[0]), image.width - 1),
+    Math.min(Math.floor(box[1]), image.height - 1),
+  ];
   const whole = [x0, y0, Math.max(x0 + 1, Math.ceil(box[2])), Math.max(y0 + 1, Math.ceil(box[3]))];
   set({ box: whole, object: null });
   trigger('box', { box: whole, image: image.id });

@@ -19,9 +19,13 @@ class TokenCanvas {
     this.layer = L.svgOverlay(this.canvas, bounds, { interactive: false }).addTo(map);
   }
 
-  show() { this.context.putImageData(this.data, 0, 0); }
+  show() {
+    this.context.putImageData(this.data, 0, 0);
+  }
 
-  remove() { this.layer.remove(); }
+  remove() {
+    this.layer.remove();
+  }
 }
 
 /** Grid positions whose centre lies outside the image: padding of the scene square, left clear. */
@@ -79,8 +83,8 @@ function outline(pixels, tokens, outside, factor) {
 
 /** Keep the layer over the map in step with the page's state. `bounds()` are those of the scene square. */
 export function followLayers(map, bounds) {
-  let drawn = null;      // what the canvas shows: {key, canvas, outside}
-  let outlines = null;   // {key, canvas}
+  let drawn = null; // what the canvas shows: {key, canvas, outside}
+  let outlines = null; // {key, canvas}
 
   on('maps', async ({ maps }) => {
     set({ tokens: null });
@@ -97,15 +101,23 @@ export function followLayers(map, bounds) {
     const { tokens, layer, scale, image, maps, opacity } = get();
     const wanted = tokens && image && layer !== 'image' ? `${maps.id}/${scale}/${layer}` : null;
     const own = tokens?.get(scale);
-    if (!wanted || !own) { drawn?.canvas.remove(); drawn = null; return; }
+    if (!wanted || !own) {
+      drawn?.canvas.remove();
+      drawn = null;
+      return;
+    }
     if (drawn?.key !== wanted) {
       if (layer === 'importance' && !own.importance) await own.importances();
       if (layer === 'regions' && !own.region) await own.regions();
       const now = get();
       if (now.layer !== layer || now.scale !== scale || now.maps?.id !== maps.id) return;
       drawn?.canvas.remove();
-      drawn = { key: wanted, outside: padding(image, own.grid),
-        canvas: new TokenCanvas(map, bounds(), own.grid, `uhr-${layer}`), painted: null };
+      drawn = {
+        key: wanted,
+        outside: padding(image, own.grid),
+        canvas: new TokenCanvas(map, bounds(), own.grid, `uhr-${layer}`),
+        painted: null,
+      };
     }
     drawn.canvas.layer.setOpacity(opacity);
     const budget = layer === 'fate' ? budgets()[maps.scales.findIndex((s) => s.size === scale)] : 0;
@@ -114,7 +126,14 @@ export function followLayers(map, bounds) {
     PAINT[layer](drawn.canvas.pixels, own, drawn.outside, budget);
     drawn.canvas.show();
     drawn.painted = budget;
-    window.UHRBAT.marks.push({ what: 'paint', layer, scale, budget, at: started, took: performance.now() - started });
+    window.UHRBAT.marks.push({
+      what: 'paint',
+      layer,
+      scale,
+      budget,
+      at: started,
+      took: performance.now() - started,
+    });
     if (window.UHRBAT.marks.length > 5000) window.UHRBAT.marks.splice(0, 2500);
   }
 

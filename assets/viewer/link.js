@@ -10,22 +10,61 @@ const PAGES = { explore: 'Explore', findings: 'Findings' };
 
 export async function mount(context) {
   const root = context.element.querySelector('.uhr-panel');
-  const dark = h('button', { type: 'button', class: 'uhr-icon', 'aria-label': 'Light or dark', title: 'Light or dark', onclick: toggleTheme }, '◐');
-  const share = h('button', { type: 'button', class: 'uhr-icon uhr-share-button', title: 'Copy a link to this example, question, budget, method and view', onclick: copy }, 'Share');
+  const dark = h(
+    'button',
+    {
+      type: 'button',
+      class: 'uhr-icon',
+      'aria-label': 'Light or dark',
+      title: 'Light or dark',
+      onclick: toggleTheme,
+    },
+    '◐',
+  );
+  const share = h(
+    'button',
+    {
+      type: 'button',
+      class: 'uhr-icon uhr-share-button',
+      title: 'Copy a link to this example, question, budget, method and view',
+      onclick: copy,
+    },
+    'Share',
+  );
   const note = h('span', { class: 'uhr-copied', role: 'status' });
-  const pages = Object.entries(PAGES).map(([page, label]) => h('button', { type: 'button', class: 'uhr-page', 'data-page': page,
-    onclick: () => goToPage(page) }, label));
+  const pages = Object.entries(PAGES).map(([page, label]) =>
+    h(
+      'button',
+      { type: 'button', class: 'uhr-page', 'data-page': page, onclick: () => goToPage(page) },
+      label,
+    ),
+  );
   root.replaceChildren(
-    h('h1', {}, 'UHR-BAT', h('span', {}, ' Explorer')), h('p', {}, 'which of 131,328 visual tokens does the answer really get?'),
-    h('span', { class: 'uhr-spring' }), note, h('nav', { 'aria-label': 'Pages' }, pages), share, dark);
+    h('h1', {}, 'UHR-BAT', h('span', {}, ' Explorer')),
+    h('p', {}, 'which of 131,328 visual tokens does the answer really get?'),
+    h('span', { class: 'uhr-spring' }),
+    note,
+    h('nav', { 'aria-label': 'Pages' }, pages),
+    share,
+    dark,
+  );
   startTheme();
   on('page', ({ page }) => {
-    pages.forEach((button) => (button.dataset.page === page ? button.setAttribute('aria-current', 'page') : button.removeAttribute('aria-current')));
+    pages.forEach((button) =>
+      button.dataset.page === page
+        ? button.setAttribute('aria-current', 'page')
+        : button.removeAttribute('aria-current'),
+    );
     document.body.dataset.page = page;
     share.hidden = page !== 'explore';
   });
-  const fromAddress = () => set({ page: new URLSearchParams(location.search).get('tab') in PAGES
-    ? new URLSearchParams(location.search).get('tab') : 'explore' });
+  const fromAddress = () =>
+    set({
+      page:
+        new URLSearchParams(location.search).get('tab') in PAGES
+          ? new URLSearchParams(location.search).get('tab')
+          : 'explore',
+    });
   window.addEventListener('popstate', fromAddress);
   fromAddress();
   followArrival();
@@ -34,14 +73,19 @@ export async function mount(context) {
 
   async function copy() {
     const address = shareLink();
-    if (!address) { note.textContent = 'A link can lead to an example only, not to an uploaded image.'; return; }
+    if (!address) {
+      note.textContent = 'A link can lead to an example only, not to an uploaded image.';
+      return;
+    }
     try {
       await navigator.clipboard.writeText(address);
       note.textContent = 'Link copied';
     } catch {
       window.prompt('Copy this link', address);
     }
-    setTimeout(() => { note.textContent = ''; }, 4000);
+    setTimeout(() => {
+      note.textContent = '';
+    }, 4000);
   }
 
   const arrived = parameters();
@@ -52,7 +96,8 @@ export async function mount(context) {
 export function goToPage(page) {
   if (get().page === page) return;
   const address = new URL(location.href);
-  if (page === 'explore') address.searchParams.delete('tab'); else address.searchParams.set('tab', page);
+  if (page === 'explore') address.searchParams.delete('tab');
+  else address.searchParams.set('tab', page);
   history.pushState(null, '', address);
   set({ page });
   scrollTo(0, 0);
@@ -88,9 +133,14 @@ export function linked() {
   if (!found) return '';
   const numbers = (text) => text?.split(/[-,]/).map(Number).filter(Number.isFinite) ?? [];
   const budget = numbers(found.get('budget'));
-  return JSON.stringify({ example: found.get('example'), question: found.get('q'),
-    method: ['ask', ...METHOD].some((key) => found.has(key)) ? Object.fromEntries(METHOD.map((key) => [key, found.get(key)])) : null,
-    budget: budget.length === 1 ? { total: budget[0] } : budget.length === 4 ? { per_scale: budget } : null });
+  return JSON.stringify({
+    example: found.get('example'),
+    question: found.get('q'),
+    method: ['ask', ...METHOD].some((key) => found.has(key))
+      ? Object.fromEntries(METHOD.map((key) => [key, found.get(key)]))
+      : null,
+    budget: budget.length === 1 ? { total: budget[0] } : budget.length === 4 ? { per_scale: budget } : null,
+  });
 }
 Object.assign(window.UHRBAT, { shareLink });
 
@@ -99,7 +149,7 @@ const numbers = (text, n) => {
   return values.length === n && values.every(Number.isFinite) ? values : null;
 };
 
-let arriving = {};   // what is still to be restored: {example, question, view, box, ask}
+let arriving = {}; // what is still to be restored: {example, question, view, box, ask}
 
 /** What a link (or a miss) asks of the viewer: layer, scale, then place, box and answer, once the image is there. */
 export function arrive({ example, q, layer, scale, view, box, ask }) {
@@ -109,14 +159,19 @@ export function arrive({ example, q, layer, scale, view, box, ask }) {
 }
 
 function followArrival() {
-  const take = (key) => { const value = arriving[key]; arriving[key] = null; return value; };
+  const take = (key) => {
+    const value = arriving[key];
+    arriving[key] = null;
+    return value;
+  };
   const here = ({ image }) => image && image.example === arriving.example;
   on('image', (state) => {
     const view = here(state) && take('view');
     if (view) requestAnimationFrame(() => window.UHRBAT.view.goWhere(view));
   });
   on('image question busy', (state) => {
-    if (!state.busy && here(state) && state.question === arriving.question && take('ask')) setTimeout(() => window.UHRBAT.ask());
+    if (!state.busy && here(state) && state.question === arriving.question && take('ask'))
+      setTimeout(() => window.UHRBAT.ask());
   });
   on('maps', (state) => {
     const box = state.maps && here(state) && take('box');

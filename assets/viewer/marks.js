@@ -10,14 +10,20 @@ export function followMarks(map, view) {
   const pointed = L.layerGroup().addTo(map);
   let rubber = null;
 
-  const rectangle = (box, className) => L.rectangle(view.bounds(...box), { className: `uhr-box ${className}`,
-    fill: false, weight: 2, interactive: false });
+  const rectangle = (box, className) =>
+    L.rectangle(view.bounds(...box), {
+      className: `uhr-box ${className}`,
+      fill: false,
+      weight: 2,
+      interactive: false,
+    });
 
   on('rubber box image', ({ rubber: drawn, box, image }) => {
     rubber?.remove();
     rubber = null;
     const shown = drawn ?? box;
-    if (image && shown) rubber = L.layerGroup([rectangle(shown, 'halo'), rectangle(shown, 'chosen')]).addTo(map);
+    if (image && shown)
+      rubber = L.layerGroup([rectangle(shown, 'halo'), rectangle(shown, 'chosen')]).addTo(map);
   });
 
   on('image showObjects question', ({ image, showObjects, question }) => {
@@ -26,8 +32,11 @@ export function followMarks(map, view) {
     const evidence = truth(question)?.evidence ?? [];
     for (const [index, { kind, color, box }] of (image.objects ?? []).entries()) {
       const isEvidence = evidence.includes(index);
-      L.rectangle(view.bounds(...box), { className: `uhr-box ${isEvidence ? 'evidence' : 'object'}`, weight: isEvidence ? 2 : 1,
-        fillOpacity: 0.01 })
+      L.rectangle(view.bounds(...box), {
+        className: `uhr-box ${isEvidence ? 'evidence' : 'object'}`,
+        weight: isEvidence ? 2 : 1,
+        fillOpacity: 0.01,
+      })
         .bindTooltip([color, kind].filter(Boolean).join(' '), { className: 'uhr-tip', direction: 'top' })
         .addTo(known);
     }
@@ -43,9 +52,16 @@ export function followMarks(map, view) {
       }
       const name = KINDS[status] ?? 'pointed';
       L.marker(view.toMap(x, y), {
-        icon: L.divIcon({ className: '', iconSize: [18, 18], html: h('span', { class: `uhr-point ${name}` }) }),
-        keyboard: false, alt: label,
-      }).bindTooltip(label, { className: 'uhr-tip', direction: 'top', offset: [0, -6] }).addTo(pointed);
+        icon: L.divIcon({
+          className: '',
+          iconSize: [18, 18],
+          html: h('span', { class: `uhr-point ${name}` }),
+        }),
+        keyboard: false,
+        alt: label,
+      })
+        .bindTooltip(label, { className: 'uhr-tip', direction: 'top', offset: [0, -6] })
+        .addTo(pointed);
     }
   });
 }

@@ -3,7 +3,8 @@
 /** [row, column] of the token of a scale that an image position lies in. */
 export function tokenAt({ x, y }, image, scale) {
   const cells = scale / 14;
-  const cell = (value, offset) => Math.max(0, Math.min(cells - 1, Math.floor(((value + offset) * cells) / image.side)));
+  const cell = (value, offset) =>
+    Math.max(0, Math.min(cells - 1, Math.floor(((value + offset) * cells) / image.side)));
   return [cell(y, image.offset[1]), cell(x, image.offset[0])];
 }
 
@@ -19,6 +20,7 @@ export function mapText(x, y, image) {
   if (!image.place) return '';
   const [a, b, c, d, e, f] = image.place.transform;
   const digits = Math.min(9, Math.max(0, Math.ceil(1 - Math.log10(Math.hypot(a, d)))));
-  const shown = (value) => value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const shown = (value) =>
+    value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
   return `${shown(a * x + b * y + c)} ${shown(d * x + e * y + f)}`;
 }

@@ -1,19 +1,19 @@
 // The page's one state, held in the browser, and what its parts share: formatting, DOM, the words for things.
 
 const state = {
-  image: null,        // the picture shown (see app/viewer.py: image_value)
-  maps: null,         // the question whose tokens are shown: {id, question, scales: [...]}
-  tokens: null,       // Map: scale size -> ScaleTokens, once loaded (tokens.js)
+  image: null, // the picture shown (see app/viewer.py: image_value)
+  maps: null, // the question whose tokens are shown: {id, question, scales: [...]}
+  tokens: null, // Map: scale size -> ScaleTokens, once loaded (tokens.js)
   budget: { total: 3000, perScale: null },
   answer: null,
   object: null,
   sweep: null,
   compare: null,
   run: null,
-  progress: null,    // {state: idle | running | failed, text, fraction}
+  progress: null, // {state: idle | running | failed, text, fraction}
   question: '',
-  page: 'explore',   // explore | findings
-  layer: 'fate',      // image | importance | fate | regions
+  page: 'explore', // explore | findings
+  layer: 'fate', // image | importance | fate | regions
   scale: 4032,
   opacity: 0.7,
   outlines: false,
@@ -31,7 +31,10 @@ export function set(patch) {
   const told = new Set();
   for (const key of changed) {
     for (const listener of listeners.get(key) ?? []) {
-      if (!told.has(listener)) { told.add(listener); listener(state); }
+      if (!told.has(listener)) {
+        told.add(listener);
+        listener(state);
+      }
     }
   }
 }
@@ -51,7 +54,10 @@ export function onFrame(keys, listener) {
   on(keys, () => {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => { waiting = false; listener(state); });
+    requestAnimationFrame(() => {
+      waiting = false;
+      listener(state);
+    });
   });
 }
 
@@ -64,7 +70,9 @@ export const TOKENS = 131328;
 const shares = await loadShares();
 
 async function loadShares() {
-  const owners = new Uint8Array(await (await fetch(new URL('gradio_api/uhr/shares.bin', document.baseURI))).arrayBuffer());
+  const owners = new Uint8Array(
+    await (await fetch(new URL('gradio_api/uhr/shares.bin', document.baseURI))).arrayBuffer(),
+  );
   return SIZES.map((_, scale) => {
     const counts = new Uint32Array(owners.length + 1);
     for (let i = 0; i < owners.length; i++) counts[i + 1] = counts[i] + (owners[i] === scale ? 1 : 0);
@@ -72,7 +80,8 @@ async function loadShares() {
   });
 }
 
-export const split = (total) => shares.map((counts) => counts[Math.max(0, Math.min(total, counts.length - 1))]);
+export const split = (total) =>
+  shares.map((counts) => counts[Math.max(0, Math.min(total, counts.length - 1))]);
 export const budgets = (budget = state.budget) => budget.perScale ?? split(budget.total);
 export const sameBudgets = (a, b) => a && b && a.length === b.length && a.every((value, i) => value === b[i]);
 
@@ -91,7 +100,7 @@ export function truth(question = state.question) {
 
 // ---- DOM and formatting
 
-export const url = (path) => new URL('gradio_api/uhr/', document.baseURI).href + path;   // braces of templates survive
+export const url = (path) => new URL('gradio_api/uhr/', document.baseURI).href + path; // braces of templates survive
 
 /** Build an element: h('p', {class: 'note', onclick}, 'text', child). */
 export function h(tag, attributes = {}, ...children) {
@@ -108,10 +117,20 @@ export function h(tag, attributes = {}, ...children) {
 
 export const count = (value) => Math.round(value).toLocaleString('en-US');
 export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
-export const seconds = (value) => (value < 0.0995 ? `${Math.round(value * 1000)}\u00a0ms`
-  : value < 9.95 ? `${value.toFixed(1)}\u00a0s` : value < 90 ? `${Math.round(value)}\u00a0s` : `${(value / 60).toFixed(1)}\u00a0min`);
-export const bytes = (value) => (value < 1e6 ? `${Math.round(value / 1e3)} KB`
-  : value < 1e9 ? `${Math.round(value / 1e6)} MB` : `${(value / 1e9).toFixed(1)} GB`);
+export const seconds = (value) =>
+  value < 0.0995
+    ? `${Math.round(value * 1000)}\u00a0ms`
+    : value < 9.95
+      ? `${value.toFixed(1)}\u00a0s`
+      : value < 90
+        ? `${Math.round(value)}\u00a0s`
+        : `${(value / 60).toFixed(1)}\u00a0min`;
+export const bytes = (value) =>
+  value < 1e6
+    ? `${Math.round(value / 1e3)} KB`
+    : value < 1e9
+      ? `${Math.round(value / 1e6)} MB`
+      : `${(value / 1e9).toFixed(1)} GB`;
 export const sum = (values) => values.reduce((a, b) => a + b, 0);
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 

@@ -15,6 +15,8 @@ export function tips() {
     bubble.textContent = term.title;
     bubble.hidden = false;
     clearTimeout(timer);
-    timer = setTimeout(() => { bubble.hidden = true; }, SECONDS * 1000);
+    timer = setTimeout(() => {
+      bubble.hidden = true;
+    }, SECONDS * 1000);
   });
 }

@@ -6,7 +6,10 @@ import { url } from './store.js';
 async function numbers(path) {
   const response = await fetch(url(path));
   if (!response.ok) throw new Error(`${response.status} ${path}`);
-  const bitmap = await createImageBitmap(await response.blob(), { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
+  const bitmap = await createImageBitmap(await response.blob(), {
+    colorSpaceConversion: 'none',
+    premultiplyAlpha: 'none',
+  });
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext('2d', { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
@@ -42,7 +45,7 @@ export class ScaleTokens {
       (this.merged[i] ? this.inside : this.preserved)[rank]++;
       this.sharing[rank]++;
     }
-    this.places = 0;   // ranks in use: the largest budget that can be used up
+    this.places = 0; // ranks in use: the largest budget that can be used up
     for (let k = 1; k < ranks; k++) {
       if (k <= this.count && this.sharing[k]) this.places = k;
       this.preserved[k] += this.preserved[k - 1];
@@ -54,7 +57,14 @@ export class ScaleTokens {
   ledger(budget) {
     const k = Math.min(budget, this.places);
     const [preserved, merged] = [this.preserved[k], this.inside[k]];
-    return { budget, used: k, preserved, merged, averages: k - preserved, dropped: this.count - preserved - merged };
+    return {
+      budget,
+      used: k,
+      preserved,
+      merged,
+      averages: k - preserved,
+      dropped: this.count - preserved - merged,
+    };
   }
 
   fate(index, budget) {
@@ -114,7 +124,8 @@ export class ScaleTokens {
     let [low, high] = [0, this.reached.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.reached[middle] <= budget) low = middle + 1; else high = middle;
+      if (this.reached[middle] <= budget) low = middle + 1;
+      else high = middle;
     }
     return low;
   }

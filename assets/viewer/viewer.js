@@ -8,7 +8,7 @@ import { follow, get, h, on, set, url } from './store.js';
 import { toolbar } from './toolbar.js';
 
 const TILE = 256;
-const DEEPER = 3;   // zoom levels beyond one image pixel a screen pixel
+const DEEPER = 3; // zoom levels beyond one image pixel a screen pixel
 
 /** Tiles one pixel larger than their place: at fractional zooms no seam shows between them. */
 const Tiles = L.TileLayer.extend({
@@ -21,12 +21,27 @@ const Tiles = L.TileLayer.extend({
 export async function mount(context) {
   const root = context.element.querySelector('.uhr-panel');
   root.classList.add('uhr-viewer');
-  const host = h('div', { class: 'uhr-map', tabindex: '0', role: 'application',
-    'aria-label': 'Image viewer. Arrow keys move, plus and minus zoom, 1 to 4 choose the scale, i h f r the layer.' });
+  const host = h('div', {
+    class: 'uhr-map',
+    tabindex: '0',
+    role: 'application',
+    'aria-label':
+      'Image viewer. Arrow keys move, plus and minus zoom, 1 to 4 choose the scale, i h f r the layer.',
+  });
   root.replaceChildren(host);
-  const map = L.map(host, { crs: L.CRS.Simple, minZoom: -4, maxZoom: 4, zoomSnap: 0.25, zoomDelta: 1,
-    wheelPxPerZoomLevel: 90, attributionControl: false, zoomControl: false, fadeAnimation: false, boxZoom: false,
-    maxBoundsViscosity: 0.6 });
+  const map = L.map(host, {
+    crs: L.CRS.Simple,
+    minZoom: -4,
+    maxZoom: 4,
+    zoomSnap: 0.25,
+    zoomDelta: 1,
+    wheelPxPerZoomLevel: 90,
+    attributionControl: false,
+    zoomControl: false,
+    fadeAnimation: false,
+    boxZoom: false,
+    maxBoundsViscosity: 0.6,
+  });
   const view = makeView(map);
   window.UHRBAT.view = view;
 
@@ -61,11 +76,20 @@ function makeView(map) {
   const bounds = (x0, y0, x1, y1) => L.latLngBounds(toMap(x0, y0), toMap(x1, y1));
 
   const view = {
-    map, toMap, toImage, bounds,
+    map,
+    toMap,
+    toImage,
+    bounds,
     /** Bounds of the scene square: the image padded, centred, to a square. */
-    square: () => bounds(-image.offset[0], -image.offset[1], image.side - image.offset[0], image.side - image.offset[1]),
-    fit: (animate = true) => image && map.fitBounds(bounds(0, 0, image.width, image.height),
-      { animate, padding: [4, 4], maxZoom: image.max_zoom + DEEPER }),
+    square: () =>
+      bounds(-image.offset[0], -image.offset[1], image.side - image.offset[0], image.side - image.offset[1]),
+    fit: (animate = true) =>
+      image &&
+      map.fitBounds(bounds(0, 0, image.width, image.height), {
+        animate,
+        padding: [4, 4],
+        maxZoom: image.max_zoom + DEEPER,
+      }),
     /** The host has another size (full screen, a turned phone): a whole image stays whole, another place stays central. */
     resized() {
       const wasWhole = image && map.getBounds().contains(bounds(0, 0, image.width, image.height));
@@ -84,7 +108,9 @@ function makeView(map) {
       const centre = toImage(map.getCenter());
       return [Math.round(centre.x), Math.round(centre.y), +(map.getZoom() - image.max_zoom).toFixed(2)];
     },
-    goWhere([x, y, zoom]) { map.setView(toMap(x, y), image.max_zoom + zoom, { animate: false }); },
+    goWhere([x, y, zoom]) {
+      map.setView(toMap(x, y), image.max_zoom + zoom, { animate: false });
+    },
     show(next) {
       tiles?.remove();
       tiles = null;
@@ -93,13 +119,27 @@ function makeView(map) {
       // No limits before the fit: one that the last image's place or zoom breaks would start an animation over it.
       map.setMaxBounds(null).setMinZoom(-6).setMaxZoom(40);
       const all = bounds(0, 0, image.width, image.height);
-      tiles = new Tiles(url(image.tiles), { tileSize: TILE, minZoom: -6, maxZoom: image.max_zoom + DEEPER,
-        minNativeZoom: 0, maxNativeZoom: image.max_zoom, noWrap: true, bounds: all, keepBuffer: 2, updateWhenZooming: false });
+      tiles = new Tiles(url(image.tiles), {
+        tileSize: TILE,
+        minZoom: -6,
+        maxZoom: image.max_zoom + DEEPER,
+        minNativeZoom: 0,
+        maxNativeZoom: image.max_zoom,
+        noWrap: true,
+        bounds: all,
+        keepBuffer: 2,
+        updateWhenZooming: false,
+      });
       const started = performance.now();
-      tiles.once('load', () => window.UHRBAT.marks.push({ what: 'tiles', took: performance.now() - started }));
+      tiles.once('load', () =>
+        window.UHRBAT.marks.push({ what: 'tiles', took: performance.now() - started }),
+      );
       tiles.addTo(map);
       view.fit(false);
-      map.setMaxBounds(all.pad(0.6)).setMinZoom(Math.floor(map.getZoom()) - 1).setMaxZoom(image.max_zoom + DEEPER);
+      map
+        .setMaxBounds(all.pad(0.6))
+        .setMinZoom(Math.floor(map.getZoom()) - 1)
+        .setMaxZoom(image.max_zoom + DEEPER);
     },
   };
   on('image', ({ image: now }) => !now && view.show(null));
