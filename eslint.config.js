@@ -17,7 +17,7 @@ export default [
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-shadow': 'error',
       'no-unused-expressions': ['error', { allowShortCircuit: true }],
-      'no-unused-vars': ['error', { args: 'all' }],
+      'no-unused-vars': ['error', { args: 'all', argsIgnorePattern: '^_' }],
       'no-var': 'error',
       'prefer-const': 'error',
     },

@@ -14,14 +14,14 @@ from fastapi import APIRouter, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute, Mount
 
-from app import examples, export, overlays
+from app import examples, export, overlays, viewer
 from app.findings import Findings
 from app.ingest import Shelf
 from app.runs import KeptRun, Runs
 from uhrbat.errors import InputError
 from uhrbat.pyramid import SCALES, Scale, order_of_shares
 
-PREFIX = "/gradio_api/uhr"
+PREFIX = f"/{viewer.PREFIX}"
 SCRIPTS = Path(__file__).resolve().parent.parent / "assets" / "viewer"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
