@@ -21,13 +21,14 @@ import { element } from './svg.js';
  * @property {Set<string>} methods Ids of those highlighted.
  */
 
-const NARROW = matchMedia('(max-width: 760px)');
+const NARROW = '(max-width: 760px)';
 const EXPLANATION =
   'Bars: 95 % bootstrap intervals, scenes resampled. A click on a name shows or fades its line; where fewer questions were asked, it says how many.';
 
 /** @param {Frontier} frontier */
 export function frontierSection(frontier) {
   const { methods, points } = frontier;
+  const narrow = matchMedia(NARROW);
   const looks = looksOf(methods);
   /** @type {Chosen} */
   const chosen = { measure: 'accuracy', group: 'all', methods: new Set(firstShown(methods)) };
@@ -44,11 +45,11 @@ export function frontierSection(frontier) {
     measures.show();
     groups.show(named);
     lines.show(curves);
-    place.replaceChildren(chart(frontier, curves, chosen, looks, NARROW.matches));
+    place.replaceChildren(chart(frontier, curves, chosen, looks, narrow.matches));
     numbers.replaceChildren(table(methods, curves));
   }
   draw();
-  NARROW.addEventListener('change', draw);
+  narrow.addEventListener('change', draw);
   return h(
     'section',
     {},
