@@ -15,6 +15,7 @@ export default [
   {
     rules: {
       eqeqeq: ['error', 'always', { null: 'ignore' }],
+      'no-duplicate-imports': 'error',
       'no-shadow': 'error',
       'no-unused-expressions': ['error', { allowShortCircuit: true }],
       'no-unused-vars': ['error', { args: 'all', argsIgnorePattern: '^_' }],

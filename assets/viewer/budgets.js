@@ -33,7 +33,7 @@ export const budgets = (budget = get().budget) => budget.perScale ?? split(budge
 const budgetOf = (total, perScale) => ({ total: perScale ? sum(perScale) : Math.round(total), perScale });
 
 /**
- * Show a budget; only the budget panel tells Python.
+ * Show a budget; Python learns of it when the budget panel settles on it.
  * @param {number} total
  * @param {number[] | null} [perScale]
  */

@@ -2,7 +2,7 @@
 
 import { arrive } from './arrive.js';
 import { h, shown, url } from './dom.js';
-import { count, points } from './format.js';
+import { count, percent, points } from './format.js';
 import { frontierSection } from './frontier.js';
 import { finest, coarsest } from './geometry.js';
 import { panel } from './gradio.js';
@@ -14,7 +14,6 @@ import { failure, note } from './parts.js';
 import { photographs } from './photographs.js';
 import { get, on, set } from './store.js';
 import { interval, share, table } from './tables.js';
-import { percent } from './format.js';
 
 /**
  * @typedef {import('./types.d.ts').FindingsValue} FindingsValue
