@@ -9,20 +9,21 @@ from starlette.middleware import Middleware
 from app import api, constants, progress, theme
 from app.actions import Actions
 from app.explorer import DEFAULT, Explorer
-from app.routes import routes
+from app.routes import SCRIPTS, routes
 from app.uploads import UploadCheck
 from app.viewer import ASSETS, PREFIX, Panel
 from uhrbat.serving.schema import DEFAULT_MODEL
 
 TITLE = "UHR-BAT Explorer"
 SUFFIXES = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k", ".webp", ".gif"]
+_PRELOAD = "\n".join(f'<link rel="modulepreload" href="{ASSETS}/{path.name}">' for path in sorted(SCRIPTS.glob("*.js")))
 HEAD = f"""
 {constants.head()}
 <link rel="stylesheet" href="{PREFIX}/leaflet/leaflet.css">
 <link rel="stylesheet" href="{ASSETS}/explorer.css">
 <link rel="stylesheet" href="{ASSETS}/tabs.css">
 <link rel="stylesheet" href="{ASSETS}/findings.css">
-<link rel="modulepreload" href="{ASSETS}/viewer.js">
+{_PRELOAD}
 """
 _LINK = "async () => [(await import(new URL('{assets}/link.js', document.baseURI).href)).linked()]"
 _QUIET = {"show_progress": "hidden", "api_visibility": "private"}
