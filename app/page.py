@@ -6,22 +6,24 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from app import api, progress, theme
+from app import api, constants, progress, theme
 from app.actions import Actions
 from app.explorer import DEFAULT, Explorer
-from app.routes import routes
+from app.routes import SCRIPTS, routes
 from app.uploads import UploadCheck
-from app.viewer import ASSETS, Panel
+from app.viewer import ASSETS, PREFIX, Panel
 from uhrbat.choices import DEFAULT_MODEL
 
 TITLE = "UHR-BAT Explorer"
 SUFFIXES = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k", ".webp", ".gif"]
+_PRELOAD = "\n".join(f'<link rel="modulepreload" href="{ASSETS}/{path.name}">' for path in sorted(SCRIPTS.glob("*.js")))
 HEAD = f"""
-<link rel="stylesheet" href="gradio_api/uhr/leaflet/leaflet.css">
+{constants.head()}
+<link rel="stylesheet" href="{PREFIX}/leaflet/leaflet.css">
 <link rel="stylesheet" href="{ASSETS}/explorer.css">
 <link rel="stylesheet" href="{ASSETS}/tabs.css">
 <link rel="stylesheet" href="{ASSETS}/findings.css">
-<link rel="modulepreload" href="{ASSETS}/viewer.js">
+{_PRELOAD}
 """
 _LINK = "async () => [(await import(new URL('{assets}/link.js', document.baseURI).href)).linked()]"
 _QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -83,7 +85,7 @@ def launch_options(explorer: Explorer) -> dict[str, Any]:
 
 def _lay_out() -> Parts:
     link = gr.Textbox(visible="hidden", label="link", elem_id="link")
-    header = Panel("link", elem_id="header")
+    header = Panel("header", elem_id="header")
     with gr.Row(elem_id="explorer"):
         with gr.Column(elem_id="left"):
             with gr.Column(elem_id="image-card"):
@@ -106,7 +108,7 @@ def _lay_out() -> Parts:
                 )
                 suggestions = Panel("gallery", "suggest", mount="mountSuggestions", elem_id="suggestions")
             with gr.Column(elem_id="budget-card"):
-                budget = Panel("budget", elem_id="budget", value={"total": 3000, "per_scale": None})
+                budget = Panel("budget", elem_id="budget", value={"total": constants.START_BUDGET, "per_scale": None})
                 with gr.Accordion("Model and method", open=False, elem_id="method"):
                     model, importance, regions, order, seed = _method()
                 ask = Panel("ask", "ask cancel", elem_id="ask", value=progress.running("opening the page", 0.0, "open"))

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute, Mount
 
-from app import examples, export, overlays
+from app import examples, export, overlays, viewer
 from app.findings import Findings
 from app.ingest import Shelf
 from app.runs import KeptRun, Runs
@@ -22,7 +22,7 @@ from uhrbat.budget import order_of_shares
 from uhrbat.errors import InputError
 from uhrbat.geometry import SCALES, Scale
 
-PREFIX = "/gradio_api/uhr"
+PREFIX = f"/{viewer.PREFIX}"
 SCRIPTS = Path(__file__).resolve().parent.parent / "assets" / "viewer"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 

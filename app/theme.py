@@ -4,7 +4,7 @@ import gradio as gr
 from gradio.themes.utils import colors, sizes
 
 PRESERVED, MERGED, DROPPED = "#56B4E9", "#E69F00", "#05080d"
-"""The fates' colours (Okabe and Ito's blue and orange); assets/viewer/colors.js has the same."""
+"""The fates' colours (Okabe and Ito's blue and orange); scripts and style sheets get them from app/constants.py."""
 HEAT = "inferno"
 """The heat map of importance, by its matplotlib name."""
 

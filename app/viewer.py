@@ -8,7 +8,9 @@ from app.ingest import Picture
 from app.runs import KeptRun
 from uhrbat.geometry import Scale, Square
 
-ASSETS = "gradio_api/uhr/assets"
+PREFIX = "gradio_api/uhr"
+"""Under which everything of our own lies, from the page's own address."""
+ASSETS = f"{PREFIX}/assets"
 CHOICE = 4
 """A file of more bands than this comes with a choice of those to be shown."""
 _LOAD = """

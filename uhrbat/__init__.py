@@ -19,7 +19,7 @@ _ROOMS = {
     "SelectedTokens": "question",
     "Settings": "settings",
 }
-_RENAMED = {"EncodedScene": "EncodedImage", "View": "Question", "SceneSelection": "SelectedTokens"}
+_RENAMED = {"EncodedImage": "EncodedImage", "View": "Question", "SelectedTokens": "SelectedTokens"}
 """Names of version 0.1, for one version more."""
 
 

@@ -1,40 +1,66 @@
 // Ask, Cancel, and the one bar that moves while anything long is under way.
 
-import { begin, follow, get, h, on, set } from './store.js';
+import { h } from './dom.js';
+import { begin, follow, panel } from './gradio.js';
+import { hooks } from './hooks.js';
+import { get, on, set } from './store.js';
+import { stopping } from './stopping.js';
 
+/** @typedef {import('./types.d.ts').Progress} Progress */
+
+/** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
-  const root = context.element.querySelector('.uhr-panel');
-  const ask = h('button', { type: 'button', class: 'uhr-ask', onclick: () => begin(context.trigger, 'ask') }, 'Ask');
+  const root = panel(context);
+  const start = () => begin(context.trigger, 'ask');
+  const ask = h('button', { type: 'button', class: 'uhr-ask', onclick: start }, 'Ask');
   const cancel = h('button', { type: 'button', class: 'uhr-cancel', onclick: stop }, 'Cancel');
-  const fill = h('i');
-  const bar = h('div', { class: 'uhr-progress', role: 'progressbar', 'aria-label': 'Progress', 'aria-valuemin': 0, 'aria-valuemax': 100 }, fill);
+  const { bar, show } = progressBar();
   const text = h('p', { class: 'uhr-note uhr-status', role: 'status' });
   root.replaceChildren(h('div', { class: 'uhr-askrow' }, ask, cancel), bar, text);
+  hooks.ask = start;
 
-  let stopped = null;   // the job that was cancelled: news of it may still be on its way
+  const stopped = stopping();
   function stop() {
-    stopped = get().progress?.job ?? 'the next';
+    const job = stopped.stop(get().progress?.job);
     context.trigger('cancel', {});
-    set({ progress: { state: 'idle', text: 'Stopped.', fraction: 0, job: stopped } });
+    set({ progress: { state: 'idle', text: 'Stopped.', fraction: 0, job } });
   }
-  window.UHRBAT.ask = () => begin(context.trigger, 'ask');
 
-  follow(context, (value) => {
-    if (value?.state === 'running') {
-      if (stopped === 'the next') stopped = value.job;
-      if (value.job === stopped) return;
-    }
-    set({ progress: value });
+  follow(context, (/** @type {Progress | null} */ value) => {
+    if (!stopped.isAbout(value)) set({ progress: value });
   });
-  on('progress', ({ progress }) => {
+  on(['progress'], ({ progress }) => {
     const running = progress?.state === 'running';
     set({ busy: running });
     root.dataset.state = progress?.state ?? 'idle';
     ask.disabled = running;
     cancel.hidden = !running;
-    fill.style.width = `${100 * (progress?.fraction ?? 0)}%`;
-    bar.hidden = !running;
-    bar.setAttribute('aria-valuenow', Math.round(100 * (progress?.fraction ?? 0)));
+    show(running, progress?.fraction ?? 0);
     text.textContent = progress?.text ?? '';
   });
+}
+
+function progressBar() {
+  const fill = h('i');
+  const bar = h(
+    'div',
+    {
+      class: 'uhr-progress',
+      role: 'progressbar',
+      'aria-label': 'Progress',
+      'aria-valuemin': 0,
+      'aria-valuemax': 100,
+    },
+    fill,
+  );
+  /**
+   * @param {boolean} running
+   * @param {number} fraction
+   */
+  function show(running, fraction) {
+    fill.style.width = `${100 * fraction}%`;
+    bar.hidden = !running;
+    bar.setAttribute('aria-valuenow', String(Math.round(100 * fraction)));
+  }
+  return { bar, show };
 }

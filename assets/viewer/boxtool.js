@@ -1,21 +1,63 @@
-// Draws a box with mouse, pen or finger, on a veil over the map, and tells Python about it.
+// Draws a box with mouse, pen or finger, on a veil over the map, and sends it to Python.
 
-import { tokenAt, tokenBox } from './places.js';
-import { get, h, on, set } from './store.js';
+import { h } from './dom.js';
+import { gridOf } from './geometry.js';
+import { boxBetween, clamp, tokenAt, tokenBox, wholePixels } from './places.js';
+import { get, on, set } from './store.js';
 
-const SMALLEST = 3;   // screen pixels; anything shorter is a click, and takes the token under it
+/** @typedef {import('./types.d.ts').Trigger} Trigger */
 
+const SMALLEST = 3; // screen pixels; anything shorter is a click, and takes the token under it
+
+/**
+ * @param {HTMLElement} root
+ * @param {HTMLElement} host
+ * @param {import('./viewer.js').View} view
+ * @param {Trigger} trigger
+ */
 export function boxTool(root, host, view, trigger) {
   const veil = h('div', { class: 'uhr-veil', 'aria-hidden': 'true', hidden: true });
   host.append(veil);
+  drawOn(veil, view, (box) => {
+    openObjectTab();
+    chooseBox(box, trigger);
+  });
+  // The same box again: another question, or budgets for each scale, for which no verdict has been sent along.
+  const again = () => {
+    const { box, maps, image } = get();
+    if (box && maps && image) trigger('box', { box, image: image.id });
+  };
+  on(['maps'], again);
+  on(['settled'], ({ settled }) => settled?.perScale && again());
+  on(['askBox'], ({ askBox }) => askBox && chooseBox(askBox, trigger));
+  on(['drawing'], ({ drawing }) => {
+    veil.hidden = !drawing;
+    root.classList.toggle('drawing', drawing);
+  });
+}
+
+/**
+ * Follow the pointer over the veil; `done(box)` gets what was drawn, in image pixels.
+ * @param {HTMLElement} veil
+ * @param {import('./viewer.js').View} view
+ * @param {(box: import('./types.d.ts').Box) => void} done
+ */
+function drawOn(veil, view, done) {
+  /** @typedef {{x: number, y: number, left: number, top: number}} Point */
+  /** @type {Point | null} */
   let start = null;
 
-  const point = (event) => {
+  /**
+   * @param {PointerEvent} event
+   * @returns {Point | null}
+   */
+  function point(event) {
     const { image } = get();
-    const at = view.toImage(view.map.mouseEventToLatLng(event));
-    return { x: clamp(at.x, image.width), y: clamp(at.y, image.height), left: event.clientX, top: event.clientY };
-  };
-  const box = (a, b) => [Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x, b.x), Math.max(a.y, b.y)];
+    if (!image) return null;
+    const { x, y } = view.at(event);
+    const [left, top] = [event.clientX, event.clientY];
+    return { x: clamp(x, image.width), y: clamp(y, image.height), left, top };
+  }
 
   veil.addEventListener('pointerdown', (event) => {
     if (event.button || !get().image) return;
@@ -26,47 +68,42 @@ export function boxTool(root, host, view, trigger) {
     set({ box: null, object: null });
   });
   veil.addEventListener('pointermove', (event) => {
-    if (start) set({ rubber: box(start, point(event)) });
+    const now = start && point(event);
+    if (start && now) set({ rubber: boxBetween(start, now) });
   });
-  veil.addEventListener('pointercancel', () => { start = null; set({ rubber: null }); });
+  veil.addEventListener('pointercancel', () => {
+    start = null;
+    set({ rubber: null });
+  });
   veil.addEventListener('pointerup', (event) => {
-    if (!start) return;
     const end = point(event);
+    const { image, scale, model } = get();
+    if (!start || !end || !image) return;
     const drawn = Math.hypot(end.left - start.left, end.top - start.top) >= SMALLEST;
-    const { image, scale } = get();
-    const result = drawn ? box(start, end) : tokenBox(tokenAt(end, image, scale), image, scale);
+    const grid = gridOf(model, scale);
+    const box = drawn ? boxBetween(start, end) : tokenBox(tokenAt(end, image, grid), image, grid);
     start = null;
     set({ rubber: null, drawing: false });
-    openObjectTab();
-    chooseBox(result, trigger);
-  });
-  // The same box again: another question, or budgets for each scale, for which no verdict has been sent along.
-  const again = () => {
-    const { box, maps, image } = get();
-    if (box && maps) trigger('box', { box, image: image.id });
-  };
-  on('maps', again);
-  on('settled', ({ settled }) => settled?.perScale && again());
-  on('askBox', ({ askBox }) => askBox && chooseBox(askBox, trigger));
-  on('drawing', ({ drawing }) => {
-    veil.hidden = !drawing;
-    root.classList.toggle('drawing', Boolean(drawing));
+    done(box);
   });
 }
 
-/** What becomes of a drawn box is told in the Object tab, the first. */
+/** The Object tab, the first, shows what becomes of a drawn box. */
 function openObjectTab() {
-  document.querySelector('#tabs [role=tab]:not(.selected)')?.parentElement.querySelector('[role=tab]')?.click();
+  const other = document.querySelector('#tabs [role=tab]:not(.selected)');
+  const first = other?.parentElement?.querySelector('[role=tab]');
+  if (first instanceof HTMLElement) first.click();
 }
 
-/** Make a box the page's object: at least one pixel, on whole pixels, inside the image. */
+/**
+ * Make a box the page's object, on whole pixels inside the image.
+ * @param {import('./types.d.ts').Box} box
+ * @param {Trigger} trigger
+ */
 export function chooseBox(box, trigger) {
   const { image } = get();
   if (!image) return;
-  const [x0, y0] = [Math.min(Math.floor(box[0]), image.width - 1), Math.min(Math.floor(box[1]), image.height - 1)];
-  const whole = [x0, y0, Math.max(x0 + 1, Math.ceil(box[2])), Math.max(y0 + 1, Math.ceil(box[3]))];
+  const whole = wholePixels(box, image);
   set({ box: whole, object: null });
   trigger('box', { box: whole, image: image.id });
 }
-
-const clamp = (value, most) => Math.max(0, Math.min(most, value));

@@ -1,108 +1,205 @@
 // The budget: one logarithmic slider, presets, a number for each scale, and what it costs.
 
-import { SIZES, TOKENS, budgets, bytes, count, follow, get, h, on, percent, sameBudgets, seconds, set, setBudget, sum }
-  from './store.js';
+import { budgets, chooseBudget, setBudget } from './budgets.js';
+import { CONSTANTS } from './constants.js';
+import { costParts } from './cost.js';
+import { flag, h } from './dom.js';
+import { count, percent, sum } from './format.js';
+import { tokensOf, tokensOfAll } from './geometry.js';
+import { follow, panel } from './gradio.js';
+import { sameBudgets } from './shares.js';
+import { get, on, set } from './store.js';
+import { STEPS, TICKS, parseTotal, rounded, scaleProblem, tickText, toPosition, toTotal } from './totals.js';
 
-const [LEAST, MOST, STEPS] = [64, 16000, 1000];
-const PRESETS = [
-  { name: 'Released', perScale: [80, 320, 600, 2000], tip: 'What the released model was trained with' },
-  { name: 'XLRS', perScale: [180, 1320, 1600, 8000], tip: "The paper's budgets for XLRS-Bench" },
-  { name: 'RSHR', perScale: [80, 320, 1600, 4000], tip: "The paper's budgets for RSHR-Bench and MME-RealWorld-RS" },
-];
+const { proportion: PROPORTION, presets: PRESETS } = CONSTANTS.budget;
+const COST =
+  'What handing over this many tokens costs the language model: seconds to read them, from the speed last measured, and memory of its cache';
 
-const toTotal = (position) => LEAST * (MOST / LEAST) ** (position / STEPS);
-const toPosition = (total) => STEPS * Math.log(Math.max(total, LEAST) / LEAST) / Math.log(MOST / LEAST);
-const rounded = (total) => {
-  const step = total < 500 ? 1 : total < 2000 ? 5 : total < 8000 ? 10 : 50;
-  return Math.round(total / step) * step;
-};
-
+/** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
-  const { element, props } = context;
-  const root = element.querySelector('.uhr-panel');
-
-  /** The budget stands: let Python know it, and answer anew where that is quick. */
-  const commit = () => {
-    const { total, perScale } = get().budget;
-    props.value = { total, per_scale: perScale };
-    set({ settled: get().budget });
-  };
-  const choose = (total, perScale = null) => { setBudget(total, perScale); commit(); };
-  window.UHRBAT.chooseBudget = choose;
-
-  const number = h('input', { class: 'uhr-total', type: 'text', inputmode: 'numeric', 'aria-label': 'Total budget in tokens',
-    autocomplete: 'off' });
-  const share = h('span', { class: 'uhr-share' });
-  const problem = h('p', { class: 'uhr-problem', role: 'alert', hidden: true });
-  const slider = h('input', { type: 'range', min: 0, max: STEPS, step: 1, class: 'uhr-slider', 'aria-label': 'Token budget' });
-  const ticks = h('div', { class: 'uhr-ticks', 'aria-hidden': 'true' }, [64, 256, 1000, 4000, 16000].map((total) =>
-    h('span', { style: `left:${toPosition(total) / STEPS * 100}%` }, total < 1000 ? String(total) : `${total / 1000}k`)));
-  const presets = PRESETS.map(({ name, perScale, tip }) => h('button', { type: 'button', class: 'uhr-chip',
-    title: `${tip}: ${perScale.map(count).join(' / ')} tokens`, onclick: () => choose(sum(perScale), perScale) }, name));
-  const fields = SIZES.map((size, i) => h('input', { type: 'number', min: 0, max: (size / 14) ** 2, step: 1,
-    'aria-label': `Budget of scale ${size}`, onchange: () => perScaleTyped(i) }));
-  const perScaleNote = h('p', { class: 'uhr-note' });
-  const details = h('details', { class: 'uhr-fold' }, h('summary', {}, 'Per scale'),
-    h('div', { class: 'uhr-perscale' }, SIZES.map((size, i) => h('label', {}, h('span', {}, String(size)), fields[i]))), perScaleNote);
-  const cost = h('p', { class: 'uhr-note uhr-cost' });
-
-  root.replaceChildren(
+  const problem = problemLine();
+  panel(context).replaceChildren(
     h('h3', { title: 'How many tokens the language model is handed, over all four scales' }, 'Token budget'),
-    h('div', { class: 'uhr-totalrow' }, number, share), problem, slider, ticks,
-    h('div', { class: 'uhr-chips' }, presets), details, cost);
+    totalRow(problem),
+    problem.element,
+    slider(),
+    ticks(),
+    presets(),
+    scaleFields(problem),
+    costLine(),
+  );
 
-  slider.addEventListener('input', () => setBudget(rounded(toTotal(+slider.value))));
-  slider.addEventListener('change', commit);
-  number.addEventListener('change', () => {
-    const total = Number(number.value.replace(/[,\s]/g, ''));
-    const right = Number.isInteger(total) && total >= 1 && total <= TOKENS;
-    problem.hidden = right;
-    problem.textContent = right ? '' : `Give a whole number from 1 to ${count(TOKENS)}: there are no more tokens.`;
-    number.setAttribute('aria-invalid', !right);
-    if (right) choose(total);
+  on(['chosen'], ({ chosen }) => {
+    if (!chosen) return;
+    set({ budget: chosen });
+    context.props.value = { total: chosen.total, per_scale: chosen.perScale };
+    set({ settled: chosen });
   });
-  number.addEventListener('keydown', (event) => event.key === 'Enter' && number.blur());
-
-  function perScaleTyped(changed) {
-    const values = fields.map((field) => Math.round(Number(field.value)));
-    const most = SIZES.map((size) => (size / 14) ** 2);
-    const wrong = !(values[changed] >= 0 && values[changed] <= most[changed]);
-    problem.hidden = !wrong && sum(values) > 0;
-    problem.textContent = wrong ? `Scale ${SIZES[changed]} has ${count(most[changed])} tokens: give 0 to ${count(most[changed])}.`
-      : 'At least one token is needed.';
-    if (problem.hidden) choose(0, values);
-  }
-
-  on('budget', ({ budget }) => {
-    const each = budgets();
-    const total = sum(each);
-    if (document.activeElement !== number) number.value = count(total);
-    problem.hidden = true;
-    number.removeAttribute('aria-invalid');
-    share.textContent = `of ${count(TOKENS)} · ${percent(total / TOKENS)}`;
-    slider.value = toPosition(total);
-    slider.style.setProperty('--filled', `${Math.min(100, toPosition(total) / STEPS * 100)}%`);
-    slider.setAttribute('aria-valuetext', `${count(total)} tokens`);
-    fields.forEach((field, i) => { if (document.activeElement !== field) field.value = each[i]; });
-    presets.forEach((chip, i) => chip.setAttribute('aria-pressed', Boolean(sameBudgets(each, PRESETS[i].perScale))));
-    perScaleNote.textContent = budget.perScale ? 'Set for each scale; moving the slider shares the total anew.'
-      : 'Shared in the released proportion 80 : 320 : 600 : 2,000.';
-  });
-  on('budget cost', ({ cost: price }) => {
-    const total = sum(budgets());
-    const parts = price?.model ? [price.model] : [];
-    if (price?.tokens_per_second) parts.push(`≈ ${seconds(total / price.tokens_per_second)} prefill`);
-    else if (price) parts.push('prefill time: known after its first answer');
-    if (price?.bytes_per_token) parts.push(`${bytes(total * price.bytes_per_token)} cache`);
-    if (price?.device) parts.push(price.device);
-    cost.textContent = parts.join(' · ');
-    cost.title = 'What handing over this many tokens costs the language model: seconds to read them, from the speed last measured, and memory of its cache';
-  });
-  follow(context, (value) => {
+  follow(context, (/** @type {import('./types.d.ts').BudgetValue | null} */ value) => {
     if (value?.cost) set({ cost: value.cost });
-    if (value && !same(value)) setBudget(value.total, value.per_scale ?? null);
+    if (value && !isShown(value)) setBudget(value.total, value.per_scale);
   });
 }
 
-const same = (value) => value.total === get().budget.total
-  && (value.per_scale ?? null)?.join() === (get().budget.perScale ?? null)?.join();
+/** Whether a value from Python is what the panel shows. @param {import('./types.d.ts').BudgetValue} value */
+function isShown({ total, per_scale: perScale }) {
+  const { budget } = get();
+  return total === budget.total && (perScale ?? null)?.join() === budget.perScale?.join();
+}
+
+/** @typedef {ReturnType<typeof problemLine>} ProblemLine */
+
+/** A line for what is wrong with a typed number; any change of the budget clears it. */
+function problemLine() {
+  const element = h('p', { class: 'uhr-problem', role: 'alert', hidden: true });
+  /** @param {string} text '' where nothing is wrong. */
+  function show(text) {
+    element.hidden = text === '';
+    element.textContent = text;
+  }
+  on(['budget'], () => show(''));
+  return { element, show };
+}
+
+/** @param {ProblemLine} problem */
+function totalRow(problem) {
+  const field = h('input', {
+    class: 'uhr-total',
+    type: 'text',
+    inputmode: 'numeric',
+    'aria-label': 'Total budget in tokens',
+    autocomplete: 'off',
+    onchange: typed,
+  });
+  const share = h('span', { class: 'uhr-share' });
+  field.addEventListener('keydown', (event) => event.key === 'Enter' && field.blur());
+
+  function typed() {
+    const most = tokensOfAll(get().model);
+    const total = parseTotal(field.value, most);
+    flag(field, 'aria-invalid', total == null);
+    problem.show(
+      total == null ? `Give a whole number from 1 to ${count(most)}: there are no more tokens.` : '',
+    );
+    if (total != null) chooseBudget(total);
+  }
+
+  on(['budget', 'model'], ({ model }) => {
+    const [total, all] = [sum(budgets()), tokensOfAll(model)];
+    if (document.activeElement !== field) field.value = count(total);
+    field.removeAttribute('aria-invalid');
+    share.textContent = `of ${count(all)} · ${percent(total / all)}`;
+  });
+  return h('div', { class: 'uhr-totalrow' }, field, share);
+}
+
+function slider() {
+  const input = h('input', {
+    type: 'range',
+    min: 0,
+    max: STEPS,
+    step: 1,
+    class: 'uhr-slider',
+    'aria-label': 'Token budget',
+    oninput: () => setBudget(rounded(toTotal(+input.value))),
+    onchange: () => chooseBudget(get().budget.total, get().budget.perScale),
+  });
+  on(['budget'], () => {
+    const total = sum(budgets());
+    const position = toPosition(total);
+    input.value = String(position);
+    input.style.setProperty('--filled', `${Math.min(100, (position / STEPS) * 100)}%`);
+    input.setAttribute('aria-valuetext', `${count(total)} tokens`);
+  });
+  return input;
+}
+
+const ticks = () =>
+  h(
+    'div',
+    { class: 'uhr-ticks', 'aria-hidden': 'true' },
+    TICKS.map((total) => h('span', { style: `left:${(toPosition(total) / STEPS) * 100}%` }, tickText(total))),
+  );
+
+function presets() {
+  const chips = PRESETS.map(({ name, per_scale: each, tip }) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'uhr-chip',
+        title: `${tip}: ${each.map(count).join(' / ')} tokens`,
+        onclick: () => chooseBudget(sum(each), each),
+      },
+      name,
+    ),
+  );
+  on(['budget'], () =>
+    chips.forEach((chip, i) => flag(chip, 'aria-pressed', sameBudgets(budgets(), PRESETS[i].per_scale))),
+  );
+  return h('div', { class: 'uhr-chips' }, chips);
+}
+
+/**
+ * A field for each scale, folded away.
+ * @param {ProblemLine} problem
+ */
+function scaleFields(problem) {
+  const row = h('div', { class: 'uhr-perscale' });
+  const explanation = h('p', { class: 'uhr-note' });
+  const fields = () => [...row.querySelectorAll('input')];
+
+  /** @param {number} changed */
+  function typed(changed) {
+    const values = fields().map((field) => Math.round(Number(field.value)));
+    const wrong = scaleProblem(values, changed, get().model);
+    problem.show(wrong);
+    if (!wrong) chooseBudget(0, values);
+  }
+
+  on(['model'], ({ model }) =>
+    row.replaceChildren(
+      ...model.scales.map((size, i) =>
+        h(
+          'label',
+          {},
+          h('span', {}, String(size)),
+          scaleField(model, size, () => typed(i)),
+        ),
+      ),
+    ),
+  );
+  on(['budget', 'model'], ({ budget }) => {
+    const each = budgets();
+    fields().forEach((field, i) => {
+      if (document.activeElement !== field) field.value = String(each[i]);
+    });
+    explanation.textContent = budget.perScale
+      ? 'Set for each scale; moving the slider shares the total again.'
+      : `Shared in the released proportion ${PROPORTION.map(count).join(' : ')}.`;
+  });
+  return h('details', { class: 'uhr-fold' }, h('summary', {}, 'Per scale'), row, explanation);
+}
+
+/**
+ * @param {import('./types.d.ts').Geometry} model
+ * @param {number} size
+ * @param {() => void} onchange
+ */
+const scaleField = (model, size, onchange) =>
+  h('input', {
+    type: 'number',
+    min: 0,
+    max: tokensOf(model, size),
+    step: 1,
+    'aria-label': `Budget of scale ${size}`,
+    onchange,
+  });
+
+function costLine() {
+  const line = h('p', { class: 'uhr-note uhr-cost', title: COST });
+  on(['budget', 'cost'], ({ cost }) => {
+    line.textContent = costParts(cost, sum(budgets())).join(' · ');
+  });
+  return line;
+}

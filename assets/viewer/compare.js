@@ -1,65 +1,125 @@
 // The Compare tab: the same question at the same budget through several compressors, side by side.
 
 import { FATE_PIXEL } from './colors.js';
-import { count, follow, h, on, percent, seconds, set, sum, url } from './store.js';
+import { CONSTANTS } from './constants.js';
+import { h, ink, url } from './dom.js';
+import { count, percent, seconds, sum } from './format.js';
+import { follow, panel } from './gradio.js';
+import { note, tick } from './parts.js';
+import { get, on, set } from './store.js';
 import { runButton } from './sweep.js';
 
-const SIDE = 144;
-const COLORS = [FATE_PIXEL.dropped, FATE_PIXEL.preserved, FATE_PIXEL.merged];
+/**
+ * @typedef {import('./types.d.ts').Comparison} Comparison
+ * @typedef {import('./types.d.ts').ComparedMethod} ComparedMethod
+ */
 
+const SIDE = 144; // screen pixels of a small picture
+
+/** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
-  const root = context.element.querySelector('.uhr-panel');
   const result = h('div', {});
-  root.replaceChildren(h('p', { class: 'uhr-lead' }, 'The same question with just as many tokens, chosen in other ways.'),
-    runButton('Compare at this budget', 'compare', context), result);
-  follow(context, (value) => set({ compare: value }));
-  on('compare question', ({ compare, question }) => result.replaceChildren(...content(compare, question)));
+  panel(context).replaceChildren(
+    h('p', { class: 'uhr-lead' }, 'The same question with just as many tokens, chosen in other ways.'),
+    runButton('Compare at this budget', 'compare', context),
+    result,
+  );
+  follow(context, (/** @type {Comparison | null} */ value) => set({ compare: value }));
+  on(['compare', 'question'], ({ compare, question }) =>
+    result.replaceChildren(...(compare ? content(compare, question) : [])),
+  );
 }
 
-function content(compare, question) {
-  if (!compare) return [];
-  const stale = compare.question.trim() !== question.trim();
+/**
+ * @param {Comparison} compare
+ * @param {string} question
+ */
+function content({ question: asked, budgets, methods, thumbnail }, question) {
+  const stale = asked.trim() !== question.trim();
   return [
-    h('p', { class: 'uhr-note' }, `${count(sum(compare.budgets))} tokens. Small pictures: fates at 672, 1344, 2688, 4032. `,
-      stale && h('span', { class: 'uhr-stale' }, `for: ${compare.question}`)),
-    ...compare.methods.map((method) => card(method, compare.thumbnail)),
+    note(
+      `${count(sum(budgets))} tokens. Small pictures: fates at ${get().model.scales.join(', ')}. `,
+      stale && h('span', { class: 'uhr-stale' }, `for: ${asked}`),
+    ),
+    ...methods.map((method) => card(method, thumbnail)),
   ];
 }
 
+/**
+ * @param {ComparedMethod} method
+ * @param {string} thumbnail
+ */
 function card(method, thumbnail) {
-  const pictures = Object.entries(method.fates).map(([size, fates]) => {
-    const canvas = h('canvas', { width: SIDE, height: SIDE, role: 'img', title: `Scale ${size}`,
-      'aria-label': `What ${method.label} keeps at scale ${size}` });
-    draw(canvas, thumbnail, fates);
-    return canvas;
-  });
-  const tick = method.correct == null ? null : h('span', { class: `uhr-tick ${method.correct ? 'right' : 'wrong'}`,
-    'aria-label': method.correct ? 'correct' : 'wrong' }, method.correct ? '✓' : '✗');
-  return h('div', { class: 'uhr-method', 'data-method': method.name },
-    h('div', { class: 'uhr-methodhead' }, h('span', { class: 'uhr-methodname', title: method.explanation }, method.label),
-      h('span', { class: 'uhr-counteranswer' }, tick, method.answer || '(empty)')),
-    h('div', { class: 'uhr-fatepictures' }, pictures),
-    h('p', { class: 'uhr-note' }, [method.evidence == null ? null : `evidence ${percent(method.evidence, 0)}`,
-      `${count(method.tokens)} tokens`, seconds(method.seconds)].filter(Boolean).join(' · ')));
+  const facts = [
+    method.evidence == null ? null : `evidence ${percent(method.evidence, 0)}`,
+    `${count(method.tokens)} tokens`,
+    seconds(method.seconds),
+  ];
+  return h(
+    'div',
+    { class: 'uhr-method', 'data-method': method.name },
+    h(
+      'div',
+      { class: 'uhr-methodhead' },
+      h('span', { class: 'uhr-methodname', title: method.explanation }, method.label),
+      h('span', { class: 'uhr-counteranswer' }, tick(method.correct), method.answer || '(empty)'),
+    ),
+    h(
+      'div',
+      { class: 'uhr-fatepictures' },
+      Object.entries(method.fates).map(([size, fates]) => picture(method, size, thumbnail, fates)),
+    ),
+    note(facts.filter(Boolean).join(' · ')),
+  );
 }
 
-/** The image, small, under the fates of one scale. */
+/**
+ * @param {ComparedMethod} method
+ * @param {string} size
+ * @param {string} thumbnail
+ * @param {string} fates
+ */
+function picture({ label }, size, thumbnail, fates) {
+  const canvas = h('canvas', {
+    width: SIDE,
+    height: SIDE,
+    role: 'img',
+    title: `Scale ${size}`,
+    'aria-label': `What ${label} keeps at scale ${size}`,
+  });
+  draw(canvas, thumbnail, fates).catch(() =>
+    canvas.setAttribute('aria-label', 'The picture could not be loaded'),
+  );
+  return canvas;
+}
+
+/**
+ * The image, small, under the fates of one scale.
+ * @param {HTMLCanvasElement} canvas
+ * @param {string} thumbnail
+ * @param {string} fates
+ */
 async function draw(canvas, thumbnail, fates) {
-  const context = canvas.getContext('2d');
+  /** @param {string} source */
   const load = async (source) => createImageBitmap(await (await fetch(url(source))).blob());
-  try {
-    const [image, kinds] = await Promise.all([load(thumbnail), load(fates)]);
-    context.drawImage(image, 0, 0, SIDE, SIDE);
-    const layer = new OffscreenCanvas(kinds.width, kinds.height);
-    const ink = layer.getContext('2d');
-    ink.drawImage(kinds, 0, 0);
-    const data = ink.getImageData(0, 0, kinds.width, kinds.height);
-    const pixels = new Uint32Array(data.data.buffer);
-    for (let i = 0; i < pixels.length; i++) pixels[i] = COLORS[pixels[i] & 255] ?? 0;
-    ink.putImageData(data, 0, 0);
-    context.imageSmoothingEnabled = kinds.width > SIDE;
-    context.drawImage(layer, 0, 0, SIDE, SIDE);
-  } catch {
-    canvas.setAttribute('aria-label', 'The picture could not be loaded');
-  }
+  const [image, kinds] = await Promise.all([load(thumbnail), load(fates)]);
+  const context = ink(canvas);
+  context.drawImage(image, 0, 0, SIDE, SIDE);
+  const layer = h('canvas', { width: kinds.width, height: kinds.height });
+  const brush = ink(layer);
+  brush.drawImage(kinds, 0, 0);
+  const data = brush.getImageData(0, 0, kinds.width, kinds.height);
+  colorFates(new Uint32Array(data.data.buffer));
+  brush.putImageData(data, 0, 0);
+  context.imageSmoothingEnabled = kinds.width > SIDE;
+  context.drawImage(layer, 0, 0, SIDE, SIDE);
+}
+
+const FATES = /** @type {import('./types.d.ts').Fate[]} */ (Object.keys(CONSTANTS.fates));
+/** By the code of a fate, which stands in every channel of a pixel. */
+const PIXELS = Object.fromEntries(FATES.map((fate) => [CONSTANTS.fates[fate], FATE_PIXEL[fate]]));
+
+/** Codes of fates to their colours, in place; what is no code becomes clear. @param {Uint32Array} pixels */
+export function colorFates(pixels) {
+  for (let i = 0; i < pixels.length; i++) pixels[i] = PIXELS[pixels[i] & 255] ?? 0;
 }

@@ -1,51 +1,94 @@
 // Boxes and points on the map: the inspected box, known objects, evidence, and where the model pointed.
 
+import { h } from './dom.js';
 import { L } from './leaflet.js';
-import { h, on, truth } from './store.js';
+import { on } from './store.js';
+import { truthOf } from './truth.js';
 
-const KINDS = { found: 'found', missed: 'missed', imagined: 'imagined' };
+/**
+ * @typedef {import('./types.d.ts').Box} Box
+ * @typedef {import('./types.d.ts').PointMark} PointMark
+ * @typedef {import('./viewer.js').View} View
+ */
 
-export function followMarks(map, view) {
-  const known = L.layerGroup().addTo(map);
-  const pointed = L.layerGroup().addTo(map);
-  let rubber = null;
+/** @param {View} view */
+export function followMarks(view) {
+  followBox(view);
+  followObjects(view);
+  followPoints(view);
+}
 
-  const rectangle = (box, className) => L.rectangle(view.bounds(...box), { className: `uhr-box ${className}`,
-    fill: false, weight: 2, interactive: false });
-
-  on('rubber box image', ({ rubber: drawn, box, image }) => {
-    rubber?.remove();
-    rubber = null;
-    const shown = drawn ?? box;
-    if (image && shown) rubber = L.layerGroup([rectangle(shown, 'halo'), rectangle(shown, 'chosen')]).addTo(map);
+/**
+ * @param {View} view
+ * @param {Box} box
+ * @param {string} className
+ */
+const rectangle = (view, box, className) =>
+  L.rectangle(view.bounds(box), {
+    className: `uhr-box ${className}`,
+    fill: false,
+    weight: 2,
+    interactive: false,
   });
 
-  on('image showObjects question', ({ image, showObjects, question }) => {
-    known.clearLayers();
+/** The box that is drawn or inspected. @param {View} view */
+function followBox(view) {
+  const layer = L.layerGroup().addTo(view.map);
+  on(['rubber', 'box', 'image'], ({ rubber, box, image }) => {
+    layer.clearLayers();
+    const shown = rubber ?? box;
+    if (!image || !shown) return;
+    for (const look of ['halo', 'chosen']) rectangle(view, shown, look).addTo(layer);
+  });
+}
+
+/** The objects of an example, with those that the question's answer depends on. @param {View} view */
+function followObjects(view) {
+  const layer = L.layerGroup().addTo(view.map);
+  on(['image', 'showObjects', 'question'], ({ image, showObjects, question }) => {
+    layer.clearLayers();
     if (!image || !showObjects) return;
-    const evidence = truth(question)?.evidence ?? [];
-    for (const [index, { kind, color, box }] of (image.objects ?? []).entries()) {
-      const isEvidence = evidence.includes(index);
-      L.rectangle(view.bounds(...box), { className: `uhr-box ${isEvidence ? 'evidence' : 'object'}`, weight: isEvidence ? 2 : 1,
-        fillOpacity: 0.01 })
+    const evidence = truthOf(image, question)?.evidence ?? [];
+    for (const [index, { kind, color, box }] of image.objects.entries()) {
+      const needed = evidence.includes(index);
+      const options = {
+        className: `uhr-box ${needed ? 'evidence' : 'object'}`,
+        weight: needed ? 2 : 1,
+        fillOpacity: 0.01,
+      };
+      L.rectangle(view.bounds(box), options)
         .bindTooltip([color, kind].filter(Boolean).join(' '), { className: 'uhr-tip', direction: 'top' })
-        .addTo(known);
+        .addTo(layer);
     }
   });
+}
 
-  on('points image', ({ points, image }) => {
-    pointed.clearLayers();
-    if (!image || !points) return;
-    for (const { x, y, status, box, label } of points) {
-      if (status === 'missed') {
-        rectangle(box, 'missed').addTo(pointed);
-        continue;
-      }
-      const name = KINDS[status] ?? 'pointed';
-      L.marker(view.toMap(x, y), {
-        icon: L.divIcon({ className: '', iconSize: [18, 18], html: h('span', { class: `uhr-point ${name}` }) }),
-        keyboard: false, alt: label,
-      }).bindTooltip(label, { className: 'uhr-tip', direction: 'top', offset: [0, -6] }).addTo(pointed);
+/** Where the model pointed, and the evidence it missed. @param {View} view */
+function followPoints(view) {
+  const layer = L.layerGroup().addTo(view.map);
+  on(['points', 'image'], ({ points, image }) => {
+    layer.clearLayers();
+    if (!image) return;
+    for (const point of points ?? []) {
+      if (point.status !== 'missed') pointMarker(view, point).addTo(layer);
+      else if (point.box) rectangle(view, point.box, 'missed').addTo(layer);
     }
+  });
+}
+
+/**
+ * @param {View} view
+ * @param {PointMark} point
+ */
+function pointMarker(view, { x, y, status, label }) {
+  const icon = L.divIcon({
+    className: '',
+    iconSize: [18, 18],
+    html: h('span', { class: `uhr-point ${status}` }),
+  });
+  return L.marker(view.toMap(x, y), { icon, keyboard: false, alt: label }).bindTooltip(label, {
+    className: 'uhr-tip',
+    direction: 'top',
+    offset: [0, -6],
   });
 }

@@ -1,128 +1,284 @@
 // The Object tab: what became of the tokens of a box, why, and what the answer would be with and without them.
 
 import { chooseBox } from './boxtool.js';
+import { budgets, chooseBudget } from './budgets.js';
 import { FATE } from './colors.js';
-import { mapText } from './places.js';
-import { begin, budgets, count, follow, get, h, on, onFrame, plural, seconds, set, sum, url } from './store.js';
+import { flag, h, shown, url } from './dom.js';
+import { count, percent, pixels, plural, seconds, sum } from './format.js';
+import { coarsest } from './geometry.js';
+import { begin, follow, panel } from './gradio.js';
+import { failure, note, placeholder, tableHead } from './parts.js';
+import { fits, mapText } from './places.js';
+import { get, on, onFrame, set } from './store.js';
+import { bestFate, fateDetail, verdictAt, verdictTitle } from './verdict.js';
 
+/**
+ * @typedef {import('./types.d.ts').Box} Box
+ * @typedef {import('./types.d.ts').ImageValue} ImageValue
+ * @typedef {import('./types.d.ts').ObjectValue} ObjectValue
+ * @typedef {import('./types.d.ts').ObjectRow} ObjectRow
+ * @typedef {import('./types.d.ts').Trigger} Trigger
+ * @typedef {Readonly<import('./store.js').State>} State
+ */
+
+/** @type {import('./parts.js').Heading[]} */
+const HEADINGS = [
+  ['scale', 'Side of the resized scene, in pixels'],
+  ['size', "The box's longer side in this scale's pixels, and how many tokens it touches"],
+  ['importance', "Of the box's best token: the share of the scale's tokens that it outscores, and its value"],
+  ['rank', 'The best rank of its tokens: the smallest budget of this scale that represents one'],
+  ['fate', 'At this budget'],
+];
+const WITHOUT = 'The same question with the tokens of this box forced into the budget, and taken out of it';
+
+/** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
-  const root = context.element.querySelector('.uhr-panel');
-  const typed = ['x0', 'y0', 'x1', 'y1'].map((name) => h('input', { type: 'number', min: 0, step: 1, 'aria-label': `Box ${name}`,
-    placeholder: name }));
-  const form = h('form', { class: 'uhr-boxform', onsubmit: (event) => { event.preventDefault(); useTyped(); } }, typed,
-    h('button', { type: 'submit', class: 'uhr-small' }, 'Inspect'));
-  const problem = h('p', { class: 'uhr-problem', role: 'alert', hidden: true });
-  const draw = h('button', { type: 'button', class: 'uhr-small uhr-wide', onclick: () => set({ drawing: !get().drawing }) });
   const result = h('div', { class: 'uhr-object', 'aria-live': 'polite' });
-  root.replaceChildren(h('p', { class: 'uhr-lead' }, 'Draw a box around an object to see whether its tokens reach the model.'),
-    draw, form, problem, result);
-
-  function useTyped() {
-    const box = typed.map((field) => Number(field.value));
-    const { image } = get();
-    const [x0, y0, x1, y1] = box;
-    const fits = image && typed.every((field) => field.value !== '') && x0 >= 0 && y0 >= 0 && x0 < x1 && y0 < y1
-      && x1 <= image.width && y1 <= image.height;
-    problem.hidden = Boolean(fits);
-    problem.textContent = image ? `Give x0 < x1 ≤ ${count(image.width)} and y0 < y1 ≤ ${count(image.height)}, in image pixels.`
-      : 'Choose an image first.';
-    if (fits) chooseBox(box, context.trigger);
-  }
-
-  follow(context, (value) => set({ object: value }));
-  on('drawing', ({ drawing }) => {
-    draw.textContent = drawing ? 'Drag on the image … (Esc to stop)' : 'Draw a box';
-    draw.setAttribute('aria-pressed', Boolean(drawing));
-  });
-  on('box', ({ box }) => box && typed.forEach((field, i) => { field.value = box[i]; problem.hidden = true; }));
-  onFrame('object box budget tokens answer maps busy', (state) => result.replaceChildren(...content(state, context.trigger).filter(Boolean)));
+  const problem = h('p', { class: 'uhr-problem', role: 'alert', hidden: true });
+  panel(context).replaceChildren(
+    h('p', { class: 'uhr-lead' }, 'Draw a box around an object to see whether its tokens reach the model.'),
+    drawButton(),
+    boxForm(problem, context.trigger),
+    problem,
+    result,
+  );
+  follow(context, (/** @type {State['object']} */ value) => set({ object: value }));
+  onFrame(['object', 'box', 'budget', 'tokens', 'answer', 'maps', 'busy'], (state) =>
+    result.replaceChildren(...shown(content(state, context.trigger))),
+  );
 }
 
+function drawButton() {
+  const button = h('button', {
+    type: 'button',
+    class: 'uhr-small uhr-wide',
+    onclick: () => set({ drawing: !get().drawing }),
+  });
+  on(['drawing'], ({ drawing }) => {
+    button.textContent = drawing ? 'Drag on the image … (Esc to stop)' : 'Draw a box';
+    flag(button, 'aria-pressed', drawing);
+  });
+  return button;
+}
+
+/**
+ * Four fields for a box in numbers; what is wrong with them is written into `problem`.
+ * @param {HTMLElement} problem
+ * @param {Trigger} trigger
+ */
+function boxForm(problem, trigger) {
+  const fields = ['x0', 'y0', 'x1', 'y1'].map((name) =>
+    h('input', { type: 'number', min: 0, step: 1, 'aria-label': `Box ${name}`, placeholder: name }),
+  );
+  on(['box'], ({ box }) => {
+    if (!box) return;
+    fields.forEach((field, i) => {
+      field.value = String(box[i]);
+    });
+    problem.hidden = true;
+  });
+  /** @param {Event} event */
+  function onsubmit(event) {
+    event.preventDefault();
+    const { image } = get();
+    const box = /** @type {Box} */ (fields.map((field) => Number(field.value)));
+    const usable = image != null && fields.every((field) => field.value !== '') && fits(box, image);
+    problem.hidden = usable;
+    problem.textContent = image
+      ? `Give x0 < x1 ≤ ${count(image.width)} and y0 < y1 ≤ ${count(image.height)}, in image pixels.`
+      : 'Choose an image first.';
+    if (usable) chooseBox(box, trigger);
+  }
+  return h(
+    'form',
+    { class: 'uhr-boxform', onsubmit },
+    fields,
+    h('button', { type: 'submit', class: 'uhr-small' }, 'Inspect'),
+  );
+}
+
+/**
+ * @param {State} state
+ * @param {Trigger} trigger
+ * @returns {import('./dom.js').Part[]}
+ */
 function content(state, trigger) {
   const { object, box, maps, image } = state;
   if (!box || !image) return [];
-  if (!maps) return [h('p', { class: 'uhr-placeholder' }, 'Ask a question first: what becomes of a box depends on it.')];
-  if (object?.error) return [h('p', { class: 'uhr-error', role: 'alert' }, object.error)];
-  const here = object?.box && object.box.join() === box.join() && object.maps === maps.id;
-  if (!here) return [h('p', { class: 'uhr-placeholder' }, 'Looking at its tokens …')];
-  const rows = object.rows.map((row, i) => ({ ...row, now: state.tokens?.get(row.size)?.inRectangle(row, budgets()[i]) }));
-  const step = verdictNow(object, rows);
+  if (!maps) return [placeholder('Ask a question first: what becomes of a box depends on it.')];
+  if (object && 'error' in object) return [failure(object.error)];
+  if (object?.box.join() !== box.join() || object.maps !== maps.id) {
+    return [placeholder('Looking at its tokens …')];
+  }
+  return found(state, object, image, trigger);
+}
+
+/**
+ * @param {State} state
+ * @param {ObjectValue} object
+ * @param {ImageValue} image
+ * @param {Trigger} trigger
+ */
+function found(state, object, image, trigger) {
+  const each = budgets();
+  const rows = object.rows.map((row, i) => ({
+    row,
+    now: state.tokens?.get(row.size)?.inRectangle(row, each[i]) ?? null,
+  }));
+  const preserved = rows.some(({ now }) => now?.preserved);
+  const verdict = verdictAt(object, preserved, each, state.budget.perScale ? null : sum(each));
+  const data = { box: object.box, image: image.id };
   return [
-    h('p', { class: 'uhr-note' }, `${count(box[2] - box[0])} × ${count(box[3] - box[1])} px in the image · `,
-      h('button', { type: 'button', class: 'uhr-link', onclick: () => set({ goto: { box } }) }, 'show'), ' · ',
-      h('a', { class: 'uhr-link', href: url(`run/${maps.id}/objects.geojson`), download: 'uhrbat-objects.geojson',
-        title: 'This box, the points and the objects, on the map where the file has one' }, 'GeoJSON')),
-    image.place && h('p', { class: 'uhr-note uhr-mapbox' },
-      `${mapText(box[0], box[1], image)} to ${mapText(box[2], box[3], image)} ${image.place.crs}`),
-    table(rows),
-    h('p', { class: `uhr-verdict ${step.preserved ? 'kept' : 'lost'}`, 'data-cause': step.cause },
-      h('b', {}, title(step)), ' ', step.verdict),
-    h('div', { class: 'uhr-chips' }, jumps(object)),
-    h('h4', { title: 'The same question with the tokens of this box forced into the budget, and taken out of it' }, 'With and without it'),
-    h('div', { class: 'uhr-counter' },
+    boxLine(object),
+    image.place && mapLine(object.box, image),
+    fatesTable(rows, coarsest(state.model)),
+    h(
+      'p',
+      { class: `uhr-verdict ${verdict.preserved ? 'kept' : 'lost'}`, 'data-cause': verdict.cause },
+      h('b', {}, verdictTitle(verdict)),
+      ' ',
+      verdict.verdict,
+    ),
+    h('div', { class: 'uhr-chips' }, jumps(object.smallest_budget)),
+    h('h4', { title: WITHOUT }, 'With and without it'),
+    h(
+      'div',
+      { class: 'uhr-counter' },
       asItIs(state),
-      counterfactual('Force in', object.forced, () => begin(trigger, 'force', { box, image: image.id })),
-      counterfactual('Take out', object.without, () => begin(trigger, 'without', { box, image: image.id }))),
+      counterfactual('Force in', object.forced, () => begin(trigger, 'force', data)),
+      counterfactual('Take out', object.without, () => begin(trigger, 'without', data)),
+    ),
   ];
 }
 
-/** The verdict at the slider's budget: the server's steps over the total, or its own words at these very budgets. */
-function verdictNow(object, rows) {
-  const same = object.budgets.every((budget, i) => budget === budgets()[i]);
-  if (same || get().budget.perScale) {
-    const preserved = rows.some((row) => row.now?.preserved);
-    return same ? { ...object, preserved } : { cause: '', preserved, verdict: '…' };
+/** @param {ObjectValue} object */
+function boxLine({ box, maps }) {
+  const show = () => set({ goto: { box } });
+  return note(
+    `${count(box[2] - box[0])} × ${count(box[3] - box[1])} px in the image · `,
+    h('button', { type: 'button', class: 'uhr-link', onclick: show }, 'show'),
+    ' · ',
+    h(
+      'a',
+      {
+        class: 'uhr-link',
+        href: url(`run/${maps}/objects.geojson`),
+        download: 'uhrbat-objects.geojson',
+        title: 'This box, the points and the objects, on the map where the file has one',
+      },
+      'GeoJSON',
+    ),
+  );
+}
+
+/**
+ * @param {Box} box
+ * @param {ImageValue} image
+ */
+const mapLine = ([x0, y0, x1, y1], image) =>
+  h(
+    'p',
+    { class: 'uhr-note uhr-mapbox' },
+    `${mapText(x0, y0, image)} to ${mapText(x1, y1, image)} ${image.place?.crs}`,
+  );
+
+/**
+ * @param {{row: ObjectRow, now: import('./verdict.js').Counts | null}[]} rows
+ * @param {number} coarse The scale that importance is enlarged from.
+ */
+function fatesTable(rows, coarse) {
+  return h(
+    'table',
+    { class: 'uhr-fates', 'aria-label': 'Fate per scale' },
+    tableHead(HEADINGS),
+    h(
+      'tbody',
+      {},
+      rows.map(({ row, now }) => fateRow(row, now ?? row, coarse)),
+    ),
+  );
+}
+
+/**
+ * @param {ObjectRow} row
+ * @param {import('./verdict.js').Counts} now
+ * @param {number} coarse
+ */
+function fateRow(row, now, coarse) {
+  const fate = bestFate(now);
+  return h(
+    'tr',
+    { 'data-scale': row.size, 'data-fate': fate },
+    h('th', { scope: 'row' }, String(row.size)),
+    h('td', {}, pixels(Math.max(...row.pixels)), h('small', {}, plural(row.tokens, 'token'))),
+    h(
+      'td',
+      {},
+      percent(row.percentile / 100, row.percentile > 99 ? 1 : 0),
+      h('small', {}, row.best_importance.toPrecision(2)),
+      !row.scored && enlarged(coarse),
+    ),
+    h('td', {}, row.best_rank > row.scale_tokens ? 'never' : count(row.best_rank)),
+    h(
+      'td',
+      { class: 'uhr-fate' },
+      h('span', { class: 'uhr-dot', style: `background:${FATE[fate]}` }),
+      fate,
+      h('small', {}, fateDetail(now)),
+    ),
+  );
+}
+
+/** @param {number} coarse */
+const enlarged = (coarse) =>
+  h(
+    'small',
+    { title: `This scale was not scored itself; its importance is enlarged from ${coarse}` },
+    'enlarged',
+  );
+
+/** Ways to the budget that just preserves the box. @param {number | null} least */
+function jumps(least) {
+  if (least == null) {
+    return [note('No budget preserves it: it never stands above the mean of its region.')];
   }
-  const total = sum(budgets());
-  return object.steps.findLast((step) => step.total <= total) ?? object.steps[0];
+  return [
+    jump(least, 'The smallest total budget that preserves a token of it'),
+    least > 1 && jump(least - 1, 'One token fewer: it is no longer preserved'),
+  ];
 }
 
-const title = ({ preserved, cause }) => (preserved ? 'Kept.' : cause ? `Lost: ${cause}.` : 'Lost.');
+/**
+ * @param {number} total
+ * @param {string} title
+ */
+const jump = (total, title) =>
+  h(
+    'button',
+    { type: 'button', class: 'uhr-chip', title, 'data-jump': total, onclick: () => chooseBudget(total) },
+    `Go to ${plural(total, 'token')}`,
+  );
 
-function table(rows) {
-  const heads = [['scale', 'Side of the resized scene, in pixels'], ['size', "The box's longer side in this scale's pixels, and how many tokens it touches"],
-    ['importance', "Of the box's best token: the share of the scale's tokens that it outscores, and its value"],
-    ['rank', "The best rank of its tokens: the smallest budget of this scale that represents one"],
-    ['fate', 'At this budget']];
-  return h('table', { class: 'uhr-fates', 'aria-label': 'Fate per scale' },
-    h('thead', {}, h('tr', {}, heads.map(([text, tip]) => h('th', { scope: 'col', title: tip }, text)))),
-    h('tbody', {}, rows.map((row) => {
-      const now = row.now ?? row;
-      const fate = now.preserved ? 'preserved' : now.merged ? 'merged' : 'dropped';
-      const detail = fate === 'preserved' ? `${count(now.preserved)} of ${count(now.tokens)}`
-        : fate === 'merged' ? `with ${count(Math.max(0, (now.members ?? row.members) - 1))}` : '';
-      const side = Math.max(...row.pixels);
-      return h('tr', { 'data-scale': row.size, 'data-fate': fate },
-        h('th', { scope: 'row' }, String(row.size)),
-        h('td', {}, `${side < 10 ? side.toFixed(1) : count(side)} px`, h('small', {}, plural(row.tokens, 'token'))),
-        h('td', {}, `${row.percentile.toFixed(row.percentile > 99 ? 1 : 0)} %`, h('small', {}, row.best_importance.toPrecision(2)),
-          row.scored ? null : h('small', { title: 'This scale was not scored itself; its importance is enlarged from 672' }, 'enlarged')),
-        h('td', {}, row.best_rank > row.scale_tokens ? 'never' : count(row.best_rank)),
-        h('td', { class: 'uhr-fate' }, h('span', { class: 'uhr-dot', style: `background:${FATE[fate]}` }), fate, h('small', {}, detail)));
-    })));
-}
-
-function jumps(object) {
-  const least = object.smallest_budget;
-  if (least == null) return [h('p', { class: 'uhr-note' }, 'No budget preserves it: it never stands above the mean of its region.')];
-  const go = (total) => window.UHRBAT.chooseBudget(total);
-  const chip = (total, tip) => h('button', { type: 'button', class: 'uhr-chip', title: tip, 'data-jump': total, onclick: () => go(total) }, `Go to ${plural(total, 'token')}`);
-  return [chip(least, 'The smallest total budget that preserves a token of it'),
-    least > 1 && chip(least - 1, 'One token fewer: it is no longer preserved')];
-}
-
-/** The shown answer, beside which the counterfactuals are read. */
-function asItIs({ answer }) {
-  return h('div', { class: 'uhr-card' }, h('p', { class: 'uhr-note' }, 'As it is'),
+/** The shown answer, beside which the counterfactuals are read. @param {State} state */
+const asItIs = ({ answer }) =>
+  h(
+    'div',
+    { class: 'uhr-card' },
+    note('As it is'),
     h('p', { class: 'uhr-counteranswer' }, answer?.text ?? '–'),
-    answer?.text != null && h('p', { class: 'uhr-note' }, `${count(answer.tokens)} tokens`));
-}
+    answer && note(`${count(answer.tokens)} tokens`),
+  );
 
-function counterfactual(label, answer, run) {
-  return h('div', { class: 'uhr-card' },
-    h('button', { type: 'button', class: 'uhr-small uhr-wide', onclick: run, disabled: get().busy },
-      label),
-    answer?.text != null && h('p', { class: 'uhr-counteranswer' }, answer.text || '(empty)'),
-    answer?.text != null && h('p', { class: 'uhr-note' }, `${count(answer.tokens)} tokens · ${seconds(answer.seconds)}`),
-    answer?.error && h('p', { class: 'uhr-problem' }, answer.error));
-}
+/**
+ * @param {string} label
+ * @param {import('./types.d.ts').Counterfactual | null} answer
+ * @param {() => void} onclick
+ */
+const counterfactual = (label, answer, onclick) =>
+  h(
+    'div',
+    { class: 'uhr-card' },
+    h('button', { type: 'button', class: 'uhr-small uhr-wide', onclick, disabled: get().busy }, label),
+    answer && h('p', { class: 'uhr-counteranswer' }, answer.text || '(empty)'),
+    answer && note(`${count(answer.tokens)} tokens · ${seconds(answer.seconds)}`),
+  );

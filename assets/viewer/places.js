@@ -1,24 +1,110 @@
-// From pixels of the upright image to tokens and to the map; the image is as app/viewer.py: image_value tells it.
+// From pixels of the upright image to tokens and to the map. `grid` is how many tokens a side a scale has.
 
-/** [row, column] of the token of a scale that an image position lies in. */
-export function tokenAt({ x, y }, image, scale) {
-  const cells = scale / 14;
-  const cell = (value, offset) => Math.max(0, Math.min(cells - 1, Math.floor(((value + offset) * cells) / image.side)));
+/**
+ * @typedef {import('./types.d.ts').Box} Box
+ * @typedef {import('./types.d.ts').ImageValue} ImageValue
+ * @typedef {Pick<ImageValue, 'width' | 'height' | 'side' | 'offset'>} Placed
+ */
+
+/**
+ * @param {number} value
+ * @param {number} most
+ */
+export const clamp = (value, most) => Math.max(0, Math.min(most, value));
+
+/**
+ * [row, column] of the token that an image position lies in.
+ * @param {{x: number, y: number}} position
+ * @param {Pick<Placed, 'side' | 'offset'>} image
+ * @param {number} grid
+ * @returns {[number, number]}
+ */
+export function tokenAt({ x, y }, image, grid) {
+  /**
+   * @param {number} value
+   * @param {number} offset
+   */
+  const cell = (value, offset) => clamp(Math.floor(((value + offset) * grid) / image.side), grid - 1);
   return [cell(y, image.offset[1]), cell(x, image.offset[0])];
 }
 
-/** The part of a token that lies on the image, as a box in image pixels. */
-export function tokenBox([row, col], image, scale) {
-  const step = (image.side * 14) / scale;
+/**
+ * The part of a token that lies on the image, as a box in image pixels.
+ * @param {[number, number]} token Row and column.
+ * @param {Placed} image
+ * @param {number} grid
+ * @returns {Box}
+ */
+export function tokenBox([row, col], image, grid) {
+  const step = image.side / grid;
   const [x, y] = [col * step - image.offset[0], row * step - image.offset[1]];
   return [Math.max(0, x), Math.max(0, y), Math.min(image.width, x + step), Math.min(image.height, y + step)];
 }
 
-/** Map coordinates of an image position, to a tenth of a pixel, as text; '' where the file has no place on the map. */
+/**
+ * The grid's tokens whose centre lies outside the image: padding of the square. One byte a token, 1 outside.
+ * @param {Placed} image
+ * @param {number} grid
+ */
+export function padding(image, grid) {
+  const outside = new Uint8Array(grid * grid);
+  const step = image.side / grid;
+  for (let row = 0; row < grid; row++) {
+    const y = (row + 0.5) * step - image.offset[1];
+    for (let col = 0; col < grid; col++) {
+      const x = (col + 0.5) * step - image.offset[0];
+      if (x < 0 || y < 0 || x > image.width || y > image.height) outside[row * grid + col] = 1;
+    }
+  }
+  return outside;
+}
+
+/**
+ * The box between two corners, whichever they are.
+ * @param {{x: number, y: number}} a
+ * @param {{x: number, y: number}} b
+ * @returns {Box}
+ */
+export const boxBetween = (a, b) => [
+  Math.min(a.x, b.x),
+  Math.min(a.y, b.y),
+  Math.max(a.x, b.x),
+  Math.max(a.y, b.y),
+];
+
+/**
+ * A box on whole pixels, at least one, inside the image.
+ * @param {Box} box
+ * @param {Pick<ImageValue, 'width' | 'height'>} image
+ * @returns {Box}
+ */
+export function wholePixels(box, { width, height }) {
+  const x0 = Math.min(Math.floor(box[0]), width - 1);
+  const y0 = Math.min(Math.floor(box[1]), height - 1);
+  return [x0, y0, Math.max(x0 + 1, Math.ceil(box[2])), Math.max(y0 + 1, Math.ceil(box[3]))];
+}
+
+/**
+ * Whether a box has an area and lies inside the image.
+ * @param {Box} box
+ * @param {Pick<ImageValue, 'width' | 'height'>} image
+ */
+export const fits = ([x0, y0, x1, y1], { width, height }) =>
+  x0 >= 0 && y0 >= 0 && x0 < x1 && y0 < y1 && x1 <= width && y1 <= height;
+
+/**
+ * Map coordinates of an image position, to a tenth of a pixel, as text; '' where the file has no place on the map.
+ * @param {number} x
+ * @param {number} y
+ * @param {Pick<ImageValue, 'place'>} image
+ */
 export function mapText(x, y, image) {
   if (!image.place) return '';
   const [a, b, c, d, e, f] = image.place.transform;
   const digits = Math.min(9, Math.max(0, Math.ceil(1 - Math.log10(Math.hypot(a, d)))));
-  const shown = (value) => value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return `${shown(a * x + b * y + c)} ${shown(d * x + e * y + f)}`;
+  const format = new Intl.NumberFormat('en-US', {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+  return `${format.format(a * x + b * y + c)} ${format.format(d * x + e * y + f)}`;
 }

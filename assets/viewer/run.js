@@ -1,36 +1,100 @@
 // The Run tab: how the shown answer came about (stages, memory, settings) and downloads of everything.
 
-import { bytes, count, follow, h, on, seconds, set, url } from './store.js';
+import { CONSTANTS } from './constants.js';
+import { h, url } from './dom.js';
+import { bytes, count, seconds } from './format.js';
+import { follow, panel } from './gradio.js';
+import { placeholder, width } from './parts.js';
+import { on, set } from './store.js';
 
-const STAGES = { read: 'read the image', encode: 'encode its tiles', score: 'score the tokens', partition: 'find the regions',
-  rank: 'rank the tokens', select: 'select', prefill: 'language model: read', decode: 'language model: answer' };
-const FILES = [['run.json', 'JSON', 'Every number of this run'], ['ledger.csv', 'CSV', 'The ledger, one row a scale'],
-  ['objects.geojson', 'GeoJSON', 'Points, inspected box and objects, on the map where the file is georeferenced']];
+/** @typedef {import('./types.d.ts').RunValue} RunValue */
 
+const STAGES = CONSTANTS.stages;
+const NO_RUN = 'After a question: the time of every stage, settings, memory and downloads.';
+/** @typedef {[file: string, label: string, tip: string]} Download */
+/** @type {Download[]} */
+const FILES = [
+  ['run.json', 'JSON', 'Every number of this run'],
+  ['ledger.csv', 'CSV', 'The ledger, one row a scale'],
+  [
+    'objects.geojson',
+    'GeoJSON',
+    'Points, inspected box and objects, on the map where the file is georeferenced',
+  ],
+];
+
+/** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
-  const root = context.element.querySelector('.uhr-panel');
-  follow(context, (value) => set({ run: value }));
-  on('run', ({ run }) => root.replaceChildren(...content(run)));
+  const root = panel(context);
+  follow(context, (/** @type {RunValue | null} */ value) => set({ run: value }));
+  on(['run'], ({ run }) => root.replaceChildren(...(run ? content(run) : [placeholder(NO_RUN)])));
 }
 
-function content(run) {
-  if (!run) return [h('p', { class: 'uhr-placeholder' }, 'After a question: the time of every stage, settings, memory and downloads.')];
-  const stages = Object.entries(run.seconds);
-  const longest = Math.max(...stages.map(([, value]) => value), 1e-3);
-  const link = ([file, label, tip]) => h('a', { class: 'uhr-chip', href: url(`run/${run.id}/${file}`), download: `uhrbat-${file}`, title: tip }, label);
-  return [
-    h('h4', { title: 'Grey: kept from before, not done again' }, 'Stages'),
-    h('table', { class: 'uhr-stages', 'aria-label': 'Stage times' }, h('tbody', {}, stages.map(([stage, value]) => {
-      const reused = run.reused.includes(stage);
-      return h('tr', { class: reused ? 'is-reused' : '' }, h('th', { scope: 'row' }, STAGES[stage] ?? stage),
-        h('td', { class: 'uhr-barcell' }, h('div', { class: 'uhr-bar' }, h('i', { style: `width:${(100 * value) / longest}%` }))),
-        h('td', {}, seconds(value), reused ? h('small', {}, 'kept') : ''));
-    }))),
-    h('h4', {}, 'Settings'),
-    h('dl', { class: 'uhr-facts-list' }, Object.entries(run.facts).flatMap(([name, value]) => [h('dt', {}, name),
-      h('dd', {}, typeof value === 'number' && name.startsWith('memory') ? bytes(value) : typeof value === 'number' ? count(value) : value)])),
-    h('h4', {}, 'Download'),
-    h('div', { class: 'uhr-chips' }, FILES.map(link), run.sizes.map((size) =>
-      link([`figure-${size}.png`, `Figure ${size}`, `Image, importance, regions and fate at ${size}, as a paper would print them`]))),
-  ];
+/** @param {RunValue} run */
+const content = (run) => [
+  h('h4', { title: 'Grey: kept from before, not done again' }, 'Stages'),
+  stages(run),
+  h('h4', {}, 'Settings'),
+  h(
+    'dl',
+    { class: 'uhr-facts-list' },
+    Object.entries(run.facts).flatMap(([name, value]) => [
+      h('dt', {}, name),
+      h('dd', {}, factText(name, value)),
+    ]),
+  ),
+  h('h4', {}, 'Download'),
+  h(
+    'div',
+    { class: 'uhr-chips' },
+    [...FILES, ...run.sizes.map(figure)].map((file) => download(run, file)),
+  ),
+];
+
+/** @param {RunValue} run */
+function stages({ seconds: took, reused }) {
+  const all = Object.entries(took);
+  const longest = Math.max(...all.map(([, value]) => value), 1e-3);
+  const row = (/** @type {[string, number]} */ [stage, value]) => {
+    const kept = reused.includes(stage);
+    return h(
+      'tr',
+      { class: kept ? 'is-reused' : '' },
+      h('th', { scope: 'row' }, STAGES[stage] ?? stage),
+      h(
+        'td',
+        { class: 'uhr-barcell' },
+        h('div', { class: 'uhr-bar' }, h('i', { style: width(value / longest) })),
+      ),
+      h('td', {}, seconds(value), kept && h('small', {}, 'kept')),
+    );
+  };
+  return h('table', { class: 'uhr-stages', 'aria-label': 'Stage times' }, h('tbody', {}, all.map(row)));
 }
+
+/**
+ * A setting as it is read: memory in bytes, other numbers with separators.
+ * @param {string} name
+ * @param {string | number} value
+ */
+export function factText(name, value) {
+  if (typeof value !== 'number') return value;
+  return name.startsWith('memory') ? bytes(value) : count(value);
+}
+
+/**
+ * @param {number} size
+ * @returns {Download}
+ */
+const figure = (size) => [
+  `figure-${size}.png`,
+  `Figure ${size}`,
+  `Image, importance, regions and fate at ${size}, as a paper would print them`,
+];
+
+/**
+ * @param {RunValue} run
+ * @param {Download} file
+ */
+const download = ({ id }, [file, label, title]) =>
+  h('a', { class: 'uhr-chip', href: url(`run/${id}/${file}`), download: `uhrbat-${file}`, title }, label);

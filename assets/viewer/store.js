@@ -1,133 +1,90 @@
-// The page's one state, held in the browser, and what its parts share: formatting, DOM, the words for things.
+// The page's one state, held in the browser: every key with its type and start value.
 
-const state = {
-  image: null,        // the picture shown (see app/viewer.py: image_value)
-  maps: null,         // the question whose tokens are shown: {id, question, scales: [...]}
-  tokens: null,       // Map: scale size -> ScaleTokens, once loaded (tokens.js)
-  budget: { total: 3000, perScale: null },
+import { CONSTANTS } from './constants.js';
+import { finest } from './geometry.js';
+import { createStore } from './state.js';
+
+/**
+ * @typedef {import('./types.d.ts').Box} Box
+ *
+ * @typedef {object} Budget
+ * @property {number} total Tokens over all scales.
+ * @property {number[] | null} perScale One number a scale, where each was set; null: the total is shared.
+ *
+ * @typedef {object} State
+ * @property {import('./types.d.ts').Geometry} model Geometry of the model.
+ * @property {Uint32Array[]} shares For each scale, how many of the first n tokens of a total budget are its own.
+ * @property {import('./types.d.ts').ImageValue | null} image The image shown.
+ * @property {import('./types.d.ts').ExampleValue[]} examples Images to choose from.
+ * @property {string} question The text in the question box.
+ * @property {string} suggested The suggestion last clicked.
+ * @property {import('./types.d.ts').Maps | null} maps The question whose tokens are shown.
+ * @property {Map<number, import('./tokens.js').ScaleTokens> | null} tokens By scale, once the maps are loaded.
+ * @property {string | null} ready Id of the maps whose importances and regions are loaded too.
+ * @property {string} notice What is wrong with the viewer, in one sentence; '' where nothing is.
+ * @property {Budget} budget What the slider shows.
+ * @property {Budget | null} chosen A budget to be set and settled, from outside the budget panel.
+ * @property {Budget | null} settled The budget last released, which Python knows.
+ * @property {import('./types.d.ts').Cost | null} cost What a token costs.
+ * @property {import('./types.d.ts').Answer | null} answer
+ * @property {import('./types.d.ts').PointMark[] | null} points Where the model pointed.
+ * @property {import('./types.d.ts').ObjectValue | import('./types.d.ts').Failed | null} object The inspected box.
+ * @property {import('./types.d.ts').Sweep | null} sweep
+ * @property {import('./types.d.ts').Comparison | null} compare
+ * @property {import('./types.d.ts').RunValue | null} run How the answer came about.
+ * @property {import('./types.d.ts').Progress | null} progress Of the long work under way or last done.
+ * @property {boolean} busy Whether long work is under way.
+ * @property {import('./types.d.ts').Page} page
+ * @property {import('./types.d.ts').Layer} layer
+ * @property {number} scale The scale whose tokens are shown.
+ * @property {number} opacity Of the layer.
+ * @property {boolean} outlines Whether the borders of the regions are drawn.
+ * @property {boolean} showObjects Whether the known objects are drawn.
+ * @property {boolean} drawing Whether the next drag draws a box.
+ * @property {Box | null} rubber The box while it is drawn.
+ * @property {Box | null} box The inspected box.
+ * @property {Box | null} askBox A box to be inspected, from outside the viewer.
+ * @property {{box: Box} | null} goto Where the map is to go.
+ */
+
+/** @type {State} */
+const START = {
+  model: CONSTANTS.model,
+  shares: [],
+  image: null,
+  examples: [],
+  question: '',
+  suggested: '',
+  maps: null,
+  tokens: null,
+  ready: null,
+  notice: '',
+  budget: { total: CONSTANTS.budget.start, perScale: null },
+  chosen: null,
+  settled: null,
+  cost: null,
   answer: null,
+  points: null,
   object: null,
   sweep: null,
   compare: null,
   run: null,
-  progress: null,    // {state: idle | running | failed, text, fraction}
-  question: '',
-  page: 'explore',   // explore | findings
-  layer: 'fate',      // image | importance | fate | regions
-  scale: 4032,
+  progress: null,
+  busy: false,
+  page: 'explore',
+  layer: 'fate',
+  scale: finest(CONSTANTS.model),
   opacity: 0.7,
   outlines: false,
   showObjects: false,
-  busy: false,
+  drawing: false,
+  rubber: null,
+  box: null,
+  askBox: null,
+  goto: null,
 };
-const listeners = new Map();
 
-export const get = () => state;
+const store = createStore(START);
 
-/** Change some of the state; parts that listen to a changed key are told once. */
-export function set(patch) {
-  const changed = Object.keys(patch).filter((key) => state[key] !== patch[key]);
-  Object.assign(state, patch);
-  const told = new Set();
-  for (const key of changed) {
-    for (const listener of listeners.get(key) ?? []) {
-      if (!told.has(listener)) { told.add(listener); listener(state); }
-    }
-  }
-}
-
-/** Call `listener(state)` whenever one of the space-separated keys changes, and once now. */
-export function on(keys, listener) {
-  for (const key of keys.split(' ')) {
-    if (!listeners.has(key)) listeners.set(key, new Set());
-    listeners.get(key).add(listener);
-  }
-  listener(state);
-}
-
-/** The same, at most once an animation frame: for pictures that follow a drag. */
-export function onFrame(keys, listener) {
-  let waiting = false;
-  on(keys, () => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => { waiting = false; listener(state); });
-  });
-}
-
-// ---- budgets
-
-export const SIZES = [672, 1344, 2688, 4032];
-export const TOKENS = 131328;
-
-/** For each scale, how many of the first n tokens of a total budget are its own (uhrbat.geometry.split_budget). */
-const shares = await loadShares();
-
-async function loadShares() {
-  const owners = new Uint8Array(await (await fetch(new URL('gradio_api/uhr/shares.bin', document.baseURI))).arrayBuffer());
-  return SIZES.map((_, scale) => {
-    const counts = new Uint32Array(owners.length + 1);
-    for (let i = 0; i < owners.length; i++) counts[i + 1] = counts[i] + (owners[i] === scale ? 1 : 0);
-    return counts;
-  });
-}
-
-export const split = (total) => shares.map((counts) => counts[Math.max(0, Math.min(total, counts.length - 1))]);
-export const budgets = (budget = state.budget) => budget.perScale ?? split(budget.total);
-export const sameBudgets = (a, b) => a && b && a.length === b.length && a.every((value, i) => value === b[i]);
-
-/** Set the budget, in all or (perScale) for each scale; the budget panel keeps Python informed. */
-export function setBudget(total, perScale = null) {
-  set({ budget: { total: perScale ? perScale.reduce((a, b) => a + b, 0) : Math.round(total), perScale } });
-}
-
-// ---- known truth
-
-/** What is known of the current question on an example: its answer and evidence boxes; null where nothing is. */
-export function truth(question = state.question) {
-  const same = (a, b) => a.trim().toLowerCase() === b.trim().toLowerCase();
-  return state.image?.questions?.find((known) => same(known.text, question)) ?? null;
-}
-
-// ---- DOM and formatting
-
-export const url = (path) => new URL('gradio_api/uhr/', document.baseURI).href + path;   // braces of templates survive
-
-/** Build an element: h('p', {class: 'note', onclick}, 'text', child). */
-export function h(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
-    else if (name === 'style') element.style.cssText = value;
-    else if (value === true) element.setAttribute(name, '');
-    else if (value !== false && value != null) element.setAttribute(name, value);
-  }
-  element.append(...children.flat().filter((child) => child != null && child !== false));
-  return element;
-}
-
-export const count = (value) => Math.round(value).toLocaleString('en-US');
-export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
-export const seconds = (value) => (value < 0.0995 ? `${Math.round(value * 1000)}\u00a0ms`
-  : value < 9.95 ? `${value.toFixed(1)}\u00a0s` : value < 90 ? `${Math.round(value)}\u00a0s` : `${(value / 60).toFixed(1)}\u00a0min`);
-export const bytes = (value) => (value < 1e6 ? `${Math.round(value / 1e3)} KB`
-  : value < 1e9 ? `${Math.round(value / 1e6)} MB` : `${(value / 1e9).toFixed(1)} GB`);
-export const sum = (values) => values.reduce((a, b) => a + b, 0);
-export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
-
-/** A component's Python value arrives in props.value: apply it now and whenever it changes. */
-export function follow({ props, watch }, apply) {
-  const run = () => apply(props.value ? JSON.parse(JSON.stringify(props.value)) : null);
-  watch('value', run);
-  run();
-}
-
-/** Begin something long, unless something long is under way: the bar moves at once, Python takes over. */
-export function begin(trigger, event, data = {}) {
-  if (state.busy) return;
-  set({ progress: { state: 'running', text: 'starting', fraction: 0 } });
-  trigger(event, data);
-}
-
-// What Python's `js=` hooks and the browser tests may use.
-window.UHRBAT = Object.assign(window.UHRBAT ?? {}, { state, set, setBudget, split, budgets, marks: [] });
+export const { get, set, on } = store;
+export const onFrame = store.onFrame.bind(store);

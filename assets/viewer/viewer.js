@@ -1,46 +1,96 @@
 // The viewer: deep zoom over one image, with the layers, boxes and marks of its tokens on top.
 
 import { boxTool } from './boxtool.js';
+import { useModel } from './budgets.js';
+import { CONSTANTS } from './constants.js';
+import { h, url } from './dom.js';
+import { follow, panel } from './gradio.js';
+import { hooks, keepMark } from './hooks.js';
+import { keys } from './keys.js';
 import { followLayers } from './layers.js';
 import { L } from './leaflet.js';
+import { legend } from './legend.js';
 import { followMarks } from './marks.js';
-import { follow, get, h, on, set, url } from './store.js';
+import { readout } from './readout.js';
+import { scaleBar } from './scalebar.js';
+import { get, on, set } from './store.js';
 import { toolbar } from './toolbar.js';
 
-const TILE = 256;
-const DEEPER = 3;   // zoom levels beyond one image pixel a screen pixel
+/**
+ * @typedef {import('./types.d.ts').Box} Box
+ * @typedef {import('./types.d.ts').ImageValue} ImageValue
+ * @typedef {ReturnType<typeof makeView>} View
+ */
 
-/** Tiles one pixel larger than their place: at fractional zooms no seam shows between them. */
+const TILE = CONSTANTS.image_tile;
+const DEEPER = 3; // zoom levels beyond one image pixel a screen pixel
+const MAP_OPTIONS = {
+  crs: L.CRS.Simple,
+  minZoom: -4,
+  maxZoom: 4,
+  zoomSnap: 0.25,
+  zoomDelta: 1,
+  wheelPxPerZoomLevel: 90,
+  attributionControl: false,
+  zoomControl: false,
+  fadeAnimation: false,
+  boxZoom: false,
+  maxBoundsViscosity: 0.6,
+};
+
+// Leaflet's own, which its types leave out.
+const { _initTile: initTile } = /** @type {{_initTile: (this: unknown, tile: HTMLElement) => void}} */ (
+  /** @type {unknown} */ (L.TileLayer.prototype)
+);
+
+/**
+ * Tiles one pixel larger than their place: at fractional zooms no seam shows between them.
+ * @type {new (url: string, options: import('leaflet').TileLayerOptions) => import('leaflet').TileLayer}
+ */
 const Tiles = L.TileLayer.extend({
+  /** @param {HTMLElement} tile */
   _initTile(tile) {
-    L.TileLayer.prototype._initTile.call(this, tile);
+    initTile.call(this, tile);
     tile.style.width = tile.style.height = `${TILE + 1}px`;
   },
 });
 
+/** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
-  const root = context.element.querySelector('.uhr-panel');
+  const root = panel(context);
   root.classList.add('uhr-viewer');
-  const host = h('div', { class: 'uhr-map', tabindex: '0', role: 'application',
-    'aria-label': 'Image viewer. Arrow keys move, plus and minus zoom, 1 to 4 choose the scale, i h f r the layer.' });
+  const host = h('div', {
+    class: 'uhr-map',
+    tabindex: '0',
+    role: 'application',
+    'aria-label':
+      'Image viewer. Arrow keys move, plus and minus zoom, 1 to 4 choose the scale, i h f r the layer.',
+  });
   root.replaceChildren(host);
-  const map = L.map(host, { crs: L.CRS.Simple, minZoom: -4, maxZoom: 4, zoomSnap: 0.25, zoomDelta: 1,
-    wheelPxPerZoomLevel: 90, attributionControl: false, zoomControl: false, fadeAnimation: false, boxZoom: false,
-    maxBoundsViscosity: 0.6 });
-  const view = makeView(map);
-  window.UHRBAT.view = view;
+  const view = makeView(L.map(host, MAP_OPTIONS));
+  hooks.view = view;
 
-  toolbar(root, host, view, context);
-  followLayers(map, view.square);
-  followMarks(map, view);
+  toolbar(root, host, view);
+  scaleBar(host, view);
+  readout(host, view);
+  root.append(legend());
+  keys(root, view);
+  followLayers(view.map, view.square);
+  followMarks(view);
   boxTool(root, host, view, context.trigger);
-  follow(context, (value) => apply(view, value));
+  follow(context, (/** @type {import('./types.d.ts').ViewerValue | null} */ value) => apply(view, value));
   new ResizeObserver(() => view.resized()).observe(host);
   root.dataset.ready = '1';
 }
 
-/** What Python sends: {image, maps, points}; null clears. The same value may come twice. */
-function apply(view, value) {
+/**
+ * Show what Python sends; null clears. The same value may come twice.
+ * @param {View} view
+ * @param {import('./types.d.ts').ViewerValue | null} value
+ */
+async function apply(view, value) {
+  if (value?.model && JSON.stringify(value.model) !== JSON.stringify(get().model))
+    await useModel(value.model);
   const { image, maps } = get();
   const next = value?.image ?? null;
   if (next?.id !== image?.id) {
@@ -52,57 +102,112 @@ function apply(view, value) {
   set({ points: value?.points ?? null });
 }
 
-/** The map and the way between its coordinates and pixels of the upright image. */
+/**
+ * The map and the way between its coordinates and pixels of the upright image.
+ * @param {import('leaflet').Map} map
+ */
 function makeView(map) {
+  /** @type {ImageValue | null} */
   let image = null;
+  /** @type {import('leaflet').TileLayer | null} */
   let tiles = null;
-  const toMap = (x, y) => map.unproject([x, y], image.max_zoom);
-  const toImage = (latlng) => map.project(latlng, image.max_zoom);
-  const bounds = (x0, y0, x1, y1) => L.latLngBounds(toMap(x0, y0), toMap(x1, y1));
+  /** The zoom of one image pixel a screen pixel. */
+  const full = () => image?.max_zoom ?? 0;
+  /**
+   * @param {number} x
+   * @param {number} y
+   */
+  const toMap = (x, y) => map.unproject([x, y], full());
+  /** @param {import('leaflet').LatLng} place */
+  const toImage = (place) => map.project(place, full());
+  /** @param {Box} box */
+  const bounds = ([x0, y0, x1, y1]) => L.latLngBounds(toMap(x0, y0), toMap(x1, y1));
 
   const view = {
-    map, toMap, toImage, bounds,
-    /** Bounds of the scene square: the image padded, centred, to a square. */
-    square: () => bounds(-image.offset[0], -image.offset[1], image.side - image.offset[0], image.side - image.offset[1]),
-    fit: (animate = true) => image && map.fitBounds(bounds(0, 0, image.width, image.height),
-      { animate, padding: [4, 4], maxZoom: image.max_zoom + DEEPER }),
+    map,
+    toMap,
+    toImage,
+    bounds,
+
+    /** Where a mouse event lies in the image. @param {MouseEvent} event */
+    at: (event) => toImage(map.mouseEventToLatLng(event)),
+
+    /** Bounds of the square: the image padded, centred. */
+    square() {
+      const { side = 0, offset: [x, y] = [0, 0] } = image ?? {};
+      return bounds([-x, -y, side - x, side - y]);
+    },
+
+    /** Show the whole image. */
+    fit(animate = true) {
+      if (!image) return;
+      const options = { animate, padding: L.point(4, 4), maxZoom: full() + DEEPER };
+      map.fitBounds(bounds([0, 0, image.width, image.height]), options);
+    },
+
     /** The host has another size (full screen, a turned phone): a whole image stays whole, another place stays central. */
     resized() {
-      const wasWhole = image && map.getBounds().contains(bounds(0, 0, image.width, image.height));
+      const wasWhole = image && map.getBounds().contains(bounds([0, 0, image.width, image.height]));
       map.invalidateSize({ animate: false });
       if (wasWhole) view.fit(false);
     },
-    /** Move so that a box fills about a third of the view. */
-    goTo(box) {
-      const [x0, y0, x1, y1] = box;
-      const [w, h] = [Math.max(x1 - x0, 24), Math.max(y1 - y0, 24)];
-      map.flyToBounds(bounds(x0 - w, y0 - h, x1 + w, y1 + h), { duration: 0.6, maxZoom: image.max_zoom + 2 });
+
+    /** Move so that a box fills about a third of the view. @param {Box} box */
+    goTo([x0, y0, x1, y1]) {
+      const [width, height] = [Math.max(x1 - x0, 24), Math.max(y1 - y0, 24)];
+      const around = bounds([x0 - width, y0 - height, x1 + width, y1 + height]);
+      map.flyToBounds(around, { duration: 0.6, maxZoom: full() + 2 });
     },
-    /** Centre and zoom as image pixels, for the share link. */
+
+    /** Centre in image pixels, and zoom from one image pixel a screen pixel: for the share link. */
     where() {
       if (!image) return null;
       const centre = toImage(map.getCenter());
-      return [Math.round(centre.x), Math.round(centre.y), +(map.getZoom() - image.max_zoom).toFixed(2)];
+      return [Math.round(centre.x), Math.round(centre.y), +(map.getZoom() - full()).toFixed(2)];
     },
-    goWhere([x, y, zoom]) { map.setView(toMap(x, y), image.max_zoom + zoom, { animate: false }); },
+
+    /** Go to what `where` gave. @param {number[]} where */
+    goWhere([x, y, zoom]) {
+      map.setView(toMap(x, y), full() + zoom, { animate: false });
+    },
+
+    /** Show another image, whole, or none. @param {ImageValue | null} next */
     show(next) {
       tiles?.remove();
       tiles = null;
       image = next;
       if (!image) return;
       // No limits before the fit: one that the last image's place or zoom breaks would start an animation over it.
-      map.setMaxBounds(null).setMinZoom(-6).setMaxZoom(40);
-      const all = bounds(0, 0, image.width, image.height);
-      tiles = new Tiles(url(image.tiles), { tileSize: TILE, minZoom: -6, maxZoom: image.max_zoom + DEEPER,
-        minNativeZoom: 0, maxNativeZoom: image.max_zoom, noWrap: true, bounds: all, keepBuffer: 2, updateWhenZooming: false });
+      map.setMaxBounds().setMinZoom(-6).setMaxZoom(40);
+      const all = bounds([0, 0, image.width, image.height]);
+      tiles = tileLayer(image, all);
       const started = performance.now();
-      tiles.once('load', () => window.UHRBAT.marks.push({ what: 'tiles', took: performance.now() - started }));
+      tiles.once('load', () => keepMark({ what: 'tiles', took: performance.now() - started }));
       tiles.addTo(map);
       view.fit(false);
-      map.setMaxBounds(all.pad(0.6)).setMinZoom(Math.floor(map.getZoom()) - 1).setMaxZoom(image.max_zoom + DEEPER);
+      map.setMaxBounds(all.pad(0.6));
+      map.setMinZoom(Math.floor(map.getZoom()) - 1).setMaxZoom(full() + DEEPER);
     },
   };
-  on('image', ({ image: now }) => !now && view.show(null));
-  on('goto', ({ goto: target }) => target && image && view.goTo(target.box));
+  on(['image'], ({ image: now }) => !now && view.show(null));
+  on(['goto'], ({ goto: target }) => target && image && view.goTo(target.box));
   return view;
+}
+
+/**
+ * @param {ImageValue} image
+ * @param {import('leaflet').LatLngBounds} bounds
+ */
+function tileLayer(image, bounds) {
+  return new Tiles(url(image.tiles), {
+    tileSize: TILE,
+    minZoom: -6,
+    maxZoom: image.max_zoom + DEEPER,
+    minNativeZoom: 0,
+    maxNativeZoom: image.max_zoom,
+    noWrap: true,
+    bounds,
+    keepBuffer: 2,
+    updateWhenZooming: false,
+  });
 }

@@ -212,6 +212,20 @@ def test_stopping_mid_run_leaves_a_usable_page(open_page, how):
     ask(page)
 
 
+def test_token_maps_that_cannot_be_loaded_are_reported(open_page):
+    page = open_page()
+    open_page.forgive("net::ERR_FAILED")
+    page.route("**/rank.png", lambda route: route.abort())
+    page.click(".uhr-ask")
+    notice = page.locator(".uhr-notice")
+    expect(notice).to_have_text("The token maps could not be loaded. Ask again.", timeout=ANSWER_MS)
+    expect(notice).to_be_visible()
+    page.unroute("**/rank.png")
+    page.wait_for_function("!window.UHRBAT.state.busy", timeout=ANSWER_MS)
+    ask(page)
+    expect(notice).to_have_text("")
+
+
 def test_a_library_that_arrives_late_is_waited_for(chromium, url):
     page = chromium.new_page()
 

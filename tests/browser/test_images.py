@@ -12,7 +12,7 @@ from rasterio.transform import from_origin
 
 from tests.support.browsing import ANSWER_MS, ask, draw_box, state
 from tests.support.made_images import picture, write_tiff
-from uhrbat.geometry import SCALES, Square
+from uhrbat.geometry import Square
 
 ORIGIN = (500_000, 5_000_000)
 METRES = 0.5
@@ -152,15 +152,15 @@ def test_pixels_to_screen_to_tokens_and_back(open_page):
     page.route("**/tile/made/**", lambda route: route.fulfill(status=200, content_type="image/jpeg", body=b""))
     page.evaluate("""async () => {
         const places = await import(new URL('gradio_api/uhr/assets/places.js', document.baseURI).href);
-        window.roundTrip = (image, x, y, sizes) => {
+        window.roundTrip = (image, x, y, grids) => {
             const { view } = window.UHRBAT;
             view.show(image);
             view.goWhere([x, y, 1]);
             const screen = view.map.latLngToContainerPoint(view.toMap(x, y));
             const back = view.toImage(view.map.containerPointToLatLng(screen));
             const clamped = { x: Math.max(0, Math.min(image.width, back.x)), y: Math.max(0, Math.min(image.height, back.y)) };
-            const cells = sizes.map((size) => places.tokenAt(clamped, image, size));
-            return { back: [back.x, back.y], cells, boxes: cells.map((cell, i) => places.tokenBox(cell, image, sizes[i])) };
+            const cells = grids.map((grid) => places.tokenAt(clamped, image, grid));
+            return { back: [back.x, back.y], cells, boxes: cells.map((cell, i) => places.tokenBox(cell, image, grids[i])) };
         };
     }""")
 
@@ -173,7 +173,8 @@ def test_pixels_to_screen_to_tokens_and_back(open_page):
         image = {"width": width, "height": height, "side": square.side, "offset": list(square.offset),
                  "max_zoom": zoom, "tiles": "tile/made/{z}/{x}/{y}.jpg"}  # fmt: skip
         told = page.evaluate(
-            "([image, x, y, sizes]) => window.roundTrip(image, x, y, sizes)", [image, x, y, list(SCALES)]
+            "([image, x, y, grids]) => window.roundTrip(image, x, y, grids)",
+            [image, x, y, [scale.grid for scale in square.scales]],
         )
         assert told["back"] == pytest.approx([x, y], abs=1)
         for scale, (row, col), box in zip(square.scales, told["cells"], told["boxes"], strict=True):

@@ -1,0 +1,108 @@
+// The share link as text: what of the page's state stands in an address, and what an address asks for.
+
+import { CONSTANTS } from './constants.js';
+
+/**
+ * @typedef {import('./types.d.ts').Box} Box
+ * @typedef {Pick<import('./store.js').State, 'image' | 'question' | 'budget' | 'layer' | 'scale' | 'box' | 'answer'>} Shared
+ */
+
+const METHOD = CONSTANTS.method;
+const KEYS = ['example', 'q', 'budget', ...METHOD, 'layer', 'scale', 'view', 'box', 'ask'];
+/** The page is no part of a share link, which leads to the viewer. */
+export const PAGE_KEY = 'tab';
+
+/**
+ * The address that reproduces example, question, budget, method and view; null for an uploaded image.
+ * @param {string} href The page's own address.
+ * @param {Shared} state
+ * @param {number[] | null} view Where the map is.
+ */
+export function shareAddress(href, { image, question, budget, layer, scale, box, answer }, view) {
+  if (!image?.example) return null;
+  const address = new URL(href);
+  for (const key of [...KEYS, PAGE_KEY]) address.searchParams.delete(key);
+  const values = {
+    example: image.example,
+    q: question,
+    budget: budget.perScale?.join('-') ?? budget.total,
+    ...Object.fromEntries(METHOD.map((key) => [key, answer?.method[key]])),
+    layer,
+    scale,
+    view: view?.join(','),
+    box: box?.join(','),
+    ask: answer ? 1 : null,
+  };
+  for (const [key, value] of Object.entries(values)) {
+    if (value != null) address.searchParams.set(key, String(value));
+  }
+  return address.href;
+}
+
+/**
+ * An address's parameters as a plain object; null where none of a share link's is among them.
+ * @param {string} search
+ * @returns {Record<string, string> | null}
+ */
+export function parameters(search) {
+  const found = new URLSearchParams(search);
+  return KEYS.some((key) => found.has(key)) ? Object.fromEntries(found) : null;
+}
+
+/**
+ * What a link asks of Python (app/actions.py: Actions.start), as JSON; '' where it asks for nothing.
+ * @param {string} search
+ * @param {number} scales How many there are.
+ */
+export function request(search, scales) {
+  const found = parameters(search);
+  if (!found) return '';
+  const chosen = ['ask', ...METHOD].some((key) => key in found);
+  return JSON.stringify({
+    example: found.example ?? null,
+    question: found.q ?? null,
+    method: chosen ? Object.fromEntries(METHOD.map((key) => [key, found[key] ?? null])) : null,
+    budget: parseBudget(found.budget, scales),
+  });
+}
+
+/**
+ * A total, or numbers for the scales; null for anything else.
+ * @param {string | undefined} text
+ * @param {number} scales
+ */
+export function parseBudget(text, scales) {
+  const numbers = (text ?? '').split(/[-,]/).map(Number);
+  if (!text || !numbers.every(Number.isFinite)) return null;
+  if (numbers.length === scales) return { per_scale: numbers };
+  return numbers.length === 1 ? { total: numbers[0] } : null;
+}
+
+/**
+ * So many numbers with commas between; null for anything else.
+ * @param {string | null | undefined} text
+ * @param {number} n
+ */
+export function parseNumbers(text, n) {
+  const values = text?.split(',').map(Number) ?? [];
+  return values.length === n && values.every(Number.isFinite) ? values : null;
+}
+
+/**
+ * What a link asks of the viewer.
+ * @param {Record<string, string | null | undefined>} parameters
+ */
+export function arrival({ example, q, layer, scale, view, box, ask }) {
+  return {
+    example: example ?? null,
+    question: q ?? null,
+    layer: LAYER_NAMES.find((name) => name === layer) ?? null,
+    scale: scale ? Number(scale) : null,
+    view: parseNumbers(view, 3),
+    box: /** @type {Box | null} */ (parseNumbers(box, 4)),
+    ask: ask === '1',
+  };
+}
+
+/** @type {import('./types.d.ts').Layer[]} */
+const LAYER_NAMES = ['image', 'importance', 'fate', 'regions'];

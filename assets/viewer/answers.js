@@ -1,0 +1,32 @@
+// Whether an answer still belongs to what is set, and whether the next one would come at once.
+
+import { sum } from './format.js';
+import { sameBudgets } from './shares.js';
+
+/** @typedef {import('./types.d.ts').Answer} Answer */
+
+export const STALE = 'stale: the budget has changed';
+const OTHER_QUESTION = 'for another question';
+const QUICK = 0.7; // seconds: below this the answer follows when the slider is released
+
+/**
+ * Why an answer no longer belongs to what is set; '' while it does.
+ * @param {Pick<Answer, 'question' | 'budgets'>} answer
+ * @param {string} question
+ * @param {ArrayLike<number>} budgets
+ */
+export function staleness(answer, question, budgets) {
+  if (answer.question.trim() !== question.trim()) return OTHER_QUESTION;
+  return sameBudgets(answer.budgets, budgets) ? '' : STALE;
+}
+
+/**
+ * Whether an answer is expected at once, from the speed last measured.
+ * @param {Pick<Answer, 'decode_seconds'>} answer
+ * @param {Pick<import('./types.d.ts').Cost, 'tokens_per_second'> | null} cost
+ * @param {number[]} budgets
+ */
+export function isQuick(answer, cost, budgets) {
+  if (!cost?.tokens_per_second) return false;
+  return sum(budgets) / cost.tokens_per_second + answer.decode_seconds < QUICK;
+}

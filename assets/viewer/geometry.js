@@ -1,0 +1,37 @@
+// A model's scales, tiles and tokens; `model` is the geometry that Python sends (app/constants.py).
+
+import { sum } from './format.js';
+
+/** @typedef {import('./types.d.ts').Geometry} Geometry */
+
+/**
+ * Tokens a side of a scale.
+ * @param {Geometry} model
+ * @param {number} size
+ */
+export const gridOf = ({ tile, grid }, size) => (size / tile) * grid;
+
+/**
+ * Tokens of a scale.
+ * @param {Geometry} model
+ * @param {number} size
+ */
+export const tokensOf = (model, size) => gridOf(model, size) ** 2;
+
+/**
+ * Tokens of all scales.
+ * @param {Geometry} model
+ */
+export const tokensOfAll = (model) => sum(model.scales.map((size) => tokensOf(model, size)));
+
+/**
+ * The scale of fewest tokens.
+ * @param {Geometry} model
+ */
+export const coarsest = ({ scales }) => scales[0];
+
+/**
+ * The scale of most tokens.
+ * @param {Geometry} model
+ */
+export const finest = ({ scales }) => scales[scales.length - 1];

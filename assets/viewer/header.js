@@ -1,0 +1,111 @@
+// The header: the pages, the share link, and light or dark.
+
+import { parameters } from './address.js';
+import { arrive, followArrival } from './arrive.js';
+import { h } from './dom.js';
+import { count } from './format.js';
+import { tokensOfAll } from './geometry.js';
+import { panel } from './gradio.js';
+import { shareLink } from './link.js';
+import { PAGES, followAddress, goToPage } from './pages.js';
+import { on } from './store.js';
+import { tips } from './tips.js';
+
+/** @typedef {import('./types.d.ts').Page} Page */
+
+const THEME = 'uhrbat-theme';
+const NOTE_SECONDS = 4;
+const NO_LINK = 'A link can lead to an example only, not to an uploaded image.';
+
+/** @param {import('./types.d.ts').PanelContext} context */
+export async function mount(context) {
+  const { button: share, note } = shareButton();
+  const claim = h('p');
+  on(['model'], ({ model }) => {
+    claim.textContent = `which of ${count(tokensOfAll(model))} visual tokens does the answer really get?`;
+  });
+  panel(context).replaceChildren(
+    h('h1', {}, 'UHR-BAT', h('span', {}, ' Explorer')),
+    claim,
+    h('span', { class: 'uhr-spring' }),
+    note,
+    pageButtons(),
+    share,
+    themeButton(),
+  );
+  on(['page'], ({ page }) => {
+    document.body.dataset.page = page;
+    share.hidden = page !== 'explore';
+  });
+  followAddress();
+  followArrival();
+  tips();
+
+  const asked = parameters(location.search);
+  if (asked) arrive(asked);
+}
+
+function pageButtons() {
+  const buttons = /** @type {Page[]} */ (Object.keys(PAGES)).map((page) =>
+    h(
+      'button',
+      { type: 'button', class: 'uhr-page', 'data-page': page, onclick: () => goToPage(page) },
+      PAGES[page],
+    ),
+  );
+  on(['page'], ({ page }) => {
+    for (const button of buttons) {
+      if (button.dataset.page === page) button.setAttribute('aria-current', 'page');
+      else button.removeAttribute('aria-current');
+    }
+  });
+  return h('nav', { 'aria-label': 'Pages' }, buttons);
+}
+
+/** The button that copies the share link, and the note of what came of it. */
+function shareButton() {
+  const note = h('span', { class: 'uhr-copied', role: 'status' });
+  const button = h(
+    'button',
+    {
+      type: 'button',
+      class: 'uhr-icon uhr-share-button',
+      title: 'Copy a link to this example, question, budget, method and view',
+      onclick: copy,
+    },
+    'Share',
+  );
+  async function copy() {
+    const address = shareLink();
+    if (!address) {
+      note.textContent = NO_LINK;
+      return;
+    }
+    try {
+      await navigator.clipboard.writeText(address);
+      note.textContent = 'Link copied';
+    } catch {
+      window.prompt('Copy this link', address);
+    }
+    setTimeout(() => {
+      note.textContent = '';
+    }, NOTE_SECONDS * 1000);
+  }
+  return { button, note };
+}
+
+/** Light or dark: the system's choice until this button is used, and then the same on the next visit. */
+function themeButton() {
+  const label = 'Light or dark';
+  const stored = localStorage.getItem(THEME);
+  if (stored) document.body.classList.toggle('dark', stored === 'dark');
+  function toggle() {
+    const dark = document.body.classList.toggle('dark');
+    localStorage.setItem(THEME, dark ? 'dark' : 'light');
+  }
+  return h(
+    'button',
+    { type: 'button', class: 'uhr-icon', 'aria-label': label, title: label, onclick: toggle },
+    '◐',
+  );
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { gridShares, linear, logarithmic, tenths } from '../axes.js';
+import { basis } from '../findings.js';
+import { asked, budgetLabels, drawingOrder, floorsOf } from '../frontier-chart.js';
+import { isReleased, looksOf } from '../looks.js';
+import { fitting } from '../misses.js';
+import { lostText } from '../photographs.js';
+
+test('axes', () => {
+  const y = linear([0, 1], [100, 0]);
+  assert.deepEqual([0, 0.25, 1].map(y), [100, 75, 0]);
+  assert.equal(linear([3, 3], [7, 9])(3), 7, 'a single value stands at the start');
+  const x = logarithmic([10, 1000], [0, 200]);
+  assert.deepEqual(
+    [10, 100, 1000].map((value) => Math.round(x(value))),
+    [0, 100, 200],
+  );
+});
+
+test('a chart’s range and its grid', () => {
+  assert.deepEqual(tenths([0.34, 0.61]), [0.3, 0.7]);
+  assert.deepEqual(tenths([0, 1]), [0, 1]);
+  assert.deepEqual(
+    gridShares([0.3, 0.7]).map((share) => +share.toFixed(3)),
+    [0.3, 0.4, 0.5, 0.6, 0.7],
+  );
+  assert.deepEqual(
+    gridShares([0, 1]).map((share) => +share.toFixed(3)),
+    [0, 0.2, 0.4, 0.6, 0.8, 1],
+  );
+});
+
+test('labels leave room for each other, the largest budget first', () => {
+  assert.deepEqual(
+    budgetLabels([64, 70, 256, 1000], (budget) => ({ 64: 0, 70: 10, 256: 60, 1000: 100 })[budget] ?? 0),
+    [1000, 256, 70],
+  );
+});
+
+test('floors that are known', () => {
+  const frontier = { majority: { all: 0.4 }, no_image: { all: 0.3, 'type: count': 0.2 } };
+  assert.deepEqual(floorsOf(frontier, 'all'), [
+    ['majority answer', 0.4],
+    ['no image', 0.3],
+  ]);
+  assert.deepEqual(floorsOf(frontier, 'type: count'), [['no image', 0.2]]);
+});
+
+test('the default is drawn last, faded lines first', () => {
+  const methods = [
+    { id: 'default', default: true },
+    { id: 'shown', default: false },
+    { id: 'faded', default: false },
+  ];
+  assert.deepEqual(
+    drawingOrder(methods, new Set(['default', 'shown'])).map(({ id }) => id),
+    ['faded', 'shown', 'default'],
+  );
+});
+
+test('how many questions a curve was asked', () => {
+  assert.equal(
+    asked([
+      [64, 0.5, 0.4, 0.6, 100],
+      [256, 0.5, 0.4, 0.6, 90],
+    ]),
+    100,
+  );
+});
+
+test('looks differ, the default has the accent, and only it and baselines are solid', () => {
+  const ours = Array.from({ length: 8 }, (_method, i) => ({
+    id: `u${i}`,
+    family: /** @type {const} */ ('uhrbat'),
+    default: i === 0,
+  }));
+  const baseline = { id: 'b', family: /** @type {const} */ ('baseline'), default: false };
+  const looks = looksOf([...ours, baseline]);
+  assert.deepEqual(looks.u0, { color: 'var(--uhr-accent)', dash: '' });
+  assert.equal(looks.b.dash, '');
+  assert.ok(ours.slice(1).every(({ id }) => looks[id].dash !== ''));
+  assert.equal(new Set(Object.values(looks).map(({ color, dash }) => `${color}${dash}`)).size, 9);
+  assert.notEqual(looks.u7.dash, looks.u1.dash, 'the seventh colour begins a new dash');
+});
+
+test('the released method', () => {
+  assert.equal(isReleased({ importance: 'attention', regions: 'kmeans', order: 'mean' }), true);
+  assert.equal(isReleased({ importance: 'attention', regions: 'kmeans', order: 'max' }), false);
+});
+
+test('misses by cause, budget and importance', () => {
+  const all = [
+    { cause: 'merged', budget: 256, method: { importance: 'similarity' } },
+    { cause: 'merged', budget: 64, method: { importance: 'attention' } },
+    { cause: 'region', budget: 256, method: { importance: 'attention' } },
+  ];
+  const every = { cause: '', budget: '', importance: '' };
+  assert.equal(fitting(all, every).length, 3);
+  assert.deepEqual(fitting(all, { ...every, cause: 'merged' }), all.slice(0, 2));
+  assert.deepEqual(fitting(all, { ...every, budget: '256', importance: 'attention' }), [all[2]]);
+  assert.deepEqual(fitting(all, { ...every, budget: '25' }), []);
+});
+
+test('sentences', () => {
+  assert.equal(lostText([]), 'All preserved by default.');
+  assert.equal(
+    lostText([
+      { budget: 64, cause: 'merged', losses: 1200, proved: 0 },
+      { budget: 64, cause: 'region', losses: 0, proved: 0 },
+    ]),
+    'Not preserved by default: merged 1,200.',
+  );
+  const settings = { importance: 'similarity', regions: 'kmeans', order: 'max' };
+  const measured = {
+    model: 'nano',
+    parameters: 14_250_000,
+    settings,
+    seeds: 'evaluation',
+    scenes: 1000,
+    questions: 3000,
+  };
+  assert.match(
+    basis(measured),
+    /^nano \(14\.3 million parameters; importance similarity, regions kmeans, order max\) on 3,000 questions about 1,000 /,
+  );
+});

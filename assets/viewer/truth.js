@@ -1,0 +1,25 @@
+// What is known to be true of an example.
+
+/**
+ * The known question that a text asks: its answer and evidence; null where nothing is known.
+ * @param {Pick<import('./types.d.ts').ImageValue, 'questions'> | null} image
+ * @param {string} text
+ */
+export function truthOf(image, text) {
+  /** @param {string} words */
+  const plain = (words) => words.trim().toLowerCase();
+  return image?.questions.find((known) => plain(known.text) === plain(text)) ?? null;
+}
+
+/**
+ * How many of some objects have a preserved token at some scale.
+ * @param {Pick<import('./types.d.ts').KnownObject, 'rectangles'>[]} objects
+ * @param {Iterable<import('./tokens.js').ScaleTokens>} scales
+ * @param {ArrayLike<number>} budgets One a scale.
+ */
+export function countPreserved(objects, scales, budgets) {
+  const all = [...scales];
+  return objects.filter(({ rectangles }) =>
+    all.some((tokens, i) => tokens.inRectangle(rectangles[i], budgets[i]).preserved > 0),
+  ).length;
+}

@@ -1,0 +1,355 @@
+// Shapes of what Python sends to the page; the named Python function or dataclass makes each of them.
+
+/** [x0, y0, x1, y1] in pixels of the upright image; x1 and y1 are outside. */
+export type Box = [number, number, number, number];
+export type Fate = 'preserved' | 'merged' | 'dropped';
+export type Layer = 'image' | 'importance' | 'fate' | 'regions';
+export type Page = 'explore' | 'findings';
+
+/** What Gradio gives to a panel's script (app/viewer.py: _LOAD). */
+export interface PanelContext {
+  element: HTMLElement;
+  props: { value: unknown };
+  trigger: Trigger;
+  watch(name: string, run: () => void): void;
+}
+export type Trigger = (event: string, data?: object) => void;
+
+/** app/constants.py: geometry. */
+export interface Geometry {
+  /** Sides of the resized square in pixels, coarse to fine. */
+  scales: number[];
+  /** Side of a tile in pixels. */
+  tile: number;
+  /** Tokens a side of a tile. */
+  grid: number;
+  /** Address of the scales that a growing total budget is shared among: one byte a token. */
+  shares: string;
+}
+
+/** app/constants.py: constants. */
+export interface Constants {
+  model: Geometry;
+  budget: {
+    start: number;
+    proportion: number[];
+    presets: { name: string; tip: string; per_scale: number[] }[];
+  };
+  maps: { merged_bit: number; headroom: number };
+  fates: Record<Fate, number>;
+  colors: Record<Fate, string> & { heat: string[] };
+  image_tile: number;
+  method: string[];
+  stages: Record<string, string>;
+}
+
+/** First and last row and column of the tokens that a box touches. */
+export interface Cells {
+  rows: [number, number];
+  cols: [number, number];
+}
+
+/** app/viewer.py: image_value. */
+export interface ImageValue {
+  id: string;
+  example: string | null;
+  title: string;
+  caption: string | null;
+  width: number;
+  height: number;
+  /** Side of the square that the image is padded to. */
+  side: number;
+  /** (x, y) of the image's top left corner in that square. */
+  offset: [number, number];
+  max_zoom: number;
+  tiles: string;
+  notes: string[];
+  metres_per_pixel: number | null;
+  place: { crs: string; transform: [number, number, number, number, number, number] } | null;
+  bands: { names: string[]; shown: number[] } | null;
+  objects: KnownObject[];
+  questions: KnownQuestion[];
+}
+export interface KnownObject {
+  kind: string;
+  color: string | null;
+  box: Box;
+  /** One a scale. */
+  rectangles: Cells[];
+}
+export interface KnownQuestion {
+  text: string;
+  answer: string;
+  /** Indices of objects. */
+  evidence: number[];
+}
+
+/** app/viewer.py: maps_value. */
+export interface Maps {
+  id: string;
+  question: string;
+  scales: ScaleSource[];
+}
+export interface ScaleSource {
+  size: number;
+  /** Tokens a side. */
+  grid: number;
+  tokens: number;
+  /** Whether importance was measured at this scale, or enlarged from the coarsest. */
+  scored: boolean;
+  low: number;
+  high: number;
+  /** Importances shown as darkest and brightest. */
+  stretch: [number, number];
+  rank: string;
+  importance: string;
+  region: string;
+}
+
+/** app/marks.py: points. */
+export interface PointMark {
+  x: number;
+  y: number;
+  status: 'pointed' | 'found' | 'missed' | 'imagined';
+  label: string;
+  /** Of a missed object. */
+  box?: Box;
+}
+
+/** app/actions.py: what the viewer is sent. `model` comes with the first image of a model of another geometry. */
+export interface ViewerValue {
+  image?: ImageValue;
+  maps?: Maps;
+  points?: PointMark[];
+  model?: Geometry;
+}
+
+/** app/values.py: cost_value. */
+export interface Cost {
+  model: string;
+  device: string | null;
+  tokens_per_second: number | null;
+  bytes_per_token: number | null;
+}
+export interface BudgetValue {
+  total: number;
+  per_scale: number[] | null;
+  cost?: Cost;
+}
+
+/** app/values.py: answer_value. */
+export interface Answer {
+  text: string;
+  question: string;
+  budgets: number[];
+  tokens: number;
+  truncated: boolean;
+  seconds: number;
+  decode_seconds: number;
+  model: string;
+  method: Record<string, string | number>;
+  caveat: string | null;
+  correct: boolean | null;
+  cost: Cost;
+}
+
+/** app/values.py: object_value, or why there is none. */
+export interface ObjectValue {
+  box: Box;
+  /** Id of the maps it belongs to. */
+  maps: string;
+  budgets: number[];
+  rows: ObjectRow[];
+  verdict: string;
+  cause: string;
+  smallest_budget: number | null;
+  steps: VerdictStep[];
+  forced: Counterfactual | null;
+  without: Counterfactual | null;
+}
+export interface ObjectRow extends Cells {
+  size: number;
+  pixels: [number, number];
+  tokens: number;
+  preserved: number;
+  merged: number;
+  dropped: number;
+  members: number;
+  percentile: number;
+  best_importance: number;
+  best_rank: number;
+  scale_tokens: number;
+  scored: boolean;
+}
+export interface VerdictStep {
+  total: number;
+  preserved: boolean;
+  cause: string;
+  verdict: string;
+}
+export interface Counterfactual {
+  text: string;
+  tokens: number;
+  seconds: number;
+}
+export interface Failed {
+  error: string;
+}
+
+/** app/values.py: sweep_value. */
+export interface Sweep {
+  question: string;
+  wanted: number[];
+  running: boolean;
+  points: SweepPoint[];
+}
+export interface SweepPoint {
+  budgets: number[];
+  answer: string;
+  correct: boolean | null;
+  tokens: number;
+  seconds: number;
+  evidence: number | null;
+}
+
+/** app/values.py: compare_value. */
+export interface Comparison {
+  question: string;
+  budgets: number[];
+  running: boolean;
+  thumbnail: string;
+  methods: ComparedMethod[];
+}
+export interface ComparedMethod {
+  name: string;
+  label: string;
+  explanation: string;
+  answer: string;
+  correct: boolean | null;
+  tokens: number;
+  seconds: number;
+  evidence: number | null;
+  /** Scale to address. */
+  fates: Record<string, string>;
+}
+
+/** app/values.py: run_value. */
+export interface RunValue {
+  id: string;
+  seconds: Record<string, number>;
+  reused: string[];
+  facts: Record<string, string | number>;
+  sizes: number[];
+}
+
+/** app/progress.py. */
+export interface Progress {
+  state: 'idle' | 'running' | 'failed';
+  text: string;
+  fraction: number;
+  job?: string;
+}
+
+/** app/actions.py: _gallery_value. */
+export interface ExampleValue {
+  name: string;
+  title: string;
+  caption: string;
+  thumbnail: string;
+}
+
+// ---- findings (app/findings.py: Findings.page; uhrbat/evaluation/findings.py)
+
+export interface FindingsValue {
+  missing: string[];
+  problems: string[];
+  frontier: Frontier | null;
+  losses: Loss[];
+}
+export interface Interval {
+  value: number;
+  low: number;
+  high: number;
+}
+export interface Measured {
+  model: string;
+  parameters: number;
+  settings: { importance: string; regions: string; order: string };
+  seeds: string;
+  scenes: number;
+  questions: number;
+}
+export type Measure = 'accuracy' | 'evidence';
+/** [budget, value, low, high, questions] */
+export type CurvePoint = [number, number, number, number, number];
+/** By method. */
+export type Curves = Record<string, CurvePoint[]>;
+export interface MeasuredMethod {
+  id: string;
+  title: string;
+  description: string;
+  family: 'uhrbat' | 'baseline';
+  importance: string | null;
+  regions: string | null;
+  order: string | null;
+  default: boolean;
+}
+export interface Frontier {
+  measured: Measured;
+  methods: MeasuredMethod[];
+  /** By measure, then by group of questions. */
+  points: Partial<Record<Measure, Record<string, Curves>>>;
+  comparisons: { budget: number; baseline: string; difference: number; low: number; high: number }[];
+  agreement: (Interval & { budget: number; wide: number; questions: number })[];
+  attention_recall: (Interval & { group: string; tokens: number; chance: number; objects: number })[];
+  majority: Record<string, number>;
+  no_image: Record<string, number>;
+}
+export interface Cause {
+  budget: number;
+  cause: string;
+  losses: number;
+  proved: number;
+}
+export interface LossCount extends Interval {
+  budget: number;
+  side: string;
+  both_right: number;
+  losses: number;
+  gains: number;
+  both_wrong: number;
+}
+export interface Loss {
+  measured: Measured;
+  pairs: number;
+  wide: number;
+  counts: LossCount[];
+  causes: Cause[];
+  misses: Miss[];
+  photographs: Photographs | null;
+  note: string;
+}
+export interface Miss {
+  scene: string;
+  method: { importance: string; regions: string; order: string };
+  without: number[];
+  question: string;
+  budget: number;
+  box: Box | null;
+  object: string | null;
+  object_size: number | null;
+  truth: string;
+  wide_answer: string;
+  answer: string;
+  cause: string;
+  verdict: string;
+  forced_answer: string | null;
+  proved: boolean;
+}
+export interface Photographs {
+  pictures: number;
+  chips: number;
+  placements: number;
+  points: (Interval & { importance: string; order: string; budget: number; group: string })[];
+  causes: Cause[];
+}
