@@ -25,7 +25,7 @@ from uhrbat.serving.protocol import Health
 from uhrbat.serving.server.models import Offer
 from uhrbat.serving.server.service import Service
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT = 120
 
 

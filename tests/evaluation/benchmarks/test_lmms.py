@@ -66,7 +66,7 @@ def documents(count=1, side=60):
 
 
 def test_the_entry_point_leads_to_a_manifest_whose_class_is_there(lmms):
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     (value,) = project["entry-points"]["lmms_eval.models"].values()
     told = EntryPoint("uhrbat", value, "lmms_eval.models").load()()
     module, name = told.simple_class_path.rsplit(".", 1)
