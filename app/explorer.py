@@ -8,6 +8,7 @@ from typing import Any
 from app import findings
 from app.findings import Findings
 from app.ingest import Picture, Shelf
+from app.limits import PageLimits
 from app.runs import Query, Runs
 from app.sessions import Sessions
 from uhrbat.budget import Budget, split_budget
@@ -15,9 +16,9 @@ from uhrbat.choices import METHODS
 from uhrbat.errors import InputError, UHRBATError
 from uhrbat.geometry import SCALES, Scale, Square
 from uhrbat.results import AnswerResult, AskResult, CompareResult, InspectResult, SweepResult
+from uhrbat.serving import protocol
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
-from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import ModelInfo
 
 SWEEP = (64, 128, 256, 512, 1000, 2000, 3000, 5000, 8000, 16000)
@@ -32,7 +33,7 @@ class Explorer:
         self,
         connect: Callable[[], Worker],
         folder: Path | None = None,
-        limits: Limits | None = None,
+        limits: PageLimits | None = None,
         found: Path = findings.FOLDER,
     ):
         self._connect = connect
@@ -93,21 +94,19 @@ class Explorer:
 
     def ask(self, query: Query, budget: Budget, session: str) -> Job[AskResult]:
         """Token maps of every scale, and the answer at a budget."""
-        return self.worker().ask(**self._asking(query, session), budget=check_budget(budget))
+        return self.worker().ask(_asked(query), check_budget(budget), session)
 
     def answer(
         self, query: Query, budget: Budget, session: str, force: tuple = (), without: tuple = ()
     ) -> Job[AnswerResult]:
         """The answer at another budget, or with some boxes forced in or taken out."""
-        return self.worker().answer(
-            **self._asking(query, session), budget=check_budget(budget), force=force, without=without
-        )
+        return self.worker().answer(_asked(query), check_budget(budget), force, without, session)
 
     def inspect(self, query: Query, box: Sequence[float], budget: Budget, session: str) -> Job[InspectResult]:
         """What became of a box's tokens."""
         info = query.picture.info
         checked = tuple(Square(info.width, info.height).check_box(box).tolist())
-        return self.worker().inspect(**self._asking(query, session), box=checked, budget=check_budget(budget))
+        return self.worker().inspect(_asked(query), checked, check_budget(budget), session)
 
     def sweep(
         self,
@@ -121,7 +120,7 @@ class Explorer:
         truth = truth or (query.known.answer if query.known else None)
         boxes = query.evidence if boxes is None else boxes
         budgets = tuple(check_budget(budget) for budget in budgets)
-        return self.worker().sweep(**self._asking(query, session), budgets=budgets, truth=truth, boxes=boxes)
+        return self.worker().sweep(_asked(query), budgets, truth, boxes, session)
 
     def compare(
         self,
@@ -133,18 +132,11 @@ class Explorer:
     ) -> Job[CompareResult]:
         """The question through several compressors at one budget."""
         boxes = query.evidence if boxes is None else boxes
-        return self.worker().compare(
-            **self._asking(query, session), budget=check_budget(budget), methods=tuple(methods), boxes=boxes
-        )
+        return self.worker().compare(_asked(query), check_budget(budget), tuple(methods), boxes, session)
 
-    @staticmethod
-    def _asking(query: Query, session: str) -> dict[str, Any]:
-        return {
-            "image": query.picture.image,
-            "question": query.question,
-            "settings": query.settings,
-            "session": session,
-        }
+
+def _asked(query: Query) -> protocol.Query:
+    return protocol.query(query.picture.image, query.question, query.settings)
 
 
 def budget_of(value: dict | None) -> Budget:

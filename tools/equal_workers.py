@@ -21,6 +21,7 @@ from tools.kill_worker import QUESTION
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker, Remote
 from uhrbat.serving.client.local import InProcessWorker
+from uhrbat.serving.protocol import query
 
 BOX = (100, 100, 160, 150)
 
@@ -29,10 +30,10 @@ def results(worker, picture: Path) -> list:
     """What a worker makes of the same four questions."""
     image = worker.store(picture)
     jobs = (
-        worker.ask(image, QUESTION, budget=3000),
-        worker.answer(image, QUESTION, budget=1000, without=(BOX,)),
-        worker.sweep(image, QUESTION, budgets=(256,), boxes=(BOX,)),
-        worker.inspect(image, QUESTION, box=BOX, budget=3000),
+        worker.ask(query(image, QUESTION), budget=3000),
+        worker.answer(query(image, QUESTION), budget=1000, without=(BOX,)),
+        worker.sweep(query(image, QUESTION), budgets=(256,), boxes=(BOX,)),
+        worker.inspect(query(image, QUESTION), box=BOX, budget=3000),
     )
     return [without_costs(job.result()) for job in jobs]
 

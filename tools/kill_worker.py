@@ -27,6 +27,7 @@ from tests.support.running import FAKE_CHILD, ROOT, reach, until
 from uhrbat.errors import WorkerError
 from uhrbat.serving.client.child import COMMAND, DIED, Supervisor
 from uhrbat.serving.client.http import HttpWorker
+from uhrbat.serving.protocol import query
 
 EXAMPLE = ROOT / "assets" / "examples" / "harbour.jpg"
 QUESTION = "How many ships are there?"
@@ -57,10 +58,10 @@ def start(worker: HttpWorker, stage: str, image: str, fake: bool):
     if stage == "encode":
         return worker.encode(image, {"bands": (3, 2, 1)}), ("encode", "read")
     if stage == "ask":
-        return worker.ask(image, question), ("score", "partition")
+        return worker.ask(query(image, question)), ("score", "partition")
     if stage == "answer":
-        return worker.answer(image, question, budget=8000), ("prefill", "decode")
-    return worker.sweep(image, question, budgets=(8000, 3000, 1000)), ("prefill", "decode")
+        return worker.answer(query(image, question), budget=8000), ("prefill", "decode")
+    return worker.sweep(query(image, question), budgets=(8000, 3000, 1000)), ("prefill", "decode")
 
 
 def kill_during_upload(worker: HttpWorker, folder: Path) -> float:
@@ -111,7 +112,7 @@ def worker_rounds(fake: bool, picture: Path, rounds: int) -> dict[str, dict[str,
         with HttpWorker(Supervisor(command(fake))) as worker:
             image = worker.store(picture)
             for stage in STAGES * rounds:
-                worker.ask(image, QUESTION, budget=3000).result(MOST_SECONDS)
+                worker.ask(query(image, QUESTION), budget=3000).result(MOST_SECONDS)
                 old = psutil.Process(worker.endpoint.pid)
                 began = time.monotonic()
                 if stage == "upload":
@@ -121,7 +122,7 @@ def worker_rounds(fake: bool, picture: Path, rounds: int) -> dict[str, dict[str,
                 told = time.monotonic()
                 worker.health()
                 up = time.monotonic() - told
-                worker.ask(image, QUESTION, budget=3000).result(MOST_SECONDS)
+                worker.ask(query(image, QUESTION), budget=3000).result(MOST_SECONDS)
                 times = found.setdefault(stage, {"message": [], "worker up": [], "answered": [], "orphans": []})
                 times["message"].append(message)
                 times["worker up"].append(up)

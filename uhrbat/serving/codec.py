@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -32,10 +32,10 @@ KINDS: dict[str, type[UHRBATError]] = {
     "cancelled": Cancelled,
     "worker": WorkerError,
 }
-"""How each error is called on the wire."""
+"""What each error is called on the wire."""
 
 
-def to_line(kind: str, value: Any) -> bytes:
+def to_line(kind: Literal["progress", "partial", "result"], value: object) -> bytes:
     """A frozen dataclass as one line of a stream, followed by its arrays' bytes if it has any."""
     arrays: dict[str, np.ndarray] = {}
     plain = _plain(value, "", arrays)
@@ -54,18 +54,18 @@ def from_line(line: Line, blob: bytes, cls: type[T]) -> T:
     try:
         return _adapter(cls).validate_python(_filled(line.value, arrays))
     except (ValueError, KeyError):
-        raise WorkerError("the worker's reply does not fit this version: update page and worker alike") from None
+        raise WorkerError("the worker's reply does not fit this version: update client and worker alike") from None
 
 
-def failure(error: UHRBATError) -> Failure:
+def failure(error: Exception) -> Failure:
     """An error's kind and message."""
     kind = next((kind for kind, cls in KINDS.items() if isinstance(error, cls)), "worker")
     return Failure(kind=kind, message=str(error))
 
 
-def error_of(told: Failure) -> UHRBATError:
-    """The error that a worker told of."""
-    return KINDS.get(told.kind, WorkerError)(told.message)
+def error_of(failure: Failure) -> UHRBATError:
+    """The error that a worker reports."""
+    return KINDS.get(failure.kind, WorkerError)(failure.message)
 
 
 def read_line(raw: bytes) -> Line:
@@ -86,7 +86,7 @@ class Lines:
     def feed(self, piece: bytes) -> list[tuple[Line, bytes]]:
         """All lines that are complete once `piece` has come."""
         self._buffer += piece
-        complete = []
+        complete: list[tuple[Line, bytes]] = []
         while True:
             if self._line is None:
                 end = self._buffer.find(b"\n")
@@ -127,5 +127,5 @@ def _filled(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 
 @lru_cache(maxsize=32)
-def _adapter(cls: type[T]) -> TypeAdapter[T]:
+def _adapter(cls: Any) -> TypeAdapter[Any]:
     return TypeAdapter(cls)

@@ -1,31 +1,21 @@
-import sys
 import threading
 import time
-import types
 
 import pytest
 
 from tests.support import fake_engine
 from tests.support.running import until
-from uhrbat.choices import DROPPED, MERGED, PRESERVED
+from uhrbat.choices import DROPPED, MERGED, METHODS, PRESERVED
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
 from uhrbat.results import MethodResult, Progress, SweepPoint
 from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.protocol import Settings
+from uhrbat.serving.protocol import Settings, query
 from uhrbat.serving.server.models import Offer
 from uhrbat.serving.server.service import Service, without_paths
 
 TIMEOUT = 120
 BIG = Settings(model="big")
-
-
-@pytest.fixture(autouse=True)
-def baselines(monkeypatch):
-    """Baselines without the real ones' libraries."""
-    module = types.ModuleType("uhrbat.selection.baselines")
-    module.BASELINES = ("random", "downsampling")
-    monkeypatch.setitem(sys.modules, "uhrbat.selection.baselines", module)
 
 
 @pytest.fixture
@@ -41,13 +31,13 @@ def test_encodes_once_for_every_question(local, image):
     first = local.encode(image).result(TIMEOUT)
     assert first.tokens == {672: 2304, 1344: 9216}
     assert first.run.reused == ()
-    asked = local.ask(image, "how many?", budget=400).result(TIMEOUT)
+    asked = local.ask(query(image, "how many?"), budget=400).result(TIMEOUT)
     assert asked.run.reused == ("encode",)
     assert 'uhrbat_scene_lookups_total{outcome="hit"} 1.0' in local.metrics()
 
 
 def test_asking_gives_all_a_page_draws(local, image):
-    asked = local.ask(image, "how many?", {"seed": 3}, budget=400).result(TIMEOUT)
+    asked = local.ask(query(image, "how many?", {"seed": 3}), budget=400).result(TIMEOUT)
     assert [(scale.size, len(scale.rank)) for scale in asked.scales] == [(672, 2304), (1344, 9216)]
     fine, row = asked.scales[1], asked.ledger[1]
     types_ = [str(a.dtype) for a in (fine.importance, fine.rank, fine.merged, fine.region, fine.members)]
@@ -65,19 +55,19 @@ def test_asking_gives_all_a_page_draws(local, image):
 
 
 def test_without_a_budget_nothing_is_answered(local, image):
-    asked = local.ask(image, "how many?").result(TIMEOUT)
+    asked = local.ask(query(image, "how many?")).result(TIMEOUT)
     assert (asked.answer, asked.budgets, asked.ledger) == (None, None, ())
 
 
 def test_answers_with_boxes_forced_in_or_left_out(local, image):
-    plain = local.answer(image, "how many?", budget=400).result(TIMEOUT)
-    forced = local.answer(image, "how many?", budget=400, force=((1, 1, 5, 5),)).result(TIMEOUT)
+    plain = local.answer(query(image, "how many?"), budget=400).result(TIMEOUT)
+    forced = local.answer(query(image, "how many?"), budget=400, force=((1, 1, 5, 5),)).result(TIMEOUT)
     assert plain.answer.text != forced.answer.text
     assert [row.size for row in forced.ledger] == [672, 1344]
 
 
 def test_a_sweep_streams_its_points(local, image):
-    job = local.sweep(image, "how many?", budgets=(100, (10, 300), 1000), truth="3", boxes=((0, 0, 72, 48),))
+    job = local.sweep(query(image, "how many?"), budgets=(100, (10, 300), 1000), truth="3", boxes=((0, 0, 72, 48),))
     events = list(job)
     swept = job.result()
     assert [event for event in events if isinstance(event, SweepPoint)] == list(swept.points)
@@ -89,29 +79,29 @@ def test_a_sweep_streams_its_points(local, image):
 
 
 def test_a_comparison_names_every_method(local, image):
-    job = local.compare(image, "how many?", budget=400)
+    job = local.compare(query(image, "how many?"), budget=400)
     streamed = [event.method for event in job if isinstance(event, MethodResult)]
-    assert streamed == ["uhrbat", "random", "downsampling"]
+    assert streamed == list(METHODS)
     assert [result.method for result in job.result().methods] == streamed
     with pytest.raises(InputError, match="method 'best' is not known"):
-        local.compare(image, "how many?", budget=400, methods=("best",)).result(TIMEOUT)
+        local.compare(query(image, "how many?"), budget=400, methods=("best",)).result(TIMEOUT)
 
 
 def test_inspects_a_box(local, image):
-    fate = local.inspect(image, "how many?", box=(1, 2, 3, 4), budget=400).result(TIMEOUT).fate
+    fate = local.inspect(query(image, "how many?"), box=(1, 2, 3, 4), budget=400).result(TIMEOUT).fate
     assert (fate.verdict, fate.smallest_budget, fate.rows[0].best_rank) == ("preserved at 672", 40, 3)
     assert fate.steps[0].total == 1
 
 
 def test_running_out_of_memory_ends_the_job_and_not_the_worker(local, image):
     with pytest.raises(WorkerError, match="out of memory"):
-        local.ask(image, "oom please").result(TIMEOUT)
-    assert local.ask(image, "how many?").result(TIMEOUT).scales
+        local.ask(query(image, "oom please")).result(TIMEOUT)
+    assert local.ask(query(image, "how many?")).result(TIMEOUT).scales
 
 
 def test_what_goes_wrong_inside_is_told_without_paths_or_traces(local, image):
     with pytest.raises(WorkerError) as told:
-        local.ask(image, "crash please").result(TIMEOUT)
+        local.ask(query(image, "crash please")).result(TIMEOUT)
     assert "secret" not in str(told.value)
     assert "the model worker failed" in str(told.value)
 
@@ -131,10 +121,10 @@ def test_paths_are_cut_from_messages(message, shown):
 
 def test_wrong_requests_are_told_at_once(local, image):
     for wrong in (
-        lambda: local.ask(image, "  "),
-        lambda: local.ask("../etc", "how many?"),
-        lambda: local.ask(image, "how many?", budget=0),
-        lambda: local.ask(image, "how many?", {"sharpness": 3}),
+        lambda: local.ask(query(image, "  ")),
+        lambda: local.ask(query("../etc", "how many?")),
+        lambda: local.ask(query(image, "how many?"), budget=0),
+        lambda: local.ask(query(image, "how many?", {"sharpness": 3})),
     ):
         with pytest.raises(InputError):
             wrong()
@@ -142,11 +132,11 @@ def test_wrong_requests_are_told_at_once(local, image):
 
 def test_wrong_values_are_told_by_the_job(local, image):
     for wrong, why in (
-        (local.ask(image, "x" * 2001), "2,001 characters"),
-        (local.ask(image, "how many?", {"model": "other"}), "not offered here; choose one of nano"),
-        (local.ask(image, "how many?", {"importance": "guess"}), "importance is 'guess'"),
-        (local.ask(image, "how many?", budget=10**6), "10|whole number"),
-        (local.answer(image, "how many?", force=((0, 0, 1, 1),) * 65), "65 are too many"),
+        (local.ask(query(image, "x" * 2001)), "2,001 characters"),
+        (local.ask(query(image, "how many?", {"model": "other"})), "not offered here; choose one of nano"),
+        (local.ask(query(image, "how many?", {"importance": "guess"})), "importance is 'guess'"),
+        (local.ask(query(image, "how many?"), budget=10**6), "10|whole number"),
+        (local.answer(query(image, "how many?"), force=((0, 0, 1, 1),) * 65), "65 are too many"),
     ):
         with pytest.raises(InputError, match=why):
             wrong.result(TIMEOUT)
@@ -154,25 +144,24 @@ def test_wrong_values_are_told_by_the_job(local, image):
 
 def test_an_image_that_is_not_stored_is_told(local):
     with pytest.raises(ImageError, match="no longer stored"):
-        local.ask("0" * 64, "how many?").result(TIMEOUT)
+        local.ask(query("0" * 64, "how many?")).result(TIMEOUT)
 
 
-def test_what_is_no_image_is_not_stored(local, tmp_path):
+def test_what_is_no_image_is_found_out_when_it_is_encoded(local, tmp_path):
     path = tmp_path / "fake.jpg"
     path.write_text("hello")
     with pytest.raises(ImageError):
-        local.store(path)
-    assert list(local.service.store.folder.iterdir()) == []
+        local.encode(local.store(path)).result(TIMEOUT)
 
 
 def test_cancel_frees_the_device(local, image):
-    job = local.ask(image, "slow ask")
+    job = local.ask(query(image, "slow ask"))
     for event in job:
         if isinstance(event, Progress) and event.stage == "score":
             break
     with pytest.raises(Cancelled):
         job.result()
-    assert local.ask(image, "how many?").result(2).scales
+    assert local.ask(query(image, "how many?")).result(2).scales
 
 
 def test_is_ready_once_the_first_model_is_loaded(local):
@@ -189,7 +178,7 @@ def test_says_why_a_model_cannot_be_loaded(limits, picture):
 
     with InProcessWorker(Service(limits, Offer(), load)) as worker:
         with pytest.raises(CheckpointError, match="in nano is incomplete"):
-            worker.ask(worker.store(picture), "how many?").result(TIMEOUT)
+            worker.ask(query(worker.store(picture), "how many?")).result(TIMEOUT)
         until(lambda: worker.health().status == "failed", TIMEOUT)
         assert "/models" not in worker.health().message
 
@@ -216,7 +205,7 @@ def slow_to_load(limits):
 def test_tells_how_far_a_download_is_by_the_name_of_the_model(slow_to_load, picture):
     worker, *_ = slow_to_load
     image = worker.store(picture)
-    job = worker.ask(image, "how many?", settings=BIG, session="a")
+    job = worker.ask(query(image, "how many?", BIG), session="a")
     told = next(event for event in job if event.stage == "load" and event.fraction)
     assert (told.fraction, told.message) == (0.3, "big: 4.57 of 15.23 GB")
 
@@ -224,15 +213,15 @@ def test_tells_how_far_a_download_is_by_the_name_of_the_model(slow_to_load, pict
 def test_a_download_leaves_the_device_to_others_and_ends_when_nobody_waits_for_it(slow_to_load, picture):
     worker, arrive, stopped = slow_to_load
     image = worker.store(picture)
-    jobs = [worker.ask(image, "how many?", settings=BIG, session=session) for session in "ab"]
+    jobs = [worker.ask(query(image, "how many?", BIG), session=session) for session in "ab"]
     while any(job.latest.stage != "load" for job in jobs):
         time.sleep(0.01)
-    assert worker.ask(image, "how many?", session="c").result(TIMEOUT).run.model == "nano"
+    assert worker.ask(query(image, "how many?"), session="c").result(TIMEOUT).run.model == "nano"
     jobs[0].cancel()
     assert not stopped.wait(0.5)
     jobs[1].cancel()
     assert stopped.wait(TIMEOUT)
-    again = worker.ask(image, "how many?", settings=BIG)
+    again = worker.ask(query(image, "how many?", BIG))
     arrive.set()
     assert again.result(TIMEOUT).run.model == "big"
 
@@ -241,18 +230,18 @@ def test_a_full_queue_is_busy(tmp_path, picture):
     limits = Limits(store_folder=str(tmp_path), queue_jobs=1)
     with InProcessWorker(Service(limits, Offer(), fake_engine.load)) as worker:
         image = worker.store(picture)
-        running = worker.ask(image, "slow ask", session="a")
+        running = worker.ask(query(image, "slow ask"), session="a")
         for event in running:
             if event.stage == "score":
-                waiting = worker.ask(image, "how many?", session="b")
+                waiting = worker.ask(query(image, "how many?"), session="b")
                 with pytest.raises(BusyError):
-                    worker.ask(image, "how many?", session="c").result(TIMEOUT)
+                    worker.ask(query(image, "how many?"), session="c").result(TIMEOUT)
                 break
         assert waiting.result(TIMEOUT)
 
 
 def test_metrics_hold_counts_and_nothing_of_questions(local, image):
-    local.ask(image, "where is the treasure?", session="pirate").result(TIMEOUT)
+    local.ask(query(image, "where is the treasure?"), session="pirate").result(TIMEOUT)
     text = local.metrics()
     assert 'uhrbat_jobs_total{action="ask",outcome="done"} 1.0' in text
     assert 'uhrbat_stage_seconds_count{stage="encode"} 1.0' in text
@@ -260,11 +249,12 @@ def test_metrics_hold_counts_and_nothing_of_questions(local, image):
     assert not any(secret in text for secret in ("treasure", "pirate", image, fake_engine.__file__))
 
 
-def test_an_image_of_too_many_pixels_is_neither_stored_nor_encoded(tmp_path, picture):
+def test_an_image_of_too_many_pixels_is_not_encoded(tmp_path, picture):
     strict = Limits(store_folder=str(tmp_path), pixels=1000)
     with InProcessWorker(Service(strict, Offer(), fake_engine.load)) as worker:
+        image = worker.store(picture)
         with pytest.raises(ImageError, match="pixels"):
-            worker.store(picture)
-        image = worker.service.store.add(picture)  # as an earlier worker with other limits left it
+            worker.service.accept(image)
+        worker.store(picture)
         with pytest.raises(ImageError, match="pixels"):
-            worker.ask(image, "how many?").result(TIMEOUT)
+            worker.ask(query(image, "how many?")).result(TIMEOUT)
