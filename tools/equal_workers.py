@@ -1,6 +1,6 @@
 """Whether in-process, child process and remote workers give the same selections and answers. Run by hand:
 
-    python -m tools.equal_workers [--image FILE] [--url URL --token TOKEN]
+    python -m tools.equal_workers [--image FILE] [--url URL --secret SECRET]
 
 A worker at --url (Ray Serve, say) is compared as well.
 """
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--image", type=Path, default=ROOT / "assets" / "examples" / "tanks.jpg")
     parser.add_argument("--url")
-    parser.add_argument("--token")
+    parser.add_argument("--secret")
     options = parser.parse_args()
     store = tempfile.TemporaryDirectory()
     os.environ["UHRBAT_STORE_FOLDER"] = store.name
@@ -61,7 +61,7 @@ def main() -> None:
     finally:
         process.kill()
     if options.url:
-        with HttpWorker(Remote(options.url, options.token)) as worker:
+        with HttpWorker(Remote(options.url, options.secret)) as worker:
             found[options.url] = results(worker, options.image)
     print("answer:", expected[0].answer.text)
     for name, given in found.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter
 from safetensors.numpy import load, save
 
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, UHRBATError, WorkerError
+from uhrbat.results import PARTIALS, RESULTS, Progress
 from uhrbat.serving.protocol import Failure, Line
 
 T = TypeVar("T")
@@ -33,6 +33,9 @@ KINDS: dict[str, type[UHRBATError]] = {
     "worker": WorkerError,
 }
 """What each error is called on the wire."""
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {
+    cls: TypeAdapter(cls) for cls in (Progress, *RESULTS.values(), *PARTIALS.values())
+}
 
 
 def to_line(kind: Literal["progress", "partial", "result"], value: object) -> bytes:
@@ -52,7 +55,7 @@ def from_line(line: Line, blob: bytes, cls: type[T]) -> T:
     """What `to_line` was given; WorkerError if the line does not fit."""
     arrays = load(blob) if blob else {}
     try:
-        return _adapter(cls).validate_python(_filled(line.value, arrays))
+        return _ADAPTERS[cls].validate_python(_filled(line.value, arrays))
     except (ValueError, KeyError):
         raise WorkerError("the worker's reply does not fit this version: update client and worker alike") from None
 
@@ -124,8 +127,3 @@ def _filled(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, list):
         return [_filled(item, arrays) for item in value]
     return value
-
-
-@lru_cache(maxsize=32)
-def _adapter(cls: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(cls)

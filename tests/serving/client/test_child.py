@@ -87,9 +87,9 @@ def test_errors_arrive_with_their_meaning(child, image):
         child.ask(query(image, "how many?", {"model": "other"})).result(TIMEOUT)
     with pytest.raises(WorkerError, match="out of memory"):
         child.ask(query(image, "oom")).result(TIMEOUT)
-    with pytest.raises(WorkerError, match="the model worker failed") as told:
+    with pytest.raises(WorkerError, match="the model worker failed") as raised:
         child.ask(query(image, "crash")).result(TIMEOUT)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_cancel_frees_the_device_before_the_work_is_done(child, image):
@@ -151,9 +151,9 @@ def test_a_killed_worker_fails_the_job_and_the_next_one_is_answered(child, pictu
     killed = time.monotonic()
     os.kill(child.endpoint.pid, signal.SIGKILL)
     list(events)
-    with pytest.raises(WorkerError) as told:
+    with pytest.raises(WorkerError) as raised:
         job.result(TIMEOUT)
-    assert str(told.value) == DIED
+    assert str(raised.value) == DIED
     assert time.monotonic() - killed < 30
     assert child.ask(query(child.store(picture), "how many?"), budget=100).result(TIMEOUT).answer
 
@@ -186,7 +186,7 @@ def test_many_jobs_at_once_all_end(child, image):
     assert len({job.result(TIMEOUT).question for job in jobs}) == 20
 
 
-def test_a_request_that_notices_late_is_told_of_the_worker_that_died(child, image):
+def test_a_request_that_notices_late_is_informed_of_the_worker_that_died(child, image):
     url, _ = child.endpoint.address()
     os.kill(child.endpoint.pid, signal.SIGKILL)
     until = time.monotonic() + TIMEOUT
@@ -207,13 +207,13 @@ def test_closing_stops_the_worker(tmp_path, monkeypatch):
         worker.health()
 
 
-def test_a_worker_that_cannot_start_is_told():
+def test_a_worker_that_cannot_start_is_reported():
     worker = HttpWorker(Supervisor([sys.executable, "-c", "raise SystemExit(3)"]))
     with pytest.raises(WorkerError, match=r"does not start \(exit code 3\)"):
         worker.health()
 
 
-def test_a_worker_elsewhere_that_is_not_there_is_told():
+def test_a_worker_elsewhere_that_is_not_there_is_reported():
     with (
         HttpWorker(Remote("http://127.0.0.1:9")) as worker,
         pytest.raises(WorkerError, match="cannot be reached"),
@@ -250,10 +250,10 @@ def test_no_orphan_is_left_when_the_page_is_killed(tmp_path):
 def test_a_worker_for_others_wants_a_secret():
     environment = {key: value for key, value in os.environ.items() if key != "UHRBAT_WORKER_TOKEN"}
     command = [sys.executable, "-m", "tests.support.fake_child", "--host", "0.0.0.0", "--port", "0"]
-    told = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=300, check=False)
-    assert told.returncode == 2
-    assert "UHRBAT_WORKER_TOKEN" in told.stderr
-    assert len(told.stderr.splitlines()) == 1
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=300, check=False)
+    assert ended.returncode == 2
+    assert "UHRBAT_WORKER_TOKEN" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_a_worker_with_a_secret_serves_others(tmp_path, picture):

@@ -99,11 +99,11 @@ def test_running_out_of_memory_ends_the_job_and_not_the_worker(local, image):
     assert local.ask(query(image, "how many?")).result(TIMEOUT).scales
 
 
-def test_what_goes_wrong_inside_is_told_without_paths_or_traces(local, image):
-    with pytest.raises(WorkerError) as told:
+def test_what_goes_wrong_inside_is_reported_without_paths_or_traces(local, image):
+    with pytest.raises(WorkerError) as raised:
         local.ask(query(image, "crash please")).result(TIMEOUT)
-    assert "secret" not in str(told.value)
-    assert "the model worker failed" in str(told.value)
+    assert "secret" not in str(raised.value)
+    assert "the model worker failed" in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_paths_are_cut_from_messages(message, shown):
     assert without_paths(message) == shown
 
 
-def test_wrong_requests_are_told_at_once(local, image):
+def test_wrong_requests_are_refused_at_once(local, image):
     for wrong in (
         lambda: local.ask(query(image, "  ")),
         lambda: local.ask(query("../etc", "how many?")),
@@ -130,7 +130,7 @@ def test_wrong_requests_are_told_at_once(local, image):
             wrong()
 
 
-def test_wrong_values_are_told_by_the_job(local, image):
+def test_wrong_values_are_reported_by_the_job(local, image):
     for wrong, why in (
         (local.ask(query(image, "x" * 2001)), "2,001 characters"),
         (local.ask(query(image, "how many?", {"model": "other"})), "not offered here; choose one of nano"),
@@ -142,7 +142,7 @@ def test_wrong_values_are_told_by_the_job(local, image):
             wrong.result(TIMEOUT)
 
 
-def test_an_image_that_is_not_stored_is_told(local):
+def test_an_image_that_is_not_stored_is_reported(local):
     with pytest.raises(ImageError, match="no longer stored"):
         local.ask(query("0" * 64, "how many?")).result(TIMEOUT)
 
@@ -185,7 +185,7 @@ def test_says_why_a_model_cannot_be_loaded(limits, picture):
 
 @pytest.fixture
 def slow_to_load(limits):
-    """A worker that offers nano, and "big" whose download goes on until it is told to `arrive`."""
+    """A worker that offers nano, and "big" whose download goes on until it may `arrive`."""
     arrive, stopped = threading.Event(), threading.Event()
 
     def load(source, device, progress, cancel):
@@ -202,12 +202,12 @@ def slow_to_load(limits):
         yield worker, arrive, stopped
 
 
-def test_tells_how_far_a_download_is_by_the_name_of_the_model(slow_to_load, picture):
+def test_reports_how_far_a_download_is_by_the_name_of_the_model(slow_to_load, picture):
     worker, *_ = slow_to_load
     image = worker.store(picture)
     job = worker.ask(query(image, "how many?", BIG), session="a")
-    told = next(event for event in job if event.stage == "load" and event.fraction)
-    assert (told.fraction, told.message) == (0.3, "big: 4.57 of 15.23 GB")
+    event = next(event for event in job if event.stage == "load" and event.fraction)
+    assert (event.fraction, event.message) == (0.3, "big: 4.57 of 15.23 GB")
 
 
 def test_a_download_leaves_the_device_to_others_and_ends_when_nobody_waits_for_it(slow_to_load, picture):
