@@ -1,5 +1,6 @@
 """The worker as a child process, around the fake engine: its answers, and what dies."""
 
+import hashlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from tests.support import fake_engine
 from tests.support.results import same, without_costs
@@ -123,6 +125,23 @@ def test_sends_an_image_again_that_the_worker_has_lost(child, image):
         child.encode("0" * 64).result(TIMEOUT)
 
 
+def test_a_worker_on_this_machine_gets_the_very_file_and_its_known_hash(child, tmp_path, monkeypatch):
+    path = tmp_path / "fresh.png"
+    Image.effect_noise((60, 40), 50).save(path)
+    known = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def never(*_):
+        raise AssertionError("hashed again")
+
+    monkeypatch.setattr("uhrbat.serving.client.http.sha256_file", never)
+    assert child.store(path, known) == known
+    assert (child.folder / known).stat().st_ino == path.stat().st_ino
+    assert child.encode(known).result(TIMEOUT).image == known
+    (child.folder / known).unlink()
+    assert child.ask(query(known, "how many?")).result(TIMEOUT)
+    assert (child.folder / known).stat().st_ino == path.stat().st_ino
+
+
 def test_too_large_a_file_is_refused_before_it_is_sent(child, tmp_path, monkeypatch):
     child.health()
     monkeypatch.setattr(child, "_upload_bytes", 10)
@@ -140,8 +159,6 @@ def test_only_the_supervisor_can_use_its_worker(child, image):
 
 @pytest.mark.parametrize("stage", ["encode", "score", "decode"])
 def test_a_killed_worker_fails_the_job_and_the_next_one_is_answered(child, picture, tmp_path, stage):
-    from PIL import Image
-
     path = tmp_path / "slow.png"
     Image.effect_noise((77, 40), 60).save(path)
     slow = child.store(path if stage == "encode" else picture)
@@ -263,7 +280,9 @@ def test_a_worker_with_a_secret_serves_others(tmp_path, picture):
     try:
         port = json.loads(process.stdout.readline())["port"]
         with HttpWorker(Remote(f"http://127.0.0.1:{port}/", "t")) as worker:
-            assert worker.ask(query(worker.store(picture), "how many?")).result(TIMEOUT)
+            image = worker.store(picture)
+            assert (tmp_path / image).stat().st_ino != picture.stat().st_ino
+            assert worker.ask(query(image, "how many?")).result(TIMEOUT)
             threading.Timer(0.3, process.kill).start()
             with pytest.raises(WorkerError, match="stopped answering|cannot be reached"):
                 worker.ask(query(worker.store(picture), "slow ask")).result(TIMEOUT)

@@ -206,3 +206,27 @@ def test_several_lanes_work_at_once(make):
         yield
 
     assert [job.result(SECONDS) for job in [scheduler.submit("ask", s, meet) for s in "ab"]] == ["met", "met"]
+
+
+def test_work_ahead_of_time_goes_after_every_sessions_questions(make):
+    scheduler, log, gate = make(), [], threading.Event()
+    first = scheduler.submit("ask", "hold", work(log, "hold", 1, gate))
+    wait_for(lambda: scheduler.running == 1)
+    early = scheduler.submit("encode", "a", work(log, "encode"), ahead_of_time=True)
+    asks = [scheduler.submit("ask", session, work(log, session, 2)) for session in "ab"]
+    assert early.latest == Progress("queue", 0.0, "waiting: 3 ahead", 3)
+    gate.set()
+    for job in [first, early, *asks]:
+        job.result(SECONDS)
+    assert log == ["hold", "a", "b", "a", "b", "encode"]
+
+
+def test_work_ahead_of_time_is_cancelled_while_it_waits(make):
+    scheduler, log, gate = make(), [], threading.Event()
+    first = scheduler.submit("ask", "a", work(log, "a", 1, gate))
+    wait_for(lambda: scheduler.running == 1)
+    scheduler.submit("encode", "b", work(log, "encode"), ahead_of_time=True).cancel()
+    assert scheduler.queued == 0
+    gate.set()
+    first.result(SECONDS)
+    assert log == ["a"]

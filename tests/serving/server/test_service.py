@@ -1,10 +1,13 @@
+import hashlib
 import threading
 import time
 
 import pytest
+from PIL import Image
 
 from tests.support import fake_engine
 from tests.support.running import until
+from uhrbat import imagery
 from uhrbat.choices import DROPPED, MERGED, METHODS, PRESERVED
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
 from uhrbat.results import MethodResult, Progress, SweepPoint
@@ -34,6 +37,83 @@ def test_encodes_once_for_every_question(local, image):
     asked = local.ask(query(image, "how many?"), budget=400).result(TIMEOUT)
     assert asked.run.reused == ("encode",)
     assert 'uhrbat_scene_lookups_total{outcome="hit"} 1.0' in local.metrics()
+
+
+@pytest.fixture
+def slow_image(tmp_path):
+    """An image that the fake engine takes long to encode."""
+    path = tmp_path / "slow.png"
+    Image.effect_noise((77, 40), 60).save(path)
+    return path
+
+
+@pytest.fixture(params=[1, 3], ids=["one device", "several lanes"])
+def worker(request, limits):
+    """Workers with one lane and with several, as on ZeroGPU."""
+    with InProcessWorker(Service(limits, Offer(), fake_engine.load, lanes=request.param)) as worker:
+        yield worker
+
+
+def encodings(worker) -> int:
+    return worker.service.models.get("nano").encoded
+
+
+def test_what_is_being_encoded_is_not_encoded_by_the_question_too(worker, slow_image):
+    image = worker.store(slow_image)
+    early = worker.encode(image, session="a")
+    until(lambda: early.latest.stage == "encode", TIMEOUT)
+    asks = [worker.ask(query(image, "how many?"), budget=100, session=session) for session in "abc"]
+    assert [job.result(TIMEOUT).run.reused[:1] for job in asks] == [("encode",)] * 3
+    assert early.result(TIMEOUT).run.reused == ()
+    assert encodings(worker) == 1
+
+
+def test_what_a_question_is_encoding_is_not_encoded_ahead_too(worker, slow_image):
+    image = worker.store(slow_image)
+    ask = worker.ask(query(image, "how many?"), session="a")
+    until(lambda: ask.latest.stage == "encode", TIMEOUT)
+    assert worker.encode(image, session="b").result(TIMEOUT).run.reused == ("encode",)
+    assert ask.result(TIMEOUT)
+    assert encodings(worker) == 1
+
+
+def test_a_question_encodes_itself_where_the_encoding_ahead_is_cancelled(worker, slow_image):
+    image = worker.store(slow_image)
+    early = worker.encode(image, session="a")
+    until(lambda: early.latest.stage == "encode", TIMEOUT)
+    ask = worker.ask(query(image, "how many?"), session="b")
+    early.cancel()
+    assert ask.result(TIMEOUT).run.reused == ()
+    with pytest.raises(Cancelled):
+        early.result()
+    assert encodings(worker) == 1
+
+
+def test_other_settings_of_the_question_use_the_same_encoding_and_other_bands_do_not(local, tmp_path):
+    path = tmp_path / "colour.png"
+    Image.effect_noise((72, 48), 60).convert("RGB").save(path)
+    image = local.store(path)
+    local.encode(image).result(TIMEOUT)
+    local.ask(query(image, "how many?", {"seed": 3, "importance": "attention"})).result(TIMEOUT)
+    assert encodings(local) == 1
+    local.ask(query(image, "how many?", {"bands": (2, 1, 3)})).result(TIMEOUT)
+    assert encodings(local) == 2
+
+
+def test_a_file_is_hashed_by_who_knows_it_and_its_header_read_once(local, picture, monkeypatch):
+    known = hashlib.sha256(picture.read_bytes()).hexdigest()
+    opened, really = [], imagery.open_image
+
+    def never(*_):
+        raise AssertionError("hashed again")
+
+    monkeypatch.setattr("uhrbat.serving.client.local.sha256_file", never)
+    monkeypatch.setattr(imagery, "open_image", lambda *given: opened.append(given) or really(*given))
+    assert local.store(picture, known) == known
+    assert local.service.store.path(known).stat().st_ino == picture.stat().st_ino
+    local.encode(known).result(TIMEOUT)
+    local.ask(query(known, "how many?"), budget=100).result(TIMEOUT)
+    assert len(opened) == 1
 
 
 def test_asking_gives_all_a_page_draws(local, image):
@@ -75,6 +155,7 @@ def test_a_sweep_streams_its_points(local, image):
     whole = swept.points[0].evidence[-1]
     assert whole.size == 0
     assert whole.preserved + whole.merged + whole.dropped == whole.tokens
+    assert 0 <= swept.points[0].evidence_preserved <= 1
     assert swept.points[0].correct == (swept.points[0].answer.text == "3")
 
 
@@ -83,6 +164,7 @@ def test_a_comparison_names_every_method(local, image):
     streamed = [event.method for event in job if isinstance(event, MethodResult)]
     assert streamed == list(METHODS)
     assert [result.method for result in job.result().methods] == streamed
+    assert {(result.evidence, result.evidence_preserved) for result in job.result().methods} == {((), None)}
     with pytest.raises(InputError, match="method 'best' is not known"):
         local.compare(query(image, "how many?"), budget=400, methods=("best",)).result(TIMEOUT)
 
@@ -169,7 +251,14 @@ def test_is_ready_once_the_first_model_is_loaded(local):
     health = local.health()
     assert (health.status, health.device, health.dtype) == ("ready", "cpu", "float32")
     assert local.models()[0].default_settings.importance == "similarity"
-    assert local.models()[0].parameters == 1000
+    info = local.models()[0]
+    assert (info.parameters, info.scales, info.tile, info.tile_grid, info.point_bins) == (
+        1000,
+        (672, 1344),
+        336,
+        24,
+        64,
+    )
 
 
 def test_says_why_a_model_cannot_be_loaded(limits, picture):
