@@ -317,7 +317,7 @@ class Actions:
         job = self.explorer.compare(run, chosen, session.id)
         yield {self.parts.compare: values.compare_value(run, budgets, shown, True)}
         for bar, news in self._follow(session, job, "compressors"):
-            update = {self.parts.ask: {**bar, "fraction": len(shown) / len(values.METHODS)}}
+            update = {self.parts.ask: {**bar, "fraction": len(shown) / len(values.COMPARED)}}
             if news is not None:
                 shown.append((run.keep_kinds(news.kinds), news))
                 update[self.parts.compare] = values.compare_value(run, budgets, shown, True)

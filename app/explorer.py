@@ -10,8 +10,8 @@ from app.findings import Findings
 from app.ingest import Picture, Shelf
 from app.runs import Query, Runs
 from app.sessions import Sessions
+from app.values import COMPARED
 from uhrbat.budget import Budget, split_budget
-from uhrbat.choices import METHODS
 from uhrbat.errors import InputError, UHRBATError
 from uhrbat.geometry import SCALES, Scale, Square
 from uhrbat.results import AnswerResult, AskResult, CompareResult, InspectResult, SweepResult
@@ -128,7 +128,7 @@ class Explorer:
         query: Query,
         budget: Budget,
         session: str,
-        methods: Sequence[str] = tuple(METHODS),
+        methods: Sequence[str] = COMPARED,
         boxes: Sequence[Sequence[float]] | None = None,
     ) -> Job[CompareResult]:
         """The question through several compressors at one budget."""
