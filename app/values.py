@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from app import marks
-from app.runs import KeptRun
-from app.viewer import rectangles
 from uhrbat.choices import METHODS, PRESERVED
 from uhrbat.geometry import Square
 from uhrbat.results import Answer, AnswerResult, AskResult, InspectResult, LedgerRow, MethodResult, Run, SweepPoint
 from uhrbat.serving.protocol import ModelInfo
+
+from . import marks
+from .runs import KeptRun
+from .viewer import rectangles
 
 METHOD_CHOICES = ("importance", "regions", "order", "seed")
 """What a share link tells of the method, where it was chosen."""
