@@ -8,17 +8,18 @@ from typing import Any
 import gradio as gr
 from anyio import to_thread
 
-from app import examples
-from app.explorer import DEFAULT, SWEEP, Explorer
-from app.export import plain
-from app.ingest import Picture
-from app.runs import Query
-from app.values import COMPARED
 from uhrbat.budget import Budget
 from uhrbat.errors import InputError, UHRBATError
 from uhrbat.geometry import Square
 from uhrbat.results import AskResult
 from uhrbat.serving.job import Job
+
+from . import examples
+from .explorer import DEFAULT, SWEEP, Explorer
+from .export import plain
+from .ingest import Picture
+from .runs import Query
+from .values import COMPARED
 
 
 def add(explorer: Explorer) -> None:

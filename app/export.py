@@ -11,12 +11,13 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from app import overlays, theme
-from app.runs import KeptRun
 from uhrbat import imagery
 from uhrbat.choices import MERGED, PRESERVED
 from uhrbat.geometry import Square
 from uhrbat.results import InspectResult
+
+from . import overlays, theme
+from .runs import KeptRun
 
 matplotlib.use("Agg")
 

@@ -4,9 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from app import marks
-from app.runs import KeptRun
-from app.viewer import rectangles
 from uhrbat.choices import METHODS, PRESERVED
 from uhrbat.geometry import Square
 from uhrbat.results import Answer, AnswerResult, AskResult, InspectResult, LedgerRow, MethodResult, Run, SweepPoint
