@@ -137,7 +137,7 @@ def test_whole_runs(golden, engine_of, file, name):
     expected = theirs["step_logits"].clone()
     expected[0, model.codec.end] = logits[0][model.codec.end]  # -inf there: it may not come first
     assert largest(torch.stack(logits[:8]), expected) < 1e-4
-    assert selected.answer(max_new_tokens=8) == run["infer_result"]["answer"].strip()
+    assert selected.answer(max_new_tokens=8).text == run["infer_result"]["answer"].strip()
 
 
 def test_without_the_named_setting_chat_markers_stay_and_two_runs_are_equal(engine, scene):
@@ -147,7 +147,7 @@ def test_without_the_named_setting_chat_markers_stay_and_two_runs_are_equal(engi
     settings = Settings(importance="attention", order="mean", clusters=20)
     first = scene.ask("Where?", settings).regions
     scene._regions.clear()
-    scene._views.clear()
+    scene._questions.clear()
     again = scene.ask("Where?", settings).regions
     assert all(torch.equal(first[size], again[size]) for size in SCALES)
 
