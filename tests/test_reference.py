@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support.golden import FOLDERS, SCALES, each, largest
+from tests.support.golden import FOLDERS, SCALES, each, largest, marks
 from uhrbat.checkpoints.layouts import published_name
 from uhrbat.engine import UHRBAT
 from uhrbat.network.text import clean_question
@@ -34,7 +34,9 @@ def scene_of(engine_of):
     return cache(lambda golden: engine_of(golden).encode_canvas(golden.canvas()))
 
 
-@pytest.fixture(params=FOLDERS, ids=str, scope="module")
+@pytest.fixture(
+    params=[pytest.param(golden, id=str(golden), marks=marks(golden)) for golden in FOLDERS], scope="module"
+)
 def golden(request):
     return request.param
 
