@@ -14,7 +14,7 @@ import threading
 from app.explorer import Explorer
 from app.limits import PageLimits
 from app.page import build, launch_options
-from uhrbat.serving.client import connect
+from uhrbat.serving.client.connect import connect
 
 
 def main() -> None:

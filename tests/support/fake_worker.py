@@ -18,14 +18,13 @@ from uhrbat.serving.job import Job
 from uhrbat.serving.protocol import AnyRequest, EncodeRequest, Health, ModelInfo, Settings
 
 BLOCK = 6
-_ANSWER = ("prefill", "decode")
+CAVEAT = "nano was trained on generated scenes only; its answers on other images mean little."
+
+
 STAGES = {
     "encode": ("read", "encode"),
-    "ask": ("read", "encode", "score", "partition", "rank", *_ANSWER),
-    **dict.fromkeys(("answer", "sweep", "compare", "inspect"), _ANSWER),
+    "ask": ("read", "encode", "score", "partition", "rank", "prefill", "decode"),
 }
-"""What each action reports."""
-CAVEAT = "nano was trained on generated scenes only; its answers on other images mean little."
 
 
 class FakeWorker(Worker):
@@ -87,9 +86,7 @@ class FakeWorker(Worker):
 
     def _work(self, request: AnyRequest, job: Job, stop: threading.Event) -> None:
         try:
-            for stage in ("read", "encode", "score", "partition", "rank", "prefill", "decode"):
-                if stage not in STAGES[request.action]:
-                    continue
+            for stage in STAGES.get(request.action, ("prefill", "decode")):
                 for step in range(self.steps):
                     job.emit(results.Progress(stage, (step + 1) / self.steps))
                     if stop.wait(self.step_seconds):

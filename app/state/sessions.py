@@ -1,12 +1,16 @@
 """What each open page is looking at, kept on the server and forgotten when the page closes."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from app.ingest import Picture
-from app.runs import KeptRun
 from uhrbat.errors import InputError
+from uhrbat.results import EncodeResult
+from uhrbat.serving.job import Job
+
+from .pictures import Picture
+from .runs import KeptRun
 
 
 @dataclass
@@ -18,7 +22,37 @@ class Session:
     run: KeptRun | None = None
     box: tuple | None = None
     """The box last inspected."""
+    encoding: Job[EncodeResult] | None = None
+    """The picture being encoded ahead of the first question."""
     _stop: Callable[[], None] | None = None
+    _working: int = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is under way."""
+        return self._working > 0
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """A question is under way."""
+        self._working += 1
+        try:
+            yield
+        finally:
+            self._working -= 1
+
+    def encode(self, job: Job[EncodeResult]) -> None:
+        """A picture is encoded ahead; one before it is no longer wanted."""
+        if self.encoding is not None:
+            self.encoding.cancel()
+        self.encoding = job
+
+    def leave(self) -> None:
+        """Stop everything: another picture comes, or the page is closed."""
+        self.stop()
+        if self.encoding is not None:
+            self.encoding.cancel()
+            self.encoding = None
 
     def start(self, stop: Callable[[], None]) -> None:
         """Something long begins, which `stop` would stop; what was under way before is stopped now."""
@@ -61,4 +95,4 @@ class Sessions:
         with self._lock:
             session = self._sessions.pop(id, None)
         if session:
-            session.stop()
+            session.leave()
