@@ -89,6 +89,24 @@ def test_a_question_encodes_itself_where_the_encoding_ahead_is_cancelled(worker,
     assert encodings(worker) == 1
 
 
+def test_a_question_about_another_image_does_not_wait_for_the_end_of_an_encoding(worker, slow_image, picture):
+    known, image = worker.store(picture), worker.store(slow_image)
+    worker.encode(known).result(TIMEOUT)
+    early = worker.encode(image, session="a")
+    until(lambda: early.latest.stage == "encode", TIMEOUT)
+    worker.ask(query(known, "how many?"), budget=100, session="b").result(TIMEOUT)
+    assert not early.done
+    early.cancel()
+
+
+def test_one_image_is_encoded_at_a_time(worker, slow_image, picture):
+    early = worker.encode(worker.store(slow_image), session="a")
+    until(lambda: early.latest.stage == "encode", TIMEOUT)
+    assert worker.ask(query(worker.store(picture), "how many?"), session="b").result(TIMEOUT)
+    assert early.done
+    assert encodings(worker) == 2
+
+
 def test_other_settings_of_the_question_use_the_same_encoding_and_other_bands_do_not(local, tmp_path):
     path = tmp_path / "colour.png"
     Image.effect_noise((72, 48), 60).convert("RGB").save(path)

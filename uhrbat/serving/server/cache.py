@@ -42,11 +42,15 @@ class ImageCache:
     def _home(self) -> str:
         return "host" if self.device == "cpu" else "device"
 
-    def get(self, key: Hashable) -> EncodedImage | None:
-        """The image, moved to the device if it had to leave it; None if it is not here."""
+    def get(self, key: Hashable, again: bool = False) -> EncodedImage | None:
+        """The image, moved to the device if it had to leave it; None if it is not here.
+
+        again: looked for before, so not counted.
+        """
         with self._lock:
             image = self._images.get(key)
-            self._on_lookup("miss" if image is None else "hit")
+            if not again:
+                self._on_lookup("miss" if image is None else "hit")
             if image is None:
                 return None
             self._images.move_to_end(key)

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from weakref import WeakValueDictionary
 
-from uhrbat import imagery
+from uhrbat import imagery, progress
 from uhrbat.results import Answer, Event, Progress, Run
 from uhrbat.serving.job import HEARTBEAT_SECONDS
 from uhrbat.serving.limits import Limits
@@ -22,6 +21,7 @@ from uhrbat.serving.server import metrics
 from uhrbat.serving.server.cache import ImageCache
 from uhrbat.serving.server.deadline import Deadline
 from uhrbat.serving.server.models import Models
+from uhrbat.serving.server.turns import in_turns
 from uhrbat.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ class ModelHost:
         self.models, self.limits, self.on_stage = models, limits, on_stage
         self._on_lookup = on_lookup
         self._caches: dict[str, ImageCache] = {}
-        self._encoding: WeakValueDictionary[ImageKey, threading.Lock] = WeakValueDictionary()
         self._lock = threading.Lock()
+        self.encoding = threading.Lock()
+        """Held by the job that encodes: one image at a time, which is what memory is meant for."""
 
     def cache(self, device: str) -> ImageCache:
         """The cache of images encoded on a device."""
@@ -66,11 +67,6 @@ class ModelHost:
                 sizes = self.limits.device_bytes, self.limits.host_bytes
                 self._caches[device] = ImageCache(*sizes, device, self._on_lookup)
             return self._caches[device]
-
-    def encoding(self, key: ImageKey) -> threading.Lock:
-        """The lock under which an image is looked for and encoded, so that no two jobs encode the same one."""
-        with self._lock:
-            return self._encoding.setdefault(key, threading.Lock())
 
     def bytes(self, place: str) -> int:
         """Bytes of encoded images on the "device" or the "host"."""
@@ -154,23 +150,35 @@ class ActionContext(Generic[R]):
             loading.outcome.result()
 
     def encoded(self) -> Generator[None, None, EncodedImage]:
-        """The encoded image: from the cache, or encoded now; where another job is at it, that one is waited for."""
+        """The encoded image: from the cache, or encoded now, in turns with the questions of others.
+
+        No image is encoded twice: where a job is at it, that one is waited for.
+        """
         yield from self.load()
-        key, encoding = self.image_key, self.host.encoding(self.image_key)
-        while not self._taken(encoding):
-            self.emit(Progress("encode", 0.0, "another question is encoding this image"))
-            yield
-        try:
-            image = self.cache.get(key)
-            if image is None:
-                info = imagery.open_image(self.path, self.host.limits.images(), key[2])
-                image = self.engine.encode(self.path, info=info, progress=self.progress, cancel=self.deadline)
-                self.cache.put(key, image)
-        finally:
-            encoding.release()
+        image = self.cache.get(self.image_key)
+        while image is None:
+            if not self._may_encode():
+                self.emit(Progress("queue", 0.0, "an image is being encoded"))
+                yield
+                image = self.cache.get(self.image_key, again=True)
+                continue
+            try:
+                image = self.cache.get(self.image_key, again=True) or (yield from self._encode())
+            finally:
+                self.host.encoding.release()
         self.took(image.seconds)
         if "encode" in self.done_now:
             yield
+        return image
+
+    def _encode(self) -> Generator[None, None, EncodedImage]:
+        info = imagery.open_image(self.path, self.host.limits.images(), self.request.settings.bands)
+
+        def work(report: progress.Progress) -> EncodedImage:
+            return self.engine.encode(self.path, info=info, progress=report, cancel=self.deadline)
+
+        image = yield from in_turns(work, self.progress, self.deadline)
+        self.cache.put(self.image_key, image)
         return image
 
     def question(self: ActionContext[Q]) -> Generator[None, None, Question]:
@@ -208,10 +216,10 @@ class ActionContext(Generic[R]):
             memory=metrics.memory(device),
         )
 
-    def _taken(self, encoding: threading.Lock) -> bool:
-        """Take the lock, or wait for it a moment that does not count."""
+    def _may_encode(self) -> bool:
+        """Take the host's lock, or wait for it a moment that does not count."""
         with self._not_counted():
-            return encoding.acquire(timeout=LOCK_SECONDS)
+            return self.host.encoding.acquire(timeout=LOCK_SECONDS)
 
     @contextmanager
     def _not_counted(self) -> Iterator[None]:

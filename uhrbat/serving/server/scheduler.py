@@ -34,6 +34,11 @@ class _Task:
     began: float = field(default_factory=time.monotonic)
     started: bool = False
 
+    @property
+    def can_wait(self) -> bool:
+        """Whether all others go first. Once it has begun it takes its turns: others may have come to wait for it."""
+        return self.ahead_of_time and not self.started
+
 
 class Scheduler:
     """Runs jobs step by step. After each step the next session has its turn, so a long job starves nobody.
@@ -80,7 +85,7 @@ class Scheduler:
     ) -> Job[Any]:
         """Queue a job; where the queue is full the job has already failed with BusyError.
 
-        ahead_of_time: nobody waits for it yet, so it has a turn only when no other job wants one.
+        ahead_of_time: nobody waits for it yet, so it begins only when no other job wants a turn.
         """
         job: Job[Any] = Job()
         deadline = Deadline(self.limits.job_seconds)
@@ -134,8 +139,8 @@ class Scheduler:
             self._turn(task)
 
     def _next(self) -> _Task:
-        """The first job of the first session; one that is ahead of time only where there are no others."""
-        return min((task for tasks in self._sessions.values() for task in tasks), key=lambda task: task.ahead_of_time)
+        """The first job of the first session; one that can wait only where there are no others."""
+        return min((task for tasks in self._sessions.values() for task in tasks), key=lambda task: task.can_wait)
 
     def _remove(self, task: _Task) -> None:
         tasks = self._sessions[task.session]
@@ -196,7 +201,7 @@ class Scheduler:
         queues = [list(tasks) for tasks in self._sessions.values()]
         deepest = max(map(len, queues), default=0)
         order = [tasks[depth] for depth in range(deepest) for tasks in queues if depth < len(tasks)]
-        order.sort(key=lambda task: task.ahead_of_time)
+        order.sort(key=lambda task: task.can_wait)
         for place, task in enumerate(order):
             if not task.started:
                 ahead = place + len(self._running)
