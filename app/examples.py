@@ -46,7 +46,7 @@ class Example:
     objects: tuple[KnownObject, ...]
     questions: tuple[KnownQuestion, ...]
     shipped: bool = True
-    """Whether it stays; one made on demand is let go like an uploaded image."""
+    """Whether it stays; one made on demand is released like an uploaded image."""
     method: dict[str, str] = field(default_factory=dict)
     """What is chosen for it of importance, regions and order; else the defaults are."""
 

@@ -62,7 +62,7 @@ class Findings:
 
 
 def load(folder: Path = FOLDER) -> Findings:
-    """The findings in a folder; read anew when a file has changed."""
+    """The findings in a folder; read again when a file has changed."""
     paths = {name: folder / f"{name}.json" for name in COMMANDS}
     return _load(tuple((path, path.stat().st_mtime_ns if path.is_file() else None) for path in paths.values()))
 

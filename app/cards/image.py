@@ -141,7 +141,7 @@ class ImageCard(Card):
         logger.info("picture %s ready in %.2f s", picture.id, time.monotonic() - started)
         cards = self.cards
         yield {
-            # The job tells the page that it is a new showing, of the same picture too.
+            # By the job the page recognises a new showing, even of the same picture.
             cards.viewer.panel: {"image": image_value(picture), "job": job},
             cards.answer.panel: None,
             cards.object.panel: None,
@@ -155,7 +155,7 @@ class ImageCard(Card):
         """The uploaded image is shown: encode it now, so that the first question does not wait for that.
 
         The page says how far it is; a question asked meanwhile goes on from it, another image stops it. What goes
-        wrong here is not said: the question itself will say it.
+        wrong here is not reported: the question itself will report it.
         """
         session = self.session(request)
         picture = session.picture
