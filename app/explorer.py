@@ -47,6 +47,7 @@ class Explorer:
         self.runs = Runs()
         self.sessions = Sessions()
         self._found = found
+        self._reported: dict[str, ModelInfo] = {}
 
     def worker(self) -> Worker:
         """The worker."""
@@ -70,9 +71,11 @@ class Explorer:
     def models(self) -> tuple[ModelInfo, ...]:
         """The models on offer; none where the worker cannot be reached."""
         try:
-            return self.worker().models()
+            models = self.worker().models()
         except UHRBATError:
             return ()
+        self._reported |= {model.name: model for model in models}
+        return models
 
     def model(self, name: str) -> ModelInfo | None:
         """What is known of a model."""
@@ -80,7 +83,7 @@ class Explorer:
 
     def scales(self, model: str) -> tuple[Scale, ...]:
         """A model's scales with its tile and grid, as the worker reports them; the released ones until it does."""
-        info = self.model(model)
+        info = self._reported.get(model)  # never asked for here: a worker that is starting must not hold the page
         if info is None or info.scales is None:
             return tuple(Scale(size) for size in SCALES)
         return tuple(Scale(size, info.tile or TILE, info.tile_grid or TILE_GRID) for size in info.scales)
