@@ -11,7 +11,8 @@ from uhrbat.results import AnswerResult, AskResult
 
 from .. import progress
 from ..explorer import METHOD_CHOICES, budget_of
-from ..panel import Panel, geometry
+from ..panel import Panel
+from ..shares import geometry
 from ..state.runs import KeptRun
 from ..state.sessions import Session
 from . import marks
