@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,8 +54,8 @@ TYPES = ("relative position", "absolute position", "color", "presence", "land co
 class Measurement:
     """Figures that a tool printed once: the command, and the conditions as far as they were written down.
 
-    page: the page in docs/results that shows it. load: of the machine meanwhile; model: which nano. rows: cells of a
-    table under `head`; notes: paragraphs below it.
+    page: the page in docs/results that shows it. date: when README first held these figures, where known. load: of the
+    machine meanwhile; model: which nano. rows: cells of a table under `head`; notes: paragraphs below it.
     """
 
     page: str
@@ -63,6 +64,7 @@ class Measurement:
     machine: str
     load: str
     model: str
+    date: str = "not recorded"
     head: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -112,7 +114,7 @@ def with_parts(text: str, parts: dict[str, list[str]]) -> str:
         if len(place.findall(text)) != 1:
             raise ValueError(f"the text has no place for the results called {name}")
         body = "\n".join(lines).strip("\n")
-        text = place.sub(lambda found, body=body: f"{found[1]}\n{body}\n\n{found[2]}", text)
+        text = place.sub(lambda found, body=body: f"{found[1]}{body}\n{found[2]}", text)
     return text
 
 
@@ -229,7 +231,7 @@ def short_table(found: FrontierFile) -> list[str]:
         accuracy = [percent(points[method.id, budget, "accuracy", "all"].value) for budget in SHORT]
         evidence = [points[method.id, SHORT[-1], "evidence", group] for group in ("all", "size: <= 8")]
         rows.append([_name(method), *accuracy, *(percent(point.value) for point in evidence)])
-    head = ["method", *(f"{budget:,} tokens" for budget in SHORT), "evidence preserved at 3,000", "of 8 px or less"]
+    head = ["method", *(f"{budget:,} tokens" for budget in SHORT), "evidence preserved at 3,000", "of objects up to 8 px"]
     return table(head, rows)
 
 
@@ -241,14 +243,14 @@ def photographs_sentence(found: LossFile) -> list[str]:
     order = found.measured.settings["order"]
     whole = points["similarity", order, 3000, "all"]
     small = points["similarity", order, 3000, "size: <= 8"]
-    large = points["similarity", order, 3000, "size: 17-32"]
     released = points["attention", "mean", 3000, "all"]
-    return [
-        f"Of {found.photographs.placements} real cars and people, cut from photographs and placed at 4 to 30 px in others, "
-        f"the default preserves {percent(whole.value)} % at 3,000 tokens (95 % interval {percent(whole.low)} to "
-        f"{percent(whole.high)}): {percent(large.value)} % of those above 16 px and {percent(small.value)} % of those up to "
-        f"8 px. Attention, as released, preserves {percent(released.value)} %."
-    ]
+    text = (
+        f"{found.photographs.chips} real cars and people were cut from photographs, shrunk to 4 to 30 px and placed in others, "
+        f"{found.photographs.placements} times in all. At 3,000 tokens the default preserves {percent(whole.value)} % of them (95 % "
+        f"interval {percent(whole.low)} to {percent(whole.high)}), {percent(small.value)} % of those up to 8 px, and attention as "
+        f"released {percent(released.value)} %."
+    )
+    return textwrap.wrap(text, 120)
 
 
 def types_table(found: FrontierFile, cell_text: Callable[[Point], str] | None = None) -> list[str]:
@@ -360,7 +362,7 @@ def _measurements(page: str, measurements: Iterable[Measurement]) -> list[str]:
         if found.page != page:
             continue
         lines += [f"## {found.title}", "", *_code(found.command)]
-        lines += [f"Machine: {found.machine}. Load: {found.load}. Model: {found.model}.", ""]
+        lines += [f"Machine: {found.machine}. Load: {found.load}. Model: {found.model}. Date: {found.date}.", ""]
         lines += table(found.head, found.rows) if found.rows else []
         for note in found.notes:
             lines += [note, ""]

@@ -23,6 +23,8 @@ PLACES = {
     "assets/findings/frontier.png": "pictures/frontier.png",
 }
 """A file's path in the repository, and its place on the site."""
+INSTEAD = {"README.md": "index.md"}
+"""Files that the site shows another page for."""
 LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
 
 
@@ -50,7 +52,7 @@ def site_links(markdown: str, place: str) -> str:
 
     def changed(found: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(here), found[2]))
-        new = PLACES.get(target) or (target.removeprefix("docs/") if target.startswith("docs/") else None)
+        new = (PLACES | INSTEAD).get(target) or (target.removeprefix("docs/") if target.startswith("docs/") else None)
         if new is None:
             return found[0]
         return f"{found[1]}{posixpath.relpath(new, posixpath.dirname(place) or '.')}{found[3] or ''}{found[4]}"
