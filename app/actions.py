@@ -10,19 +10,20 @@ from typing import Any
 
 import gradio as gr
 
-from app import examples, findings, marks, progress, values
-from app.explorer import DEFAULT, SWEEP, Explorer, budget_of
-from app.ingest import Picture
-from app.runs import KeptRun
-from app.scene_files import WorldKey
-from app.sessions import Session
-from app.viewer import image_value, maps_value
 from uhrbat.budget import split_budget
 from uhrbat.choices import DEFAULT_MODEL
 from uhrbat.errors import Cancelled, UHRBATError
 from uhrbat.geometry import SCALES
 from uhrbat.results import AnswerResult, AskResult
 from uhrbat.serving.job import Job
+
+from . import examples, findings, marks, progress, values
+from .explorer import DEFAULT, SWEEP, Explorer, budget_of
+from .ingest import Picture
+from .runs import KeptRun
+from .scene_files import WorldKey
+from .sessions import Session
+from .viewer import image_value, maps_value
 
 logger = logging.getLogger(__name__)
 Updates = Iterator[dict[Any, Any]]
@@ -317,7 +318,7 @@ class Actions:
         job = self.explorer.compare(run, chosen, session.id)
         yield {self.parts.compare: values.compare_value(run, budgets, shown, True)}
         for bar, news in self._follow(session, job, "compressors"):
-            update = {self.parts.ask: {**bar, "fraction": len(shown) / len(values.METHODS)}}
+            update = {self.parts.ask: {**bar, "fraction": len(shown) / len(values.COMPARED)}}
             if news is not None:
                 shown.append((run.keep_kinds(news.kinds), news))
                 update[self.parts.compare] = values.compare_value(run, budgets, shown, True)

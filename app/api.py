@@ -8,17 +8,18 @@ from typing import Any
 import gradio as gr
 from anyio import to_thread
 
-from app import examples
-from app.explorer import DEFAULT, SWEEP, Explorer
-from app.export import plain
-from app.ingest import Picture
-from app.runs import Query
 from uhrbat.budget import Budget
-from uhrbat.choices import METHODS
 from uhrbat.errors import InputError, UHRBATError
 from uhrbat.geometry import Square
 from uhrbat.results import AskResult
 from uhrbat.serving.job import Job
+
+from . import examples
+from .explorer import DEFAULT, SWEEP, Explorer
+from .export import plain
+from .ingest import Picture
+from .runs import Query
+from .values import COMPARED
 
 
 def add(explorer: Explorer) -> None:
@@ -122,7 +123,7 @@ def add(explorer: Explorer) -> None:
         image: str,
         question: str,
         budget: int = 3000,
-        methods: list[str] = list(METHODS),  # noqa: B006 - never changed; the API's documentation shows it
+        methods: list[str] = list(COMPARED),  # noqa: B006 - never changed; the API's documentation shows it
         boxes: list[list[float]] | None = None,
         request: gr.Request | None = None,
     ) -> dict:

@@ -11,12 +11,13 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from app import overlays, theme
-from app.values import METHOD_CHOICES
 from uhrbat import choices
 from uhrbat.budget import PRESETS, RELEASED_BUDGETS
 from uhrbat.geometry import SCALES, TILE, TILE_GRID
 from uhrbat.imagery.tile_pyramid import TILE_SIZE
+
+from . import overlays, theme
+from .values import METHOD_CHOICES
 
 ID = "uhr-constants"
 HEAT_STOPS = 17

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-FOLDER = Path(__file__).resolve().parent.parent / "assets" / "examples"
+from .paths import ASSETS
+
+FOLDER = ASSETS / "examples"
 _THUMBNAIL = 208
 
 

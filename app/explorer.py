@@ -5,13 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app import findings
-from app.findings import Findings
-from app.ingest import Picture, Shelf
-from app.runs import Query, Runs
-from app.sessions import Sessions
 from uhrbat.budget import Budget, split_budget
-from uhrbat.choices import METHODS
 from uhrbat.errors import InputError, UHRBATError
 from uhrbat.geometry import SCALES, Scale, Square
 from uhrbat.results import AnswerResult, AskResult, CompareResult, InspectResult, SweepResult
@@ -19,6 +13,13 @@ from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import ModelInfo
+
+from . import findings
+from .findings import Findings
+from .ingest import Picture, Shelf
+from .runs import Query, Runs
+from .sessions import Sessions
+from .values import COMPARED
 
 SWEEP = (64, 128, 256, 512, 1000, 2000, 3000, 5000, 8000, 16000)
 DEFAULT = "default"
@@ -128,7 +129,7 @@ class Explorer:
         query: Query,
         budget: Budget,
         session: str,
-        methods: Sequence[str] = tuple(METHODS),
+        methods: Sequence[str] = COMPARED,
         boxes: Sequence[Sequence[float]] | None = None,
     ) -> Job[CompareResult]:
         """The question through several compressors at one budget."""

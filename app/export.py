@@ -11,11 +11,13 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from app import overlays, theme
-from app.runs import KeptRun
 from uhrbat import imagery
 from uhrbat.choices import MERGED, PRESERVED
 from uhrbat.geometry import Square
+from uhrbat.results import InspectResult
+
+from . import overlays, theme
+from .runs import KeptRun
 
 matplotlib.use("Agg")
 
@@ -49,7 +51,10 @@ def run_json(run: KeptRun) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Results as JSON can hold them; token arrays are left out."""
+    """Results as JSON can hold them; token arrays are left out, what became of a box stands beside the box."""
+    if isinstance(value, InspectResult):
+        value = {**asdict(value), **asdict(value.fate)}
+        del value["fate"]
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, dict):

@@ -8,14 +8,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from app import scene_files
-from app.examples import Example, from_item
-from app.ingest import Picture, Shelf, Work
-from app.scene_files import WorldKey
 from uhrbat.errors import InputError
 from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, read_frontier, read_loss
 
-FOLDER = Path(__file__).resolve().parent.parent / "assets" / "findings"
+from . import scene_files
+from .examples import Example, from_item
+from .ingest import Picture, Shelf, Work
+from .paths import ASSETS
+from .scene_files import WorldKey
+
+FOLDER = ASSETS / "findings"
 COMMANDS = {
     "frontier": "python -m uhrbat evaluate frontier --out assets/findings",
     "loss": "python -m uhrbat evaluate loss --out assets/findings",

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
-from app.examples import Example
 from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError
 from uhrbat.imagery import ImageInfo, TileReader, open_image, with_stretch, write_pyramid
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.limits import Limits
+
+from .examples import Example
 
 logger = logging.getLogger(__name__)
 _TICK = 0.12

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from app import examples
-from app.lessons import PLANS, Plan, Shown, show, table
 from uhrbat import UHRBAT
 from uhrbat.worlds import EXAMPLE_SEEDS, World, generate
 from uhrbat.worlds.questions import WorldQuestion, questions
+
+from . import examples
+from .lessons import PLANS, Plan, Shown, show, table
 
 _ASKED = 40
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from app.examples import Example, KnownQuestion
 from uhrbat.answers import same_answer
+
+from .examples import Example, KnownQuestion
 
 _CELL = 1 / 32
 """Points are location tokens: one of 32 x 32 places over the scene."""

@@ -5,9 +5,10 @@ import io
 import numpy as np
 from PIL import Image
 
-from app.ingest import Picture
 from uhrbat.geometry import Scale, Square
 from uhrbat.results import ScaleMap
+
+from .ingest import Picture
 
 MERGED_BIT = 1 << 23
 HEADROOM = 65535

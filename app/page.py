@@ -6,13 +6,14 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from app import api, constants, progress, theme
-from app.actions import Actions
-from app.explorer import DEFAULT, Explorer
-from app.routes import SCRIPTS, routes
-from app.uploads import UploadCheck
-from app.viewer import ASSETS, PREFIX, Panel
-from uhrbat.choices import DEFAULT_MODEL
+from uhrbat.choices import DEFAULT_BUDGET, DEFAULT_MODEL
+
+from . import api, constants, progress, theme
+from .actions import Actions
+from .explorer import DEFAULT, Explorer
+from .routes import SCRIPTS, routes
+from .uploads import UploadCheck
+from .viewer import ASSETS, PREFIX, Panel
 
 TITLE = "UHR-BAT Explorer"
 SUFFIXES = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k", ".webp", ".gif"]
@@ -108,7 +109,7 @@ def _lay_out() -> Parts:
                 )
                 suggestions = Panel("gallery", "suggest", mount="mountSuggestions", elem_id="suggestions")
             with gr.Column(elem_id="budget-card"):
-                budget = Panel("budget", elem_id="budget", value={"total": constants.START_BUDGET, "per_scale": None})
+                budget = Panel("budget", elem_id="budget", value={"total": DEFAULT_BUDGET, "per_scale": None})
                 with gr.Accordion("Model and method", open=False, elem_id="method"):
                     model, importance, regions, order, seed = _method()
                 ask = Panel("ask", "ask cancel", elem_id="ask", value=progress.running("opening the page", 0.0, "open"))

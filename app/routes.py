@@ -14,16 +14,18 @@ from fastapi import APIRouter, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute, Mount
 
-from app import examples, export, overlays, viewer
-from app.findings import Findings
-from app.ingest import Shelf
-from app.runs import KeptRun, Runs
 from uhrbat.budget import order_of_shares
 from uhrbat.errors import InputError
 from uhrbat.geometry import SCALES, Scale
 
+from . import examples, export, overlays, viewer
+from .findings import Findings
+from .ingest import Shelf
+from .paths import ASSETS
+from .runs import KeptRun, Runs
+
 PREFIX = f"/{viewer.PREFIX}"
-SCRIPTS = Path(__file__).resolve().parent.parent / "assets" / "viewer"
+SCRIPTS = ASSETS / "viewer"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 

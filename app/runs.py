@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from app.examples import KnownQuestion
-from app.ingest import Picture
 from uhrbat.errors import InputError
 from uhrbat.results import AskResult, CompareResult, InspectResult, ScaleMap, SweepResult
+
+from .examples import KnownQuestion
+from .ingest import Picture
 
 _KEPT = 64
 _KEPT_KINDS = 20

@@ -18,13 +18,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from app.examples import scene_item
 from uhrbat.errors import Cancelled, ImageError
 from uhrbat.imagery.provenance import save_world
 from uhrbat.worlds import generate
 
+from .examples import scene_item
+from .paths import PACKAGE
+
 _TICK = 0.1
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ def make(key: WorldKey, folder: Path, report: Callable[[float], None], stopped: 
 
     Returns the latter. report gets fractions (0..1); Cancelled once `stopped()`; ImageError where it fails.
     """
-    command = [sys.executable, "-m", "app.scene_files", str(key.seed), str(folder), "--without", *map(str, key.without)]
-    child = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    module = f"{PACKAGE.name}.scene_files"
+    command = [sys.executable, "-m", module, str(key.seed), str(folder), "--without", *map(str, key.without)]
+    child = subprocess.Popen(command, cwd=PACKAGE.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     os.set_blocking(child.stdout.fileno(), False)
     try:
         while child.poll() is None:

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.ingest import Picture
-from app.runs import KeptRun
 from uhrbat.errors import InputError
+
+from .ingest import Picture
+from .runs import KeptRun
 
 
 @dataclass

@@ -4,14 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from app import marks
-from app.runs import KeptRun
-from app.viewer import rectangles
 from uhrbat.choices import METHODS, PRESERVED
 from uhrbat.geometry import Square
 from uhrbat.results import Answer, AnswerResult, AskResult, InspectResult, LedgerRow, MethodResult, Run, SweepPoint
 from uhrbat.serving.protocol import ModelInfo
 
+COMPARED = ("uhrbat", "downsampling", "dense_tiling", "global_topk", "random_tokens")
+"""The token compressors that the Compare tab shows."""
 METHOD_CHOICES = ("importance", "regions", "order", "seed")
 """What a share link tells of the method, where it was chosen."""
 

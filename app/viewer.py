@@ -4,9 +4,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.ingest import Picture
-from app.runs import KeptRun
 from uhrbat.geometry import Scale, Square
+
+from .ingest import Picture
+from .runs import KeptRun
 
 PREFIX = "gradio_api/uhr"
 """Under which everything of our own lies, from the page's own address."""

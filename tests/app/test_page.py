@@ -11,8 +11,8 @@ from gradio_client.exceptions import AppError
 
 from app.explorer import Explorer
 from app.page import build, launch_options
+from app.values import COMPARED
 from tests.support.fake_worker import FakeWorker
-from uhrbat.choices import METHODS
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_inspect_sweep_and_compare_an_example(client):
     points = client.predict(**asked, budgets=[100, 2000], truth="four", api_name="/sweep")["points"]
     assert [point["correct"] for point in points] == [True, False]
     methods = client.predict(**asked, api_name="/compare")["methods"]
-    assert [method["method"] for method in methods] == list(METHODS)
+    assert [method["method"] for method in methods] == list(COMPARED)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_wrong_input_reaches_the_client_as_a_sentence(client, wrong, message):
 def test_compared_methods_are_those_of_the_library():
     from uhrbat.selection import baselines
 
-    assert set(METHODS) - {"uhrbat"} <= set(baselines.BASELINES)
+    assert set(COMPARED) - {"uhrbat"} <= set(baselines.BASELINES)
 
 
 def test_many_waiting_callers_do_not_hold_the_page(explorer_of, wide_photo):
