@@ -16,9 +16,18 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from uhrbat.evaluation.findings import FrontierFile, LossFile, Measured, Method, Photographs, Point
-from uhrbat.evaluation.findings import read_frontier, read_loss
+from uhrbat.evaluation.findings import (
+    FrontierFile,
+    LossFile,
+    Measured,
+    Method,
+    Photographs,
+    Point,
+    read_frontier,
+    read_loss,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = Path("assets/findings")
@@ -32,9 +41,7 @@ FRONTIER_COMMAND = (
     "uhrbat evaluate frontier --scenes 16 --out runs/frontier --answer-methods none"
 )
 LOSS_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier --photographs FOLDER"
-ATTENTION_COMMAND = (
-    "uhrbat evaluate loss --scenes 100 --out runs/frontier --importance attention --budgets 256,3000"
-)
+ATTENTION_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier --importance attention --budgets 256,3000"
 SHORT = (256, 1024, 3000)
 """The budgets of README's table."""
 README_METHODS = (
@@ -68,6 +75,17 @@ class Measurement:
     head: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+class Share(Protocol):
+    """Any of the dataclasses of `uhrbat.evaluation.findings` that hold a share and its interval."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -231,7 +249,12 @@ def short_table(found: FrontierFile) -> list[str]:
         accuracy = [percent(points[method.id, budget, "accuracy", "all"].value) for budget in SHORT]
         evidence = [points[method.id, SHORT[-1], "evidence", group] for group in ("all", "size: <= 8")]
         rows.append([_name(method), *accuracy, *(percent(point.value) for point in evidence)])
-    head = ["method", *(f"{budget:,} tokens" for budget in SHORT), "evidence preserved at 3,000", "of objects up to 8 px"]
+    head = [
+        "method",
+        *(f"{budget:,} tokens" for budget in SHORT),
+        "evidence preserved at 3,000",
+        "of objects up to 8 px",
+    ]
     return table(head, rows)
 
 
@@ -245,10 +268,10 @@ def photographs_sentence(found: LossFile) -> list[str]:
     small = points["similarity", order, 3000, "size: <= 8"]
     released = points["attention", "mean", 3000, "all"]
     text = (
-        f"{found.photographs.chips} real cars and people were cut from photographs, shrunk to 4 to 30 px and placed in others, "
-        f"{found.photographs.placements} times in all. At 3,000 tokens the default preserves {percent(whole.value)} % of them (95 % "
-        f"interval {percent(whole.low)} to {percent(whole.high)}), {percent(small.value)} % of those up to 8 px, and attention as "
-        f"released {percent(released.value)} %."
+        f"{found.photographs.chips} real cars and people were cut from photographs, shrunk to 4 to 30 px and placed "
+        f"in others, {found.photographs.placements} times in all. At 3,000 tokens the default preserves "
+        f"{percent(whole.value)} % of them (95 % interval {percent(whole.low)} to {percent(whole.high)}), "
+        f"{percent(small.value)} % of those up to 8 px, and attention as released {percent(released.value)} %."
     )
     return textwrap.wrap(text, 120)
 
@@ -317,7 +340,16 @@ def _comparison_table(found: FrontierFile, points: dict) -> list[str]:
 
 def _loss_tables(found: LossFile) -> list[str]:
     rows = [
-        [number(row.budget), SIDES[row.side], row.cases, row.both_right, row.losses, row.gains, row.both_wrong, interval(row)]
+        [
+            number(row.budget),
+            SIDES[row.side],
+            row.cases,
+            row.both_right,
+            row.losses,
+            row.gains,
+            row.both_wrong,
+            interval(row),
+        ]
         for row in found.counts
     ]
     head = ["budget", "world", "questions", "right twice", "losses", "gains", "wrong twice", "losses, % of right"]
@@ -335,9 +367,10 @@ def _photograph_tables(found: Photographs) -> list[str]:
         for importance, order in choices
     ]
     groups = ["kind: car", "kind: person", "size: <= 4", "size: 5-8", "size: <= 8", "size: 9-16", "size: 17-32"]
+    shown = (("similarity", "max"), ("attention", "mean"))
     sizes = [
         [size_name(group), points["similarity", "max", 3000, group].placements]
-        + [interval(points[importance, order, 3000, group]) for importance, order in (("similarity", "max"), ("attention", "mean"))]
+        + [interval(points[importance, order, 3000, group]) for importance, order in shown]
         for group in groups
     ]
     causes = [[number(row.budget), row.cause, row.losses] for row in found.causes]
@@ -408,8 +441,8 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def interval(found: object) -> str:
-    """A share and its 95 % interval, "95.6 (94.0–97.1)"; "–" for None. found: has value, low and high."""
+def interval(found: Share | None) -> str:
+    """A share and its 95 % interval, "95.6 (94.0–97.1)"; "–" for None."""
     return f"{percent(found.value)} ({percent(found.low)}–{percent(found.high)})" if found else "–"
 
 
