@@ -129,10 +129,11 @@ def with_parts(text: str, parts: dict[str, list[str]]) -> str:
     """A text with the lines of each part in its place, between `<!-- results: NAME -->` and `<!-- end -->`."""
     for name, lines in parts.items():
         place = re.compile(rf"(<!-- results: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if len(place.findall(text)) != 1:
+        found = place.search(text)
+        if found is None:
             raise ValueError(f"the text has no place for the results called {name}")
         body = "\n".join(lines).strip("\n")
-        text = place.sub(lambda found, body=body: f"{found[1]}{body}\n{found[2]}", text)
+        text = f"{text[: found.end(1)]}{body}\n{text[found.start(2) :]}"
     return text
 
 
@@ -308,8 +309,9 @@ def _type_by_method(found: FrontierFile, points: dict) -> list[str]:
     for method in found.methods:
         for budget in (256, 3000):
             cells = [points.get((method.id, budget, "accuracy", _type_group(kind))) for kind in TYPES]
-            if all(cells):
-                rows.append([_name(method), number(budget), *(percent(cell.value) for cell in cells)])
+            shares = [percent(cell.value) for cell in cells if cell]
+            if len(shares) == len(TYPES):
+                rows.append([_name(method), number(budget), *shares])
     return table(["method", "budget", *TYPES], rows)
 
 
