@@ -15,11 +15,10 @@ from uhrbat.results import AskResult
 from uhrbat.serving.job import Job
 
 from . import examples
-from .explorer import DEFAULT, SWEEP, Explorer
+from .explorer import COMPARED, DEFAULT, SWEEP, Explorer
 from .export import plain
-from .ingest import Picture
-from .runs import Query
-from .values import COMPARED
+from .state.pictures import Picture
+from .state.runs import Query
 
 
 def add(explorer: Explorer) -> None:

@@ -17,7 +17,7 @@ from uhrbat.geometry import SCALES, TILE, TILE_GRID
 from uhrbat.imagery.tile_pyramid import TILE_SIZE
 
 from . import overlays, theme
-from .values import METHOD_CHOICES
+from .explorer import METHOD_CHOICES
 
 ID = "uhr-constants"
 HEAT_STOPS = 17

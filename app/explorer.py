@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from uhrbat.budget import Budget, split_budget
+from uhrbat.choices import DEFAULT_MODEL
 from uhrbat.errors import InputError, UHRBATError
 from uhrbat.geometry import SCALES, Scale, Square
-from uhrbat.results import AnswerResult, AskResult, CompareResult, InspectResult, SweepResult
+from uhrbat.results import AnswerResult, AskResult, CompareResult, EncodeResult, InspectResult, SweepResult
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
 from uhrbat.serving.limits import Limits
@@ -16,12 +17,15 @@ from uhrbat.serving.protocol import ModelInfo
 
 from . import findings
 from .findings import Findings
-from .ingest import Picture, Shelf
-from .runs import Query, Runs
-from .sessions import Sessions
-from .values import COMPARED
+from .state.pictures import Picture, Shelf
+from .state.runs import Query, Runs
+from .state.sessions import Sessions
 
 SWEEP = (64, 128, 256, 512, 1000, 2000, 3000, 5000, 8000, 16000)
+COMPARED = ("uhrbat", "downsampling", "dense_tiling", "global_topk", "random_tokens")
+"""The token compressors that are compared."""
+METHOD_CHOICES = ("importance", "regions", "order", "seed")
+"""What a share link says of the method, where it was chosen."""
 DEFAULT = "default"
 """What a page or a client says to leave a choice to the model."""
 
@@ -81,7 +85,7 @@ class Explorer:
             raise InputError(f"A seed of {seed} is not usable: give a whole number from 0 to {2**31 - 1:,}.")
         chosen = {"importance": importance, "regions": regions, "order": order}
         return {
-            "model": model or "nano",
+            "model": model or DEFAULT_MODEL,
             "seed": int(seed),
             **{name: value for name, value in chosen.items() if value and value != DEFAULT},
         }
@@ -91,6 +95,11 @@ class Explorer:
         if not (question or "").strip():
             raise InputError("The question is empty: type one, or choose a suggestion.")
         return Query(picture, question, settings | ({"bands": picture.bands} if picture.bands else {}))
+
+    def encode(self, picture: Picture, model: str, session: str) -> Job[EncodeResult]:
+        """Encode an image ahead of the first question about it."""
+        settings = {"model": model or DEFAULT_MODEL} | ({"bands": picture.bands} if picture.bands else {})
+        return self.worker().encode(picture.image, settings, session)
 
     def ask(self, query: Query, budget: Budget, session: str) -> Job[AskResult]:
         """Token maps of every scale, and the answer at a budget."""

@@ -17,7 +17,7 @@ from uhrbat.geometry import Square
 from uhrbat.results import InspectResult
 
 from . import overlays, theme
-from .runs import KeptRun
+from .state.runs import KeptRun
 
 matplotlib.use("Agg")
 

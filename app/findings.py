@@ -13,9 +13,9 @@ from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, read_fronti
 
 from . import scene_files
 from .examples import Example, from_item
-from .ingest import Picture, Shelf, Work
 from .paths import ASSETS
 from .scene_files import WorldKey
+from .state.pictures import Picture, Shelf, Work
 
 FOLDER = ASSETS / "findings"
 COMMANDS = {

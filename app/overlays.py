@@ -8,7 +8,7 @@ from PIL import Image
 from uhrbat.geometry import Scale, Square
 from uhrbat.results import ScaleMap
 
-from .ingest import Picture
+from .state.pictures import Picture
 
 MERGED_BIT = 1 << 23
 HEADROOM = 65535

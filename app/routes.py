@@ -18,13 +18,13 @@ from uhrbat.budget import order_of_shares
 from uhrbat.errors import InputError
 from uhrbat.geometry import SCALES, Scale
 
-from . import examples, export, overlays, viewer
+from . import examples, export, overlays, panel
 from .findings import Findings
-from .ingest import Shelf
 from .paths import ASSETS
-from .runs import KeptRun, Runs
+from .state.pictures import Shelf
+from .state.runs import KeptRun, Runs
 
-PREFIX = f"/{viewer.PREFIX}"
+PREFIX = f"/{panel.PREFIX}"
 SCRIPTS = ASSETS / "viewer"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 

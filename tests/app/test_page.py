@@ -9,9 +9,8 @@ from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from app.explorer import Explorer
+from app.explorer import COMPARED, Explorer
 from app.page import build, launch_options
-from app.values import COMPARED
 from tests.support.fake_worker import FakeWorker
 
 
@@ -105,9 +104,9 @@ def test_uploads_that_do_not_fit_are_refused_before_they_are_written(client, wid
     folder = Path(get_upload_folder())
     before = set(folder.iterdir())
     with monkeypatch.context() as full:
-        full.setattr("app.uploads.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
+        full.setattr("app.state.uploads.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
         assert (upload().status_code, upload().text.split(":")[0]) == (507, "The disk is full")
-    monkeypatch.setattr("app.uploads._FORM", -(2**40))
+    monkeypatch.setattr("app.state.uploads._FORM", -(2**40))
     assert upload().status_code == 413 and "accepted" in upload().text
     assert set(folder.iterdir()) == before
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from app import examples
 from app.routes import PREFIX, routes
-from app.runs import KeptRun
+from app.state.runs import KeptRun
 from uhrbat.budget import split_budget
 from uhrbat.geometry import SCALES
 

@@ -19,7 +19,7 @@ from uhrbat.imagery import ImageInfo, TileReader, open_image, with_stretch, writ
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.limits import Limits
 
-from .examples import Example
+from ..examples import Example
 
 logger = logging.getLogger(__name__)
 _TICK = 0.12

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from app.cards.marks import correct, points
 from app.examples import Example, KnownObject, KnownQuestion
-from app.marks import correct, points
+
+CELL = 15.0
 
 KNOWN = KnownQuestion("Where is the ship?", "absolute position", "top left", (0,))
 SCENE = Example(
@@ -13,13 +15,13 @@ SCENE = Example(
 
 
 def statuses(*pointed):
-    return [mark["status"] for mark in points(pointed, SCENE, KNOWN, 960)]
+    return [mark["status"] for mark in points(pointed, SCENE, KNOWN, CELL)]
 
 
 def test_a_point_within_one_cell_finds_its_object():
     assert statuses((105, 104)) == ["found"]
-    assert statuses((135, 104)) == ["found"]  # 25 px beside a box, a cell is 30 px
-    assert statuses((145, 104)) == ["imagined", "missed"]
+    assert statuses((124, 104)) == ["found"]  # 14 px beside a box
+    assert statuses((126, 104)) == ["imagined", "missed"]
 
 
 def test_an_object_is_found_once():
@@ -27,12 +29,12 @@ def test_an_object_is_found_once():
 
 
 def test_nothing_pointed_at_is_missed():
-    (mark,) = points((), SCENE, KNOWN, 960)
+    (mark,) = points((), SCENE, KNOWN, CELL)
     assert mark["status"] == "missed" and mark["label"] == "missed: red ship" and mark["box"] == [100, 100, 110, 108]
 
 
 def test_without_truth_points_are_only_shown():
-    assert [mark["status"] for mark in points(((1, 2),), None, None, 960)] == ["pointed"]
+    assert [mark["status"] for mark in points(((1, 2),), None, None, CELL)] == ["pointed"]
 
 
 @pytest.mark.parametrize("said, right", [("top left", True), ("Top  left.", True), ("left", False), ("", False)])

@@ -11,8 +11,8 @@ import numpy as np
 from uhrbat.errors import InputError
 from uhrbat.results import AskResult, CompareResult, InspectResult, ScaleMap, SweepResult
 
-from .examples import KnownQuestion
-from .ingest import Picture
+from ..examples import KnownQuestion
+from .pictures import Picture
 
 _KEPT = 64
 _KEPT_KINDS = 20
