@@ -35,9 +35,9 @@ RESULTS = Path("docs/results")
 README, MODEL_CARD = Path("README.md"), Path("uhrbat/nano/README.md")
 MADE = "<!-- Made by `python -m tools.make_results`; edit the JSON or the script, not this page. -->"
 FRONTIER_COMMAND = (
-    "uhrbat evaluate frontier --scenes 300 --out runs/frontier --answer-budgets 256,1024,3000\n"
-    "uhrbat evaluate frontier --scenes 300 --out runs/frontier --answer-budgets 64,512 \\\n"
-    "    --methods default,global_topk-similarity,attention-kmeans-mean\n"
+    "uhrbat evaluate frontier --scenes 300 --out runs/frontier \\\n    --answer-budgets 256,1024,3000\n"
+    "uhrbat evaluate frontier --scenes 300 --out runs/frontier \\\n    --answer-budgets 64,512 "
+    "--methods default,global_topk-similarity,attention-kmeans-mean\n"
     "uhrbat evaluate frontier --scenes 16 --out runs/frontier --answer-methods none"
 )
 LOSS_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier --photographs FOLDER"
@@ -168,7 +168,7 @@ def frontier_page(found: FrontierFile, measurements: Sequence[Measurement]) -> s
         "",
         "## Accuracy by question type",
         "",
-        "The default method, beside what needs no image.",
+        "The default method, compared with what needs no image.",
         "",
         *types_table(found, interval),
         "Every method whose answers were measured at 256 and 3,000 tokens:",
