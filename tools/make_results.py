@@ -40,8 +40,10 @@ FRONTIER_COMMAND = (
     "--methods default,global_topk-similarity,attention-kmeans-mean\n"
     "uhrbat evaluate frontier --scenes 16 --out runs/frontier --answer-methods none"
 )
-LOSS_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier --photographs FOLDER"
-ATTENTION_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier --importance attention --budgets 256,3000"
+LOSS_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier \\\n    --photographs FOLDER"
+ATTENTION_COMMAND = (
+    "uhrbat evaluate loss --scenes 100 --out runs/frontier \\\n    --importance attention --budgets 256,3000"
+)
 SHORT = (256, 1024, 3000)
 """The budgets of README's table."""
 README_METHODS = (
