@@ -13,7 +13,7 @@ import threading
 
 from app.explorer import Explorer
 from app.page import build, launch_options
-from uhrbat.serving.client import connect
+from uhrbat.serving.client.connect import connect
 from uhrbat.serving.limits import Limits
 
 

@@ -168,7 +168,7 @@ class ImageCard(Card):
                 return
             yield {self.ask: {**bar, "state": "ahead"}}
         if session.picture is picture and not session.busy:
-            yield {self.ask: progress.idle()}
+            yield {self.ask: {**progress.idle(), "state": "ready"}}
 
 
 def gallery_value() -> Json:

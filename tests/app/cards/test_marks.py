@@ -2,8 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from app import examples
+from app.cards import marks
 from app.cards.marks import correct, points
 from app.examples import Example, KnownObject, KnownQuestion
+from tests.support.handlers import event
 
 CELL = 15.0
 
@@ -22,6 +25,15 @@ def test_a_point_within_one_cell_finds_its_object():
     assert statuses((105, 104)) == ["found"]
     assert statuses((124, 104)) == ["found"]  # 14 px beside a box
     assert statuses((126, 104)) == ["imagined", "missed"]
+
+
+def test_the_tolerance_is_one_cell_of_the_model(cards, explorer, request_of, monkeypatch):
+    seen = []
+    monkeypatch.setattr(marks, "points", lambda pointed, example, known, cell: seen.append(cell) or [])
+    list(cards.image.pick(event(name=examples.load()[2].name), request_of()))
+    list(cards.question.asked("How many?", {"total": 3000}, "nano", *["default"] * 3, 0, request_of()))
+    info = explorer.sessions.of("page").picture.info
+    assert seen == [max(info.width, info.height) / 64]
 
 
 def test_an_object_is_found_once():
