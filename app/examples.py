@@ -84,19 +84,6 @@ def find(name: str) -> Example | None:
     return next((example for example in load() if example.name == name), None)
 
 
-def scene_item(scene) -> dict:
-    """Seed, size, land cover and objects of a generated scene, as `from_item` reads them."""
-    return {
-        "seed": scene.seed,
-        "size": scene.size,
-        "land_cover": scene.land_cover,
-        "objects": [
-            {"kind": item.kind, "color": item.color, "box": [int(value) for value in item.box]}
-            for item in scene.objects
-        ],
-    }
-
-
 def from_item(folder: Path, item: dict, shipped: bool = True) -> Example:
     """An example from its entry in `examples.json`; its file lies in the folder."""
     return Example(

@@ -10,11 +10,11 @@ from typing import Any
 
 from uhrbat.errors import InputError
 from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, read_frontier, read_loss
+from uhrbat.worlds import files
+from uhrbat.worlds.files import WorldKey
 
-from . import scene_files
 from .examples import Example, from_item
 from .paths import ASSETS
-from .scene_files import WorldKey
 from .state.pictures import Picture, Shelf, Work
 
 FOLDER = ASSETS / "findings"
@@ -89,9 +89,7 @@ def open_scene(shelf: Shelf, key: WorldKey, found: Findings) -> Iterator[float |
     if known:
         yield known
         return
-    painting = Work(
-        lambda report, stopped: scene_files.make(key, shelf.folder, lambda share: report(share / 2), stopped)
-    )
+    painting = Work(lambda report, stopped: files.make(key, shelf.folder, lambda share: report(share / 2), stopped))
     yield from painting
     example = _example(shelf.folder, key, painting.outcome, misses)
     for step in shelf.ingest(example.path, example.title, example):

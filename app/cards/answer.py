@@ -11,7 +11,7 @@ from uhrbat.results import AnswerResult, AskResult
 
 from .. import progress
 from ..explorer import METHOD_CHOICES, budget_of
-from ..panel import Panel
+from ..panel import Panel, geometry
 from ..state.runs import KeptRun
 from ..state.sessions import Session
 from . import marks
@@ -62,6 +62,7 @@ class AnswerCard(Card):
         return {
             cards.viewer.panel: {
                 "image": image_value(run.picture),
+                "model": geometry(run.scales),
                 "maps": maps_value(run),
                 "points": run.points,
             },
