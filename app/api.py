@@ -198,7 +198,8 @@ class _Endpoints:
         picture = self.explorer.shelf.get(image)
         example = examples.find(image)
         if picture is None and example:
-            picture = list(self.explorer.shelf.example(example))[-1]
+            *_, shown = self.explorer.shelf.example(example)
+            picture = shown if isinstance(shown, Picture) else None
         if picture is None:
             names = ", ".join(example.name for example in examples.load())
             raise InputError(f"There is no image {image!r}: ingest a file, or use an example: {names}.")

@@ -62,7 +62,7 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
     def kinds(id: str, key: str, size: int) -> Response:
         run = runs.get(id)
         found = run.kinds.get(key, {}).get(size) if run else None
-        return _gone() if found is None else _image(overlays.kind_png(found, run.geometry(size)), "png")
+        return _gone() if run is None or found is None else _image(overlays.kind_png(found, run.geometry(size)), "png")
 
     @router.get("/run/{id}/figure-{size}.png")
     def figure(id: str, size: int) -> Response:
