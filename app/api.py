@@ -78,7 +78,7 @@ def add(explorer: Explorer) -> None:
         per_scale: list[int] | None = None,
         request: gr.Request | None = None,
     ) -> dict:
-        """Tell what became of an object's tokens under a question and a budget, and why.
+        """What became of an object's tokens under a question and a budget, and why.
 
         Args:
             image: an id that ingest returned, or the name of an example.
@@ -109,8 +109,8 @@ def add(explorer: Explorer) -> None:
             image: an id that ingest returned, or the name of an example.
             question: what to ask.
             budgets: total budgets.
-            truth: the true answer, if known, to tell which answers are correct.
-            boxes: evidence boxes, to tell how much of them is preserved.
+            truth: the true answer, if known, to mark which answers are correct.
+            boxes: evidence boxes, to measure how much of them is preserved.
         Returns:
             points: for each budget the answer, whether it is correct, evidence, tokens and seconds.
         """
@@ -133,7 +133,7 @@ def add(explorer: Explorer) -> None:
             question: what to ask.
             budget: tokens over all four scales.
             methods: which compressors.
-            boxes: evidence boxes, to tell how much of them each keeps.
+            boxes: evidence boxes, to measure how much of them each keeps.
         Returns:
             methods: for each the answer, evidence kept, tokens and seconds.
         """
@@ -155,14 +155,14 @@ class _Endpoints:
         self.explorer = explorer
 
     @staticmethod
-    async def run(start: Callable[[], Job], told: Callable[[Any], dict[str, Any]] = plain) -> dict[str, Any]:
+    async def run(start: Callable[[], Job], report: Callable[[Any], dict[str, Any]] = plain) -> dict[str, Any]:
         """Wait for a job without holding a thread, however many wait; its result as JSON, token arrays left out.
 
         What goes wrong reaches the client as one sentence.
         """
         try:
             job = await to_thread.run_sync(start)
-            return told(await _end_of(job))
+            return report(await _end_of(job))
         except UHRBATError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -198,7 +198,8 @@ class _Endpoints:
         picture = self.explorer.shelf.get(image)
         example = examples.find(image)
         if picture is None and example:
-            picture = list(self.explorer.shelf.example(example))[-1]
+            *_, shown = self.explorer.shelf.example(example)
+            picture = shown if isinstance(shown, Picture) else None
         if picture is None:
             names = ", ".join(example.name for example in examples.load())
             raise InputError(f"There is no image {image!r}: ingest a file, or use an example: {names}.")
@@ -219,7 +220,7 @@ async def _end_of(job: Job) -> Any:
 
 
 def _asked(result: AskResult) -> dict[str, Any]:
-    """What `ask` tells: all but the token maps."""
+    """What `ask` returns: all but the token maps."""
     answer = plain(result.answer)
     return {
         "answer": answer.pop("text"),

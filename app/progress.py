@@ -47,7 +47,7 @@ class Bar:
 
 
 def new_job() -> str:
-    """A name for a piece of work, by which the page tells news of it from news of what it has stopped."""
+    """A name for a piece of work, by which the page recognises news of what it has stopped."""
     return secrets.token_hex(4)
 
 

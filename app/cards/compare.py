@@ -5,9 +5,8 @@ from __future__ import annotations
 import gradio as gr
 import numpy as np
 
-from uhrbat.budget import split_budget
+from uhrbat.budget import budgets_of
 from uhrbat.choices import METHODS, PRESERVED
-from uhrbat.geometry import SCALES, Square
 from uhrbat.results import MethodResult
 
 from .. import progress
@@ -36,7 +35,7 @@ class CompareCard(Card):
     def _compare(self, session: Session, budget: Json) -> Updates:
         run = session.needs_run()
         chosen = budget_of(budget)
-        budgets = chosen if isinstance(chosen, tuple) else split_budget(chosen, SCALES)
+        budgets = tuple(budgets_of(chosen, run.scales).values())
         shown: list[tuple[str, MethodResult]] = []
         job = self.explorer.compare(run, chosen, session.id)
         yield {self.panel: compare_value(run, budgets, shown, True)}
@@ -84,7 +83,7 @@ def evidence_preserved(run: KeptRun, kinds: dict[int, np.ndarray]) -> float | No
     """Share of the evidence objects with a preserved token at some scale; None where no evidence is known."""
     if not run.evidence:
         return None
-    square = Square(run.picture.info.width, run.picture.info.height)
+    square = run.square
     kept = [
         any((fates[square.tokens_in_box(size, box)] == PRESERVED).any() for size, fates in kinds.items())
         for box in run.evidence

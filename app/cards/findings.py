@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gradio as gr
 
+from uhrbat.worlds.files import WorldKey
+
 from .. import findings
 from ..panel import Panel
-from ..scene_files import WorldKey
 from .card import Card, Json, Updates
 
 

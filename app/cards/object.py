@@ -7,7 +7,6 @@ import time
 import gradio as gr
 
 from uhrbat.errors import Cancelled, UHRBATError
-from uhrbat.geometry import Scale, Square
 from uhrbat.results import AnswerResult, InspectResult
 
 from .. import progress
@@ -77,14 +76,14 @@ class ObjectCard(Card):
 
 def object_value(run: KeptRun, inspected: InspectResult) -> Json:
     """What became of a box's tokens, and the verdict at every total budget."""
-    square = Square(run.picture.info.width, run.picture.info.height)
-    touched, fate = rectangles(square, inspected.box), inspected.fate
+    touched, fate = rectangles(run.square, inspected.box), inspected.fate
+    tokens = {scale.size: scale.tokens for scale in run.scales}
     return {
         "box": [int(value) for value in inspected.box],
         "maps": run.id,
         "budgets": list(inspected.budgets),
         "rows": [
-            {**vars(row), "pixels": list(row.pixels), **cells, "scale_tokens": Scale(row.size).tokens}
+            {**vars(row), "pixels": list(row.pixels), **cells, "scale_tokens": tokens[row.size]}
             for row, cells in zip(fate.rows, touched, strict=True)
         ],
         "verdict": fate.verdict,

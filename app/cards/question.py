@@ -81,7 +81,7 @@ class QuestionCard(Card):
         if session.picture is not picture:
             yield {self.ask: progress.idle()}
             return
-        run = self.explorer.runs.add(KeptRun(picture, question, query.settings, result))
+        run = self.explorer.runs.add(KeptRun(picture, question, query.settings, query.scales, result))
         session.run = run
         cards = self.cards
         yield {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uhrbat.geometry import Scale, Square
+from uhrbat.geometry import Square
 from uhrbat.results import Box
 
 from ..panel import Panel
@@ -33,13 +33,14 @@ def rectangles(square: Square, box: Box) -> list[dict[str, list[int]]]:
 
 def maps_value(run: KeptRun) -> Json:
     """Where the browser finds the token maps of a question, and how to read them."""
+    grids = {scale.size: scale.grid for scale in run.scales}
     return {
         "id": run.id,
         "question": run.question,
         "scales": [
             {
                 "size": scale.size,
-                "grid": Scale(scale.size).grid,
+                "grid": grids[scale.size],
                 "tokens": len(scale.rank),
                 "scored": scale.scored,
                 "low": float(scale.importance.min()),

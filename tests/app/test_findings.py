@@ -5,16 +5,16 @@ import subprocess
 
 import pytest
 
-from app import findings, scene_files
+from app import findings
 from app.explorer import Explorer
-from app.scene_files import WorldKey
 from app.state.pictures import Picture
 from tests.support import made_up_findings
 from tests.support.handlers import event, last
 from uhrbat.errors import ImageError, InputError
 from uhrbat.imagery import read_canvas
 from uhrbat.imagery.provenance import is_generated
-from uhrbat.worlds import generate
+from uhrbat.worlds import files, generate
+from uhrbat.worlds.files import WorldKey
 
 SEED = made_up_findings.SEED
 
@@ -98,7 +98,7 @@ def test_only_scenes_of_misses_are_made(explorer):
 
 def test_a_scene_that_cannot_be_made_is_told_and_leaves_nothing(explorer):
     with pytest.raises(ImageError, match="without"):
-        scene_files.make(WorldKey(SEED, (999,)), explorer.shelf.folder, lambda share: None, lambda: False)
+        files.make(WorldKey(SEED, (999,)), explorer.shelf.folder, lambda share: None, lambda: False)
     assert list(explorer.shelf.folder.iterdir()) == []
 
 

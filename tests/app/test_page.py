@@ -123,7 +123,7 @@ def test_inspect_sweep_and_compare_an_example(client):
 
 @pytest.mark.parametrize(
     "wrong, message",
-    [({"image": "nobody"}, "no image 'nobody'"), ({"question": " "}, "empty"), ({"budget": 0}, "1 to 131,328"),
+    [({"image": "nobody"}, "no image 'nobody'"), ({"question": " "}, "empty"), ({"budget": 0}, "0 tokens"),
      ({"budget": 131_329}, "1 to 131,328"), ({"seed": -1}, "seed")],
 )  # fmt: skip
 def test_wrong_input_reaches_the_client_as_a_sentence(client, wrong, message):

@@ -6,7 +6,7 @@ import gradio as gr
 import pytest
 
 from app import examples
-from app.explorer import SWEEP, budget_of, check_budget
+from app.explorer import SWEEP, budget_of
 from tests.support.fake_worker import FakeWorker
 from tests.support.handlers import event, last
 from uhrbat.errors import InputError, WorkerError
@@ -103,7 +103,7 @@ def test_a_photograph_gets_the_caveat(cards, wide_photo, request_of):
 @pytest.mark.parametrize(
     "question, budget, message",
     [("  ", BUDGET, "empty"), ("Why?", {"total": 0}, "0 tokens"), ("Why?", {"total": 131_329}, "131,329"),
-     ("Why?", {"per_scale": [2305, 0, 0, 0]}, "2,305"), ("Why?", {"per_scale": [0, 0, 0, 0]}, "not all 0"),
+     ("Why?", {"per_scale": [2305, 0, 0, 0]}, "2,305"), ("Why?", {"per_scale": [0, 0, 0, 0]}, "0 tokens"),
      ("Why?", None, "no budget")],
 )  # fmt: skip
 def test_wrong_input_is_said_in_one_sentence(cards, opened, request_of, question, budget, message):
@@ -212,8 +212,15 @@ def test_a_closed_page_is_forgotten(cards, explorer, opened, request_of):
 def test_budgets_of_the_panel():
     assert budget_of({"total": 64, "per_scale": None}) == 64
     assert budget_of({"total": 10, "per_scale": [1, 2, 3, 4]}) == (1, 2, 3, 4)
-    with pytest.raises(InputError):
-        check_budget((1, 2))
+    for wrong in (None, {}, {"total": None}, {"total": 12.5}, {"total": 0}, {"per_scale": [1, "2"]}, {"total": True}):
+        with pytest.raises(InputError):
+            budget_of(wrong)
+
+
+def test_a_budget_must_fit_the_models_scales(cards, opened, request_of):
+    wrong = {"total": None, "per_scale": [1, 2]}
+    with pytest.raises(gr.Error, match="give 4 whole numbers"):
+        list(cards.question.asked("How many?", wrong, *METHOD, request_of()))
 
 
 def test_chosen_bands_are_shown_and_asked_of(cards, worker, six_bands, request_of):

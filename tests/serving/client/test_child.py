@@ -27,6 +27,8 @@ from uhrbat.serving.protocol import Health, query
 from uhrbat.serving.server.models import Offer
 from uhrbat.serving.server.service import Service
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT = 120
 

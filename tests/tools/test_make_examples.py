@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.lessons import BUDGETS, PLANS, Shown, table
-from app.make_examples import suggested
+from tools.make_examples.__main__ import suggested
+from tools.make_examples.lessons import BUDGETS, PLANS, Shown, table
 from uhrbat.selection.evidence import AVERAGED, KEPT
 
 PLAN = {plan.name: plan for plan in PLANS}
