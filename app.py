@@ -2,7 +2,7 @@
 
 Environment: PORT or GRADIO_SERVER_PORT (7860), GRADIO_SERVER_NAME (127.0.0.1), UHRBAT_WORKER_URL (a worker
 elsewhere), UHRBAT_MCP=1 (serve the endpoints as MCP tools), UHRBAT_CACHE (a folder for the viewer's tiles), and the
-limits of `uhrbat/serving/limits.py`. UHRBAT_HOSTS (names that a proxy before the page has, comma-separated),
+limits of `app/limits.py` and `uhrbat/serving/limits.py`. UHRBAT_HOSTS (names that a proxy before the page has, comma-separated),
 UHRBAT_MONITORING=1 (open Gradio's /monitoring and /openapi.json).
 """
 
@@ -14,9 +14,9 @@ import threading
 
 from app.explorer import Explorer
 from app.guard import CLOSED, LOOPBACK
+from app.limits import PageLimits
 from app.page import build, launch_options
 from uhrbat.serving.client.connect import connect
-from uhrbat.serving.limits import Limits
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     logging.basicConfig(level=os.environ.get("UHRBAT_LOG_LEVEL", "WARNING").upper())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as any exit: worker stopped, temporary files deleted
     name = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    limits = Limits.from_environment()
+    limits = PageLimits()
     explorer = Explorer(connect, limits=limits)
     page = build(explorer)
     threading.Thread(target=explorer.models, daemon=True, name="start the worker").start()

@@ -89,8 +89,18 @@ class UHRBAT:
         return self.network.config.scales
 
     @property
+    def tile(self) -> int:
+        """Side in pixels of the window that the vision tower takes at once."""
+        return Scale(self.scales[0]).tile
+
+    @property
+    def tile_grid(self) -> int:
+        """Tokens a side of a tile."""
+        return Scale(self.scales[0]).tile_grid
+
+    @property
     def point_bins(self) -> int:
-        """Location bins an axis with which the model points before it answers; 0 if it does not."""
+        """Places a side of the square that the model can point to; 0 if it does not point."""
         return self.network.config.point_bins
 
     @property
