@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from tests.support.golden import FOLDERS, SCALES, each, largest
 from uhrbat.checkpoints.layouts import published_name
 from uhrbat.engine import UHRBAT
+from uhrbat.network.decoder import Decoder, DecoderInput
 from uhrbat.network.text import clean_question
 from uhrbat.selection import importance
 from uhrbat.settings import Settings
@@ -131,13 +132,14 @@ def test_whole_runs(golden, engine_of, file, name):
 
     logits = []
     hook = model.network.language.lm_head.register_forward_hook(lambda *args: logits.append(args[2][0].clone()))
-    ids, _ = model.network.generate(before, image, after, model.codec.stop, 8, not_first=model.codec.end)
+    decoder = Decoder(model.network, model.codec.stop, 8, not_first=model.codec.end)
+    (decoded,) = decoder.decode([DecoderInput(prompt, image)])
     hook.remove()
-    assert ids == run["generated_ids"]
+    assert decoded.ids == run["generated_ids"]
     expected = theirs["step_logits"].clone()
     expected[0, model.codec.end] = logits[0][model.codec.end]  # -inf there: it may not come first
     assert largest(torch.stack(logits[:8]), expected) < 1e-4
-    assert selected.answer(max_new_tokens=8) == run["infer_result"]["answer"].strip()
+    assert selected.answer(max_new_tokens=8).text == run["infer_result"]["answer"].strip()
 
 
 def test_without_the_named_setting_chat_markers_stay_and_two_runs_are_equal(engine, scene):
@@ -147,7 +149,7 @@ def test_without_the_named_setting_chat_markers_stay_and_two_runs_are_equal(engi
     settings = Settings(importance="attention", order="mean", clusters=20)
     first = scene.ask("Where?", settings).regions
     scene._regions.clear()
-    scene._views.clear()
+    scene._questions.clear()
     again = scene.ask("Where?", settings).regions
     assert all(torch.equal(first[size], again[size]) for size in SCALES)
 
