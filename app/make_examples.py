@@ -18,8 +18,7 @@ from PIL import Image
 from app import examples
 from app.lessons import PLANS, Plan, Shown, show, table
 from uhrbat import UHRBAT
-from uhrbat.worlds import EXAMPLE_SEEDS, World, generate
-from uhrbat.worlds.questions import WorldQuestion, questions
+from uhrbat.worlds import EXAMPLE_SEEDS, World, WorldQuestion, generate, questions
 
 _ASKED = 40
 

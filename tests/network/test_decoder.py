@@ -1,11 +1,8 @@
-"""The one decoder against the two of before."""
-
-from types import SimpleNamespace
+"""Prompts decoded together, one by one, and by the rules that end an answer."""
 
 import pytest
 import torch
 
-from tests.network.two_decoders import generate, generate_many
 from tests.support.layouts import released_network
 from tests.support.tiny import BINS, network, tokenizer
 from uhrbat.network.decoder import Decoder, DecoderInput
@@ -31,20 +28,6 @@ class Scripted(Pointing):
         return [ids[-2]] if len(ids) > 3 and ids[-2] in self.codec.point_starts else []
 
 
-def as_before(one: DecoderInput):
-    """What the two decoders were given of a prompt's pointing."""
-    if one.pointing is None:
-        return None
-    codec = one.pointing.codec
-    return SimpleNamespace(
-        codec=codec,
-        alike=codec.point_starts,
-        near=one.pointing.near,
-        repeated=one.pointing.repeated,
-        likeness=one.similarity,
-    )
-
-
 def inputs(kind: type[Pointing] | None, reach: float, prior: bool, seed: int) -> list[DecoderInput]:
     codec = TextCodec(tokenizer(), BINS)
     image, generator = tokens(seed), torch.Generator().manual_seed(seed)
@@ -61,64 +44,64 @@ def inputs(kind: type[Pointing] | None, reach: float, prior: bool, seed: int) ->
     ]
 
 
-def alone(model, one: DecoderInput, **how):
-    before, after = torch.tensor(one.prompt.before), torch.tensor(one.prompt.after)
-    return generate(model, before, one.image, after, pointing=as_before(one), **how)
-
-
 def pointing_network(seed: int):
     model = network(seed=seed)
-    model.language.lm_head.weight.data[model.config.language["vocab_size"] - 2 * BINS :] *= 3  # it says many places
+    model.language.lm_head.weight.data[list(TextCodec(tokenizer(), BINS).point_starts)] *= 3  # it says many places
     return model
 
 
-@torch.no_grad()
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("most", [1, 5, 24])
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     ("kind", "reach", "prior"),
     [(None, 0.0, False), (Pointing, 0.2, True), (Pointing, 0.2, False), (Scripted, 0.2, True), (Scripted, 0.0, True)],
 )
-def test_self_attention_decodes_as_before(kind, reach, prior, most, seed):
+@torch.no_grad()
+def test_prompts_answer_together_as_one_by_one(kind, reach, prior, seed):
     model = pointing_network(seed)
     several = inputs(kind, reach, prior, seed)
-    stop = (2, 7)
-    before = [alone(model, one, stop=stop, max_new_tokens=most) for one in several]
-    decoder = Decoder(model, stop, most)
-    now = [decoder.decode([one])[0] for one in several]
-    assert [(one.ids, one.truncated) for one in now] == before
-    for count in (2, 5):
-        assert decoder.decode(several[:count]) == now[:count]
+    for most in (1, 24):
+        decoder = Decoder(model, (2, 7), most)
+        alone = [decoder.decode([one])[0] for one in several]
+        assert decoder.decode(several) == alone
+        assert all(len(one.ids) <= most and not {2, 7} & set(one.ids) for one in alone)
+        assert all(one.truncated == (len(one.ids) == most) for one in alone if one.truncated)
     caches = [model.image_cache(one.image, len(BEFORE)) for one in several]
-    pointings = [as_before(one) for one in several] if kind else ()
-    many = generate_many(model, BEFORE, caches, AFTERS, stop, most, pointings)
-    assert many == [one.ids for one in now]
     shared = [DecoderInput(one.prompt, kv, one.similarity, one.pointing) for one, kv in zip(several, caches)]
-    assert decoder.decode(shared) == now
+    assert decoder.decode(shared) == alone
 
 
 @torch.no_grad()
+def test_pointing_changes_the_answer():
+    model, codec = pointing_network(0), TextCodec(tokenizer(), BINS)
+    decoder = Decoder(model, (), 12)
+    (plain,) = decoder.decode(inputs(None, 0.0, False, 0)[:1])
+    (pointed,) = decoder.decode(inputs(Scripted, 0.2, True, 0)[:1])
+    assert pointed != plain
+    assert sum(id_ in codec.point_starts for id_ in plain.ids) > 3
+
+
 @pytest.mark.parametrize("make", [lambda: network("causal"), released_network])
-@pytest.mark.parametrize("most", [1, 12])
-def test_causal_attention_decodes_as_before(make, most):
-    model, several = make(), inputs(None, 0.0, False, 3)
-    first = alone(model, several[0], stop=(), max_new_tokens=1)[0][0]
-    rules = [{}, {"not_first": first}, {"ends": lambda ids: len(ids) == 3}]
-    for how in rules:
-        before = [alone(model, one, stop=(2,), max_new_tokens=most, **how) for one in several]
-        decoder = Decoder(model, (2,), most, **how)
-        now = [decoder.decode([one])[0] for one in several]
-        assert [(one.ids, one.truncated) for one in now] == before
-        assert decoder.decode(several) == now
-
-
 @torch.no_grad()
-def test_callbacks_are_called_as_before():
-    model, (one, *_) = network(), inputs(Scripted, 0.2, True, 0)
-    calls: list[list] = [[], []]
-    alone(model, one, stop=(), max_new_tokens=9, on_token=calls[0].append, on_prefill=calls[0].append)
-    Decoder(model, (), 9).decode([one], calls[1].append, calls[1].append)
-    assert calls[0] == calls[1] and len(calls[0]) > 9
+def test_prompts_of_causal_attention_too_and_its_rules(make):
+    model, several = make(), inputs(None, 0.0, False, 3)
+    plain = Decoder(model, (), 6)
+    answers = [plain.decode([one])[0] for one in several]
+    assert plain.decode(several) == answers and all(one.truncated and len(one.ids) == 6 for one in answers)
+    ids = answers[0].ids
+    (ended,) = Decoder(model, (), 6, ends=lambda found: len(found) == 3).decode(several[:1])
+    assert (ended.ids, ended.truncated) == (ids[:3], False)
+    (stopped,) = Decoder(model, ids[:1], 6).decode(several[:1])
+    assert (stopped.ids, stopped.truncated) == ([], False)
+    (other,) = Decoder(model, (), 6, not_first=ids[0]).decode(several[:1])
+    assert other.ids[0] != ids[0]
+
+
+def test_callbacks_count_the_prefill_and_every_new_id():
+    model, (one, *_) = network(), inputs(None, 0.0, False, 0)
+    read, counts = [], []
+    Decoder(model, (), 4).decode([one], counts.append, read.append)
+    assert read == [0.0, 1.0]
+    assert counts == [0, 1, 2, 3, 4]
 
 
 def test_prompts_decoded_together_share_the_text_before_the_image():
