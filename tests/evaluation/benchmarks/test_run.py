@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.support import tiny_wordnet
 from tests.support.tiny import engine
+from uhrbat.cli import main
 from uhrbat.errors import InputError
 from uhrbat.evaluation.benchmarks import run as runner
 from uhrbat.evaluation.benchmarks import scoring
@@ -287,19 +288,15 @@ def test_published_figures_are_marked(folder):
 
 
 def test_the_command_line_checks_before_it_loads_a_model(folder, monkeypatch, capsys):
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    runner.add_arguments(parser)
-    given = ["lrs-vqa", "--questions", str(folder / "q.jsonl"), "--out", str(folder / "out")]
+    given = ["evaluate", "benchmark", "lrs-vqa", "--questions", str(folder / "q.jsonl"), "--out", str(folder / "out")]
     monkeypatch.setattr(runner.UHRBAT, "from_pretrained", lambda *_, **__: engine())
-    with pytest.raises(InputError, match="there is no file"):
-        runner.run(parser.parse_args(given))
+    images = ["--images", str(folder / "images")]
     row = {"question_id": "STAR_1", "image": "a.png", "category": "c", "text": "Q?", "ground_truth": "no"}
+    assert main(given) == 2
+    assert "there is no file" in capsys.readouterr().err
     (folder / "q.jsonl").write_text(json.dumps(row))
-    with pytest.raises(InputError, match="--budget"):
-        runner.run(parser.parse_args([*given, "--budget", "many"]))
-    with pytest.raises(InputError, match="give --budget"):
-        runner.run(parser.parse_args([*given, "--images", str(folder / "images")]))
-    assert runner.run(parser.parse_args([*given, "--images", str(folder / "images"), "--budget", "40", "--json"])) == 0
+    for more, message in ((["--budget", "many"], "--budget"), (images, "give --budget")):
+        assert main([*given, *more]) == 2
+        assert message in capsys.readouterr().err
+    assert main([*given, *images, "--budget", "40", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["answered"] == 1

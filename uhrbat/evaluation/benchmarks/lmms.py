@@ -19,6 +19,7 @@ from lmms_eval.models.registry_v2 import ModelManifest
 from PIL import Image
 from tqdm import tqdm
 
+from uhrbat.budget import read_budget
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.geometry import SCALES
@@ -51,11 +52,10 @@ class UHRBATForLmmsEval(lmms):
         importance, regions, order, seed, clusters, iterations, release."""
         super().__init__()
         self._rank, self._world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        self.model = UHRBAT.from_pretrained(pretrained, device, **({"bits": int(bits)} if bits else {}))
-        self.settings = Settings(**(asdict(self.model.settings) | settings))
-        numbers = tuple(int(part) for part in str(budget).split(":"))
-        self.budget = numbers if len(numbers) > 1 else numbers[0]
-        self.model.budgets(self.budget)
+        self.engine = UHRBAT.from_pretrained(pretrained, device, **({"bits": int(bits)} if bits else {}))
+        self.settings = Settings(**(asdict(self.engine.settings) | settings))
+        self.budget = read_budget(str(budget).replace(":", ","))
+        self.engine.budgets(self.budget)
         self._last: tuple[tuple, EncodedImage] | None = None
 
     def generate_until(self, requests) -> list[str]:
@@ -85,12 +85,12 @@ class UHRBATForLmmsEval(lmms):
         if self._last is None or self._last[0] != key:
             self._last = None
             if max(picture.size) <= 2 * SCALES[-1]:
-                scene = self.model.encode_canvas(canvas_of(picture))
+                scene = self.engine.encode_canvas(canvas_of(picture))
             else:
                 with tempfile.TemporaryDirectory() as folder:
                     path = Path(folder) / "image.tif"
                     picture.save(path)
-                    scene = self.model.encode(path, progress=None)
+                    scene = self.engine.encode(path, progress=None)
             self._last = (key, scene)
         return self._last[1]
 
