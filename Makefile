@@ -14,7 +14,7 @@ demo: $(VENV)/.run
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(PYTEST) -n 2 -m "$(FAST)"
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m "$(FAST)" --durations=10
 
 # Everything: under a quarter of an hour on two cores
 test: $(VENV)/.dev
@@ -24,7 +24,7 @@ test: $(VENV)/.dev
 
 # Everything but the page in a browser, with a report of what was run, as text and in htmlcov/
 coverage: $(VENV)/.dev
-	$(PYTEST) -n 2 -m "not browser" --cov --cov-report=term:skip-covered --cov-report=html
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m "not browser" --cov --cov-report=term:skip-covered --cov-report=html
 
 # The distribution's Chromium, for machines where Playwright's own cannot be downloaded or lacks libraries
 browser: $(VENV)/.dev

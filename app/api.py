@@ -9,17 +9,16 @@ import gradio as gr
 from anyio import to_thread
 
 from uhrbat.budget import Budget
-from uhrbat.choices import METHODS
 from uhrbat.errors import InputError, UHRBATError
 from uhrbat.geometry import Square
 from uhrbat.results import AskResult
 from uhrbat.serving.job import Job
 
 from . import examples
-from .explorer import DEFAULT, SWEEP, Explorer
+from .explorer import COMPARED, DEFAULT, SWEEP, Explorer
 from .export import plain
-from .ingest import Picture
-from .runs import Query
+from .state.pictures import Picture
+from .state.runs import Query
 
 
 def add(explorer: Explorer) -> None:
@@ -79,7 +78,7 @@ def add(explorer: Explorer) -> None:
         per_scale: list[int] | None = None,
         request: gr.Request | None = None,
     ) -> dict:
-        """Tell what became of an object's tokens under a question and a budget, and why.
+        """What became of an object's tokens under a question and a budget, and why.
 
         Args:
             image: an id that ingest returned, or the name of an example.
@@ -110,8 +109,8 @@ def add(explorer: Explorer) -> None:
             image: an id that ingest returned, or the name of an example.
             question: what to ask.
             budgets: total budgets.
-            truth: the true answer, if known, to tell which answers are correct.
-            boxes: evidence boxes, to tell how much of them is preserved.
+            truth: the true answer, if known, to mark which answers are correct.
+            boxes: evidence boxes, to measure how much of them is preserved.
         Returns:
             points: for each budget the answer, whether it is correct, evidence, tokens and seconds.
         """
@@ -123,7 +122,7 @@ def add(explorer: Explorer) -> None:
         image: str,
         question: str,
         budget: int = 3000,
-        methods: list[str] = list(METHODS),  # noqa: B006 - never changed; the API's documentation shows it
+        methods: list[str] = list(COMPARED),  # noqa: B006 - never changed; the API's documentation shows it
         boxes: list[list[float]] | None = None,
         request: gr.Request | None = None,
     ) -> dict:
@@ -134,7 +133,7 @@ def add(explorer: Explorer) -> None:
             question: what to ask.
             budget: tokens over all four scales.
             methods: which compressors.
-            boxes: evidence boxes, to tell how much of them each keeps.
+            boxes: evidence boxes, to measure how much of them each keeps.
         Returns:
             methods: for each the answer, evidence kept, tokens and seconds.
         """
@@ -156,14 +155,14 @@ class _Endpoints:
         self.explorer = explorer
 
     @staticmethod
-    async def run(start: Callable[[], Job], told: Callable[[Any], dict[str, Any]] = plain) -> dict[str, Any]:
+    async def run(start: Callable[[], Job], report: Callable[[Any], dict[str, Any]] = plain) -> dict[str, Any]:
         """Wait for a job without holding a thread, however many wait; its result as JSON, token arrays left out.
 
         What goes wrong reaches the client as one sentence.
         """
         try:
             job = await to_thread.run_sync(start)
-            return told(await _end_of(job))
+            return report(await _end_of(job))
         except UHRBATError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -220,7 +219,7 @@ async def _end_of(job: Job) -> Any:
 
 
 def _asked(result: AskResult) -> dict[str, Any]:
-    """What `ask` tells: all but the token maps."""
+    """What `ask` returns: all but the token maps."""
     answer = plain(result.answer)
     return {
         "answer": answer.pop("text"),

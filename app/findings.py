@@ -10,12 +10,12 @@ from typing import Any
 
 from uhrbat.errors import InputError
 from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, read_frontier, read_loss
+from uhrbat.worlds import files
+from uhrbat.worlds.files import WorldKey
 
-from . import scene_files
 from .examples import Example, from_item
-from .ingest import Picture, Shelf, Work
 from .paths import ASSETS
-from .scene_files import WorldKey
+from .state.pictures import Picture, Shelf, Work
 
 FOLDER = ASSETS / "findings"
 COMMANDS = {
@@ -62,7 +62,7 @@ class Findings:
 
 
 def load(folder: Path = FOLDER) -> Findings:
-    """The findings in a folder; read anew when a file has changed."""
+    """The findings in a folder; read again when a file has changed."""
     paths = {name: folder / f"{name}.json" for name in COMMANDS}
     return _load(tuple((path, path.stat().st_mtime_ns if path.is_file() else None) for path in paths.values()))
 
@@ -89,9 +89,7 @@ def open_scene(shelf: Shelf, key: WorldKey, found: Findings) -> Iterator[float |
     if known:
         yield known
         return
-    painting = Work(
-        lambda report, stopped: scene_files.make(key, shelf.folder, lambda share: report(share / 2), stopped)
-    )
+    painting = Work(lambda report, stopped: files.make(key, shelf.folder, lambda share: report(share / 2), stopped))
     yield from painting
     example = _example(shelf.folder, key, painting.outcome, misses)
     for step in shelf.ingest(example.path, example.title, example):

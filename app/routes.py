@@ -16,15 +16,15 @@ from starlette.routing import BaseRoute, Mount
 
 from uhrbat.budget import order_of_shares
 from uhrbat.errors import InputError
-from uhrbat.geometry import SCALES, Scale
+from uhrbat.geometry import Scale
 
-from . import examples, export, overlays, viewer
+from . import examples, export, overlays, panel
 from .findings import Findings
-from .ingest import Shelf
 from .paths import ASSETS
-from .runs import KeptRun, Runs
+from .state.pictures import Shelf
+from .state.runs import KeptRun, Runs
 
-PREFIX = f"/{viewer.PREFIX}"
+PREFIX = f"/{panel.PREFIX}"
 SCRIPTS = ASSETS / "viewer"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -61,13 +61,13 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
             "importance": overlays.importance_png,
             "region": overlays.region_png,
         }
-        return _picture(runs.get(id), (size, kind), lambda run: encode[kind](run.scale(size)))
+        return _picture(runs.get(id), (size, kind), lambda run: encode[kind](run.scale(size), run.geometry(size)))
 
     @router.get("/run/{id}/kinds/{key}/{size}.png")
     def kinds(id: str, key: str, size: int) -> Response:
         run = runs.get(id)
         found = run.kinds.get(key, {}).get(size) if run else None
-        return _gone() if found is None else _image(overlays.kind_png(found, size), "png")
+        return _gone() if found is None else _image(overlays.kind_png(found, run.geometry(size)), "png")
 
     @router.get("/run/{id}/figure-{size}.png")
     def figure(id: str, size: int) -> Response:
@@ -79,10 +79,14 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
         run, make = runs.get(id), export.FILES.get(file)
         return _gone() if run is None or make is None else _download(make(run), export.TYPES[Path(file).suffix])
 
-    @router.get("/shares.bin")
-    def shares() -> Response:
+    @router.get("/shares/{geometry}.bin")
+    def shares(geometry: str) -> Response:
+        try:
+            content = _shares(panel.scales_of(geometry))
+        except InputError:
+            return _gone()
         headers = {"Cache-Control": "public, max-age=3600", "Content-Encoding": "gzip"}
-        return Response(_shares(), media_type="application/octet-stream", headers=headers)
+        return Response(content, media_type="application/octet-stream", headers=headers)
 
     @router.get("/findings.json")
     def found() -> Response:
@@ -120,8 +124,7 @@ def _download(content: bytes | str, media_type: str) -> Response:
     return Response(content, media_type=media_type, headers={"Content-Disposition": "attachment"})
 
 
-@lru_cache(maxsize=1)
-def _shares() -> bytes:
+@lru_cache(maxsize=8)
+def _shares(scales: tuple[Scale, ...]) -> bytes:
     """One byte a token of a growing total budget, gzipped: the scale (0, 1, ...) that `split_budget` gives it to."""
-    owners = order_of_shares(tuple(Scale(size) for size in SCALES)).astype(np.uint8)
-    return gzip.compress(owners.tobytes(), 9, mtime=0)
+    return gzip.compress(order_of_shares(scales).astype(np.uint8).tobytes(), 9, mtime=0)

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 
-from uhrbat.serving.client import connect
+from uhrbat.serving.client.connect import connect
 from uhrbat.serving.limits import Limits
 
 from .explorer import Explorer

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support.golden import FOLDERS, SCALES, each, largest
+from tests.support.golden import FOLDERS, SCALES, each, largest, marks
 from uhrbat.checkpoints.layouts import published_name
 from uhrbat.engine import UHRBAT
 from uhrbat.network.text import clean_question
@@ -34,7 +34,9 @@ def scene_of(engine_of):
     return cache(lambda golden: engine_of(golden).encode_canvas(golden.canvas()))
 
 
-@pytest.fixture(params=FOLDERS, ids=str, scope="module")
+@pytest.fixture(
+    params=[pytest.param(golden, id=str(golden), marks=marks(golden)) for golden in FOLDERS], scope="module"
+)
 def golden(request):
     return request.param
 
@@ -137,7 +139,7 @@ def test_whole_runs(golden, engine_of, file, name):
     expected = theirs["step_logits"].clone()
     expected[0, model.codec.end] = logits[0][model.codec.end]  # -inf there: it may not come first
     assert largest(torch.stack(logits[:8]), expected) < 1e-4
-    assert selected.answer(max_new_tokens=8) == run["infer_result"]["answer"].strip()
+    assert selected.answer(max_new_tokens=8).text == run["infer_result"]["answer"].strip()
 
 
 def test_without_the_named_setting_chat_markers_stay_and_two_runs_are_equal(engine, scene):
@@ -147,7 +149,7 @@ def test_without_the_named_setting_chat_markers_stay_and_two_runs_are_equal(engi
     settings = Settings(importance="attention", order="mean", clusters=20)
     first = scene.ask("Where?", settings).regions
     scene._regions.clear()
-    scene._views.clear()
+    scene._questions.clear()
     again = scene.ask("Where?", settings).regions
     assert all(torch.equal(first[size], again[size]) for size in SCALES)
 

@@ -43,8 +43,8 @@ def read_budget(value: object) -> Budget:
         budget = int(value)  # type: ignore[call-overload]
     else:
         raise InputError(f"a budget of {_quoted(value)} is not usable: give a whole number of tokens")
-    if (sum(budget) if isinstance(budget, tuple) else budget) < 1:
-        raise InputError("a budget must be at least 1 token")
+    if total_of(budget) < 1:
+        raise InputError(f"a budget of {total_of(budget):,} tokens is not usable: give at least 1")
     return budget
 
 

@@ -89,6 +89,11 @@ class UHRBAT:
         return self.network.config.scales
 
     @property
+    def point_bins(self) -> int:
+        """Location bins an axis with which the model points before it answers; 0 if it does not."""
+        return self.network.config.point_bins
+
+    @property
     def parameters(self) -> int:
         """Number of the model's parameters."""
         return sum(value.numel() for value in self.network.parameters())

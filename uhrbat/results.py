@@ -152,8 +152,6 @@ class AnswerResult:
     budgets: tuple[int, ...]
     answer: Answer
     ledger: tuple[LedgerRow, ...]
-    kinds: dict[int, Array]
-    """Scale to uint8[N], every token's fate in this very selection."""
     caveat: str | None
     run: Run
 

@@ -9,10 +9,9 @@ from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from app.explorer import Explorer
+from app.explorer import COMPARED, Explorer
 from app.page import build, launch_options
 from tests.support.fake_worker import FakeWorker
-from uhrbat.choices import METHODS
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +104,9 @@ def test_uploads_that_do_not_fit_are_refused_before_they_are_written(client, wid
     folder = Path(get_upload_folder())
     before = set(folder.iterdir())
     with monkeypatch.context() as full:
-        full.setattr("app.uploads.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
+        full.setattr("app.state.uploads.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
         assert (upload().status_code, upload().text.split(":")[0]) == (507, "The disk is full")
-    monkeypatch.setattr("app.uploads._FORM", -(2**40))
+    monkeypatch.setattr("app.state.uploads._FORM", -(2**40))
     assert upload().status_code == 413 and "accepted" in upload().text
     assert set(folder.iterdir()) == before
 
@@ -119,12 +118,12 @@ def test_inspect_sweep_and_compare_an_example(client):
     points = client.predict(**asked, budgets=[100, 2000], truth="four", api_name="/sweep")["points"]
     assert [point["correct"] for point in points] == [True, False]
     methods = client.predict(**asked, api_name="/compare")["methods"]
-    assert [method["method"] for method in methods] == list(METHODS)
+    assert [method["method"] for method in methods] == list(COMPARED)
 
 
 @pytest.mark.parametrize(
     "wrong, message",
-    [({"image": "nobody"}, "no image 'nobody'"), ({"question": " "}, "empty"), ({"budget": 0}, "1 to 131,328"),
+    [({"image": "nobody"}, "no image 'nobody'"), ({"question": " "}, "empty"), ({"budget": 0}, "0 tokens"),
      ({"budget": 131_329}, "1 to 131,328"), ({"seed": -1}, "seed")],
 )  # fmt: skip
 def test_wrong_input_reaches_the_client_as_a_sentence(client, wrong, message):
@@ -135,7 +134,7 @@ def test_wrong_input_reaches_the_client_as_a_sentence(client, wrong, message):
 def test_compared_methods_are_those_of_the_library():
     from uhrbat.selection import baselines
 
-    assert set(METHODS) - {"uhrbat"} <= set(baselines.BASELINES)
+    assert set(COMPARED) - {"uhrbat"} <= set(baselines.BASELINES)
 
 
 def test_many_waiting_callers_do_not_hold_the_page(explorer_of, wide_photo):

@@ -21,6 +21,12 @@ BLOCK = 6
 CAVEAT = "nano was trained on generated scenes only; its answers on other images mean little."
 
 
+STAGES = {
+    "encode": ("read", "encode"),
+    "ask": ("read", "encode", "score", "partition", "rank", "prefill", "decode"),
+}
+
+
 class FakeWorker(Worker):
     """Scores by a hash of the question, merges in blocks, says "four" below 1,000 tokens and "five" above."""
 
@@ -51,6 +57,9 @@ class FakeWorker(Worker):
                 regions=("kmeans", "grid", "sam", "none"),
                 knows_photographs=False,
                 scales=SCALES,
+                tile=336,
+                tile_grid=24,
+                point_bins=64,
                 default_settings=Settings(),
                 parameters=9_000_000,
                 bytes_per_token=6144,
@@ -66,7 +75,8 @@ class FakeWorker(Worker):
             raise InputError("The worker does not hold this image.")
         if request.settings.model != "nano":
             raise InputError(f"model '{request.settings.model}' is not offered here; choose one of nano")
-        clean_question(request.question)
+        if action != "encode":
+            clean_question(request.question)
         self.requests.append((action, request))
         job: Job[Any] = Job()
         stop = threading.Event()
@@ -76,9 +86,7 @@ class FakeWorker(Worker):
 
     def _work(self, action: str, request: Request, job: Job, stop: threading.Event) -> None:
         try:
-            for stage in ("read", "encode", "score", "partition", "rank", "prefill", "decode"):
-                if action != "ask" and stage not in ("prefill", "decode"):
-                    continue
+            for stage in STAGES.get(action, ("prefill", "decode")):
                 for step in range(self.steps):
                     job.emit(results.Progress(stage, (step + 1) / self.steps))
                     if stop.wait(self.step_seconds):

@@ -151,6 +151,12 @@ class ModelInfo(Message):
     """The partitions that the worker can make; none are told by one of an older release."""
     knows_photographs: bool | None = None
     scales: tuple[int, ...] | None = None
+    tile: int | None = None
+    """Side of a tile in pixels."""
+    tile_grid: int | None = None
+    """Tokens a side of a tile."""
+    point_bins: int | None = None
+    """Location bins an axis with which the model points; 0 if it does not point."""
     default_settings: Settings | None = None
     parameters: int | None = None
     bytes_per_token: int | None = None

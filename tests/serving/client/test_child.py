@@ -25,6 +25,8 @@ from uhrbat.serving.protocol import Health
 from uhrbat.serving.server.models import Offer
 from uhrbat.serving.server.service import Service
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT = 120
 

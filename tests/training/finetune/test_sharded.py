@@ -21,6 +21,8 @@ pytest.importorskip("accelerate")
 from tests.support.finetuning import released, settings  # noqa: E402
 from uhrbat.training.finetune.train import FSDP_CONFIG, Trainer  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 HOW = ["--batch", "4", "--save-every", "2", "--random-budgets", "16,64", "--lr", "3e-3", "--lr-modules", "3e-3"]
 SECONDS = 600
 

@@ -29,7 +29,7 @@ from uhrbat.evaluation.loss import report as loss_report
 from uhrbat.evaluation.loss.pairs import Case, cases, evidence_without, scenes_without
 from uhrbat.evaluation.seeds import Seeds
 from uhrbat.question import Question
-from uhrbat.selection.evidence import PRESERVED
+from uhrbat.selection.evidence import KEPT
 from uhrbat.settings import Settings
 from uhrbat.worlds import World, phrase
 
@@ -140,7 +140,7 @@ def _cause(view: Question, boxes: list, budget: int) -> tuple[int | None, str, s
         return None, MODEL_ITSELF, "The answer needs no object here."
     fates = [view.fate(box, budget) for box in boxes]
     for place, fate in enumerate(fates):
-        if fate.cause != PRESERVED:
+        if fate.cause != KEPT:
             return place, fate.cause, fate.verdict
     place = min(range(len(boxes)), key=lambda one: max(boxes[one][2] - boxes[one][0], boxes[one][3] - boxes[one][1]))
     return place, MODEL_ITSELF, fates[place].verdict

@@ -14,6 +14,7 @@ from typing import Any
 from uhrbat.checkpoints import hub
 from uhrbat.choices import DEFAULT_MODEL, REGIONS
 from uhrbat.errors import InputError
+from uhrbat.geometry import TILE, TILE_GRID
 from uhrbat.results import Progress
 from uhrbat.serving.protocol import ModelInfo, Settings
 
@@ -167,6 +168,9 @@ class Models:
             regions=self.regions,
             knows_photographs=model.knows_photographs,
             scales=tuple(model.scales),
+            tile=TILE,
+            tile_grid=TILE_GRID,
+            point_bins=model.point_bins,
             default_settings=Settings(
                 model=name,
                 importance=chosen.importance,

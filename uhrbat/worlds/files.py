@@ -1,6 +1,6 @@
-"""Generated scenes made on demand: in a process of their own, so that painting one never holds up the page.
+"""Worlds made on demand, in a process of their own, so that painting one never holds up whoever waits.
 
-python -m app.scene_files 2000001 FOLDER --without 4
+python -m uhrbat.worlds.files 2000001 FOLDER --without 4
 """
 
 import argparse
@@ -15,22 +15,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from uhrbat.errors import Cancelled, ImageError
 from uhrbat.imagery.provenance import save_world
-from uhrbat.worlds import generate
-
-from .examples import scene_item
-from .paths import PACKAGE
+from uhrbat.worlds import World, generate
 
 _TICK = 0.1
 
 
 @dataclass(frozen=True)
 class WorldKey:
-    """Which scene: a seed, and the objects left out."""
+    """Which world: a seed, and the objects left out."""
 
     seed: int
     without: tuple[int, ...] = ()
@@ -42,7 +40,7 @@ class WorldKey:
 
     @classmethod
     def parse(cls, name: str) -> "WorldKey | None":
-        """The scene of this name, or None where it is no such name."""
+        """The world of this name, or None where it is no such name."""
         if not re.fullmatch(r"scene(-\d{1,9}){1,9}", name):
             return None
         seed, *without = map(int, name.split("-")[1:])
@@ -50,13 +48,20 @@ class WorldKey:
 
 
 def make(key: WorldKey, folder: Path, report: Callable[[float], None], stopped: Callable[[], bool]) -> dict:
-    """Make a scene in a child process: a PNG and, beside it, what is true of it as examples.json lists it.
+    """Make a world in a child process: a PNG and, beside it, what is true of it as examples.json lists it.
 
     Returns the latter. report gets fractions (0..1); Cancelled once `stopped()`; ImageError where it fails.
     """
-    module = f"{PACKAGE.name}.scene_files"
-    command = [sys.executable, "-m", module, str(key.seed), str(folder), "--without", *map(str, key.without)]
-    child = subprocess.Popen(command, cwd=PACKAGE.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [
+        sys.executable,
+        "-m",
+        "uhrbat.worlds.files",
+        str(key.seed),
+        str(folder),
+        "--without",
+        *map(str, key.without),
+    ]
+    child = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     os.set_blocking(child.stdout.fileno(), False)
     try:
         while child.poll() is None:
@@ -67,13 +72,32 @@ def make(key: WorldKey, folder: Path, report: Callable[[float], None], stopped: 
             time.sleep(_TICK)
         if child.returncode:
             said = child.stderr.read().decode(errors="replace").strip().splitlines()
-            raise ImageError(f"Scene {key.seed} could not be made: {said[-1] if said else child.returncode}.")
+            raise ImageError(f"world {key.seed} could not be made: {said[-1] if said else child.returncode}.")
         return json.loads((folder / f"{key.name}.json").read_text())
     finally:
         with contextlib.suppress(ProcessLookupError):
             child.kill()
         child.communicate()
         _unfinished(key, folder, child.pid).unlink(missing_ok=True)
+
+
+def world_item(world: World) -> dict[str, Any]:
+    """Seed, size, land cover and objects of a world, as examples.json lists them."""
+    return {
+        "seed": world.seed,
+        "size": world.size,
+        "land_cover": world.land_cover,
+        "objects": [
+            {"kind": item.kind, "color": item.color, "box": [int(value) for value in item.box]}
+            for item in world.objects
+        ],
+    }
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment, with this library in reach of the child."""
+    root = str(Path(__file__).resolve().parents[2])
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
 
 
 def _unfinished(key: WorldKey, folder: Path, process: int) -> Path:
@@ -90,13 +114,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     key = WorldKey(args.seed, tuple(args.without))
     print(0.1, flush=True)
-    scene = generate(key.seed, without=key.without)
+    world = generate(key.seed, without=key.without)
     print(0.6, flush=True)
     path, part = args.folder / f"{key.name}.png", _unfinished(key, args.folder, os.getpid())
-    save_world(Image.fromarray(scene.image), part)
+    save_world(Image.fromarray(world.image), part)
     part.replace(path)
-    told = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **scene_item(scene)}
-    (args.folder / f"{key.name}.json").write_text(json.dumps(told))
+    item = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **world_item(world)}
+    (args.folder / f"{key.name}.json").write_text(json.dumps(item))
 
 
 if __name__ == "__main__":

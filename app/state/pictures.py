@@ -1,4 +1,4 @@
-"""From a file to a picture that can be shown: checked, tiled, known to the worker, and let go in time."""
+"""Pictures that pages show: a file is checked, tiled and given to the worker, and released when nobody looks at it."""
 
 import atexit
 import logging
@@ -19,7 +19,7 @@ from uhrbat.imagery import ImageInfo, TileReader, open_image, with_stretch, writ
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.limits import Limits
 
-from .examples import Example
+from ..examples import Example
 
 logger = logging.getLogger(__name__)
 _TICK = 0.12
@@ -67,7 +67,7 @@ class Picture:
 class Shelf:
     """All pictures that pages show now.
 
-    Uploaded ones are let go when nobody has looked at them for `limits.tiles_hours` and, from the longest unused on,
+    Uploaded ones are released when nobody has looked at them for `limits.tiles_hours` and, from the longest unused on,
     where their tiles exceed `limits.tiles_bytes`.
     """
 
@@ -152,7 +152,7 @@ class Shelf:
             raise
 
     def expire(self) -> None:
-        """Let go of uploaded pictures that have expired or are over the quota, and of their tiles."""
+        """Release uploaded pictures that have expired or are over the quota, and of their tiles."""
         oldest = time.monotonic() - 3600 * self.limits.tiles_hours
         with self._lock:
             uploads = sorted((p for p in self._pictures.values() if not p.stays), key=lambda p: p.used, reverse=True)
@@ -161,11 +161,11 @@ class Shelf:
             for picture in old:
                 del self._pictures[picture.id]
         for picture in old:
-            logger.info("letting go of picture %s", picture.id)
+            logger.info("releasing picture %s", picture.id)
             self._remove(picture)
 
     def close(self) -> None:
-        """Let go of every picture."""
+        """Release every picture."""
         with self._lock:
             pictures, self._pictures = list(self._pictures.values()), {}
         for picture in pictures:

@@ -4,25 +4,23 @@ from typing import Any
 
 from uhrbat.answers import same_answer
 
-from .examples import Example, KnownQuestion
-
-_CELL = 1 / 32
-"""Points are location tokens: one of 32 x 32 places over the scene."""
+from ..examples import Example, KnownQuestion
 
 
 def points(
-    pointed: tuple[tuple[float, float], ...], example: Example | None, known: KnownQuestion | None, side: int
+    pointed: tuple[tuple[float, float], ...], example: Example | None, known: KnownQuestion | None, cell: float
 ) -> list[dict[str, Any]]:
     """The model's points, and the evidence it missed where the evidence is known.
 
-    A point finds an object when it lies within one location cell of its box; each object is found once.
+    A point finds an object when it lies within one location cell of its box (`cell`: its side in image pixels, from the
+    model); each object is found once.
     """
     if not (example and known):
         return [{"x": x, "y": y, "status": "pointed", "label": "the model points here"} for x, y in pointed]
     left = {index: example.objects[index] for index in known.evidence}
     marks = []
     for x, y in pointed:
-        near = [(distance, i) for i in left if (distance := _distance((x, y), left[i].box)) <= side * _CELL]
+        near = [(distance, i) for i in left if (distance := _distance((x, y), left[i].box)) <= cell]
         if near:
             item = left.pop(min(near)[1])
             marks.append({"x": x, "y": y, "status": "found", "label": f"found: {_name(item)}"})

@@ -1,7 +1,7 @@
 """The shipped examples: scenes of nano's own world, each chosen because the present nano shows on it what it is to teach.
 
-    python -m app.make_examples           tell, for every question, what nano answers and the fate of its evidence
-    python -m app.make_examples --make    choose scenes and questions anew and write them to assets/examples
+    python -m tools.make_examples           tell, for every question, what nano answers and the fate of its evidence
+    python -m tools.make_examples --make    choose scenes and questions anew and write them to assets/examples
 
 Both end with exit code 1 where an example does not teach what it is there for. `--only NAME` keeps to one.
 """
@@ -15,12 +15,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from app import examples
+from tools.make_examples.lessons import PLANS, Plan, Shown, show, table
 from uhrbat import UHRBAT
 from uhrbat.worlds import EXAMPLE_SEEDS, World, generate
+from uhrbat.worlds.files import world_item
 from uhrbat.worlds.questions import WorldQuestion, questions
-
-from . import examples
-from .lessons import PLANS, Plan, Shown, show, table
 
 _ASKED = 40
 
@@ -99,7 +99,7 @@ class _Candidate:
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "budget": self.plan.budget,
             "method": {"importance": self.plan.importance} if self.plan.importance else {},
-            **examples.scene_item(self.scene),
+            **world_item(self.scene),
             "questions": [
                 {"text": asked.text, "type": asked.type, "answer": asked.answer, "evidence": list(asked.evidence)}
                 for asked in suggested(first, self.asked)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from app import examples
-from app.ingest import Picture, Shelf
+from app.state.pictures import Picture, Shelf
 from uhrbat.errors import Cancelled, ImageError, InputError, WorkerError
 from uhrbat.serving.limits import Limits
 
@@ -61,7 +61,7 @@ def test_leaving_early_stops_the_work(explorer, tmp_path, monkeypatch):
                 stopped.append(True)
                 raise Cancelled("stopped")
 
-    monkeypatch.setattr("app.ingest.write_pyramid", slow)
+    monkeypatch.setattr("app.state.pictures.write_pyramid", slow)
     path = tmp_path / "slow.png"
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(path)
     work = explorer.shelf.ingest(path)
@@ -105,7 +105,7 @@ def test_a_full_disk_is_told(explorer, wide_photo, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.ingest.write_pyramid", full)
+    monkeypatch.setattr("app.state.pictures.write_pyramid", full)
     with pytest.raises(ImageError, match="No space left"):
         list(explorer.shelf.ingest(wide_photo))
 

@@ -2,9 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.lessons import BUDGETS, PLANS, Shown, table
-from app.make_examples import suggested
-from uhrbat.selection.evidence import AVERAGED, PRESERVED
+from tools.make_examples.__main__ import suggested
+from tools.make_examples.lessons import BUDGETS, PLANS, Shown, table
+from uhrbat.selection.evidence import AVERAGED, KEPT
 
 PLAN = {plan.name: plan for plan in PLANS}
 
@@ -16,7 +16,7 @@ def shown(least=100, wrong_below=0, pixels=6.0, names=("red car",), text="Where 
         text=text, type="color", truth="red", names=names, pixels=pixels, least=least,
         answers={k: "Red " if k >= wrong_below else "blue" for k in budgets},
         preserved={k: k >= least for k in budgets},
-        causes={k: (PRESERVED if k >= least else AVERAGED,) for k in budgets}, by_default=by_default,
+        causes={k: (KEPT if k >= least else AVERAGED,) for k in budgets}, by_default=by_default,
     )  # fmt: skip
 
 

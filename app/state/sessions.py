@@ -1,12 +1,15 @@
 """What each open page is looking at, kept on the server and forgotten when the page closes."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from uhrbat.errors import InputError
+from uhrbat.results import EncodeResult
+from uhrbat.serving.job import Job
 
-from .ingest import Picture
+from .pictures import Picture
 from .runs import KeptRun
 
 
@@ -19,7 +22,37 @@ class Session:
     run: KeptRun | None = None
     box: tuple | None = None
     """The box last inspected."""
+    encoding: Job[EncodeResult] | None = None
+    """The picture being encoded ahead of the first question."""
     _stop: Callable[[], None] | None = None
+    _working: int = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is under way."""
+        return self._working > 0
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """A question is under way."""
+        self._working += 1
+        try:
+            yield
+        finally:
+            self._working -= 1
+
+    def encode(self, job: Job[EncodeResult]) -> None:
+        """A picture is encoded ahead; one before it is no longer wanted."""
+        if self.encoding is not None:
+            self.encoding.cancel()
+        self.encoding = job
+
+    def leave(self) -> None:
+        """Stop everything: another picture comes, or the page is closed."""
+        self.stop()
+        if self.encoding is not None:
+            self.encoding.cancel()
+            self.encoding = None
 
     def start(self, stop: Callable[[], None]) -> None:
         """Something long begins, which `stop` would stop; what was under way before is stopped now."""
@@ -62,4 +95,4 @@ class Sessions:
         with self._lock:
             session = self._sessions.pop(id, None)
         if session:
-            session.stop()
+            session.leave()

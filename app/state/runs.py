@@ -4,15 +4,17 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from uhrbat.errors import InputError
+from uhrbat.geometry import Scale, Square
 from uhrbat.results import AskResult, CompareResult, InspectResult, ScaleMap, SweepResult
 
-from .examples import KnownQuestion
-from .ingest import Picture
+from ..examples import KnownQuestion
+from .pictures import Picture
 
 _KEPT = 64
 _KEPT_KINDS = 20
@@ -26,6 +28,14 @@ class Query:
     picture: Picture
     question: str
     settings: dict[str, Any]
+    scales: tuple[Scale, ...]
+    """Of the model that it is asked of."""
+
+    @cached_property
+    def square(self) -> Square:
+        """The picture's square, as the model sees it."""
+        info, first = self.picture.info, self.scales[0]
+        return Square(info.width, info.height, tuple(s.size for s in self.scales), first.tile, first.tile_grid)
 
     @property
     def known(self) -> KnownQuestion | None:
@@ -60,7 +70,14 @@ class KeptRun(Query):
         for scale in self.asked.scales:
             if scale.size == size:
                 return scale
-        raise InputError(f"There is no scale {size}.")
+        raise InputError(f"there is no scale {size}")
+
+    def geometry(self, size: int) -> Scale:
+        """The scale of a size; InputError where there is none."""
+        for scale in self.scales:
+            if scale.size == size:
+                return scale
+        raise InputError(f"there is no scale {size}")
 
     def keep_kinds(self, kinds: dict[int, np.ndarray]) -> str:
         """Keep the fates of one selection (scale to uint8[N]) and give the key to fetch them by."""

@@ -71,7 +71,7 @@ class Plan:
 
     def caption_of(self, shown: Shown) -> str:
         """The caption, with the numbers of what was measured."""
-        lost = next((cause for cause in shown.causes[self.budget] if cause != evidence.PRESERVED), evidence.PRESERVED)
+        lost = next((cause for cause in shown.causes[self.budget] if cause != evidence.KEPT), evidence.PRESERVED)
         return self.caption.format(
             it=" and ".join(dict.fromkeys(shown.names)),
             pixels=f"{shown.pixels:.0f}",
@@ -182,7 +182,7 @@ def show(
 
 
 def _all_preserved(causes: Iterable[str]) -> bool:
-    return all(cause == evidence.PRESERVED for cause in causes)
+    return all(cause == evidence.KEPT for cause in causes)
 
 
 def table(name: str, shown: Shown, plan: Plan | None = None) -> str:
