@@ -15,7 +15,7 @@ _HEAD = "# Made by python -m tools.requirements from pyproject.toml"
 
 
 def files() -> dict[str, str]:
-    """{name: text} of every requirements file. Each includes that of the plain dependencies, or of the extra it names."""
+    """{name: text} of every requirements file. Extras include the plain dependencies, or the extra that they name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = {"requirements.txt": _lines(project["dependencies"])}
     for extra, listed in project["optional-dependencies"].items():

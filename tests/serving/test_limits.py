@@ -60,4 +60,4 @@ def test_telling_what_is_offered_imports_no_transformers():
 
 
 def test_the_partitions_that_are_told_are_the_engine_s():
-    assert REGIONS == SETTINGS["regions"]
+    assert SETTINGS["regions"] == REGIONS

@@ -11,7 +11,9 @@ import click
 class Commands(click.Group):
     """Commands by name, each the `command` of a module; aliases are found but not listed."""
 
-    def __init__(self, name: str, modules: Mapping[str, str], aliases: Mapping[str, str] | None = None, *, help: str):
+    def __init__(
+        self, name: str, modules: Mapping[str, str], aliases: Mapping[str, str] | None = None, *, help: str
+    ) -> None:
         super().__init__(name, help=help, no_args_is_help=False)
         self.modules, self.aliases = modules, aliases or {}
 

@@ -1,8 +1,8 @@
-"""Generated scenes, encoded, and kept in a folder: a second run over the same vision tower does not encode again.
+"""Generated worlds, encoded, and kept in a folder: a second run over the same vision tower does not encode again.
 
-What is kept is the tower's features as float16, which every run works with, whether it keeps them or not; embeddings and
-similarity vectors are made from them anew, so that only another tower makes what is kept useless. A scene of 4,032 px
-takes 50 MB at nano's width of 192.
+What is kept is the tower's features as float16, which every run works with, whether it keeps them or not; embeddings
+and similarity vectors are computed from them each time, so that only another tower makes what is
+kept useless. A world of 4,032 px takes 50 MB at nano's width of 192.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _read(path: Path) -> tuple[World, dict[int, Tensor]] | None:
     try:
         with safe_open(path, "pt") as file:
             told = json.loads(file.metadata()["scene"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file}
     except (OSError, SafetensorError):
         return None
     objects = tuple(WorldObject(**item | {"box": tuple(item["box"])}) for item in told["objects"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def answer_scene(
     return out
 
 
-def share(values) -> float | None:
+def share(values: Iterable[float]) -> float | None:
     values = list(values)
     return round(float(np.mean(values)), 4) if values else None
 

@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_a_choice_is_right_when_it_names_the_true_letters(answer, truth, right):
 class FakeWordNet:
     """Two words of one meaning and one nearby."""
 
-    meanings = {"ship": "vessel.n", "vessel": "vessel.n", "boat": "boat.n"}
+    meanings: ClassVar = {"ship": "vessel.n", "vessel": "vessel.n", "boat": "boat.n"}
 
     def synsets(self, word):
         kind = self.meanings.get(word)
@@ -156,7 +157,8 @@ def test_xlrs_bench_is_read_from_parquet(folder):
 
 def test_mme_realworld_keeps_its_remote_sensing_part(folder):
     record = {
-        "Question_id": "perception/remote/1", "Image": "a.png", "Text": "What is it?", "Question Type": "Multiple Choice",
+        "Question_id": "perception/remote/1", "Image": "a.png", "Text": "What is it?",
+        "Question Type": "Multiple Choice",
         "Answer choices": list(OPTIONS), "Ground truth": "B", "Category": "Color", "Subtask": "Remote Sensing",
         "Task": "Perception",
     }  # fmt: skip
@@ -193,7 +195,8 @@ def test_rshr_bench_with_options_listed_named_or_absent(folder):
     (folder / "dataset.json").write_text(json.dumps({"data": records}))
     one, two, three, four = read_items(BENCHMARKS["rshr-bench"], folder / "dataset.json", folder)
     assert one.prompt == (
-        "What is it?\nA. A harbour\nB. A farm\nSelect the best answer based on the image. Answer with the option letter only."
+        "What is it?\nA. A harbour\nB. A farm\n"
+        "Select the best answer based on the image. Answer with the option letter only."
     )
     assert (one.group, two.group, three.group) == ("Perception", "Reasoning", "other")
     assert "You should choose multiple answers." in two.prompt and two.truth == "AB"

@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
 from lmms_eval.models.registry_v2 import ModelManifest
 from PIL import Image
@@ -45,7 +46,7 @@ class UHRBATForLmmsEval(lmms):
         device: str = "auto",
         budget: str | int = 3000,
         bits: int | None = None,
-        batch_size: int = 1,
+        batch_size: int = 1,  # noqa: ARG002 (lmms-eval passes it to every model)
         **settings,
     ) -> None:
         """pretrained: nano, a folder or a Hub id. budget: a total, or one number a scale joined by colons. settings:
@@ -58,7 +59,7 @@ class UHRBATForLmmsEval(lmms):
         self.engine.budgets(self.budget)
         self._last: tuple[tuple, EncodedImage] | None = None
 
-    def generate_until(self, requests) -> list[str]:
+    def generate_until(self, requests: list[Instance]) -> list[str]:
         """Greedy answers, one a request, cut at the request's stop strings."""
         answers = []
         for request in tqdm(requests, desc="uhrbat", disable=self.rank > 0):
@@ -94,10 +95,10 @@ class UHRBATForLmmsEval(lmms):
             self._last = (key, scene)
         return self._last[1]
 
-    def loglikelihood(self, requests) -> list[tuple[float, bool]]:
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Not offered: the tasks this model is for are answered in words."""
         raise NotImplementedError("uhrbat answers in words: choose a task whose output_type is generate_until")
 
-    def generate_until_multi_round(self, requests) -> list[str]:
+    def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
         """Not offered: a question is asked once, of one image."""
         raise NotImplementedError("uhrbat answers one question about one image: choose a task of a single round")

@@ -194,8 +194,8 @@ def make_report(name: str, items: list[Item], answers: dict[str, dict]) -> dict:
     }
     if name == "lrs-vqa" and wordnet() is None:
         report["note"] = (
-            "exact matches only, where the benchmark counts synonyms too: nltk or its WordNet is missing (pip install nltk, "
-            "python -m nltk.downloader wordnet; then start anew in another folder)"
+            "exact matches only, where the benchmark counts synonyms too: nltk or its WordNet is missing "
+            "(pip install nltk, python -m nltk.downloader wordnet; then start again in another folder)"
         )
     return report
 
@@ -226,4 +226,4 @@ def table(report: dict) -> str:
     ]
     if report["evidence_preserved"] is not None:
         lines.append(f"{'evidence preserved':<48}{report['evidence_preserved']:7.2f}")
-    return "\n".join(lines + [report["note"]] if "note" in report else lines)
+    return "\n".join([*lines, report["note"]] if "note" in report else lines)

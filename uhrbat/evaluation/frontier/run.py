@@ -36,7 +36,7 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: the evidence of `methods` at `budgets`; the answers of some of them, and the default's at `wide`."""
+    """What is measured: evidence of `methods` at `budgets`; answers of some of them, and the default's at `wide`."""
 
     methods: tuple[Method, ...]
     budgets: tuple[int, ...]

@@ -2,9 +2,9 @@
 
     python -m uhrbat evaluate loss --scenes 100 --out runs/loss --photographs ../shared/data/real/brighton
 
-Of each scene there is a pair, with and without the object that decides a question, every other pixel equal. Each loss is
-told with its cause as the inspector tells it, and proved by forcing the evidence in at the same budget. The widest
-budget is answered with the model's defaults; the compressed ones with another importance where one is given
+Of each world there is a pair, with and without the object that decides a question, every other pixel equal. Each loss
+is reported with its cause as the inspector gives it, and proved by forcing the evidence in at the same budget. The
+widest budget is answered with the model's defaults; the compressed ones with another importance where one is given
 (`--importance attention`, as the released code scores).
 """
 
@@ -48,15 +48,13 @@ def measure(
     scene, encoded = encoder.scene(seed)
     decided = cases(scene, seed, pairs)
     with_object = [case for index in decided for case in decided[index]]
-    rows = _answered(
-        encoded, scene, with_object, [case.question.answer for case in with_object], budgets, wide, settings
-    )
+    rows = _answered(encoded, with_object, [case.question.answer for case in with_object], budgets, wide, settings)
     for case, row in zip(with_object, rows):
         boxes = scene.boxes(case.question)
         _explain(encoded, scene, case, row, list(boxes), case.question.evidence, settings)
     for index, changed in scenes_without(encoder, scene, encoded, list(decided)):
         others = [case for case in decided[index] if case.truth_without]
-        absent = _answered(changed, scene, others, [case.truth_without for case in others], budgets, wide, settings)
+        absent = _answered(changed, others, [case.truth_without for case in others], budgets, wide, settings)
         for case, row in zip(others, absent):
             row["without"] = [index]
             left = [one for one in case.question.evidence if one != index]
@@ -67,7 +65,6 @@ def measure(
 
 def _answered(
     encoded: EncodedImage,
-    scene: World,
     asked: list[Case],
     truths: list[str],
     budgets: list[int],

@@ -2,7 +2,7 @@
 
     python -m uhrbat train --data ft.json --images images --model RL-MIND/UHR-BAT --out runs/ft
     accelerate launch -m uhrbat train ...        # a batch shared out over the GPUs, by accelerate's own configuration
-    accelerate launch --config_file uhrbat/training/finetune/fsdp.yaml --num_processes 8 -m uhrbat train ...    # the weights too
+    accelerate launch --config_file uhrbat/training/finetune/fsdp.yaml -m uhrbat train ...    # the weights, too
     ACCELERATE_USE_CPU=1 torchrun --standalone --nproc-per-node 2 -m uhrbat train ...    # on CPUs
 
 The vision tower stays as it is. Started again with the same --out it goes on from its last checkpoint as if it had

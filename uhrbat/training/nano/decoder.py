@@ -2,9 +2,9 @@
 
 A sample (bank_samples.py) is a sparse scene of the bank and a dozen questions at once: image tokens do not see one
 another or the text ("self" attention), so one pass over them serves every question (a block mask keeps the questions
-apart). Targets list the evidence as location tokens, roughly in reading order, then the answer (nano.md, "Point, then answer").
-A second loss pulls the last layer's attention of the last prompt token to the evidence, in some samples over the
-coarsest scale alone, so that `attention` importance has a meaning. Run it again with the same --out to resume; under
+apart). Targets list the evidence as location tokens, roughly in reading order, then the answer. A
+second loss pulls the last layer's attention of the last prompt token to the evidence, in some samples over the coarsest
+scale alone, so that `attention` importance has a meaning. Run it again with the same --out to resume; under
 `python -m torch.distributed.run --nproc-per-node N -m uhrbat.training.nano.decoder` N processes share every step.
 """
 
