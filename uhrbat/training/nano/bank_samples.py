@@ -40,8 +40,8 @@ class Sample:
 
     Tokens: features [n, width], level, xy, owner (object or -1), center (holds its object's centre). Regions, each as
     some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. disorder [objects]: how many rows
-    each is moved by in the order of the lists. likeness [questions, n]: of each token with each question; of regions it is
-    lowest. blind: places are not learnt. coarse: only attention is, and no likeness is given.
+    each is moved by in the order of the lists. likeness [questions, n]: of each token with each question; of regions it
+    is lowest. blind: places are not learnt. coarse: only attention is, and no likeness is given.
     """
 
     features: np.ndarray
@@ -210,10 +210,11 @@ class SampleDrawer:
 class Batch:
     """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2]; merged
     float[B, r, m, width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; likeness
-    float[B, q, n + r]; ids, labels, block, position int[B, T], weight float[B, T] of each label in the loss. Rows of text whose attention is
-    taught, as (sample, row, image tokens): asked: the last prompt token and all evidence; pointing: what predicts a
-    location token or the colour, and the tokens of the object. listed: where a point is complete, as (sample, row, (x,
-    y))."""
+    float[B, q, n + r]; ids, labels, block, position int[B, T], weight float[B, T] of each label in the loss. Rows of
+    text whose attention is taught, as (sample, row, image tokens): asked: the last prompt token and all evidence;
+    pointing: what predicts a location token or the colour, and the tokens of the object. listed: where a point is
+    complete, as (sample, row, (x, y)).
+    """
 
     features: Tensor
     level: Tensor
