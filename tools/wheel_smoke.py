@@ -7,6 +7,7 @@ python -m tools.wheel_smoke --venv FOLDER      keep the environment there, and u
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -21,6 +22,8 @@ import urllib.request
 import venv
 import zipfile
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 HOLDS = (
@@ -128,7 +131,9 @@ def explore(python: Path, folder: Path) -> str:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [str(python.with_name("uhrbat")), "explore", "--port", str(port)]
-    page = subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.DEVNULL)
+    log = folder.with_name("page.log")
+    with log.open("w") as errors:
+        page = subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.DEVNULL, stderr=errors)
     try:
         home = _wait_for(f"http://127.0.0.1:{port}/", page)
         if "UHR-BAT Explorer" not in home:
@@ -137,12 +142,26 @@ def explore(python: Path, folder: Path) -> str:
         for path in ("viewer.js", "explorer.css"):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/gradio_api/uhr/assets/{path}") as answer:
                 sizes[path] = len(answer.read())
+        worker = _wait_for_worker(page.pid)
     finally:
         page.send_signal(signal.SIGTERM)
         code = page.wait(30)
-    if code:
-        raise SystemExit(f"the page ended with {code}")
-    return f"page of {len(home):,} characters; {sizes}"
+    said = log.read_text()
+    if code or "Traceback" in said:
+        raise SystemExit(f"the page ended with {code}: {said[-2000:]}")
+    return f"page of {len(home):,} characters, {sizes}; its worker: {worker}"
+
+
+def _wait_for_worker(page: int) -> str:
+    """The command of the page's worker, once the page has started it."""
+    began = time.monotonic()
+    while time.monotonic() - began < START_SECONDS:
+        for child in psutil.Process(page).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "uhrbat.serving" in child.cmdline():
+                    return " ".join(child.cmdline()[1:])
+        time.sleep(0.5)
+    raise SystemExit("the page starts no worker")
 
 
 def _wait_for(url: str, page: subprocess.Popen) -> str:
