@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 FAST := not slow and not browser
 
-.PHONY: demo check static test coverage browser lint wheel-test clean
+.PHONY: demo check static test coverage browser lint wheel-test docs clean
 
 # The explorer, on http://127.0.0.1:7860
 demo: $(VENV)/.run
@@ -52,6 +52,14 @@ $(VENV)/.run: requirements.txt | $(BIN)/python
 
 $(VENV)/.dev: requirements-dev.txt requirements-train.txt $(VENV)/.run
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
+	touch $@
+
+# The documentation as a site, in runs/site; a broken link is an error
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+$(VENV)/.docs: requirements-docs.txt | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-docs.txt
 	touch $@
 
 clean:

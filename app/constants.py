@@ -18,7 +18,7 @@ from uhrbat.imagery.tile_pyramid import TILE_SIZE
 
 from . import overlays, theme
 from .explorer import METHOD_CHOICES
-from .panel import geometry
+from .shares import geometry
 
 ID = "uhr-constants"
 HEAT_STOPS = 17

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from uhrbat.budget import Budget, budgets_of, read_budget
-from uhrbat.choices import DEFAULT_MODEL
-from uhrbat.errors import InputError, UHRBATError
+from uhrbat.choices import DEFAULT_MODEL, METHODS
+from uhrbat.errors import InputError, UHRBATError, quoted
 from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale
-from uhrbat.results import AnswerResult, AskResult, CompareResult, EncodeResult, InspectResult, SweepResult
+from uhrbat.results import AnswerResult, AskResult, Box, CompareResult, EncodeResult, InspectResult, SweepResult
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
 from uhrbat.serving.limits import Limits
@@ -26,6 +26,8 @@ COMPARED = ("uhrbat", "downsampling", "dense_tiling", "global_topk", "random_tok
 """The token compressors that are compared."""
 METHOD_CHOICES = ("importance", "regions", "order", "seed")
 """What a share link says of the method, where it was chosen."""
+MOST_LISTED = 64
+"""Budgets, boxes or methods in one request."""
 DEFAULT = "default"
 """What a page or a client says to leave a choice to the model."""
 
@@ -95,20 +97,26 @@ class Explorer:
         return budget
 
     @staticmethod
-    def settings(model: str, importance: str, regions: str, order: str, seed: float | None) -> dict[str, Any]:
+    def settings(model: str, importance: str, regions: str, order: str, seed: object) -> dict[str, Any]:
         """The choices of a page or a client as the worker wants them; InputError for an unusable seed."""
-        if seed is None or seed != int(seed) or not 0 <= seed < 2**31:
-            raise InputError(f"a seed of {seed} is not usable: give a whole number from 0 to {2**31 - 1:,}")
-        chosen = {"importance": importance, "regions": regions, "order": order}
+        whole = isinstance(seed, int | float) and not isinstance(seed, bool) and 0 <= seed < 2**31 and seed == int(seed)
+        if not whole:
+            raise InputError(f"a seed of {quoted(seed)} is not usable: give a whole number from 0 to {2**31 - 1:,}")
+        chosen = {"model": model or DEFAULT_MODEL, "importance": importance, "regions": regions, "order": order}
+        for name, value in chosen.items():
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"{name} is {quoted(value)}: give one of its names")
         return {
-            "model": model or DEFAULT_MODEL,
             "seed": int(seed),
             **{name: value for name, value in chosen.items() if value and value != DEFAULT},
         }
 
-    def query(self, picture: Picture, question: str, settings: dict[str, Any]) -> Query:
-        """A question to be asked; InputError where it is empty."""
-        if not (question or "").strip():
+    def query(self, picture: Picture, question: object, settings: dict[str, Any]) -> Query:
+        """A question to be asked; InputError where it is no text, or empty."""
+        if question is not None and not isinstance(question, str):
+            raise InputError(f"the question is {quoted(question)}: give text")
+        question = (question or "").encode("utf-8", "ignore").decode()  # half a character would break the request
+        if not question.strip():
             raise InputError("the question is empty: type one, or choose a suggestion")
         settings = settings | ({"bands": picture.bands} if picture.bands else {})
         return Query(picture, question, settings, self.scales(settings["model"]))
@@ -132,7 +140,7 @@ class Explorer:
 
     def inspect(self, query: Query, box: Sequence[float], budget: Budget, session: str) -> Job[InspectResult]:
         """What became of a box's tokens."""
-        checked = tuple(query.square.check_box(box).tolist())
+        checked = self._box(query, box)
         return self.worker().inspect(**self._asking(query, session), box=checked, budget=self.checked(budget, query))
 
     def sweep(
@@ -145,7 +153,11 @@ class Explorer:
     ) -> Job[SweepResult]:
         """The question at several budgets; truth and evidence are those of the example unless given."""
         truth = truth or (query.known.answer if query.known else None)
-        boxes = query.evidence if boxes is None else boxes
+        boxes = query.evidence if boxes is None else self._boxes(query, boxes)
+        if truth is not None and not isinstance(truth, str):
+            raise InputError(f"the true answer is {quoted(truth)}: give text")
+        if not isinstance(budgets, list | tuple) or not 0 < len(budgets) <= MOST_LISTED:
+            raise InputError(f"budgets is {quoted(budgets)}: give a list of 1 to {MOST_LISTED} budgets")
         budgets = tuple(self.checked(budget, query) for budget in budgets)
         return self.worker().sweep(**self._asking(query, session), budgets=budgets, truth=truth, boxes=boxes)
 
@@ -158,10 +170,29 @@ class Explorer:
         boxes: Sequence[Sequence[float]] | None = None,
     ) -> Job[CompareResult]:
         """The question through several compressors at one budget."""
-        boxes = query.evidence if boxes is None else boxes
+        boxes = query.evidence if boxes is None else self._boxes(query, boxes)
+        if not isinstance(methods, list | tuple) or not all(
+            isinstance(method, str) for method in methods[:MOST_LISTED]
+        ):
+            raise InputError(f"methods is {quoted(methods)}: give a list of names among {', '.join(METHODS)}")
+        if len(methods) > MOST_LISTED:
+            raise InputError(f"{len(methods):,} methods are too many: give at most {MOST_LISTED}")
         return self.worker().compare(
             **self._asking(query, session), budget=self.checked(budget, query), methods=tuple(methods), boxes=boxes
         )
+
+    @staticmethod
+    def _box(query: Query, box: object) -> Box:
+        """A box in pixels of the image; InputError for anything else, fractions of the image among it."""
+        x0, y0, x1, y1 = query.square.check_box(box).tolist()
+        if max(x1, y1) <= 1 and max(query.square.width, query.square.height) > 8:
+            raise InputError(f"the box {quoted(box)} looks like fractions: boxes are x0, y0, x1, y1 in pixels")
+        return (x0, y0, x1, y1)
+
+    def _boxes(self, query: Query, boxes: object) -> tuple[Box, ...]:
+        if not isinstance(boxes, list | tuple) or len(boxes) > MOST_LISTED:
+            raise InputError(f"boxes is {quoted(boxes)}: give a list of at most {MOST_LISTED} boxes")
+        return tuple(self._box(query, box) for box in boxes)
 
     @staticmethod
     def _asking(query: Query, session: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from uhrbat.worlds.files import WorldKey
 
 from .examples import Example, from_item
 from .paths import ASSETS
-from .state.pictures import Picture, Shelf, Work
+from .state.pictures import Picture, Shelf, Steps, Work
 
 FOLDER = ASSETS / "findings"
 COMMANDS = {
@@ -51,7 +50,7 @@ class Findings:
     def page(self) -> bytes:
         """What the page is sent: gzipped JSON; numbers of the frontier by measure, group and method."""
         missing = [COMMANDS[name] for name in COMMANDS if getattr(self, name) is None]
-        content = {"missing": missing, "problems": self.problems, "frontier": None, "losses": []}
+        content: dict[str, Any] = {"missing": missing, "problems": self.problems, "frontier": None, "losses": []}
         if self.frontier:
             content["frontier"] = asdict(self.frontier) | {"points": _by_curve(self.frontier)}
         for found in self.losses:
@@ -80,7 +79,7 @@ def _load(files: tuple[tuple[Path, int | None], ...]) -> Findings:
     return Findings(**found, problems=tuple(problems))
 
 
-def open_scene(shelf: Shelf, key: WorldKey, found: Findings) -> Iterator[float | Picture]:
+def open_scene(shelf: Shelf, key: WorldKey, found: Findings) -> Steps:
     """Make the scene of a miss and show it: as `Shelf.ingest`. InputError where no miss lies in it."""
     misses = found.misses_of(key)
     if not misses:

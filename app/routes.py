@@ -3,22 +3,17 @@
 All routes lie under `/gradio_api/uhr`, so they work behind a proxy's sub-path too. Ids are random, never paths.
 """
 
-import gzip
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import xstatic.pkg.leaflet
 from fastapi import APIRouter, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute, Mount
 
-from uhrbat.budget import order_of_shares
 from uhrbat.errors import InputError
-from uhrbat.geometry import Scale
 
-from . import examples, export, overlays, panel
+from . import examples, export, overlays, panel, shares
 from .findings import Findings
 from .paths import ASSETS
 from .state.pictures import Shelf
@@ -67,7 +62,7 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
     def kinds(id: str, key: str, size: int) -> Response:
         run = runs.get(id)
         found = run.kinds.get(key, {}).get(size) if run else None
-        return _gone() if found is None else _image(overlays.kind_png(found, run.geometry(size)), "png")
+        return _gone() if run is None or found is None else _image(overlays.kind_png(found, run.geometry(size)), "png")
 
     @router.get("/run/{id}/figure-{size}.png")
     def figure(id: str, size: int) -> Response:
@@ -80,9 +75,9 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
         return _gone() if run is None or make is None else _download(make(run), export.TYPES[Path(file).suffix])
 
     @router.get("/shares/{geometry}.bin")
-    def shares(geometry: str) -> Response:
+    def shares_of(geometry: str) -> Response:
         try:
-            content = _shares(panel.scales_of(geometry))
+            content = shares.content(shares.scales_of(geometry))
         except InputError:
             return _gone()
         headers = {"Cache-Control": "public, max-age=3600", "Content-Encoding": "gzip"}
@@ -122,9 +117,3 @@ def _image(content: bytes, kind: str) -> Response:
 
 def _download(content: bytes | str, media_type: str) -> Response:
     return Response(content, media_type=media_type, headers={"Content-Disposition": "attachment"})
-
-
-@lru_cache(maxsize=8)
-def _shares(scales: tuple[Scale, ...]) -> bytes:
-    """One byte a token of a growing total budget, gzipped: the scale (0, 1, ...) that `split_budget` gives it to."""
-    return gzip.compress(order_of_shares(scales).astype(np.uint8).tobytes(), 9, mtime=0)

@@ -62,7 +62,9 @@ def main() -> int:
     clean = sorted(allowed - found.keys())
     if clean:
         print(f"clean now: take out of the list in pyproject.toml (python -m tools.types --list): {', '.join(clean)}")
-    print(f"mypy: {len(found)} modules are not clean yet, all listed" if not wrong else f"mypy: {len(wrong)} modules fail")
+    print(
+        f"mypy: {len(found)} modules are not clean yet, all listed" if not wrong else f"mypy: {len(wrong)} modules fail"
+    )
     return int(bool(wrong or clean))
 
 

@@ -8,6 +8,7 @@ from ..explorer import Explorer
 from .answer import AnswerCard
 from .budget import BudgetCard
 from .budgets import BudgetsCard
+from .card import Card, Json
 from .compare import CompareCard
 from .findings import FindingsCard
 from .image import ImageCard
@@ -19,15 +20,15 @@ from .viewer import ViewerCard
 
 AT_ONCE = 48
 """Events of a kind that may wait for the worker at once; each holds a thread meanwhile."""
-_EACH = {
+_EACH: Json = {
     "show_progress": "hidden",
     "api_visibility": "private",
     "trigger_mode": "multiple",
     "concurrency_limit": AT_ONCE,
 }
-LONG = {**_EACH, "concurrency_id": "model"}
+LONG: Json = {**_EACH, "concurrency_id": "model"}
 """Options of events that wait for the worker: they may overlap, the worker itself queues and says who is ahead."""
-QUICK = {**_EACH, "concurrency_id": "page"}
+QUICK: Json = {**_EACH, "concurrency_id": "page"}
 
 
 class Cards:
@@ -49,9 +50,9 @@ class Cards:
 
     def wire(self, page: gr.Blocks) -> None:
         """Join every card's events, and those of the page as a whole."""
-        for card in (self.question, self.answer, self.object, self.budgets, self.compare):
-            card.wire(LONG, QUICK)
-        for card in (self.image, self.findings, self.viewer, self.method):
+        asking: tuple[Card, ...] = (self.question, self.answer, self.object, self.budgets, self.compare)
+        opening: tuple[Card, ...] = (self.image, self.findings, self.viewer, self.method)
+        for card in (*asking, *opening):
             card.wire(LONG, QUICK)
         page.load(
             self.image.start,

@@ -7,11 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from uhrbat.results import AnswerResult, AskResult
+from uhrbat.results import Answer, AnswerResult, AskResult
 
 from .. import progress
 from ..explorer import METHOD_CHOICES, budget_of
-from ..panel import Panel, geometry
+from ..panel import Panel
+from ..shares import geometry
 from ..state.runs import KeptRun
 from ..state.sessions import Session
 from . import marks
@@ -51,13 +52,14 @@ class AnswerCard(Card):
 
     def show(self, run: KeptRun, result: AskResult | AnswerResult, seconds: float) -> dict[Any, Any]:
         """Show an answer: its text, its points on the map, and how it came about."""
-        info = self.explorer.model(result.run.model)
+        answer, info = result.answer, self.explorer.model(result.run.model)
+        assert answer is not None, "a question of the page comes with a budget"
         run.answer = answer_value(
-            run, result, seconds, cost_value(result.run.model, info, result.run.device, result.answer)
+            run, result, answer, seconds, cost_value(result.run.model, info, result.run.device, answer)
         )
         side = max(run.picture.info.width, run.picture.info.height)
         cell = side / info.point_bins if info and info.point_bins else 0.0
-        run.points = marks.points(result.answer.points, run.picture.example, run.known, cell)
+        run.points = marks.points(answer.points, run.picture.example, run.known, cell)
         cards = self.cards
         return {
             cards.viewer.panel: {
@@ -72,13 +74,12 @@ class AnswerCard(Card):
         }
 
 
-def answer_value(run: KeptRun, result: AskResult | AnswerResult, seconds: float, cost: Json) -> Json:
+def answer_value(run: KeptRun, result: AskResult | AnswerResult, answer: Answer, seconds: float, cost: Json) -> Json:
     """An answer as the page shows it; `seconds` from the click to the answer."""
-    answer = result.answer
     return {
         "text": answer.text,
         "question": run.question,
-        "budgets": list(result.budgets),
+        "budgets": list(result.budgets or ()),
         "tokens": answer.tokens,
         "truncated": answer.truncated,
         "seconds": seconds,

@@ -6,7 +6,6 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
 
 import gradio as gr
 
@@ -17,7 +16,7 @@ from uhrbat.geometry import Square
 from .. import examples, progress
 from ..explorer import DEFAULT
 from ..panel import ASSETS, Panel
-from ..state.pictures import Picture
+from ..state.pictures import Picture, Steps
 from ..state.sessions import Session
 from .card import Card, Json, Updates
 from .viewer import rectangles
@@ -123,12 +122,12 @@ class ImageCard(Card):
         yield {self.cards.question.text: question}
         yield from self.show(self.explorer.shelf.example(example), self.session(request), "opening the example")
 
-    def show(self, steps: Iterator[float | Picture], session: Session, text: str) -> Updates:
+    def show(self, steps: Steps, session: Session, text: str) -> Updates:
         """Bring an image on the page: `steps` of `Shelf.ingest`; what was known of the last one is cleared."""
         started, job, stopped = time.monotonic(), progress.new_job(), threading.Event()
         session.leave()
         session.start(stopped.set)
-        picture = None
+        picture: Picture | None = None
         for step in steps:
             if stopped.is_set():
                 steps.close()
@@ -137,6 +136,7 @@ class ImageCard(Card):
                 picture = step
             else:
                 yield {self.ask: progress.running(text, step, job)}
+        assert picture is not None, "steps end with the picture"
         session.picture, session.run = picture, None
         logger.info("picture %s ready in %.2f s", picture.id, time.monotonic() - started)
         cards = self.cards

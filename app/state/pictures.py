@@ -8,10 +8,11 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError
@@ -23,6 +24,8 @@ from ..examples import Example
 
 logger = logging.getLogger(__name__)
 _TICK = 0.12
+Steps = Generator["float | Picture", None, None]
+"""How far a picture is (0..1), several times, and last the picture."""
 BACKDROP = (16, 22, 30)
 """Beyond the image's edge: the viewer's own background."""
 
@@ -93,7 +96,7 @@ class Shelf:
             found = next((p for p in self._pictures.values() if p.example and p.example.name == name), None)
         return self.get(found.id) if found else None
 
-    def example(self, example: Example) -> Iterator[float | Picture]:
+    def example(self, example: Example) -> Steps:
         """Show an example: as `ingest`; its tiles are written once and kept."""
         known = self.showing(example.name)
         if known:
@@ -107,7 +110,7 @@ class Shelf:
         name: str | None = None,
         example: Example | None = None,
         bands: Sequence[int] | None = None,
-    ):
+    ) -> Steps:
         """Make a file showable: yields how far it is (0..1), several times a second, and last the `Picture`.
 
         bands: one or three to show, counted from 1; by default those that `open_image` chooses. Leaving the loop
@@ -187,7 +190,7 @@ class Work:
     """A function run in a thread; iterating over it yields its progress and stops it when left early."""
 
     def __init__(self, run: Callable):
-        self.outcome = None
+        self.outcome: Any = None
         self._error: BaseException | None = None
         self._fraction = 0.0
         self._stop = threading.Event()

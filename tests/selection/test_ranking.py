@@ -13,7 +13,7 @@ from uhrbat.selection.ranking import rank_tokens
 
 
 def walk(importance, regions, order, background, excluded):
-    """The walk of method.md, item 5, in plain Python: a list of (tokens, merged)."""
+    """The walk of docs/method.md, item 5, in plain Python: a list of (tokens, merged)."""
     members, emitted = {}, []
     for token, region in enumerate(regions):
         if region >= 0 and not excluded[token]:

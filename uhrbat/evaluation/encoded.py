@@ -49,9 +49,9 @@ def tower_fingerprint(model: UHRBAT) -> str:
 
 @dataclass
 class WorldEncoder:
-    """Generates and encodes scenes for a model; `folder`: where features are kept, None for nowhere."""
+    """Generates and encodes worlds for an engine; `folder`: where features are kept, None for nowhere."""
 
-    model: UHRBAT
+    engine: UHRBAT
     folder: Path | None = None
     tower: str = field(init=False)
 

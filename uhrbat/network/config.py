@@ -12,7 +12,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 @dataclass(frozen=True)
 class Profile:
-    """How a checkpoint was trained to use positions (method.md, "Where the release differs").
+    """How a checkpoint was trained to use positions (docs/method.md, "Where the release differs").
 
     residual: "scene" lays a scale's map over the scene, "tile" squeezes it into every tile (as released).
     attention_residual, selection_residual, region_residual: how often it is added before the attention pass, on

@@ -216,7 +216,7 @@ class Network(nn.Module):
         return out.hidden_states[-2], out.last_hidden_state
 
     def last_attention(self, last_input: Tensor, position: int, keys: Tensor) -> Tensor:
-        """Softmax attention of one text row over all keys in the last layer, mean over heads (method.md, 3).
+        """Softmax attention of one text row over all keys in the last layer, mean over heads (docs/method.md, 3).
 
         last_input: float[hidden], that row's input of the last layer; keys: float[kv heads, n, head width] of
         the same layer, as cached. Returns float32[n], scores in float32; rows after `position` must be cut off.

@@ -1,6 +1,6 @@
 """k-means over one scale's tokens, and the reduction of their features that makes it quick.
 
-The clustering is that of the released code (`released-code.md`, section 6): Euclidean, centres started on
+The clustering is that of the released code (`docs/released-code.md`, section 6): Euclidean, centres started on
 random tokens, an emptied cluster keeps its centre. Ours draws from its own seeded generator and never holds
 an N x K matrix.
 """

@@ -54,7 +54,7 @@ def attention(model: Network, coarse: Tensor, prompt: Prompt, sizes: tuple[int, 
     """Last-layer attention of the last prompt token over one coarse scale, laid bilinearly on every scale.
 
     coarse: embeddings float[N, hidden] of the config's attention_scale with their residual, not through the token MLP.
-    Returns float32[N] by scale; a fine scale is never scored itself (method.md, From image to answer, 3).
+    Returns float32[N] by scale; a fine scale is never scored itself (docs/method.md, From image to answer, 3).
     """
     device = model.device
     before = torch.tensor(prompt.before, device=device)

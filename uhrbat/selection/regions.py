@@ -148,7 +148,7 @@ def token_features(
     dims: int | None = None,
     seed: int = 0,
 ) -> Tensor:
-    """float32[N, d + 2]: what k-means clusters (`released-code.md`, section 6).
+    """float32[N, d + 2]: what k-means clusters (`docs/released-code.md`, section 6).
 
     The embeddings float[N, d], L2-normalised and weighted; then coordinates float[N, 2] (x, y in 0..1),
     weighted. With `dims` below d the normalised embeddings are given by their `dims` principal directions
@@ -210,7 +210,7 @@ def paint_masks(masks: np.ndarray) -> np.ndarray:
 
 
 def masks_to_regions(masks: np.ndarray, scale: Scale) -> Tensor:
-    """SAM's masks cut to tokens -> int64[N], `BACKGROUND` where no mask rules (`released-code.md`, sections 2
+    """SAM's masks cut to tokens -> int64[N], `BACKGROUND` where no mask rules (`docs/released-code.md`, sections 2
     and 7).
 
     masks: bool[n, H, W], painted from large to small, or an integer label map [H, W] (0 background, below 0

@@ -1,6 +1,6 @@
 """What the released code does only when it infers, not when it was trained: kept apart, used on request.
 
-`Settings(release=True)` asks for it (released-code.md, sections 1 and 6).
+`Settings(release=True)` asks for it (docs/released-code.md, sections 1 and 6).
 """
 
 from __future__ import annotations

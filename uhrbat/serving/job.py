@@ -41,7 +41,7 @@ class Job(Generic[T]):
         self._outcome: T | None = None
         self._error: BaseException | None = None
         self._stop: Callable[[], None] = _nothing
-        self._listener: Callable[[], None] = _nothing
+        self._listener: Callable[[], object] = _nothing
 
     def __iter__(self) -> Iterator[Event]:
         try:
@@ -92,7 +92,7 @@ class Job(Generic[T]):
         if late:
             stop()
 
-    def on_news(self, listener: Callable[[], None]) -> None:
+    def on_news(self, listener: Callable[[], object]) -> None:
         """What to call, from any thread, when there is something to `take` or the job has ended."""
         self._listener = listener
 

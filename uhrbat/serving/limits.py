@@ -26,7 +26,7 @@ class Limits:
     | --- | --- | --- |
     | upload_bytes | 2 GiB | size of one image file, for page and worker |
     | upload_seconds | 900 | how long one upload to the worker may take |
-    | pixels | 2,000,000,000 | pixels of one image, told by its header before any is decoded |
+    | pixels | 2,000,000,000 | pixels of one image, checked in its header before any is decoded |
     | store_bytes | 20 GiB | images that the worker stores; the longest unused go first |
     | store_hours | 24 | a stored image not used for so long is deleted |
     | store_folder | (temporary) | where images are stored; by default a private folder in the temporary one |
@@ -41,8 +41,8 @@ class Limits:
     | queue_jobs | 64 | jobs waiting, all sessions together; more are answered "busy" |
     | session_jobs | 8 | jobs waiting, one session |
     | job_seconds | 600 | time that one job may use the device; its waits do not count |
-    | host_bytes | 4 GiB | encoded scenes (features, regions, importances) in main memory |
-    | device_bytes | 8 GiB | encoded scenes on a GPU; the longest unused move to main memory |
+    | host_bytes | 4 GiB | encoded images (features, regions, importances) in main memory |
+    | device_bytes | 8 GiB | encoded images on a GPU; the longest unused move to main memory |
     """
 
     upload_bytes: int = 2 * GB

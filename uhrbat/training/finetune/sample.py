@@ -40,7 +40,7 @@ class Sampler(nn.Module):
     """A model with what is trained of it: residuals, projector, token MLP and language model (or its adapters).
 
     The question alone selects tokens, without gradient; answers never take part in it (the release lets them:
-    released-code.md, section 5). The loss is the ordinary next-token loss over the answers.
+    docs/released-code.md, section 5). The loss is the ordinary next-token loss over the answers.
     """
 
     def __init__(self, engine: UHRBAT, settings: Settings) -> None:

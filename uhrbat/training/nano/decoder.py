@@ -2,9 +2,9 @@
 
 A sample (bank_samples.py) is a sparse scene of the bank and a dozen questions at once: image tokens do not see one
 another or the text ("self" attention), so one pass over them serves every question (a block mask keeps the questions
-apart). Targets list the evidence as location tokens, roughly in reading order, then the answer. A
-second loss pulls the last layer's attention of the last prompt token to the evidence, in some samples over the coarsest
-scale alone, so that `attention` importance has a meaning. Run it again with the same --out to resume; under
+apart). Targets list the evidence as location tokens, roughly in reading order, then the answer (docs/training.md).
+A second loss pulls the last layer's attention of the last prompt token to the evidence, in some samples over the
+coarsest scale alone, so that `attention` importance has a meaning. Run it again with the same --out to resume; under
 `python -m torch.distributed.run --nproc-per-node N -m uhrbat.training.nano.decoder` N processes share every step.
 """
 
@@ -184,8 +184,8 @@ def attention_loss(
 
 def initialise(model: Network, drawer: SampleDrawer, codec: TextCodec, generator: torch.Generator) -> None:
     """Start from what is known: the projector from the directions that text was matched with and the features' main
-    ones, each of unit variance; low-frequency cosines laid over the scene as positions (nano.md), and the same cosines
-    as the words for places, so that a place is said as it is seen."""
+    ones, each of unit variance; low-frequency cosines laid over the scene as positions (docs/training.md), and the same
+    cosines as the words for places, so that a place is said as it is seen."""
     language = model.language
     hidden = language.config.hidden_size
     features = torch.from_numpy(np.concatenate([scene.features[::7] for scene in drawer.order]).astype(np.float32))

@@ -1,7 +1,7 @@
 """Dense text-patch pre-training of nano's vision and text towers, with hard windows mined as it goes.
 
 Every token of a window of 8 x 8 tokens is compared with the questions of a step; a token of an object that a
-question names should match it, all others should not (focal loss on the scaled cosine, as nano.md tells).
+question names should match it, all others should not (focal loss on the scaled cosine, as docs/training.md tells).
 Small heads for kind, colour, centre and land cover keep those readable in the features; they are not shipped.
 Run it again with the same --out to resume.
 """
