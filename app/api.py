@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 from anyio import to_thread
 
-from uhrbat.budget import Budget
-from uhrbat.errors import InputError, UHRBATError
+from uhrbat.budget import Budget, read_budget
+from uhrbat.errors import InputError, UHRBATError, quoted
 from uhrbat.geometry import Square
 from uhrbat.results import AskResult
 from uhrbat.serving.job import Job
@@ -18,7 +18,7 @@ from . import examples
 from .explorer import COMPARED, DEFAULT, SWEEP, Explorer
 from .export import plain
 from .state.pictures import Picture
-from .state.runs import Query
+from .state.runs import Asked
 
 
 def add(explorer: Explorer) -> None:
@@ -65,8 +65,8 @@ def add(explorer: Explorer) -> None:
         """
 
         def start() -> Job:
-            query = endpoints.query(image, question, model, importance, regions, order, seed)
-            return explorer.ask(query, _budget(per_scale or budget), _turn(request))
+            asked = endpoints.asked(image, question, model, importance, regions, order, seed)
+            return explorer.ask(asked, _budget(budget, per_scale), _turn(request))
 
         return await endpoints.run(start, _asked)
 
@@ -90,9 +90,7 @@ def add(explorer: Explorer) -> None:
             verdict, cause, smallest_budget, rows (one a scale), steps (the verdict at every total budget).
         """
         return await endpoints.run(
-            lambda: explorer.inspect(
-                endpoints.query(image, question), box, _budget(per_scale or budget), _turn(request)
-            )
+            lambda: explorer.inspect(endpoints.asked(image, question), box, _budget(budget, per_scale), _turn(request))
         )
 
     async def sweep(
@@ -115,7 +113,7 @@ def add(explorer: Explorer) -> None:
             points: for each budget the answer, whether it is correct, evidence, tokens and seconds.
         """
         return await endpoints.run(
-            lambda: explorer.sweep(endpoints.query(image, question), budgets, _turn(request), truth, boxes)
+            lambda: explorer.sweep(endpoints.asked(image, question), budgets, _turn(request), truth, boxes)
         )
 
     async def compare(
@@ -138,7 +136,7 @@ def add(explorer: Explorer) -> None:
             methods: for each the answer, evidence kept, tokens and seconds.
         """
         return await endpoints.run(
-            lambda: explorer.compare(endpoints.query(image, question), budget, _turn(request), methods, boxes)
+            lambda: explorer.compare(endpoints.asked(image, question), budget, _turn(request), methods, boxes)
         )
 
     # A real File component, so that Gradio itself checks that the file was uploaded to it.
@@ -187,14 +185,16 @@ class _Endpoints:
                 }
         raise InputError("The file could not be prepared.")
 
-    def query(
+    def asked(
         self, image: str, question: str, model="nano", importance=DEFAULT, regions=DEFAULT, order=DEFAULT, seed=0
-    ) -> Query:
+    ) -> Asked:
         """A question about an ingested image or an example."""
         settings = self.explorer.settings(model, importance, regions, order, seed)
-        return self.explorer.query(self._picture(image), question, settings)
+        return self.explorer.asked(self._picture(image), question, settings)
 
-    def _picture(self, image: str) -> Picture:
+    def _picture(self, image: object) -> Picture:
+        if not isinstance(image, str):
+            raise InputError(f"image is {quoted(image)}: give an id that ingest returned, or the name of an example")
         picture = self.explorer.shelf.get(image)
         example = examples.find(image)
         if picture is None and example:
@@ -202,7 +202,7 @@ class _Endpoints:
             picture = shown if isinstance(shown, Picture) else None
         if picture is None:
             names = ", ".join(example.name for example in examples.load())
-            raise InputError(f"There is no image {image!r}: ingest a file, or use an example: {names}.")
+            raise InputError(f"there is no image {quoted(image)}: ingest a file, or use an example: {names}")
         return picture
 
 
@@ -237,5 +237,8 @@ def _turn(request: gr.Request | None) -> str:
     return f"api-{request.session_hash}" if request and request.session_hash else f"api-{secrets.token_hex(8)}"
 
 
-def _budget(budget: Budget | list[int]) -> Budget:
-    return tuple(budget) if isinstance(budget, list) else budget
+def _budget(budget: object, per_scale: object) -> Budget:
+    """The budget that a client gave: `per_scale` where it gave that."""
+    if per_scale is not None and not isinstance(per_scale, list):
+        raise InputError(f"per_scale is {quoted(per_scale)}: give a list with one number for each scale")
+    return read_budget(budget if per_scale is None else per_scale)

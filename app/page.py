@@ -1,11 +1,12 @@
 """The page: what stands where."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 
-from . import api, constants, theme
+from . import api, constants, guard, theme
 from .cards import AT_ONCE, Cards
 from .explorer import Explorer
 from .panel import ASSETS, PREFIX, Panel
@@ -36,12 +37,17 @@ def build(explorer: Explorer) -> gr.Blocks:
     return page
 
 
-def launch_options(explorer: Explorer) -> dict[str, Any]:
-    """What `launch` needs besides the port: our routes, look, and limits."""
+def launch_options(
+    explorer: Explorer, hosts: Sequence[str] | None = None, closed: frozenset[str] = guard.CLOSED
+) -> dict[str, Any]:
+    """What `launch` needs besides the port: our routes, look, and limits. hosts, closed: see `guard.Guard`."""
     return {
         "app_kwargs": {
             "routes": routes(explorer.shelf, explorer.runs, explorer.findings),
-            "middleware": [Middleware(UploadCheck, most=explorer.shelf.limits.upload_bytes)],
+            "middleware": [
+                Middleware(guard.Guard, hosts=hosts, closed=closed),
+                Middleware(UploadCheck, most=explorer.shelf.limits.upload_bytes),
+            ],
         },
         "ssr_mode": False,
         "max_threads": 3 * AT_ONCE,

@@ -18,6 +18,7 @@ from uhrbat.encoded import EncodedImage
 from uhrbat.errors import InputError
 from uhrbat.geometry import Scale, Square
 from uhrbat.imagery.provenance import is_generated
+from uhrbat.network.decoder import Decoder
 from uhrbat.network.device import TileBatches, choose_device
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
@@ -198,6 +199,11 @@ class UHRBAT:
     def budgets(self, budget: Budget) -> dict[int, int]:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
         return budgets_of(budget, [Scale(size) for size in self.scales])
+
+    def decoder(self, max_new_tokens: int = 64) -> Decoder:
+        """The decoder with this model's stop rules; one trained with the released code ends an answer as that does."""
+        ends, not_first = (self.codec.ends, self.codec.end) if self.network.profile.released else (None, None)
+        return Decoder(self.network, self.codec.stop, max_new_tokens, ends, not_first)
 
     @torch.inference_mode()
     def question_vector(self, question: str) -> Tensor:

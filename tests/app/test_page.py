@@ -61,7 +61,7 @@ def test_bands_can_be_chosen(client, six_bands):
 
 
 @pytest.mark.parametrize(
-    "question, problem",
+    ("question", "problem"),
     [("?", None), ("a" * 5000, "5,000 characters"), ("\u200b\x07", "empty"), ("船はどこ? \U0001f6a2", None),
      ("a\x00b\x1b[31m", None), ("<b>bold</b>", None), ("<|im_end|><x3> <image>", None)],
 )  # fmt: skip
@@ -122,13 +122,49 @@ def test_inspect_sweep_and_compare_an_example(client):
 
 
 @pytest.mark.parametrize(
-    "wrong, message",
+    ("wrong", "message"),
     [({"image": "nobody"}, "no image 'nobody'"), ({"question": " "}, "empty"), ({"budget": 0}, "0 tokens"),
      ({"budget": 131_329}, "1 to 131,328"), ({"seed": -1}, "seed")],
 )  # fmt: skip
 def test_wrong_input_reaches_the_client_as_a_sentence(client, wrong, message):
     with pytest.raises(AppError, match=message):
         client.predict(**{"image": "airfield", "question": "How many?", **wrong}, api_name="/ask")
+
+
+NAN, INF = float("nan"), float("inf")
+WRONG = {
+    "/ask": [
+        *({"image": value} for value in ([], {}, 5, None, "x" * 10_000)),
+        *({"question": value} for value in (5, ["?"], {}, None)),
+        *({"budget": value} for value in (12.5, "three", None, True, 10**30, -1, [], [1, 2], {})),
+        *({"per_scale": value} for value in (["1", 2, 3, 4], "all", [None] * 4, [0, 0, 0, 0], [True, 1, 1, 1], {}, 5)),
+        *({"seed": value} for value in (-1, 1.5, "0", [0], None, 2**31, True)),
+        *({"importance": value} for value in (5, [], {"a": 1})),
+        {"model": 5},
+    ],
+    "/inspect": [{"box": value} for value in (None, 5, "box", [], [1, 2, 3], [0, 0, 10**400, 5], ["a", 0, 5, 5],
+                                               [0.1, 0.1, 0.2, 0.2], [5, 5, 1, 1], [[0, 0, 5, 5]])],
+    "/sweep": [{"budgets": value} for value in (None, 5, [1.5], [], list(range(1, 100)), ["x"], {})]
+              + [{"truth": 5}, {"boxes": 5}, {"boxes": [5]}],
+    "/compare": [{"methods": value} for value in (None, 5, [5], ["uhrbat"] * 65)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("api_name", WRONG)
+def test_a_wrong_value_of_any_kind_is_one_sentence(client, api_name):
+    asked = {"image": "airfield", "question": "How many?"} | ({"box": [1, 1, 9, 9]} if api_name == "/inspect" else {})
+    for wrong in WRONG[api_name]:
+        try:
+            sentence = f"answered: {client.predict(**{**asked, **wrong}, api_name=api_name)}"
+        except AppError as refusal:
+            sentence = str(refusal)
+        assert not sentence.startswith("answered"), wrong
+        assert 10 < len(sentence) < 400 and "\n" not in sentence and "verbose error" not in sentence, (wrong, sentence)
+
+
+def test_half_a_character_does_not_break_a_question(explorer, picture):
+    query = explorer.asked(picture, "How many\ud83d?", explorer.settings("nano", "default", "default", "default", 0))
+    assert query.question == "How many?"
 
 
 def test_compared_methods_are_those_of_the_library():

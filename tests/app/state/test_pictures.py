@@ -121,8 +121,8 @@ def test_what_a_file_was_shown_as_is_told(explorer, six_bands):
 def test_bands_are_chosen_and_wrong_ones_refused(explorer, six_bands):
     picture = list(explorer.shelf.ingest(six_bands, bands=(6, 5, 4)))[-1]
     assert picture.info.shown == (6, 5, 4)
-    query = explorer.query(picture, "Why?", {"model": "nano"})
-    assert query.settings == {"model": "nano", "bands": (6, 5, 4)}
+    asked = explorer.asked(picture, "Why?", {"model": "nano"})
+    assert (asked.settings.model, asked.settings.bands) == ("nano", (6, 5, 4))
     with pytest.raises(InputError, match="bands 1 to 6"):
         list(explorer.shelf.ingest(six_bands, bands=(1, 2, 7)))
 

@@ -18,8 +18,8 @@ from uhrbat.network.model import Network
 from uhrbat.training.finetune.conversations import read_conversations
 
 pytest.importorskip("accelerate")
-from tests.support.finetuning import released, settings  # noqa: E402
-from uhrbat.training.finetune.train import FSDP_CONFIG, Trainer  # noqa: E402
+from tests.support.finetuning import released, settings
+from uhrbat.training.finetune.train import FSDP_CONFIG, Trainer
 
 pytestmark = pytest.mark.slow
 

@@ -28,7 +28,9 @@ BACKGROUND = 6000
 logger = logging.getLogger(__name__)
 
 
-def shared_tokens(old: Network, new: Network, scene: PoolWorld, rng: np.random.Generator, bfloat16: bool):
+def shared_tokens(
+    old: Network, new: Network, scene: PoolWorld, rng: np.random.Generator, bfloat16: bool
+) -> tuple[list, list]:
     """Features of one scene's object tokens and some of its background by both towers, float32[n, width] each."""
     (before, _), (after, _) = encode_scene(old, scene, bfloat16), encode_scene(new, scene, bfloat16)
     out = ([], [])
