@@ -18,7 +18,7 @@ from . import examples
 from .explorer import COMPARED, DEFAULT, SWEEP, Explorer
 from .export import plain
 from .state.pictures import Picture
-from .state.runs import Query
+from .state.runs import Asked
 
 
 def add(explorer: Explorer) -> None:
@@ -65,8 +65,8 @@ def add(explorer: Explorer) -> None:
         """
 
         def start() -> Job:
-            query = endpoints.query(image, question, model, importance, regions, order, seed)
-            return explorer.ask(query, _budget(budget, per_scale), _turn(request))
+            asked = endpoints.asked(image, question, model, importance, regions, order, seed)
+            return explorer.ask(asked, _budget(budget, per_scale), _turn(request))
 
         return await endpoints.run(start, _asked)
 
@@ -90,7 +90,7 @@ def add(explorer: Explorer) -> None:
             verdict, cause, smallest_budget, rows (one a scale), steps (the verdict at every total budget).
         """
         return await endpoints.run(
-            lambda: explorer.inspect(endpoints.query(image, question), box, _budget(budget, per_scale), _turn(request))
+            lambda: explorer.inspect(endpoints.asked(image, question), box, _budget(budget, per_scale), _turn(request))
         )
 
     async def sweep(
@@ -113,7 +113,7 @@ def add(explorer: Explorer) -> None:
             points: for each budget the answer, whether it is correct, evidence, tokens and seconds.
         """
         return await endpoints.run(
-            lambda: explorer.sweep(endpoints.query(image, question), budgets, _turn(request), truth, boxes)
+            lambda: explorer.sweep(endpoints.asked(image, question), budgets, _turn(request), truth, boxes)
         )
 
     async def compare(
@@ -136,7 +136,7 @@ def add(explorer: Explorer) -> None:
             methods: for each the answer, evidence kept, tokens and seconds.
         """
         return await endpoints.run(
-            lambda: explorer.compare(endpoints.query(image, question), budget, _turn(request), methods, boxes)
+            lambda: explorer.compare(endpoints.asked(image, question), budget, _turn(request), methods, boxes)
         )
 
     # A real File component, so that Gradio itself checks that the file was uploaded to it.
@@ -185,12 +185,12 @@ class _Endpoints:
                 }
         raise InputError("The file could not be prepared.")
 
-    def query(
+    def asked(
         self, image: str, question: str, model="nano", importance=DEFAULT, regions=DEFAULT, order=DEFAULT, seed=0
-    ) -> Query:
+    ) -> Asked:
         """A question about an ingested image or an example."""
         settings = self.explorer.settings(model, importance, regions, order, seed)
-        return self.explorer.query(self._picture(image), question, settings)
+        return self.explorer.asked(self._picture(image), question, settings)
 
     def _picture(self, image: object) -> Picture:
         if not isinstance(image, str):

@@ -36,7 +36,7 @@ def run_json(run: KeptRun) -> str:
         },
         "question": run.question,
         "truth": {"answer": run.known.answer, "boxes": run.evidence} if run.known else None,
-        "settings": run.settings,
+        "settings": run.settings.model_dump(mode="json", exclude_none=True),
         "run": run.asked.run,
         "answer": run.answer,
         "ledger": run.asked.ledger,

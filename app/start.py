@@ -7,10 +7,10 @@ import sys
 import threading
 
 from uhrbat.serving.client.connect import connect
-from uhrbat.serving.limits import Limits
 
 from .explorer import Explorer
 from .guard import CLOSED, LOOPBACK
+from .limits import PageLimits
 from .page import build, launch_options
 
 
@@ -23,7 +23,7 @@ def main(host: str | None = None, port: int | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as any exit: worker stopped, temporary files deleted
     name = host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     closed = frozenset() if os.environ.get("UHRBAT_MONITORING") == "1" else CLOSED
-    limits = Limits.from_environment()
+    limits = PageLimits()
     explorer = Explorer(connect, limits=limits)
     page = build(explorer)
     threading.Thread(target=explorer.models, daemon=True, name="start the worker").start()

@@ -10,6 +10,7 @@ from uhrbat.engine import UHRBAT
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import canvas_of
 from uhrbat.network.config import PROFILES
+from uhrbat.network.decoder import Decoded, Decoder
 from uhrbat.network.device import TileBatches, choose_device
 from uhrbat.selection.baselines import BASELINES
 from uhrbat.settings import Settings
@@ -126,17 +127,13 @@ def test_the_same_question_gives_the_same_answer(scene):
     assert view.select(64).answer(max_new_tokens=8) == again.select(64).answer(max_new_tokens=8)
 
 
-def test_points_are_in_image_pixels(scene):
+def test_points_are_in_image_pixels(scene, monkeypatch):
     codec = engine().codec
     assert scene.square.offset == (0, 150)
     ids = [codec.y_ids[4], codec.x_ids[4], *codec.plain_ids("yes"), codec.end]
-    network = engine().network
-    original, network.generate = network.generate, lambda *args, **kwargs: (ids[:-1], False)
-    try:
-        answer = scene.ask(QUESTION).select(10).answer()
-    finally:
-        network.generate = original
-    assert answer == "yes"
+    monkeypatch.setattr(Decoder, "decode", lambda *args: [Decoded(ids[:-1], False)])
+    answer = scene.ask(QUESTION).select(10).answer()
+    assert answer.text == "yes"
     assert answer.points == ((562.5, 412.5),)
 
 

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from tests.support.golden import FOLDERS, SCALES, each, largest, marks
 from uhrbat.checkpoints.layouts import published_name
 from uhrbat.engine import UHRBAT
+from uhrbat.network.decoder import Decoder, DecoderInput
 from uhrbat.network.text import clean_question
 from uhrbat.selection import importance
 from uhrbat.settings import Settings
@@ -133,9 +134,10 @@ def test_whole_runs(golden, engine_of, file, name):
 
     logits = []
     hook = model.network.language.lm_head.register_forward_hook(lambda *args: logits.append(args[2][0].clone()))
-    ids, _ = model.network.generate(before, image, after, model.codec.stop, 8, not_first=model.codec.end)
+    decoder = Decoder(model.network, model.codec.stop, 8, not_first=model.codec.end)
+    (decoded,) = decoder.decode([DecoderInput(prompt, image)])
     hook.remove()
-    assert ids == run["generated_ids"]
+    assert decoded.ids == run["generated_ids"]
     expected = theirs["step_logits"].clone()
     expected[0, model.codec.end] = logits[0][model.codec.end]  # -inf there: it may not come first
     assert largest(torch.stack(logits[:8]), expected) < 1e-4

@@ -18,6 +18,7 @@ from uhrbat.encoded import EncodedImage
 from uhrbat.errors import InputError
 from uhrbat.geometry import Scale, Square
 from uhrbat.imagery.provenance import is_generated
+from uhrbat.network.decoder import Decoder
 from uhrbat.network.device import TileBatches, choose_device
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
@@ -89,8 +90,18 @@ class UHRBAT:
         return self.network.config.scales
 
     @property
+    def tile(self) -> int:
+        """Side in pixels of the window that the vision tower takes at once."""
+        return Scale(self.scales[0]).tile
+
+    @property
+    def tile_grid(self) -> int:
+        """Tokens a side of a tile."""
+        return Scale(self.scales[0]).tile_grid
+
+    @property
     def point_bins(self) -> int:
-        """Location bins an axis with which the model points before it answers; 0 if it does not."""
+        """Places a side of the square that the model can point to; 0 if it does not point."""
         return self.network.config.point_bins
 
     @property
@@ -188,6 +199,11 @@ class UHRBAT:
     def budgets(self, budget: Budget) -> dict[int, int]:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
         return budgets_of(budget, [Scale(size) for size in self.scales])
+
+    def decoder(self, max_new_tokens: int = 64) -> Decoder:
+        """The decoder with this model's stop rules; one trained with the released code ends an answer as that does."""
+        ends, not_first = (self.codec.ends, self.codec.end) if self.network.profile.released else (None, None)
+        return Decoder(self.network, self.codec.stop, max_new_tokens, ends, not_first)
 
     @torch.inference_mode()
     def question_vector(self, question: str) -> Tensor:

@@ -67,21 +67,21 @@ class QuestionCard(Card):
     def _asked(self, session: Session, question: str, budget: Json, settings: Json) -> Updates:
         picture = session.needs_picture()
         started = time.monotonic()
-        query = self.explorer.query(picture, question, settings)
+        asked = self.explorer.asked(picture, question, settings)
         chosen = budget_of(budget)
         with session.at_work():
             if session.encoding is not None and not session.encoding.done:
                 session.start(session.encoding.cancel)
                 for bar in progress.watch(session.encoding):
                     yield {self.ask: bar}
-            job = self.explorer.ask(query, chosen, session.id)
+            job = self.explorer.ask(asked, chosen, session.id)
             for bar, _ in self.follow(session, job):
                 yield {self.ask: bar}
         result = job.result()
         if session.picture is not picture:
             yield {self.ask: progress.idle()}
             return
-        run = self.explorer.runs.add(KeptRun(picture, question, query.settings, query.scales, result))
+        run = self.explorer.runs.add(KeptRun(picture, asked.query, asked.scales, result))
         session.run = run
         cards = self.cards
         yield {

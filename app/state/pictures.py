@@ -18,9 +18,9 @@ from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError
 from uhrbat.imagery import ImageInfo, TileReader, open_image, with_stretch, write_pyramid
 from uhrbat.serving.client.worker import Worker
-from uhrbat.serving.limits import Limits
 
 from ..examples import Example
+from ..limits import PageLimits
 
 logger = logging.getLogger(__name__)
 _TICK = 0.12
@@ -74,9 +74,9 @@ class Shelf:
     where their tiles exceed `limits.tiles_bytes`.
     """
 
-    def __init__(self, worker: Callable[[], Worker], folder: Path | None = None, limits: Limits | None = None):
+    def __init__(self, worker: Callable[[], Worker], folder: Path | None = None, limits: PageLimits | None = None):
         self.worker = worker
-        self.limits = limits or Limits.from_environment()
+        self.limits = limits or PageLimits()
         self.folder = Path(folder or _default_folder())
         self.folder.mkdir(parents=True, exist_ok=True)
         self._pictures: dict[str, Picture] = {}

@@ -12,6 +12,7 @@ import numpy as np
 from uhrbat.errors import InputError
 from uhrbat.geometry import Scale, Square
 from uhrbat.results import AskResult, CompareResult, InspectResult, ScaleMap, SweepResult
+from uhrbat.serving.protocol import Query, Settings
 
 from ..examples import KnownQuestion
 from .pictures import Picture
@@ -22,14 +23,24 @@ _STRETCH = (1.0, 99.9)
 
 
 @dataclass
-class Query:
-    """A question on a picture, with the settings it is asked under."""
+class Asked:
+    """A question asked of a picture."""
 
     picture: Picture
-    question: str
-    settings: dict[str, Any]
+    query: Query
+    """The question as the worker gets it."""
     scales: tuple[Scale, ...]
     """Of the model that it is asked of."""
+
+    @property
+    def question(self) -> str:
+        """Its text."""
+        return self.query.question
+
+    @property
+    def settings(self) -> Settings:
+        """How it is asked."""
+        return self.query.settings
 
     @cached_property
     def square(self) -> Square:
@@ -49,7 +60,7 @@ class Query:
 
 
 @dataclass
-class KeptRun(Query):
+class KeptRun(Asked):
     """One question on one picture, and all that was found out about it since."""
 
     asked: AskResult

@@ -69,7 +69,7 @@ def test_geojson_of_a_placed_image_is_in_its_crs(explorer, cards, six_bands, req
 @pytest.mark.filterwarnings("ignore:Glyph")  # matplotlib's own font lacks some
 @pytest.mark.parametrize("question", ["$\\frac{1}{", "a\nb " * 400, "\u8239 \U0001f6a2", "<b>bold</b>"])
 def test_a_question_of_any_kind_has_a_figure(run, question):
-    run.question = question
+    run.query = run.query.model_copy(update={"question": question})
     assert Image.open(io.BytesIO(export.figure(run, 672))).width == 2240
 
 

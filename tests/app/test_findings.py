@@ -2,7 +2,6 @@ import gzip
 import json
 import signal
 import subprocess
-from dataclasses import replace
 
 import pytest
 
@@ -87,7 +86,7 @@ def test_a_miss_opens_as_a_generated_scene_with_its_truth_and_is_let_go(explorer
     assert [item.box for item in picture.example.objects] == [o.box for i, o in enumerate(whole.objects) if i != 1]
     assert picture.example.question(found.misses_of(WorldKey(SEED, (1,)))[0].question).answer == "two"
     assert list(findings.open_scene(explorer.shelf, WorldKey(SEED, (1,)), found)) == [picture]
-    explorer.shelf.limits = replace(explorer.shelf.limits, tiles_bytes=1)
+    explorer.shelf.limits = explorer.shelf.limits.model_copy(update={"tiles_bytes": 1})
     explorer.shelf.expire()
     assert list(explorer.shelf.folder.iterdir()) == []
 

@@ -163,7 +163,7 @@ def test_a_wrong_value_of_any_kind_is_one_sentence(client, api_name):
 
 
 def test_half_a_character_does_not_break_a_question(explorer, picture):
-    query = explorer.query(picture, "How many\ud83d?", explorer.settings("nano", "default", "default", "default", 0))
+    query = explorer.asked(picture, "How many\ud83d?", explorer.settings("nano", "default", "default", "default", 0))
     assert query.question == "How many?"
 
 

@@ -21,9 +21,9 @@ def client(explorer):
 
 @pytest.fixture
 def run(explorer, picture):
-    query = explorer.query(picture, "How many ships?", explorer.settings("nano", "default", "", "", 0))
-    asked = explorer.ask(query, 3000, "").result()
-    return explorer.runs.add(KeptRun(picture, query.question, query.settings, query.scales, asked))
+    asked = explorer.asked(picture, "How many ships?", explorer.settings("nano", "default", "", "", 0))
+    result = explorer.ask(asked, 3000, "").result()
+    return explorer.runs.add(KeptRun(picture, asked.query, asked.scales, result))
 
 
 def test_tiles_never_change_and_end_at_the_edge(client, picture):

@@ -9,6 +9,8 @@ from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
 from uhrbat.imagery import canvas_of
+from uhrbat.network.decoder import Decoder, DecoderInput
+from uhrbat.network.text import Prompt
 from uhrbat.network.towers import build_tower, value_features
 from uhrbat.settings import Settings
 
@@ -57,7 +59,8 @@ def test_the_language_model_of_onevision_answers_as_transformers_does(onevision)
     ours = load(str(folder), CPU, FLOAT).network
     image = torch.randn(30, 32, generator=torch.Generator().manual_seed(1))
     before, after = torch.tensor([3, 4, 5]), torch.tensor([9, 8, 7])
-    ids, _ = ours.generate(before, image, after, stop=(), max_new_tokens=5)
+    prompt = DecoderInput(Prompt(before.tolist(), after.tolist()), image)
+    (decoded,) = Decoder(ours, stop=(), max_new_tokens=5).decode([prompt])
     embed = theirs.get_input_embeddings()
     hidden = torch.cat([embed(before), image, embed(after)])[None]
     expected = []
@@ -65,7 +68,7 @@ def test_the_language_model_of_onevision_answers_as_transformers_does(onevision)
         out = theirs.model.language_model(inputs_embeds=hidden).last_hidden_state[:, -1]
         expected.append(int(theirs.lm_head(out).argmax()))
         hidden = torch.cat([hidden, embed(torch.tensor([expected[-1:]]))], 1)
-    assert ids == expected
+    assert decoded.ids == expected
 
 
 @pytest.mark.parametrize("how", [{"old_names": True}, {"tied": True}, {"old_names": True, "tied": True}], ids=str)

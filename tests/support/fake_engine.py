@@ -63,7 +63,7 @@ class Engine:
     device, dtype, scales = "cpu", "torch.float32", SIZES
     settings = Settings()
     knows_photographs, parameters, bytes_per_token = False, 1000, 64
-    point_bins = 64
+    tile, tile_grid, point_bins = 336, 24, 64
 
     def __init__(self, name="nano"):
         self.name = name

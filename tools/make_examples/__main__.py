@@ -18,9 +18,8 @@ from PIL import Image
 from app import examples
 from tools.make_examples.lessons import PLANS, Plan, Shown, show, table
 from uhrbat import UHRBAT
-from uhrbat.worlds import EXAMPLE_SEEDS, World, generate
+from uhrbat.worlds import EXAMPLE_SEEDS, World, WorldQuestion, generate, questions
 from uhrbat.worlds.files import world_item
-from uhrbat.worlds.questions import WorldQuestion, questions
 
 _ASKED = 40
 

@@ -155,7 +155,9 @@ def _read(path: Path) -> tuple[World, dict[int, Tensor]] | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open cannot be iterated)
     except (OSError, SafetensorError):
         return None
-    objects = tuple(WorldObject(**item | {"box": tuple(item["box"])}) for item in told["objects"])
+    objects = tuple(
+        WorldObject(item["kind"], item["color"], tuple(item["box"]), told["size"]) for item in told["objects"]
+    )
     land_map = tensors.pop("land_map").numpy()
     picture = np.zeros((0, 0, 3), np.uint8)
     scene = World(picture, objects, told["land_cover"], land_map, told["seed"], told["size"])

@@ -70,8 +70,8 @@ class TextCodec:
         self.point_bins = point_bins
         self.x_ids = tokenizer.convert_tokens_to_ids([f"<x{i}>" for i in range(point_bins)])
         self.y_ids = tokenizer.convert_tokens_to_ids([f"<y{i}>" for i in range(point_bins)])
-        self.alike = tuple(self.y_ids)
-        """The ids that begin a point: where one may stand, they are weighed together (`model.likeliest`)."""
+        self.point_starts = tuple(self.y_ids)
+        """The ids that begin a point; they are weighed together (`pointing.most_likely`)."""
         self._axis = {id_: ("x", i) for i, id_ in enumerate(self.x_ids)}
         self._axis |= {id_: ("y", i) for i, id_ in enumerate(self.y_ids)}
         names = ("<|im_end|>", "<|im_start|>", "<|endoftext|>")

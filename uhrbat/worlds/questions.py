@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uhrbat.worlds.generator import World, WorldObject
+from uhrbat.worlds.types import Spec, World, WorldObject, WorldQuestion
 from uhrbat.worlds.vocabulary import COLORS, KIND_COLORS, KINDS, LAND_COVERS, WATER_KINDS, phrase
-
-Spec = tuple[str, str | None]
 
 PRESENCE, COLOR, COUNT = "presence", "color", "count"
 ABSOLUTE, RELATIVE, LAND_COVER = "absolute position", "relative position", "land cover"
@@ -70,24 +68,6 @@ _LAND_COVER_TEXTS = (
     "Which land cover takes up most of the image?",
     "What covers most of the area?",
 )
-
-
-@dataclass(frozen=True)
-class WorldQuestion:
-    """A question about a scene.
-
-    `text` includes the choices of a multiple-choice question; `choices` holds them as answered, e.g.
-    ``"(B) blue"``, and is empty for an open one. `evidence` holds the indices of the objects the
-    answer depends on (subject, then reference, for a relative position), `targets` the (kind, color)
-    specifications that the question names, in the same order.
-    """
-
-    type: str
-    text: str
-    answer: str
-    choices: tuple[str, ...]
-    evidence: tuple[int, ...]
-    targets: tuple[Spec, ...]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from app import examples
+from app.limits import PageLimits
 from app.state.pictures import Picture, Shelf
 from uhrbat.errors import Cancelled, ImageError, InputError, WorkerError
-from uhrbat.serving.limits import Limits
 
 
 def tiles_in(explorer):
@@ -75,7 +75,7 @@ def test_leaving_early_stops_the_work(explorer, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("limit", [{"tiles_hours": 1e-9}, {"tiles_bytes": 1}])
 def test_uploads_too_old_or_too_many_are_let_go_and_examples_stay(worker, wide_photo, tmp_path, limit):
-    shelf = Shelf(lambda: worker, tmp_path / "t", Limits(**limit))
+    shelf = Shelf(lambda: worker, tmp_path / "t", PageLimits(**limit))
     upload = list(shelf.ingest(wide_photo))[-1]
     example = list(shelf.example(examples.load()[2]))[-1]
     time.sleep(0.01)
@@ -87,10 +87,10 @@ def test_uploads_too_old_or_too_many_are_let_go_and_examples_stay(worker, wide_p
 
 
 def test_over_the_quota_the_longest_unused_upload_goes_first(worker, wide_photo, tmp_path):
-    shelf = Shelf(lambda: worker, tmp_path / "t", Limits(tiles_bytes=10**9))
+    shelf = Shelf(lambda: worker, tmp_path / "t", PageLimits(tiles_bytes=10**9))
     old, used, new = (list(shelf.ingest(wide_photo))[-1] for _ in range(3))
     shelf.get(used.id)
-    shelf.limits = Limits(tiles_bytes=int(2.5 * used.tiles.stat().st_size))
+    shelf.limits = PageLimits(tiles_bytes=int(2.5 * used.tiles.stat().st_size))
     shelf.expire()
     assert not old.tiles.exists() and used.tiles.exists() and new.tiles.exists()
     shelf.close()
@@ -98,7 +98,7 @@ def test_over_the_quota_the_longest_unused_upload_goes_first(worker, wide_photo,
 
 def test_an_image_of_too_many_pixels_is_refused(worker, wide_photo, tmp_path):
     with pytest.raises(ImageError, match="pixels"):
-        list(Shelf(lambda: worker, tmp_path / "t", Limits(pixels=1000)).ingest(wide_photo))
+        list(Shelf(lambda: worker, tmp_path / "t", PageLimits(pixels=1000)).ingest(wide_photo))
 
 
 def test_a_full_disk_is_told(explorer, wide_photo, monkeypatch):
@@ -121,8 +121,8 @@ def test_what_a_file_was_shown_as_is_told(explorer, six_bands):
 def test_bands_are_chosen_and_wrong_ones_refused(explorer, six_bands):
     picture = list(explorer.shelf.ingest(six_bands, bands=(6, 5, 4)))[-1]
     assert picture.info.shown == (6, 5, 4)
-    query = explorer.query(picture, "Why?", {"model": "nano"})
-    assert query.settings == {"model": "nano", "bands": (6, 5, 4)}
+    asked = explorer.asked(picture, "Why?", {"model": "nano"})
+    assert (asked.settings.model, asked.settings.bands) == ("nano", (6, 5, 4))
     with pytest.raises(InputError, match="bands 1 to 6"):
         list(explorer.shelf.ingest(six_bands, bands=(1, 2, 7)))
 

@@ -8,10 +8,11 @@ from safetensors.numpy import save_file
 
 from tests.support.tiny import BINS, config, tokenizer
 from uhrbat.geometry import SCALES, Scale
-from uhrbat.network.decoder import Pointing
+from uhrbat.network.decoder import DecoderInput, prefill
 from uhrbat.network.model import Network
+from uhrbat.network.pointing import Pointing
 from uhrbat.network.text import TextCodec
-from uhrbat.selection.importance import LIKENESS, likeness
+from uhrbat.selection.importance import SIMILARITY_LIMIT, limited, similarity_logits
 from uhrbat.training.nano import bank_samples, decoder
 from uhrbat.training.nano.bank import BankWorld, oriented
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, WorldQuestion
@@ -133,8 +134,8 @@ def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
     before = torch.tensor(draw.codec.prompt("x").before)
     together, _, _ = decoder.losses(model, bank_samples.collate([sample], draw.codec), before, table(draw))
     parts, weights = [], []
-    for question, told in zip(sample.questions, sample.likeness):
-        one = replace(sample, questions=[question], likeness=told[None])
+    for question, told in zip(sample.questions, sample.similarity):
+        one = replace(sample, questions=[question], similarity=told[None])
         batch = bank_samples.collate([one], draw.codec)
         parts.append(decoder.losses(model, batch, before, table(draw))[0])
         weights.append(batch.weight[batch.labels >= 0].sum())
@@ -237,12 +238,12 @@ def test_attention_is_told_how_much_each_token_looks_like_what_its_question_name
     visual = torch.from_numpy(draw.order[0].visual.astype(np.float32))
     for index, question in enumerate(sample.questions):
         vector = torch.from_numpy(draw.question_vectors([question.text]))
-        expected = likeness(model, visual, vector)[:, 0]
+        expected = limited(similarity_logits(model, visual, vector))[:, 0]
         for token, features in enumerate(sample.features):
             place = int(np.flatnonzero((draw.order[0].features == features).all(1))[0])
-            torch.testing.assert_close(batch.likeness[0, index, token], expected[place])
+            torch.testing.assert_close(batch.similarity[0, index, token], expected[place])
     tokens = len(batch.features[0])
-    assert (batch.likeness[0, :, tokens:] == -LIKENESS).all() and not batch.likeness[1].any()
+    assert (batch.similarity[0, :, tokens:] == -SIMILARITY_LIMIT).all() and not batch.similarity[1].any()
 
 
 def test_training_and_answering_attend_alike(bank, model):
@@ -250,13 +251,13 @@ def test_training_and_answering_attend_alike(bank, model):
     model.config.inhibition = 0.0
     sample = draw.draw(60, 1)
     batch = bank_samples.collate([sample], draw.codec)
-    before = torch.tensor(draw.codec.prompt("x").before)
-    after = torch.tensor(draw.codec.prompt(sample.questions[0].text).after)
+    prompt = draw.codec.prompt(sample.questions[0].text)
+    before, after = prompt.before, prompt.after
     ids = batch.ids[0].tolist()
-    assert ids[: len(after)] == after.tolist()
+    assert ids[: len(after)] == after
     with torch.no_grad():
         image = model.token_mlp(decoder.image_embeddings(model, batch))[0]
-        (_, hidden), _, _ = model.prefill(before, image, after, likeness=batch.likeness[0, 0])
+        hidden = prefill(model, [DecoderInput(prompt, image, batch.similarity[0, 0])]).output
         likely = model.language.lm_head(hidden[:, -1]).log_softmax(-1)[0]
         batch.labels[0, : len(after) - 1] = batch.labels[0, len(after) :] = -100
         loss = decoder.losses(model, batch, before, table(draw))[0]

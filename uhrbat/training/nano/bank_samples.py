@@ -19,7 +19,7 @@ from uhrbat.budget import RELEASED_BUDGETS
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
-from uhrbat.selection.importance import LIKENESS, likeness
+from uhrbat.selection.importance import SIMILARITY_LIMIT, limited, similarity_logits
 from uhrbat.training.nano.bank import BankWorld, draw_subset, oriented, sparse_scene
 from uhrbat.training.nano.pretrain import encode_texts
 from uhrbat.training.nano.virtual import bare_scene, virtual_scene
@@ -40,8 +40,8 @@ class Sample:
 
     Tokens: features [n, width], level, xy, owner (object or -1), center (holds its object's centre). Regions, each as
     some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. disorder [objects]: how many rows
-    each is moved by in the order of the lists. likeness [questions, n]: of each token with each question; of regions it
-    is lowest. blind: places are not learnt. coarse: only attention is, and no likeness is given.
+    each is moved by in the order of the lists. similarity [questions, n]: logits of each token with each question; of
+    regions they are the lowest. blind: places are not learnt. coarse: only attention is, and the logits are zero.
     """
 
     features: np.ndarray
@@ -55,7 +55,7 @@ class Sample:
     questions: list[WorldQuestion]
     scene: World
     disorder: np.ndarray
-    likeness: np.ndarray
+    similarity: np.ndarray
     blind: bool = False
     coarse: bool = False
 
@@ -118,7 +118,7 @@ class SampleDrawer:
         return np.stack([self.vectors[text] for text in texts])
 
     def draw(self, tokens: int, count: int = QUESTIONS, coarse: bool = False) -> Sample:
-        """A sample with about `tokens` image tokens: all of the chosen objects', the likeliest others, and regions.
+        """A sample with about `tokens` image tokens: all of the chosen objects', the most similar others, and regions.
 
         coarse: those of the coarsest scale, and no regions.
         """
@@ -139,8 +139,8 @@ class SampleDrawer:
         left = max(16, tokens - len(mine))
         regions = regions[: 0 if coarse else max(8, int(left * rng.choice((0.3, 0.6, 0.9))))]
         shares = {SCALES[0]: 1} if coarse else RELEASED_BUDGETS
-        kept = np.concatenate([mine, self._likeliest(bank, asked, max(8, left - len(regions)), shares)])
-        seen = np.zeros((len(asked), len(kept)), np.float32) if coarse else self._likeness(bank.visual[kept], asked)
+        kept = np.concatenate([mine, self._most_similar(bank, asked, max(8, left - len(regions)), shares)])
+        seen = np.zeros((len(asked), len(kept)), np.float32) if coarse else self._similarity(bank.visual[kept], asked)
         return Sample(
             bank.features[kept],
             bank.scale[kept],
@@ -158,9 +158,10 @@ class SampleDrawer:
         )
 
     @torch.no_grad()
-    def _likeness(self, visual: np.ndarray, asked: list[WorldQuestion]) -> np.ndarray:
+    def _similarity(self, visual: np.ndarray, asked: list[WorldQuestion]) -> np.ndarray:
         vectors = torch.from_numpy(self.question_vectors([question.text for question in asked]))
-        return likeness(self.model, torch.from_numpy(visual.astype(np.float32)), vectors).T.numpy()
+        logits = similarity_logits(self.model, torch.from_numpy(visual.astype(np.float32)), vectors)
+        return limited(logits).T.numpy()
 
     def _disorder(self, scene: World) -> np.ndarray:
         return self.rng.normal(size=len(scene.objects)) * self.rng.choice(DISORDER)
@@ -177,7 +178,9 @@ class SampleDrawer:
         regions = np.concatenate([own, rng.permutation(others)[:most]])
         return rng.permutation(regions), LAND_COVERS[main]
 
-    def _likeliest(self, bank: BankWorld, asked: list[WorldQuestion], count: int, shares: dict[int, int]) -> np.ndarray:
+    def _most_similar(
+        self, bank: BankWorld, asked: list[WorldQuestion], count: int, shares: dict[int, int]
+    ) -> np.ndarray:
         """Background tokens that look most like what the questions ask for, more or less of it random."""
         rng = self.rng
         background = np.flatnonzero(bank.owner < 0)
@@ -209,7 +212,7 @@ class SampleDrawer:
 @dataclass
 class Batch:
     """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2]; merged
-    float[B, r, m, width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; likeness
+    float[B, r, m, width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; similarity
     float[B, q, n + r]; ids, labels, block, position int[B, T], weight float[B, T] of each label in the loss. Rows of
     text whose attention is taught, as (sample, row, image tokens): asked: the last prompt token and all evidence;
     pointing: what predicts a location token or the colour, and the tokens of the object. listed: where a point is
@@ -223,7 +226,7 @@ class Batch:
     merged_level: Tensor
     merged_xy: Tensor
     real: Tensor
-    likeness: Tensor
+    similarity: Tensor
     ids: Tensor
     labels: Tensor
     block: Tensor
@@ -264,8 +267,8 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
         columns[4].append(np.concatenate([text[2] for text in texts]))
     ids, labels, block, position = (padded(column, np.int64) for column in columns[:4])
     real = [padded([np.ones(len(getattr(s, name)), bool) for s in samples], bool) for name in ("level", "merged_level")]
-    seen = padded([s.likeness for s in samples], np.float32)
-    unlike = torch.full((*seen.shape[:2], real[1].shape[1]), -LIKENESS)
+    seen = padded([s.similarity for s in samples], np.float32)
+    unlike = torch.full((*seen.shape[:2], real[1].shape[1]), -SIMILARITY_LIMIT)
     unlike[torch.tensor([s.coarse for s in samples])] = 0
     return Batch(
         padded([s.features for s in samples], np.float32),

@@ -80,13 +80,12 @@ def image_embeddings(model: Network, batch: Batch) -> Tensor:
     return torch.cat([tokens, parts.view(count, regions, members, -1).mean(2)], 1)
 
 
-def losses(model: Network, batch: Batch, before: Tensor, neighbours: Neighbours) -> tuple[Tensor, Tensor, Tensor]:
+def losses(model: Network, batch: Batch, before: list[int], neighbours: Neighbours) -> tuple[Tensor, Tensor, Tensor]:
     """-> (next-token loss on targets, attention loss, share of target tokens predicted)."""
     count = len(batch.ids)
     image = model.token_mlp(image_embeddings(model, batch))
     cache = DynamicCache(config=model.language.config)
-    embed = model.language.model.embed_tokens
-    model._run(embed(before[None]).expand(count, -1, -1), torch.arange(len(before))[None], cache)
+    model.run(model.embed(before).expand(count, -1, -1), torch.arange(len(before))[None], cache)
     keys_values = model.image_cache(image, len(before))
     for index, (key, value) in enumerate(keys_values):
         cache.update(key, value, index)
@@ -98,12 +97,12 @@ def losses(model: Network, batch: Batch, before: Tensor, neighbours: Neighbours)
     heads = model.language.config.num_attention_heads
     mask = inhibited(torch.cat([seen, own], -1), near, len(before), heads)
     of_sample = torch.arange(count)[:, None]
-    bias = model.bias(batch.likeness[of_sample, batch.block.clamp(min=0)])
+    bias = model.prior_bias(batch.similarity[of_sample, batch.block.clamp(min=0)])
     if bias is not None:
         mask = biased(mask, bias.transpose(1, 2), len(before))
     position = batch.position + len(before) + 1
     out = model.language.model(
-        inputs_embeds=embed(batch.ids),
+        inputs_embeds=model.language.model.embed_tokens(batch.ids),
         position_ids=position,
         past_key_values=cache,
         attention_mask={"full_attention": mask},
@@ -169,7 +168,7 @@ def attention_loss(
     query, _ = apply_rotary_pos_emb(query, query, cos, sin)
     keys = keys.repeat_interleave(attention.num_key_value_groups, dim=1)
     scores = torch.einsum("rhqd,rhnd->rhqn", query, keys[sample])[:, :, 0] * attention.scaling
-    bias = model.bias(batch.likeness[sample, batch.block[sample, row]])
+    bias = model.prior_bias(batch.similarity[sample, batch.block[sample, row]])
     scores = scores if bias is None else scores + bias
     scores = scores.masked_fill(~batch.real[sample][:, None], -torch.inf)
     half = scores.shape[1] // 2
@@ -320,7 +319,7 @@ def main() -> None:
         value.requires_grad_(name in trained)
     groups = parameter_groups(trained)
     optimizer = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.97), fused=True)
-    before = torch.tensor(codec.prompt("x").before)
+    before = codec.prompt("x").before
     neighbours = Neighbours(codec, len(tokenizer))
     args.out.mkdir(parents=True, exist_ok=True)
     step = load_state(args.out, model, optimizer)
