@@ -13,8 +13,8 @@ import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
 from lmms_eval.models.registry_v2 import ModelManifest
 from PIL import Image
@@ -26,6 +26,9 @@ from uhrbat.engine import UHRBAT
 from uhrbat.geometry import SCALES
 from uhrbat.imagery import canvas_of
 from uhrbat.settings import Settings
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
 
 logger = logging.getLogger(__name__)
 
