@@ -45,7 +45,7 @@ def test_answers_at_a_budget_equal_those_of_the_engine():
             told = next(
                 o for o in outcomes if o.budget == budget and o.truth == question.answer and o.type == question.type
             )
-            assert told.answer == tokens.ask(question.text).select(budget).answer()
+            assert told.answer == str(tokens.ask(question.text).select(budget).answer())
 
 
 def test_a_run_that_was_cut_off_goes_on(tmp_path, monkeypatch):

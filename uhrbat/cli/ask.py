@@ -32,7 +32,7 @@ def command(image: str, question: str, budget: Budget, as_json: bool, **how: Any
             "budgets": selection.budgets,
             "ledger": {size: asdict(ledger) for size, ledger in selection.ledger.items()},
             "settings": asdict(asked.settings),
-            "notes": list(asked.image.info.notes),
+            "notes": list(asked.image.info.notes if asked.image.info else ()),
             "seconds": seconds,
             "peak_memory_bytes": _peak_memory(),
         }

@@ -17,7 +17,7 @@ PACKAGES = ("uhrbat_explorer", "app")
 @click.option("--host", help="address to bind to (default: GRADIO_SERVER_NAME or 127.0.0.1)")
 @click.option("--port", type=click.IntRange(1, 65535), help="default: PORT, GRADIO_SERVER_PORT or 7860")
 def command(host: str | None, port: int | None) -> None:
-    """Start the explorer: ask questions in the browser and see what became of every token."""
+    """Start the explorer, a page in the browser."""
     package = next(filter(find_spec, PACKAGES), None)
     if package is None:
         raise UHRBATError("the explorer's page is not installed: pip install . in the repository")

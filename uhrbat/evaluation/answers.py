@@ -40,7 +40,8 @@ def blind_answers(model: UHRBAT, asked: Sequence[str]) -> list[str]:
 
 
 def _parts(selections: Sequence[SelectedTokens]) -> Iterator[list[SelectedTokens]]:
-    part, held = [], 0
+    part: list[SelectedTokens] = []
+    held = 0
     for selection in selections:
         if part and held + selection.tokens > HELD_TOKENS:
             yield part

@@ -63,7 +63,7 @@ class WorldEncoder:
     def scene(self, seed: int, without: tuple[int, ...] = ()) -> tuple[World, EncodedImage]:
         """The scene of a seed and its encoding. Where its features were kept, the picture is empty (0 x 0)."""
         gc.collect()  # a scene and its views hold one another: a few large objects, of which no collector would think
-        path = self._path(seed) if self.folder and not without else None
+        path = self._path(self.folder, seed) if self.folder and not without else None
         if path and path.exists():
             kept = _read(path)
             if kept:
@@ -121,8 +121,8 @@ class WorldEncoder:
             features=values,
         )
 
-    def _path(self, seed: int) -> Path:
-        return self.folder / self.tower / f"{seed}.safetensors"
+    def _path(self, folder: Path, seed: int) -> Path:
+        return folder / self.tower / f"{seed}.safetensors"
 
 
 @dataclass

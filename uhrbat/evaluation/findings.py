@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from uhrbat.errors import InputError
 
@@ -256,5 +256,9 @@ def read_loss(path: Path) -> LossFile:
 def _read(path: Path, kind: type[File]) -> File:
     try:
         return TypeAdapter(kind).validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a {kind.__name__} ({error}): write it again with evaluate") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        raise InputError(f"{path} is not a {kind.__name__} ({place}: {first['msg']}): run evaluate again") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): run evaluate again") from None

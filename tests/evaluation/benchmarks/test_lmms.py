@@ -83,7 +83,7 @@ def test_requests_are_answered_in_order_and_cut_at_their_stop_strings(lmms, monk
     assert isinstance(whole, str) and whole == again and len(encoded) == 1  # two documents about one picture
     scene = model._last[1]
     expected = scene.ask("What is it?\nA. x", model.settings, lines=True).select((20, 30)).answer(max_new_tokens=8)
-    assert whole == expected
+    assert whole == str(expected)
     if len(whole) > 2:
         (cut,) = model.generate_until([request("What is it?\nA. x", None, 0, max_new_tokens=8, until=[whole[2]])])
         assert cut == whole.split(whole[2])[0]

@@ -60,7 +60,7 @@ def command(
     from uhrbat.settings import Settings
 
     rank, world = shares()
-    engine = UHRBAT.from_pretrained(model, device, **({"bits": int(bits)} if bits else {}))
+    engine = UHRBAT.from_pretrained(model, device, **options.given(bits=bits and int(bits)))
     settings = Settings(**(asdict(engine.settings) | options.given(**method)))
     report = run_benchmark(name, engine, items, out, budget, settings, progress=not as_json)
     if rank == 0:

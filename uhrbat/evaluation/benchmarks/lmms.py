@@ -13,8 +13,8 @@ import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
 from lmms_eval.models.registry_v2 import ModelManifest
 from PIL import Image
@@ -26,6 +26,9 @@ from uhrbat.engine import UHRBAT
 from uhrbat.geometry import SCALES
 from uhrbat.imagery import canvas_of
 from uhrbat.settings import Settings
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +56,8 @@ class UHRBATForLmmsEval(lmms):
         importance, regions, order, seed, clusters, iterations, release."""
         super().__init__()
         self._rank, self._world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        self.engine = UHRBAT.from_pretrained(pretrained, device, **({"bits": int(bits)} if bits else {}))
+        quantised: dict[str, Any] = {"bits": int(bits)} if bits else {}
+        self.engine = UHRBAT.from_pretrained(pretrained, device, **quantised)
         self.settings = Settings(**(asdict(self.engine.settings) | settings))
         self.budget = read_budget(str(budget).replace(":", ","))
         self.engine.budgets(self.budget)

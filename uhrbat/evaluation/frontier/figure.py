@@ -58,7 +58,7 @@ def draw(found: FrontierFile, path: Path) -> None:
             ):
                 handles[name] = axes.axhline(100 * share, color="#8a8a8a", linewidth=1, linestyle=style)
         _dress(axes, found, title)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)
 
 

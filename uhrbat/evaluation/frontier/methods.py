@@ -134,10 +134,10 @@ def preserved(
     sizes = scene.square.sizes
     if isinstance(ranked, Question):
         shares = order_of_shares(scene.square.scales)
-        table = [np.bincount(shares[:budget], minlength=len(sizes)) for budget in budgets]
+        table = np.array([np.bincount(shares[:budget], minlength=len(sizes)) for budget in budgets])
     else:
-        table = [[split[size] for size in sizes] for split in map(ranked.split, budgets)]
-    return evidence_preserved(scene.square, boxes, ranked.rankings, np.array(table)).all(-1)
+        table = np.array([[split[size] for size in sizes] for split in map(ranked.split, budgets)])
+    return np.all(evidence_preserved(scene.square, boxes, ranked.rankings, table), axis=-1)
 
 
 def _no_importance(scene: EncodedImage) -> dict[int, torch.Tensor]:

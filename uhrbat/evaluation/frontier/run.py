@@ -101,7 +101,7 @@ def measure(encoder: WorldEncoder, seed: int, plan: Plan, settings: Settings, re
             ranked = common or query.rank(method)
             if method.importance is None:
                 common = ranked
-            kept = preserved(encoded, boxes, ranked, evidence_at) if boxes and evidence_at else []
+            kept = list(preserved(encoded, boxes, ranked, evidence_at)) if boxes and evidence_at else []
             table.append([str(int(value)) for value in kept] if boxes else ["-"] * len(evidence_at))
             cuts += [query.select(ranked, budget) for budget in answers_at]
         if evidence_at:

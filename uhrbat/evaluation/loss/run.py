@@ -54,7 +54,8 @@ def measure(
         _explain(encoded, scene, case, row, list(boxes), case.question.evidence, settings)
     for index, changed in scenes_without(encoder, scene, encoded, list(decided)):
         others = [case for case in decided[index] if case.truth_without]
-        absent = _answered(changed, others, [case.truth_without for case in others], budgets, wide, settings)
+        truths = [case.truth_without or "" for case in others]
+        absent = _answered(changed, others, truths, budgets, wide, settings)
         for case, row in zip(others, absent):
             row["without"] = [index]
             left = [one for one in case.question.evidence if one != index]

@@ -152,7 +152,8 @@ class Trainer:
                 part.reshard()
 
     def _groups(self) -> list[dict]:
-        language, modules = [], []
+        language: list[nn.Parameter] = []
+        modules: list[nn.Parameter] = []
         for name, value in self.engine.network.named_parameters():
             if value.requires_grad:
                 (language if name.startswith("language.") else modules).append(value)
