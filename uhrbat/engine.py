@@ -216,7 +216,7 @@ class UHRBAT:
 
 
 def default_settings(network: Network) -> Settings:
-    """What a model is used with unless told otherwise.
+    """What a model is used with unless something else is chosen.
 
     One trained with the released code: attention importance, regions by their mean. One without a text tower:
     attention importance. Else the defaults of Settings.

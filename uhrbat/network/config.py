@@ -14,10 +14,10 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 class Profile:
     """How a checkpoint was trained to use positions (docs/method.md, "Where the release differs").
 
-    residual: "scene" lays a scale's map over the scene, "tile" squeezes it into every tile (as released).
+    residual: "square" stretches a scale's map over the square, "tile" squeezes it into every tile (as released).
     attention_residual, selection_residual, region_residual: how often it is added before the attention pass, on
         selected tokens, and on the tokens that are partitioned.
-    coordinates: positions of the k-means features, over the "scene" or inside the "tile".
+    coordinates: positions of the k-means features, over the "square" or inside the "tile".
     released: trained with the released code, in which the padding's tokens take part like any other.
     """
 
@@ -31,10 +31,10 @@ class Profile:
 
 
 PROFILES = {
-    "scene": Profile("scene", "scene", 1, 1, "scene"),
+    "scene": Profile("scene", "square", 1, 1, "square"),
     "reference": Profile("reference", "tile", 1, 2, "tile", region_residual=2, released=True),
     "reference-no-residual": Profile("reference-no-residual", "tile", 1, 0, "tile", released=True),
-    "training-free": Profile("training-free", "scene", 0, 0, "scene"),
+    "training-free": Profile("training-free", "square", 0, 0, "square"),
 }
 
 
@@ -51,11 +51,11 @@ class NetworkConfig:
     attention_scale: the scale on which the attention importance is computed.
     dense: what is compared with text, the tower's "output" (nano) or the "value" path of its last layer, for
         pretrained CLIP with select_layer -2. contrast: texts that stand for nothing in particular (DenseSimilarity).
-    inhibition: image tokens this near (share of the scene's side) to a point that was already listed are not seen by
+    inhibition: image tokens this near (share of the square's side) to a point that was already listed are not seen by
         the first half of the attention heads (inhibition of return): there, what is left to list stands out (nano).
     prior: whether text attends to an image token by how much it looks like what the question names, too: a learned number
-        a head times its similarity (`likeness`) is added to the attention's scores (nano).
-    similarity_floor: probabilities below it count as it: what matches nothing is alike, so that a region without a
+        a head times its similarity logits is added to the attention's scores (nano).
+    similarity_floor: probabilities below it count as it: what matches nothing is equal, so that a region without a
         match is merged into one token, and no budget is spent on the order of noise.
     """
 

@@ -99,9 +99,9 @@ class Network(nn.Module):
             tile = F.interpolate(grid, size=(TILE_GRID, TILE_GRID), mode="bilinear", align_corners=False)
             tile = tile[0].flatten(1).T
             return tile.repeat(scale.tiles**2, 1) if rows is None else tile[rows % TILE_GRID**2]
-        laid = F.interpolate(grid, size=(scale.grid, scale.grid), mode="bilinear", align_corners=False)
+        stretched = F.interpolate(grid, size=(scale.grid, scale.grid), mode="bilinear", align_corners=False)
         place = torch.tensor(scale.inverse, device=table.device)
-        return laid[0].flatten(1).T[place if rows is None else place[rows]]
+        return stretched[0].flatten(1).T[place if rows is None else place[rows]]
 
     # image tokens -> language model
 

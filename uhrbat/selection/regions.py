@@ -25,7 +25,7 @@ __all__ = [
     "no_regions",
     "partition",
     "region_settings",
-    "scene_coordinates",
+    "square_coordinates",
     "tile_coordinates",
     "token_features",
 ]
@@ -48,7 +48,7 @@ class RegionSettings:
     iterations, seed: of the k-means.
     feature_scale, coordinate_scale: weights of the L2-normalised embedding and of the position in a token's
         features.
-    coordinates: "scene" (tokens close together cluster together) or "tile" (as released: the place in the
+    coordinates: "square" (tokens close together cluster together) or "tile" (as released: the place in the
         tile only).
     dims: embeddings are reduced to this many principal directions before clustering; None keeps them whole.
     sample: centres are fitted on this many tokens, then all tokens are assigned; None fits on all.
@@ -63,7 +63,7 @@ class RegionSettings:
     seed: int = 0
     feature_scale: float = 1.0
     coordinate_scale: float = 0.05
-    coordinates: str = "scene"
+    coordinates: str = "square"
     dims: int | None = 48
     sample: int | None = 16384
     exact: bool = False
@@ -72,8 +72,8 @@ class RegionSettings:
     def __post_init__(self):
         if self.method not in REGIONS:
             raise InputError(f"Region method {self.method!r} is not known: use one of {', '.join(REGIONS)}.")
-        if self.coordinates not in ("scene", "tile"):
-            raise InputError(f"Coordinates {self.coordinates!r} are not known: use scene or tile.")
+        if self.coordinates not in ("square", "tile"):
+            raise InputError(f"Coordinates {self.coordinates!r} are not known: use square or tile")
         counts = {name: getattr(self, name) for name in ("clusters", "tokens_per_cluster", "iterations", "cells")}
         counts |= {name: getattr(self, name) for name in ("dims", "sample") if getattr(self, name) is not None}
         for name, value in counts.items():
@@ -122,7 +122,7 @@ def partition(
     if embeddings is None or embeddings.ndim != 2 or embeddings.shape[0] != scale.tokens:
         shape = None if embeddings is None else tuple(embeddings.shape)
         raise InputError(f"Embeddings of shape {shape} do not fit scale {scale.size}: give {scale.tokens} x d.")
-    coordinates = scene_coordinates(scale) if settings.coordinates == "scene" else tile_coordinates(scale)
+    coordinates = square_coordinates(scale) if settings.coordinates == "square" else tile_coordinates(scale)
     return kmeans(
         token_features(
             embeddings,
@@ -178,14 +178,14 @@ def tile_coordinates(scale: Scale) -> Tensor:
     return xy.repeat(scale.tiles**2, 1)
 
 
-def scene_coordinates(scale: Scale) -> Tensor:
-    """float32[N, 2]: (x, y) of each token in the scene square, from 0 (first column or row) to 1 (last)."""
+def square_coordinates(scale: Scale) -> Tensor:
+    """float32[N, 2]: (x, y) of each token in the square, from 0 (first column or row) to 1 (last)."""
     row, col = scale.rowcol(np.arange(scale.tokens))
     return torch.from_numpy(np.stack([col, row], axis=1).astype(np.float32)) / (scale.grid - 1)
 
 
 def grid_regions(scale: Scale, cells: int) -> Tensor:
-    """int64[N]: the scene square cut into `cells` x `cells` squares (to a token), row-major."""
+    """int64[N]: the square cut into `cells` x `cells` squares (to a token), row-major."""
     cells = min(cells, scale.grid)
     row, col = scale.rowcol(np.arange(scale.tokens))
     return torch.from_numpy(row * cells // scale.grid * cells + col * cells // scale.grid)

@@ -1,4 +1,4 @@
-"""Samples for stage two: what a sparse scene of the bank hands to the language model, and questions about it.
+"""Samples for stage two: what a sparse world of the bank hands to the language model, and questions about it.
 
 An image sample holds the tokens that the pipeline would preserve and the averages of regions that it would merge. A
 blind sample holds none: its targets' places are given, not learnt, and only what follows from them is: counting what
@@ -20,9 +20,9 @@ from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.selection.importance import SIMILARITY_LIMIT, limited, similarity_logits
-from uhrbat.training.nano.bank import BankWorld, draw_subset, oriented, sparse_scene
+from uhrbat.training.nano.bank import BankWorld, draw_subset, oriented, sparse_world
 from uhrbat.training.nano.pretrain import encode_texts
-from uhrbat.training.nano.virtual import bare_scene, virtual_scene
+from uhrbat.training.nano.virtual import bare_world, virtual_world
 from uhrbat.worlds import LAND_COVERS, World, WorldQuestion, questions
 
 QUESTIONS = 12
@@ -36,7 +36,7 @@ Row = tuple[int, int, np.ndarray]
 
 @dataclass
 class Sample:
-    """One sparse scene's tokens and questions.
+    """One sparse world's tokens and questions.
 
     Tokens: features [n, width], level, xy, owner (object or -1), center (holds its object's centre). Regions, each as
     some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. disorder [objects]: how many rows each is
@@ -53,7 +53,7 @@ class Sample:
     merged_level: np.ndarray
     merged_xy: np.ndarray
     questions: list[WorldQuestion]
-    scene: World
+    world: World
     disorder: np.ndarray
     similarity: np.ndarray
     blind: bool = False
@@ -61,7 +61,7 @@ class Sample:
 
 
 def reading_order(
-    scene: World, question: WorldQuestion, codec: TextCodec, disorder: np.ndarray | None = None
+    world: World, question: WorldQuestion, codec: TextCodec, disorder: np.ndarray | None = None
 ) -> list[int]:
     """Evidence objects as the target lists them: by row, then column; relative position: subject, reference.
 
@@ -70,15 +70,15 @@ def reading_order(
     """
     if question.type == "relative position":
         return list(question.evidence)
-    places = {i: center(scene, i) for i in question.evidence}
-    moved = np.zeros(len(scene.objects)) if disorder is None else disorder
+    places = {i: center(world, i) for i in question.evidence}
+    moved = np.zeros(len(world.objects)) if disorder is None else disorder
     return sorted(places, key=lambda i: (codec.bin(places[i][1]) + moved[i], codec.bin(places[i][0])))
 
 
-def center(scene: World, index: int) -> tuple[float, float]:
-    """Centre (x, y) of an object in 0..1 of the scene."""
-    x, y = scene.objects[index].center
-    return x / scene.size, y / scene.size
+def center(world: World, index: int) -> tuple[float, float]:
+    """Centre (x, y) of an object in 0..1 of the world."""
+    x, y = world.objects[index].center
+    return x / world.size, y / world.size
 
 
 def follows(question: WorldQuestion) -> bool:
@@ -86,27 +86,27 @@ def follows(question: WorldQuestion) -> bool:
     return question.type in BLIND_TYPES and bool(question.evidence)
 
 
-def some_questions(scene: World, seed: int, count: int, rng: np.random.Generator) -> list[WorldQuestion]:
-    """`count` questions about a scene, types that are hard to learn oftener (MORE_OF)."""
-    asked = questions(scene, seed, 2 * count)
+def some_questions(world: World, seed: int, count: int, rng: np.random.Generator) -> list[WorldQuestion]:
+    """`count` questions about a world, types that are hard to learn oftener (MORE_OF)."""
+    asked = questions(world, seed, 2 * count)
     keys = [rng.exponential() / MORE_OF.get(question.type, 1.0) for question in asked]
     return [asked[i] for i in np.argsort(keys)[:count]]
 
 
 class SampleDrawer:
-    """Draws samples from the bank, scenes added to it meanwhile too; question vectors are cached by text."""
+    """Draws samples from the bank, worlds added to it meanwhile too; question vectors are cached by text."""
 
     def __init__(self, folder: Path, model: Network, codec: TextCodec, rng: np.random.Generator) -> None:
         self.folder, self.model, self.codec, self.rng = folder, model, codec, rng
-        self.scenes: dict[Path, BankWorld] = {}
+        self.worlds: dict[Path, BankWorld] = {}
         self.vectors: dict[str, np.ndarray] = {}
         self.refresh()
 
     def refresh(self) -> None:
         for path in sorted(self.folder.glob("*.safetensors")):
-            if path not in self.scenes:
-                self.scenes[path] = BankWorld.load(path)
-        self.order = list(self.scenes.values())
+            if path not in self.worlds:
+                self.worlds[path] = BankWorld.load(path)
+        self.order = list(self.worlds.values())
 
     @torch.no_grad()
     def question_vectors(self, texts: list[str]) -> np.ndarray:
@@ -128,9 +128,9 @@ class SampleDrawer:
         way = int(rng.integers(8))
         seed = int(rng.integers(2**31))
         regions, land_cover = self._regions(bank)
-        scene = sparse_scene(bank, subset, way, seed)
-        scene = bare_scene(list(scene.objects), land_cover, seed)
-        asked = some_questions(scene, seed, count, rng)
+        world = sparse_world(bank, subset, way, seed)
+        world = bare_world(list(world.objects), land_cover, seed)
+        asked = some_questions(world, seed, count, rng)
         position = np.full(len(bank.objects), -1)
         position[subset] = np.arange(len(subset))
         owner = np.where(bank.owner >= 0, position[bank.owner], -1)
@@ -151,8 +151,8 @@ class SampleDrawer:
             bank.region_scale[regions],
             oriented(bank.region_xy[regions], way),
             asked,
-            scene,
-            self._disorder(scene),
+            world,
+            self._disorder(world),
             seen,
             coarse=coarse,
         )
@@ -163,11 +163,11 @@ class SampleDrawer:
         logits = similarity_logits(self.model, torch.from_numpy(visual.astype(np.float32)), vectors)
         return limited(logits).T.numpy()
 
-    def _disorder(self, scene: World) -> np.ndarray:
-        return self.rng.normal(size=len(scene.objects)) * self.rng.choice(DISORDER)
+    def _disorder(self, world: World) -> np.ndarray:
+        return self.rng.normal(size=len(world.objects)) * self.rng.choice(DISORDER)
 
     def _regions(self, bank: BankWorld) -> tuple[np.ndarray, str]:
-        """Regions in random order, of which another land cover than the scene's own may be the largest."""
+        """Regions in random order, of which another land cover than the world's own may be the largest."""
         rng = self.rng
         covers = np.bincount(bank.region_land, minlength=len(LAND_COVERS))
         main = int(rng.choice(np.flatnonzero(covers >= max(8, 0.04 * covers.sum()))))
@@ -199,14 +199,14 @@ class SampleDrawer:
         """A sample without an image: what follows from places alone."""
         rng = self.rng
         seed = int(rng.integers(2**31))
-        scene = virtual_scene(rng, seed)
-        asked = [q for q in questions(scene, seed, 2 * count) if follows(q)]
+        world = virtual_world(rng, seed)
+        asked = [q for q in questions(world, seed, 2 * count) if follows(q)]
         width = self.order[0].features.shape[1]
         empty = np.zeros((0, width), np.float16), np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
         none = np.zeros(0, np.int64)
         regions = np.zeros((0, 1, width), np.float16), none, np.zeros((0, 1, 2), np.float32)
-        disorder, unlike = self._disorder(scene), np.zeros((count, 0), np.float32)
-        return Sample(*empty, none, np.zeros(0, bool), *regions, asked[:count], scene, disorder, unlike, True)
+        disorder, unlike = self._disorder(world), np.zeros((count, 0), np.float32)
+        return Sample(*empty, none, np.zeros(0, bool), *regions, asked[:count], world, disorder, unlike, True)
 
 
 @dataclass
@@ -237,7 +237,7 @@ class Batch:
 
 
 def padded(arrays: list[np.ndarray], dtype: type) -> Tensor:
-    """Arrays [n, ...] -> tensor [B, longest n, ...], zeros behind each."""
+    """Arrays [n, ...] -> tensor [B, longest n, ...], zeros after each."""
     shape = np.max([array.shape for array in arrays], 0)
     out = np.zeros((len(arrays), *shape), dtype)
     for row, array in zip(out, arrays):
@@ -292,11 +292,11 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
 def _one_text(index: int, sample: Sample, question: WorldQuestion, codec: TextCodec, asked: list, pointing: list):
     """-> ids, labels (-100: not learnt), weights, and rows of attention to teach as (list, row, tokens).
 
-    Where the listing may end, the next place and the answer weigh alike, so that neither is preferred.
+    Where the listing may end, the next place and the answer weigh the same, so that neither is preferred.
     """
     prompt = codec.prompt(question.text).after
-    listed = reading_order(sample.scene, question, codec, sample.disorder)
-    target = codec.answer_ids(question.answer, [center(sample.scene, i) for i in listed])
+    listed = reading_order(sample.world, question, codec, sample.disorder)
+    target = codec.answer_ids(question.answer, [center(sample.world, i) for i in listed])
     places = 2 * len(listed)
     given = len(target) if sample.coarse else places if sample.blind else 0
     labels = [-100] * (len(prompt) - 1 + given) + target[given:]
