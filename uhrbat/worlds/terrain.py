@@ -121,7 +121,7 @@ def paint(land: Land, rng: np.random.Generator, size: int, parcels: list[np.ndar
             _shore(color, sign * land.distance, rng)
         color = cv2.resize(color, (HALF, HALF), interpolation=cv2.INTER_LINEAR)
         if cover == "farmland":
-            color = _plough(color, land, rng, parcels, sign)
+            color = _plough(color, land, rng, parcels)
         sides.append(color)
     border = cv2.resize(land.distance, (HALF, HALF), interpolation=cv2.INTER_LINEAR)
     border += 2.2 * fractal(rng, HALF, 250, 2, 0.8)
@@ -208,9 +208,7 @@ _CROPS = np.array(
 )
 
 
-def _plough(
-    color: np.ndarray, land: Land, rng: np.random.Generator, parcels: list[np.ndarray], sign: int
-) -> np.ndarray:
+def _plough(color: np.ndarray, land: Land, rng: np.random.Generator, parcels: list[np.ndarray]) -> np.ndarray:
     """Lay crops and furrows over the farmland's colors: uint8[HALF, HALF, 3]."""
     labels = np.zeros((HALF, HALF), np.uint8)
     dry = rng.random() < 0.35

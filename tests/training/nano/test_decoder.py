@@ -131,7 +131,7 @@ def test_a_blind_sample_teaches_what_follows_from_places_but_no_place(bank, mode
 def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
     draw = drawer(bank, model)
     sample = draw.draw(60, 4)
-    before = torch.tensor(draw.codec.prompt("x").before)
+    before = draw.codec.prompt("x").before
     together, _, _ = decoder.losses(model, bank_samples.collate([sample], draw.codec), before, table(draw))
     parts, weights = [], []
     for question, told in zip(sample.questions, sample.similarity):
@@ -146,7 +146,7 @@ def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
 def test_padding_does_not_change_a_sample(bank, model):
     draw = drawer(bank, model)
     small, large = draw.draw(30, 2), draw.draw(90, 5)
-    before = torch.tensor(draw.codec.prompt("x").before)
+    before = draw.codec.prompt("x").before
     both = bank_samples.collate([small, large], draw.codec)
     alone = bank_samples.collate([small], draw.codec)
     assert both.real.shape[1] > alone.real.shape[1]
@@ -162,7 +162,7 @@ def test_padding_does_not_change_a_sample(bank, model):
 def test_residuals_sampled_in_training_are_those_of_inference(model):
     for level, size in enumerate(SCALES):
         scale = Scale(size)
-        xy = torch.from_numpy(np.ascontiguousarray(scale.centers))[None]
+        xy = torch.tensor(scale.centers)[None]
         sampled = decoder.residuals_at(model, torch.full(xy.shape[:2], level), xy)
         torch.testing.assert_close(sampled[0], model.residual(size), rtol=1e-4, atol=1e-5)
 
@@ -200,7 +200,7 @@ def test_bank_worlds_round_trip(bank):
 def test_training_lowers_the_loss(bank):
     model = four_scales()
     draw = drawer(bank, model)
-    before = torch.tensor(draw.codec.prompt("x").before)
+    before = draw.codec.prompt("x").before
     batch = bank_samples.collate([draw.draw(40, 4)], draw.codec)
     optimizer = torch.optim.AdamW([p for n, p in model.named_parameters() if n.startswith(decoder.TRAINED)], lr=3e-3)
     first = None

@@ -52,15 +52,13 @@ def measure(
     scene, encoded = encoder.scene(seed)
     decided = cases(scene, seed, pairs)
     with_object = [case for index in decided for case in decided[index]]
-    rows = _answered(
-        encoded, scene, with_object, [case.question.answer for case in with_object], budgets, wide, settings
-    )
+    rows = _answered(encoded, with_object, [case.question.answer for case in with_object], budgets, wide, settings)
     for case, row in zip(with_object, rows):
         boxes = scene.boxes(case.question)
         _explain(encoded, scene, case, row, list(boxes), case.question.evidence, settings)
     for index, changed in scenes_without(encoder, scene, encoded, list(decided)):
         others = [case for case in decided[index] if case.truth_without]
-        absent = _answered(changed, scene, others, [case.truth_without for case in others], budgets, wide, settings)
+        absent = _answered(changed, others, [case.truth_without for case in others], budgets, wide, settings)
         for case, row in zip(others, absent):
             row["without"] = [index]
             left = [one for one in case.question.evidence if one != index]
@@ -71,7 +69,6 @@ def measure(
 
 def _answered(
     encoded: EncodedImage,
-    scene: World,
     asked: list[Case],
     truths: list[str],
     budgets: list[int],

@@ -8,6 +8,7 @@ scoring reads: it teaches where to look, and no answers.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,10 @@ BLIND_TYPES = ("count", "absolute position", "relative position")
 DECISION, PLACE = 3.0, 1.0
 DISORDER = (0.0, 1.0, 2.5)
 FINE = 2
+IGNORED = -100
+"""The label of an id that is not learnt."""
+NO_BLOCK = -1
+"""The block of padding, which belongs to no question."""
 Row = tuple[int, int, np.ndarray]
 
 
@@ -236,61 +241,75 @@ class Batch:
     listed: list[tuple[int, int, tuple[float, float]]]
 
 
-def padded(arrays: list[np.ndarray], dtype: type) -> Tensor:
-    """Arrays [n, ...] -> tensor [B, longest n, ...], zeros after each."""
+@dataclass(frozen=True)
+class Text:
+    """A question and its target as the language model reads them; rows count from the question's first id.
+
+    ids, labels: int[T], IGNORED where nothing is learnt; weight: float32[T] of each label in the loss. Rows whose
+    attention is taught, each with its image tokens: asked, the last prompt token; pointing, what predicts a place or
+    the colour. listed: rows at which a point is complete, with its (x, y).
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    weight: np.ndarray
+    asked: list[tuple[int, np.ndarray]]
+    pointing: list[tuple[int, np.ndarray]]
+    listed: list[tuple[int, tuple[float, float]]]
+
+
+def padded(arrays: Sequence[np.ndarray], dtype: type, fill: int = 0) -> Tensor:
+    """Arrays [n, ...] -> tensor [B, longest n, ...], `fill` after each."""
     shape = np.max([array.shape for array in arrays], 0)
-    out = np.zeros((len(arrays), *shape), dtype)
+    out = np.full((len(arrays), *shape), fill, dtype)
     for row, array in zip(out, arrays):
         row[tuple(slice(0, n) for n in array.shape)] = array
     return torch.from_numpy(out)
 
 
 def collate(samples: list[Sample], codec: TextCodec) -> Batch:
-    columns: list[list[np.ndarray]] = [[] for _ in range(5)]
+    """Samples, with all questions of each in one row, as one batch."""
+    texts = [[one_text(sample, question, codec) for question in sample.questions] for sample in samples]
     asked: list[Row] = []
     pointing: list[Row] = []
     listed: list[tuple[int, int, tuple[float, float]]] = []
-    for index, sample in enumerate(samples):
-        texts = [_one_text(index, sample, question, codec, asked, pointing) for question in sample.questions]
+    for index, row in enumerate(texts):
         start = 0
-        for ids, _, _, rows in texts:
-            for held, row, tokens in rows:
-                held.append((index, start + row, tokens))
-            listed += [(index, start + row, point) for row, point in codec.points(ids.tolist())]
-            start += len(ids)
-        ids = [text[0] for text in texts]
-        columns[0].append(np.concatenate(ids))
-        columns[1].append(np.concatenate([text[1] for text in texts]) + 100)
-        columns[2].append(np.repeat(np.arange(len(ids)), [len(one) for one in ids]) + 1)
-        columns[3].append(np.concatenate([np.arange(len(one)) for one in ids]))
-        columns[4].append(np.concatenate([text[2] for text in texts]))
-    ids, labels, block, position = (padded(column, np.int64) for column in columns[:4])
-    real = [padded([np.ones(len(getattr(s, name)), bool) for s in samples], bool) for name in ("level", "merged_level")]
-    seen = padded([s.similarity for s in samples], np.float32)
-    unlike = torch.full((*seen.shape[:2], real[1].shape[1]), -SIMILARITY_LIMIT)
-    unlike[torch.tensor([s.coarse for s in samples])] = 0
+        for text in row:
+            asked += [(index, start + place, tokens) for place, tokens in text.asked]
+            pointing += [(index, start + place, tokens) for place, tokens in text.pointing]
+            listed += [(index, start + place, point) for place, point in text.listed]
+            start += len(text.ids)
+
+    def joined(of_text: Callable[[int, Text], np.ndarray], dtype: type = np.int64, fill: int = 0) -> Tensor:
+        return padded([np.concatenate([of_text(*pair) for pair in enumerate(row)]) for row in texts], dtype, fill)
+
+    similarity = padded([sample.similarity for sample in samples], np.float32)
+    merged_real = padded([np.ones(len(sample.merged_level), bool) for sample in samples], bool)
+    of_merged = torch.full((*similarity.shape[:2], merged_real.shape[1]), -SIMILARITY_LIMIT)
+    of_merged[torch.tensor([sample.coarse for sample in samples])] = 0
     return Batch(
-        padded([s.features for s in samples], np.float32),
-        padded([s.level for s in samples], np.int64),
-        padded([s.xy for s in samples], np.float32),
-        padded([s.merged for s in samples], np.float32),
-        padded([s.merged_level for s in samples], np.int64),
-        padded([s.merged_xy for s in samples], np.float32),
-        torch.cat(real, 1),
-        torch.cat([seen, unlike], 2),
-        ids,
-        labels - 100,
-        block - 1,
-        position,
-        padded(columns[4], np.float32),
-        asked,
-        pointing,
-        listed,
+        features=padded([sample.features for sample in samples], np.float32),
+        level=padded([sample.level for sample in samples], np.int64),
+        xy=padded([sample.xy for sample in samples], np.float32),
+        merged=padded([sample.merged for sample in samples], np.float32),
+        merged_level=padded([sample.merged_level for sample in samples], np.int64),
+        merged_xy=padded([sample.merged_xy for sample in samples], np.float32),
+        real=torch.cat([padded([np.ones(len(sample.level), bool) for sample in samples], bool), merged_real], 1),
+        similarity=torch.cat([similarity, of_merged], 2),
+        ids=joined(lambda _, text: text.ids),
+        labels=joined(lambda _, text: text.labels, fill=IGNORED),
+        block=joined(lambda block, text: np.full(len(text.ids), block), fill=NO_BLOCK),
+        position=joined(lambda _, text: np.arange(len(text.ids))),
+        weight=joined(lambda _, text: text.weight, np.float32),
+        asked=asked,
+        pointing=pointing,
+        listed=listed,
     )
 
 
-def _one_text(index: int, sample: Sample, question: WorldQuestion, codec: TextCodec, asked: list, pointing: list):
-    """-> ids, labels (-100: not learnt), weights, and rows of attention to teach as (list, row, tokens).
+def one_text(sample: Sample, question: WorldQuestion, codec: TextCodec) -> Text:
+    """One question of a sample with its target.
 
     Where the listing may end, the next place and the answer weigh the same, so that neither is preferred.
     """
@@ -299,18 +318,19 @@ def _one_text(index: int, sample: Sample, question: WorldQuestion, codec: TextCo
     target = codec.answer_ids(question.answer, [center(sample.world, i) for i in listed])
     places = 2 * len(listed)
     given = len(target) if sample.coarse else places if sample.blind else 0
-    labels = [-100] * (len(prompt) - 1 + given) + target[given:]
-    weights = np.full(len(labels), DECISION, np.float32)
+    labels = [IGNORED] * (len(prompt) - 1 + given) + target[given:]
+    weight = np.full(len(labels), DECISION, np.float32)
     last = len(prompt) - 1
-    weights[last + 1 : last + places : 2] = PLACE
-    rows = []
+    weight[last + 1 : last + places : 2] = PLACE
+    asked, pointing = [], []
     if not sample.blind:
         evidence = np.flatnonzero(np.isin(sample.owner, listed))
-        rows.append((asked, last, evidence))
+        asked.append((last, evidence))
         for place, item in enumerate(() if sample.coarse else listed):
             tokens = np.flatnonzero(sample.owner == item)
-            rows += [(pointing, last + 2 * place, tokens), (pointing, last + 2 * place + 1, tokens)]
+            pointing += [(last + 2 * place, tokens), (last + 2 * place + 1, tokens)]
         if question.type == "color" and not sample.coarse:
             clear = evidence[sample.center[evidence] & (sample.level[evidence] >= FINE)]
-            rows.append((pointing, last + places, clear if len(clear) else evidence))
-    return np.array(prompt + target[:-1]), np.array(labels), weights, rows
+            pointing.append((last + places, clear if len(clear) else evidence))
+    ids = prompt + target[:-1]
+    return Text(np.array(ids), np.array(labels), weight, asked, pointing, codec.points(ids))
