@@ -13,7 +13,7 @@ def test_public_names_are_there_without_a_warning(name):
 
 
 @pytest.mark.parametrize(
-    "old, new", [("EncodedScene", "EncodedImage"), ("View", "Question"), ("SceneSelection", "SelectedTokens")]
+    ("old", "new"), [("EncodedScene", "EncodedImage"), ("View", "Question"), ("SceneSelection", "SelectedTokens")]
 )
 def test_names_of_version_0_1_still_work_and_warn(old, new):
     with pytest.warns(DeprecationWarning, match=new):

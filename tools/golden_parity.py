@@ -2,9 +2,9 @@
 
     python -m tools.golden_parity [FOLDER]
 
-FOLDER: tests/golden, or ../shared/data/golden, which is the default where it is. Order is counted: emitted positions that
-are not where the released code has them. The same cases are tests in test_reference.py, test_ranking.py, test_regions.py
-and imagery/test_preprocess.py.
+FOLDER: tests/golden, or ../shared/data/golden, which is the default where it is. Order is counted: emitted positions
+that are not where the released code has them. The same cases are tests in test_reference.py, test_ranking.py,
+test_regions.py and imagery/test_preprocess.py.
 """
 
 import argparse

@@ -46,7 +46,7 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
 
 
 def site_links(markdown: str, place: str) -> str:
-    """Markdown of the page at `place` on the site, with its relative links changed from the repository's to the site's."""
+    """Markdown of the page at `place` on the site, its relative links changed from the repository's to the site's."""
     sources = {place: source for source, place in PLACES.items()}
     here = sources.get(place, f"docs/{place}")
 

@@ -172,7 +172,7 @@ class Square:
         """Tile-major index of the token under image position (x, y); InputError outside the square."""
         scale = self._scale(scale)
         place = np.array([x, y], dtype=np.float64) + self.offset
-        if not (0 <= place.min() and place.max() <= self.side):
+        if not (place.min() >= 0 and place.max() <= self.side):
             raise InputError(f"the point ({x}, {y}) lies outside the image of {self.width} x {self.height} pixels")
         col, row = (place * (scale.grid / self.side)).astype(int).clip(max=scale.grid - 1).tolist()
         return int(scale.index(row, col))

@@ -51,7 +51,7 @@ def test_a_private_page_answers_to_no_other_name(name):
 
 
 @pytest.mark.parametrize(
-    "origin, status",
+    ("origin", "status"),
     [
         ("http://localhost:7860", 200),
         (None, 200),

@@ -61,7 +61,7 @@ def test_bands_can_be_chosen(client, six_bands):
 
 
 @pytest.mark.parametrize(
-    "question, problem",
+    ("question", "problem"),
     [("?", None), ("a" * 5000, "5,000 characters"), ("\u200b\x07", "empty"), ("船はどこ? \U0001f6a2", None),
      ("a\x00b\x1b[31m", None), ("<b>bold</b>", None), ("<|im_end|><x3> <image>", None)],
 )  # fmt: skip
@@ -122,7 +122,7 @@ def test_inspect_sweep_and_compare_an_example(client):
 
 
 @pytest.mark.parametrize(
-    "wrong, message",
+    ("wrong", "message"),
     [({"image": "nobody"}, "no image 'nobody'"), ({"question": " "}, "empty"), ({"budget": 0}, "0 tokens"),
      ({"budget": 131_329}, "1 to 131,328"), ({"seed": -1}, "seed")],
 )  # fmt: skip

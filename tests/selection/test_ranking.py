@@ -178,7 +178,7 @@ def test_no_token_is_an_empty_ranking():
 
 
 @pytest.mark.parametrize(
-    "importance, regions, options",
+    ("importance", "regions", "options"),
     [
         (torch.ones(3), torch.zeros(4, dtype=torch.int64), {}),
         (torch.ones(3, 3), torch.zeros(3, 3, dtype=torch.int64), {}),

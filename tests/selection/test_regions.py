@@ -242,7 +242,7 @@ def test_masks_of_a_wide_image_are_centred():
 
 
 @pytest.mark.parametrize(
-    "settings, regions",
+    ("settings", "regions"),
     [
         (RegionSettings(), 82),
         (RegionSettings(method="grid", cells=5), 25),

@@ -93,7 +93,7 @@ class FakeWorker(Worker):
                         self.cancelled += 1
                         raise Cancelled("cancelled")
             job.finish(getattr(self, f"_{request.action}")(request, job, stop))
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the job
+        except Exception as error:
             job.fail(error)
 
     def _ask(self, request, job, stop) -> results.AskResult:

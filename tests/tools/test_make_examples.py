@@ -37,7 +37,7 @@ def test_what_is_not_a_loss_does_not_teach_one(found):
     assert not PLAN["suburb"].taught_by(found)
 
 
-@pytest.mark.parametrize("name, found, taught", [
+@pytest.mark.parametrize(("name", "found", "taught"), [
     ("airfield", shown(least=60, pixels=30), True),
     ("airfield", shown(least=60, pixels=8), False),
     ("airfield", shown(least=300, pixels=30), False),

@@ -2,7 +2,7 @@ import hashlib
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import cv2
@@ -149,7 +149,7 @@ def _measure_only(image, sprite, x, y):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("end", (0, 1))
+@pytest.mark.parametrize("end", [0, 1])
 def test_a_sprite_is_as_long_as_asked_and_of_its_color(kind, end):
     length = KIND_SIZES[kind][end]
     for color in KIND_COLORS[kind] or (None,):
@@ -203,10 +203,10 @@ def test_phrases_name_every_kind_and_color():
 
 def test_seed_ranges_do_not_meet():
     ranges = (TRAIN_SEEDS, DEVELOPMENT_SEEDS, EVALUATION_SEEDS, EXAMPLE_SEEDS)
-    assert all(first.stop <= second.start for first, second in zip(ranges, ranges[1:], strict=False))
+    assert all(first.stop <= second.start for first, second in pairwise(ranges))
 
 
-@pytest.mark.parametrize(("seed", "size"), ((0, 100), (0, 20_000), (-1, 1008)))
+@pytest.mark.parametrize(("seed", "size"), [(0, 100), (0, 20_000), (-1, 1008)])
 def test_impossible_arguments_are_refused(seed, size):
     with pytest.raises(ValueError, match="must"):
         generate(seed, size)

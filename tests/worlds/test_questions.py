@@ -37,7 +37,7 @@ def test_the_same_seed_asks_the_same_and_another_does_not(sparse_worlds):
     assert questions(world, 5) != questions(world, 6)
 
 
-@pytest.mark.parametrize("n", (1, 6, 20, 30))
+@pytest.mark.parametrize("n", [1, 6, 20, 30])
 def test_as_many_as_asked_for_and_no_duplicates(sparse_worlds, n):
     for world in sparse_worlds:
         drafts = questions(world, 0, n)
@@ -198,7 +198,7 @@ def test_objects_on_a_dividing_line_have_no_place():
 
 @pytest.mark.parametrize(
     ("subject", "direction"),
-    (
+    [
         ((900, 500), "right"),
         ((500, 100), "above"),
         ((500, 900), "below"),
@@ -206,7 +206,7 @@ def test_objects_on_a_dividing_line_have_no_place():
         ((900, 900), "below right"),
         ((520, 520), None),
         ((884, 659), None),
-    ),
+    ],
 )
 def test_directions_are_seen_from_the_reference(subject, direction):
     assert direction_of(subject, (500, 500), 1000) == direction

@@ -1,4 +1,4 @@
-"""The shipped examples: scenes of nano's own world, each chosen because the present nano shows on it what it is to teach.
+"""The examples: worlds of nano's own kind, each chosen because the present nano shows on it what it is to teach.
 
     python -m tools.make_examples           tell, for every question, what nano answers and the fate of its evidence
     python -m tools.make_examples --make    choose scenes and questions anew and write them to assets/examples
@@ -56,7 +56,7 @@ def make(model: UHRBAT, folder: Path, plans: tuple[Plan, ...]) -> bool:
 
 
 def _choose(model: UHRBAT, folder: Path, plan: Plan) -> tuple[dict, bool]:
-    """Write the first scene on which the model shows the lesson, else the plan's first; its entry, and whether it does."""
+    """Write the first world that shows the plan's lesson, or else its first; its entry, and whether it shows it."""
     path = folder / f"{plan.name}.jpg"
     scenes = (_Candidate(generate(EXAMPLE_SEEDS[seed], plan.size), plan) for seed in plan.seeds)
     fallback = None

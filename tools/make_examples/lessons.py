@@ -100,8 +100,8 @@ PLANS = (
     Plan(
         "harbour",
         "Harbour",
-        "Few pixels that survive: the smallest evidence ({it}) is {pixels} px long at the finest scale, and {least} tokens "
-        "keep all.",
+        "Few pixels that survive: the smallest evidence ({it}) is {pixels} px long at the finest scale, and {least} "
+        "tokens keep all.",
         (("color", "ship"), ("absolute position", "ship"), ("relative position", "ship"), ("presence", "ship")),
         lambda s: s.preserved[1000] and s.right(1000) and s.right(WIDE),
         _seeds(10),
@@ -112,8 +112,8 @@ PLANS = (
     Plan(
         "suburb",
         "Suburb",
-        "One that is lost: by attention, as the released code scores, evidence of {pixels} px ({it}) is lost at {budget} "
-        "tokens ({cause}). Importance by default, under Model and method, keeps it.",
+        "One that is lost: by attention, as the released code scores, evidence of {pixels} px ({it}) is lost at "
+        "{budget} tokens ({cause}). Importance by default, under Model and method, keeps it.",
         (("color", "car"), ("absolute position", "car"), ("presence", "car"), ("count", "car")),
         lambda s: not s.preserved[WIDE] and not s.right(WIDE) and s.by_default,
         _seeds(7),

@@ -139,7 +139,7 @@ def tiles(scale_array: np.ndarray, mean, std, indices) -> np.ndarray:
     per_side = len(scale_array) // TILE
     mean, std = (np.asarray(value, np.float32) for value in (mean, std))
     indices = np.atleast_1d(np.asarray(indices, dtype=np.int64))
-    if indices.size and not (0 <= indices.min() and indices.max() < per_side**2):
+    if indices.size and not (indices.min() >= 0 and indices.max() < per_side**2):
         raise InputError(
             f"A scale of {len(scale_array)} pixels has tiles 0 to {per_side**2 - 1}, not {indices.tolist()}."
         )

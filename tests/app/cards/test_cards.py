@@ -28,7 +28,7 @@ def test_the_page_opens_on_the_first_example(cards, request_of):
     first = examples.load()[0]
     assert last(updates, cards.viewer.panel)["image"]["example"] == first.name
     assert last(updates, cards.question.text) == first.questions[0].text
-    assert [item["name"] for item in last(updates, cards.image.gallery)["examples"]][0] == first.name
+    assert next(item["name"] for item in last(updates, cards.image.gallery)["examples"]) == first.name
 
 
 def test_the_page_opens_on_what_its_link_says(cards, request_of):
@@ -101,7 +101,7 @@ def test_a_photograph_gets_the_caveat(cards, wide_photo, request_of):
 
 
 @pytest.mark.parametrize(
-    "question, budget, message",
+    ("question", "budget", "message"),
     [("  ", BUDGET, "empty"), ("Why?", {"total": 0}, "0 tokens"), ("Why?", {"total": 131_329}, "131,329"),
      ("Why?", {"per_scale": [2305, 0, 0, 0]}, "2,305"), ("Why?", {"per_scale": [0, 0, 0, 0]}, "0 tokens"),
      ("Why?", None, "no budget")],
@@ -185,7 +185,7 @@ def test_comparing_needs_a_question_and_shows_every_method(cards, opened, explor
         list(cards.compare.compare(BUDGET, request_of()))
     list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
     shown = last(list(cards.compare.compare(BUDGET, request_of())), cards.compare.panel)
-    assert [method["name"] for method in shown["methods"]][0] == "uhrbat" and len(shown["methods"]) == 5
+    assert next(method["name"] for method in shown["methods"]) == "uhrbat" and len(shown["methods"]) == 5
     fates = shown["methods"][1]["fates"]["672"].split("/")
     assert explorer.runs.get(fates[1]).kinds[fates[3]][672].size == 2304
 

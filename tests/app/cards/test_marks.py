@@ -49,7 +49,7 @@ def test_without_truth_points_are_only_shown():
     assert [mark["status"] for mark in points(((1, 2),), None, None, CELL)] == ["pointed"]
 
 
-@pytest.mark.parametrize("said, right", [("top left", True), ("Top  left.", True), ("left", False), ("", False)])
+@pytest.mark.parametrize(("said", "right"), [("top left", True), ("Top  left.", True), ("left", False), ("", False)])
 def test_correct_by_words(said, right):
     assert correct(said, KNOWN) is right
     assert correct(said, None) is None

@@ -19,9 +19,9 @@ from uhrbat.network.model import Network
 from uhrbat.training.finetune.conversations import read_conversations
 
 pytest.importorskip("accelerate")
-from tests.support.finetuning import released, settings  # noqa: E402
-from uhrbat.training.finetune import train  # noqa: E402
-from uhrbat.training.finetune.train import Trainer  # noqa: E402
+from tests.support.finetuning import released, settings
+from uhrbat.training.finetune import train
+from uhrbat.training.finetune.train import Trainer
 
 FSDP_CONFIG = Path(train.__file__).with_name("fsdp.yaml")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 
@@ -75,7 +76,7 @@ def chosen_methods(known: list[Method], patterns: str | None, option: str = "--m
         return list(known)
     kept = []
     for pattern in (part.strip() for part in patterns.split(",")):
-        fits = [method for method in known if fnmatch(method.id, pattern) or pattern == "default" and method.default]
+        fits = [method for method in known if fnmatch(method.id, pattern) or (pattern == "default" and method.default)]
         if not fits:
             ids = ", ".join(method.id for method in known)
             raise InputError(f"{option} '{pattern}' matches no method: use default, or of {ids}")
@@ -125,7 +126,9 @@ class Asked:
         return SelectedTokens(view, selections, {size: part.budget for size, part in selections.items()})
 
 
-def preserved(scene: EncodedImage, boxes, ranked: Question | BaselineRanking, budgets: list[int]) -> np.ndarray:
+def preserved(
+    scene: EncodedImage, boxes: Sequence[tuple[float, ...]], ranked: Question | BaselineRanking, budgets: list[int]
+) -> np.ndarray:
     """bool[budgets]: whether every box has a preserved token at some scale."""
     sizes = scene.square.sizes
     if isinstance(ranked, Question):

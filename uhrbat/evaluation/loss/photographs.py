@@ -88,7 +88,7 @@ def measure(
 ) -> tuple[Photographs | None, str]:
     """What is preserved of the placements in every photograph of the folder, and a sentence where there is none.
 
-    part: (i, n), this process takes the i-th of n shares of the photographs; records are kept, and those of others read.
+    part: (i, n), this process takes the i-th of n shares of the photographs; records are kept, those of others read.
     """
     names = sorted({chip.photograph for chip in chips()})
     if folder is None:

@@ -56,7 +56,7 @@ def encode_world(model: Network, world: PoolWorld, bfloat16: bool = False) -> tu
     return features, visual
 
 
-def keep_tokens(world: PoolWorld, features, visual, phrases: np.ndarray, rng: np.random.Generator) -> dict:
+def keep_tokens(world: PoolWorld, features: list, visual: list, phrases: np.ndarray, rng: np.random.Generator) -> dict:
     """Choose which tokens the bank keeps of one world; arrays over them."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "visual", "scale", "xy", "owner", "center")}
     for level, size in enumerate(SCALES):
@@ -79,7 +79,7 @@ def keep_tokens(world: PoolWorld, features, visual, phrases: np.ndarray, rng: np
 
 
 @torch.inference_mode()
-def keep_regions(model: Network, world: PoolWorld, features, rng: np.random.Generator) -> dict:
+def keep_regions(model: Network, world: PoolWorld, features: list, rng: np.random.Generator) -> dict:
     """Every scale's k-means regions, each as MEMBERS of its background tokens; arrays over the regions."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "xy", "scale", "land")}
     for level, size in enumerate(SCALES):

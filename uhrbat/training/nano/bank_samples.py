@@ -44,8 +44,8 @@ class Sample:
     """One sparse world's tokens and questions.
 
     Tokens: features [n, width], level, xy, owner (object or -1), center (holds its object's centre). Regions, each as
-    some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. disorder [objects]: how many rows each is
-    moved by in the order of the lists. similarity [questions, n]: logits of each token with each question; of
+    some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. disorder [objects]: how many rows
+    each is moved by in the order of the lists. similarity [questions, n]: logits of each token with each question; of
     regions they are the lowest. blind: places are not learnt. coarse: only attention is, and the logits are zero.
     """
 
@@ -216,12 +216,13 @@ class SampleDrawer:
 
 @dataclass
 class Batch:
-    """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2]; merged float[B, r, m,
-    width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; similarity float[B, q, n + r]; ids,
-    labels, block, position int[B, T], weight float[B, T] of each label in the loss. Rows of text whose attention is
-    taught, as (sample, row, image tokens): asked: the last prompt token and all evidence; pointing: what predicts a
-    location token or the colour, and the tokens of the object. listed: where a point is complete, as (sample, row, (x,
-    y))."""
+    """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2]; merged
+    float[B, r, m, width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; similarity
+    float[B, q, n + r]; ids, labels, block, position int[B, T], weight float[B, T] of each label in the loss. Rows of
+    text whose attention is taught, as (sample, row, image tokens): asked: the last prompt token and all evidence;
+    pointing: what predicts a location token or the colour, and the tokens of the object. listed: where a point is
+    complete, as (sample, row, (x, y)).
+    """
 
     features: Tensor
     level: Tensor

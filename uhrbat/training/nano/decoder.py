@@ -183,8 +183,8 @@ def attention_loss(
 
 def initialise(model: Network, drawer: SampleDrawer, codec: TextCodec, generator: torch.Generator) -> None:
     """Start from what is known: the projector from the directions that text was matched with and the features' main
-    ones, each of unit variance; low-frequency cosines laid over the square as positions (docs/training.md), and the same cosines
-    as the words for places, so that a place is said as it is seen."""
+    ones, each of unit variance; low-frequency cosines over the square as positions (docs/training.md), and the same
+    cosines as the words for places, so that a place is said as it is seen."""
     language = model.language
     hidden = language.config.hidden_size
     features = torch.from_numpy(np.concatenate([world.features[::7] for world in drawer.order]).astype(np.float32))

@@ -10,6 +10,7 @@ import argparse
 import json
 import tempfile
 from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def measure(model: Network, codec: TextCodec, count: int) -> dict:
                     recall[f"{size}/{bin_}"].append(bool((owners[level][top] == item).any()))
     mean = {name: round(float(np.mean(values)), 3) for name, values in sorted(best_on.items())}
     return {
-        "best token on a referent": round(float(np.mean(sum(best_on.values(), []))), 3),
+        "best token on a referent": round(float(np.mean(list(chain.from_iterable(best_on.values())))), 3),
         "by kind": mean,
         "recall at the released budget": {n: round(float(np.mean(v)), 3) for n, v in sorted(recall.items())},
         "questions": sum(map(len, best_on.values())),

@@ -185,7 +185,9 @@ def encode_texts(codec: TextCodec, texts: list[str], limit: int) -> tuple[Tensor
     return ids, mask
 
 
-def dense_loss(model: Network, heads: nn.Linear, features: Tensor, labels: dict, text: Tensor, match: Tensor):
+def dense_loss(
+    model: Network, heads: nn.Linear, features: Tensor, labels: dict, text: Tensor, match: Tensor
+) -> tuple[Tensor, dict, Tensor]:
     """Focal loss of every token with every text, plus the readable heads. -> (loss, numbers to log, logits)."""
     visual = model.similarity_vectors(features)
     logits = model.similarity.logits(visual.flatten(0, 1), text).view(*features.shape[:2], -1)
@@ -214,12 +216,22 @@ def dense_loss(model: Network, heads: nn.Linear, features: Tensor, labels: dict,
     with torch.no_grad():
         right = (read[:, KIND_HEAD].argmax(-1) == flat_kind)[known].float().mean() if known.any() else zero
         hue = (read[known][:, COLOR_HEAD].argmax(-1) == color.flatten()[known]).float().mean() if known.any() else zero
-    numbers = dict(similar=similar, kinds=kinds, colors=colors, centers=centers, land=land, kind_ok=right, color_ok=hue)
+    numbers = {
+        "similar": similar,
+        "kinds": kinds,
+        "colors": colors,
+        "centers": centers,
+        "land": land,
+        "kind_ok": right,
+        "color_ok": hue,
+    }
     return loss, {name: float(value.detach()) for name, value in numbers.items()}, logits
 
 
 @torch.no_grad()
-def mine(model: Network, sampler: WindowSampler, text: Tensor, match: Tensor, tiles: int, rng) -> list:
+def mine(
+    model: Network, sampler: WindowSampler, text: Tensor, match: Tensor, tiles: int, rng: np.random.Generator
+) -> list:
     """Look at whole tiles and return tokens (seed, size, row, col) that are most wrongly matched."""
     found = []
     for _ in range(tiles // 4):
@@ -346,8 +358,8 @@ def main() -> None:
 
 
 def load_weights(model: Network, path: Path) -> None:
-    """Weights of a pre-training run (a file; its heads are left out) or of a shipped model (its folder), which may be of a
-    time before there was a prior."""
+    """Weights of a pre-training run (a file; its heads are left out) or of a shipped model (its folder), which may be
+    older than the prior."""
     if path.is_dir():
         tensors = loading.load(str(path), torch.device("cpu"), torch.float32).network.state_dict()
     else:

@@ -28,17 +28,20 @@ BACKGROUND = 6000
 logger = logging.getLogger(__name__)
 
 
-def shared_tokens(old: Network, new: Network, world: PoolWorld, rng: np.random.Generator, bfloat16: bool):
+def shared_tokens(
+    old: Network, new: Network, world: PoolWorld, rng: np.random.Generator, bfloat16: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Features of one world's object tokens and some of its background by both towers, float32[n, width] each."""
     (before, _), (after, _) = encode_world(old, world, bfloat16), encode_world(new, world, bfloat16)
-    out = ([], [])
+    out: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for level, size in enumerate(SCALES):
         owner = world.labels[size].owner.reshape(-1)
         ground = np.flatnonzero(owner < 0)
         rows = np.concatenate([np.flatnonzero(owner >= 0), rng.choice(ground, min(len(ground), BACKGROUND // 4))])
         for part, features in zip(out, (before, after)):
             part.append(features[level].reshape(len(owner), -1)[rows])
-    return tuple(torch.from_numpy(np.concatenate(part)).float() for part in out)
+    one, other = (torch.from_numpy(np.concatenate(part)).float() for part in out)
+    return one, other
 
 
 @torch.no_grad()

@@ -8,8 +8,9 @@ from PIL import Image
 
 from tests.support.made_images import write_tiff
 from tests.support.tiny import config, network, tokenizer
-from uhrbat.__main__ import main
 from uhrbat.checkpoints import loading
+from uhrbat.cli import main
+from uhrbat.errors import Cancelled
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +173,33 @@ def test_an_incomplete_command_is_one_line_and_code_2(command, capsys):
     assert main(command) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", [[], ["ask"], ["inspect"], ["evaluate"], ["train"], ["serve"], ["explore"]])
+def test_every_command_explains_itself(path, capsys):
+    assert main([*path, "--help"]) == 0
+    assert f"Usage: {' '.join(['uhrbat', *path])}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
+def test_stopped_work_ends_with_130(error, image, monkeypatch):
+    def stop(*_, **__):
+        raise error
+
+    monkeypatch.setattr("uhrbat.imagery.open_image", stop)
+    assert main(["ask", image, "Is there a ship?"]) == 130
+
+
+@pytest.mark.parametrize("command", [["nonsense"], ["serve", "--port", "many"], ["explore", "--port", "70000"]])
+def test_a_wrong_command_or_option_is_one_line_and_code_2(command, capsys):
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.endswith("--help)\n") and error.count("\n") == 1
+
+
+def test_explore_starts_the_page(monkeypatch):
+    started = []
+    monkeypatch.setattr("app.start.main", lambda host, port: started.append((host, port)))
+    monkeypatch.setattr("uhrbat.cli.explore.PACKAGES", ("no_such_package", "app"))
+    assert main(["explore", "--port", "7777"]) == 0
+    assert started == [(None, 7777)]
