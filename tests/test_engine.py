@@ -5,13 +5,14 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.tiny import engine, network
+from tests.support.tiny import config, engine, network
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import canvas_of
-from uhrbat.network.config import PROFILES
+from uhrbat.network.config import PROFILES, NetworkConfig
 from uhrbat.network.decoder import Decoded, Decoder
 from uhrbat.network.device import TileBatches, choose_device
+from uhrbat.network.model import Network
 from uhrbat.selection.baselines import BASELINES
 from uhrbat.settings import Settings
 
@@ -259,3 +260,19 @@ def test_reading_a_file_can_be_cancelled(tmp_path):
 
     with pytest.raises(Cancelled):
         engine().encode(path, progress=progress, cancel=cancel)
+
+
+def test_a_model_of_another_tile_and_patch_sees_its_own_grid():
+    fields = config().to_dict()
+    fields["vision"] |= {"image_size": 64, "patch_size": 16}
+    torch.manual_seed(0)
+    other = Network(NetworkConfig(**fields | {"scales": (64, 128), "residual_sizes": (64, 128), "attention_scale": 64}))
+    model = UHRBAT("other", other.eval(), engine().codec)
+    assert (model.tile, model.tile_grid) == (64, 4)
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    encoded = model.encode_canvas(canvas_of(pixels))
+    assert {size: len(values) for size, values in encoded.embeddings.items()} == {64: 16, 128: 64}
+    for importance in ("similarity", "attention", "fused"):
+        question = encoded.ask(QUESTION, Settings(importance=importance))
+        assert question.select(30).answer(max_new_tokens=4).tokens <= 30
+    assert question.fate((10, 10, 40, 40), 20).rows[0].tokens > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from uhrbat.geometry import SCALES
+from uhrbat.geometry import PATCH, SCALES, TILE, Scale, Square
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -72,7 +72,7 @@ class NetworkConfig:
     tower: str = "clip"
     token_mlp: bool = True
     residual_sizes: tuple[int, ...] | None = None
-    attention_scale: int = 672
+    attention_scale: int = SCALES[0]
     dense: str = "output"
     contrast: int = 0
     inhibition: float = 0.0
@@ -85,6 +85,29 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         self.scales = tuple(self.scales)
         self.residual_sizes = self.scales if self.residual_sizes is None else tuple(self.residual_sizes)
+
+    @property
+    def tile(self) -> int:
+        """Side in pixels of the window that the vision tower takes at once."""
+        return self.vision.get("image_size", TILE)
+
+    @property
+    def patch(self) -> int:
+        """Side of a token in pixels of its scale."""
+        return self.vision.get("patch_size", PATCH)
+
+    @property
+    def tile_grid(self) -> int:
+        """Tokens a side of a tile."""
+        return self.tile // self.patch
+
+    def scale(self, size: int) -> Scale:
+        """The scale of this size in the model's tiles. InputError where they do not fit it."""
+        return Scale(size, self.tile, self.tile_grid)
+
+    def square(self, width: int, height: int) -> Square:
+        """The square of an image of so many pixels, in the model's scales and tiles."""
+        return Square(width, height, self.scales, self.tile, self.tile_grid)
 
     def to_dict(self) -> dict:
         return asdict(self)

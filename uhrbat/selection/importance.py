@@ -65,10 +65,10 @@ def attention(network: Network, coarse: Tensor, prompt: Prompt, sizes: tuple[int
     start = read.image_start[0]
     weights = weights[start : start + len(coarse)]
     scored = network.config.attention_scale
-    base = raster(weights, Scale(scored))
+    base = raster(weights, network.config.scale(scored))
     out = {}
     for size in sizes:
-        scale = Scale(size)
+        scale = network.config.scale(size)
         stretched = base
         if size != scored:
             grid = (scale.grid, scale.grid)

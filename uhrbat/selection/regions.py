@@ -13,7 +13,7 @@ from torch import Tensor
 
 from uhrbat.choices import REGIONS
 from uhrbat.errors import InputError
-from uhrbat.geometry import PATCH, TILE_GRID, Scale
+from uhrbat.geometry import Scale
 from uhrbat.selection.clustering import kmeans, principal
 from uhrbat.settings import Settings
 
@@ -173,8 +173,9 @@ def token_features(
 
 def tile_coordinates(scale: Scale) -> Tensor:
     """float32[N, 2]: (x, y) of each token in its tile, 0..1, the same in every tile (the released code's)."""
-    token = torch.arange(TILE_GRID**2)
-    xy = torch.stack([token % TILE_GRID, token // TILE_GRID], dim=1) / (TILE_GRID - 1)
+    side = scale.tile_grid
+    token = torch.arange(side**2)
+    xy = torch.stack([token % side, token // side], dim=1) / (side - 1)
     return xy.repeat(scale.tiles**2, 1)
 
 
@@ -215,7 +216,7 @@ def masks_to_regions(masks: np.ndarray, scale: Scale) -> Tensor:
 
     masks: bool[n, H, W], painted from large to small, or an integer label map [H, W] (0 background, below 0
         never selectable), of the upright image or shrunk from it. It is padded with background to a centred
-        square, resized to the scale by nearest neighbour, and each 14 x 14 block takes its most frequent
+        square, resized to the scale by nearest neighbour, and each token's block takes its most frequent
         label (ties: the smallest).
     """
     masks = np.asarray(masks)
@@ -229,7 +230,8 @@ def masks_to_regions(masks: np.ndarray, scale: Scale) -> Tensor:
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = masks
     resized = np.asarray(Image.fromarray(square).resize((scale.size, scale.size), Image.Resampling.NEAREST))
-    blocks = resized.reshape(scale.grid, PATCH, scale.grid, PATCH).swapaxes(1, 2).reshape(scale.tokens, PATCH * PATCH)
+    patch = scale.patch
+    blocks = resized.reshape(scale.grid, patch, scale.grid, patch).swapaxes(1, 2).reshape(scale.tokens, patch**2)
     return torch.from_numpy(_most_frequent(blocks)[scale.inverse])
 
 
