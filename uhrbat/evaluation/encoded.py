@@ -152,7 +152,7 @@ def _read(path: Path) -> tuple[World, dict[int, Tensor]] | None:
     try:
         with safe_open(path, "pt") as file:
             told = json.loads(file.metadata()["scene"])
-            tensors = {name: file.get_tensor(name) for name in file}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
     except (OSError, SafetensorError):
         return None
     objects = tuple(
