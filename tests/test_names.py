@@ -23,3 +23,23 @@ def test_names_of_version_0_1_still_work_and_warn(old, new):
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Scene'"):
         _ = uhrbat.Scene
+
+
+@pytest.mark.parametrize(
+    ("owner", "old", "new"),
+    [
+        ("UHRBAT", "model", "network"),
+        ("UHRBAT", "split_budget", "budgets"),
+        ("EncodedImage", "model", "engine"),
+        ("EncodedImage", "pyramid", "square"),
+        ("Question", "scene", "image"),
+        ("Question", "question", "text"),
+        ("SelectedTokens", "view", "question"),
+    ],
+)
+def test_attributes_of_version_0_1_still_work_and_warn(owner, old, new):
+    made = object.__new__(getattr(uhrbat, owner))
+    if new not in dir(type(made)):
+        made.__dict__[new] = "value"
+    with pytest.warns(DeprecationWarning, match=new):
+        assert getattr(made, old) == getattr(made, new)

@@ -17,6 +17,7 @@ from uhrbat.geometry import Square
 from uhrbat.network.text import clean_question
 from uhrbat.progress import Flag, Progress, Reporter
 from uhrbat.question import Question
+from uhrbat.renamed import renamed
 from uhrbat.selection import importance, sam
 from uhrbat.selection.ranking import rank_tokens
 from uhrbat.selection.regions import BACKGROUND, partition, region_settings
@@ -58,6 +59,9 @@ class EncodedImage:
     _logits: LRUCache[str, dict[int, Tensor]] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
     _masks: np.ndarray | None = None
     _lock: Lock = field(default_factory=Lock)
+
+    model = renamed("model", "engine")
+    pyramid = renamed("pyramid", "square")
 
     @property
     def caveat(self) -> str | None:

@@ -22,6 +22,7 @@ from uhrbat.network.device import TileBatches, choose_device
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.progress import Flag, Progress, Reporter
+from uhrbat.renamed import renamed
 from uhrbat.selection import sam
 from uhrbat.settings import Settings
 
@@ -74,6 +75,9 @@ class UHRBAT:
         """Upload the model with a card to the Hub as owner/name. Returns its address."""
         loaded = loading.Loaded(self.network, self.codec.tokenizer, self.codec.text_tokenizer)
         return loading.push(loaded, repository, self.dtype, private, token)
+
+    model = renamed("model", "network")
+    split_budget = renamed("split_budget", "budgets")
 
     @property
     def device(self) -> torch.device:

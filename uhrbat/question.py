@@ -15,6 +15,7 @@ from uhrbat.network.decoder import DecoderInput
 from uhrbat.network.model import KeysValues
 from uhrbat.network.pointing import Pointing
 from uhrbat.progress import Flag, Progress, Reporter
+from uhrbat.renamed import renamed
 from uhrbat.results import Answer, Box, LedgerRow
 from uhrbat.selection import baselines, evidence
 from uhrbat.selection.importance import SIMILARITY_LIMIT, limited
@@ -39,6 +40,9 @@ class Question:
     regions: dict[int, Tensor]
     rankings: dict[int, Ranking]
     seconds: dict[str, float]
+
+    scene = renamed("scene", "image")
+    question = renamed("question", "text")
 
     @property
     def scored_scales(self) -> tuple[int, ...]:
@@ -103,6 +107,8 @@ class SelectedTokens:
     question: Question
     selections: dict[int, Selection]
     budgets: dict[int, int]
+
+    view = renamed("view", "question")
 
     @property
     def tokens(self) -> int:
