@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -116,7 +117,8 @@ class UHRBAT:
     def bytes_per_token(self) -> int:
         """Bytes that one image token takes in the language model's cache of keys and values."""
         config = self.network.language.config
-        width = config.hidden_size // config.num_attention_heads * config.num_key_value_heads
+        heads = config.num_key_value_heads or config.num_attention_heads
+        width = config.hidden_size // config.num_attention_heads * heads
         return 2 * config.num_hidden_layers * width * self.dtype.itemsize
 
     @property
@@ -166,7 +168,7 @@ class UHRBAT:
         square = self.network.config.square(*canvas.full_size)
         tiles, config, batches = sum(scale.tiles**2 for scale in square.scales), self.network.config, self.tile_batches
         embeddings, visual, excluded, done = {}, {}, {}, 0
-        overview = None
+        overview = np.zeros((0, 0, 3), np.uint8)
         kept: dict[int, Tensor] = {}
         for scale, (_, picture) in zip(square.scales, imagery.scale_images(canvas, self.scales)):
             parts, seen, whole = [], [], []
@@ -180,7 +182,7 @@ class UHRBAT:
                 if keep_features:
                     whole.append(features.flatten(0, 1))
                 done += len(indices)
-            if overview is None or len(overview) < OVERVIEW:
+            if len(overview) < OVERVIEW:
                 overview = picture
             embeddings[scale.size] = torch.cat(parts)
             if seen:

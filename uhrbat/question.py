@@ -53,8 +53,9 @@ class Question:
 
     def to(self, device: str | torch.device) -> None:
         """Move importance, regions and rankings, in place."""
-        for held in (self.importance, self.regions, self.rankings):
+        for held in (self.importance, self.regions):
             held.update({size: values.to(device) for size, values in held.items()})
+        self.rankings.update({size: ranking.to(device) for size, ranking in self.rankings.items()})
 
     @cached_property
     def nbytes(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -56,6 +57,12 @@ class Prefilled:
     image_start: list[int]
     bias: Tensor | None
 
+    @property
+    def last_keys(self) -> Tensor:
+        """float[rows, kv heads, keys, head width] of the last layer."""
+        layer: Any = self.cache.layers[-1]  # transformers types it as any kind of layer
+        return layer.keys
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -81,9 +88,8 @@ class GrowingLayer(DynamicLayer):
         if self.buffers is None or count > self.buffers[0].shape[-2]:
             shape = (*key_states.shape[:-2], count + self.room, key_states.shape[-1])
             grown = (key_states.new_empty(shape), value_states.new_empty(shape))
-            if self.used:
-                grown[0][..., : self.used, :] = self.keys
-                grown[1][..., : self.used, :] = self.values
+            for buffer, old in zip(grown, self.buffers or ()):
+                buffer[..., : self.used, :] = old[..., : self.used, :]
             self.buffers = grown
         for buffer, states in zip(self.buffers, (key_states, value_states)):
             buffer[..., self.used : count, :] = states

@@ -36,11 +36,11 @@ class Network(nn.Module):
         self.language = Qwen2ForCausalLM(Qwen2Config(**config.language))
         hidden = self.language.config.hidden_size
         self.projector = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, hidden))
-        self.token_mlp = nn.Identity()
+        self.token_mlp: nn.Module = nn.Identity()
         if config.token_mlp:
             self.token_mlp = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
         self.residuals = nn.ParameterDict()
-        for size in config.residual_sizes:
+        for size in config.residual_sizes or ():
             side = min(size // config.patch, config.residual_base)
             self.residuals[str(size)] = nn.Parameter(torch.randn(1, side * side, hidden) / math.sqrt(hidden))
         self.prior = nn.Parameter(torch.zeros(self.language.config.num_attention_heads)) if config.prior else None
@@ -81,7 +81,7 @@ class Network(nn.Module):
 
     def project(self, features: Tensor) -> Tensor:
         """Features float[..., width] -> embeddings float[..., hidden] in the language model's space."""
-        return self.projector(features.to(self.projector[0].weight.dtype))
+        return self.projector(features.to(next(self.projector.parameters()).dtype))
 
     def residual(self, size: int, rows: Tensor | None = None) -> Tensor | None:
         """The scale's positions float[N, hidden], tile-major, as the profile lays them; None without a map.
@@ -207,4 +207,4 @@ class Network(nn.Module):
 
 
 def _output(tower: nn.Module, features: Tensor) -> Tensor:
-    return tower.post_layernorm(features)
+    return tower.get_submodule("post_layernorm")(features)

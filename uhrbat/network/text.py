@@ -68,14 +68,14 @@ class TextCodec:
         """text_tokenizer: the text tower's, where it has its own (CLIP)."""
         self.tokenizer, self.text_tokenizer = tokenizer, text_tokenizer
         self.point_bins = point_bins
-        self.x_ids = tokenizer.convert_tokens_to_ids([f"<x{i}>" for i in range(point_bins)])
-        self.y_ids = tokenizer.convert_tokens_to_ids([f"<y{i}>" for i in range(point_bins)])
+        vocabulary = tokenizer.get_vocab()
+        self.x_ids = [vocabulary[f"<x{i}>"] for i in range(point_bins)]
+        self.y_ids = [vocabulary[f"<y{i}>"] for i in range(point_bins)]
         self.point_starts = tuple(self.y_ids)
         """The ids that begin a point; they are weighed together (`pointing.most_likely`)."""
         self._axis = {id_: ("x", i) for i, id_ in enumerate(self.x_ids)}
         self._axis |= {id_: ("y", i) for i, id_ in enumerate(self.y_ids)}
         names = ("<|im_end|>", "<|im_start|>", "<|endoftext|>")
-        vocabulary = tokenizer.get_vocab()
         self.stop = tuple(vocabulary[name] for name in names if name in vocabulary)
         self.end = vocabulary["<|im_end|>"]
 
@@ -157,7 +157,7 @@ class TextCodec:
         """
         points = [point for _, point in self.points(ids)]
         rest = [id_ for id_ in ids if id_ not in self._axis]
-        text = self.tokenizer.decode(rest, skip_special_tokens=True)
+        text = str(self.tokenizer.decode(rest, skip_special_tokens=True))
         if not self.point_bins:
             text = text.split("###")[0]
         lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from transformers import (
     CLIPTextModel,
     CLIPVisionConfig,
     CLIPVisionModel,
+    PreTrainedModel,
     SiglipVisionConfig,
     SiglipVisionModel,
 )
@@ -21,7 +23,7 @@ from uhrbat.geometry import PATCH, TILE, TILE_GRID
 TOWERS = {"clip": (CLIPVisionConfig, CLIPVisionModel), "siglip": (SiglipVisionConfig, SiglipVisionModel)}
 
 
-def build_tower(kind: str, fields: dict, tile: int = TILE, patch: int = PATCH) -> nn.Module:
+def build_tower(kind: str, fields: dict, tile: int = TILE, patch: int = PATCH) -> PreTrainedModel:
     """A tower of TOWERS for tiles of `tile` px in patches of `patch` px. ValueError for another size or kind."""
     if kind not in TOWERS:
         raise ValueError(f"vision tower '{kind}' is not one of {', '.join(TOWERS)}")
@@ -40,7 +42,7 @@ def patch_features(tower: nn.Module, pixels: Tensor, select_layer: int, position
     The hidden state `select_layer` (-1: after the last layer, -2: before it), no final norm, class token dropped.
     positions: int[n, 1 + patches], position embeddings for windows smaller than a tile (CLIP, training).
     """
-    embeddings = tower.embeddings
+    embeddings: Any = tower.embeddings  # of either kind: transformers types no parts of a model
     pixels = pixels.to(embeddings.patch_embedding.weight.dtype)
     hidden = embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)
     has_class = hasattr(embeddings, "class_embedding")
@@ -48,8 +50,8 @@ def patch_features(tower: nn.Module, pixels: Tensor, select_layer: int, position
         hidden = torch.cat([embeddings.class_embedding.expand(len(hidden), 1, -1), hidden], 1)
     hidden = hidden + embeddings.position_embedding(embeddings.position_ids if positions is None else positions)
     if has_class:
-        hidden = tower.pre_layrnorm(hidden)
-    layers = tower.encoder.layers
+        hidden = tower.get_submodule("pre_layrnorm")(hidden)
+    layers: Any = tower.get_submodule("encoder.layers")
     for layer in layers[: len(layers) + 1 + select_layer]:
         hidden = layer(hidden, attention_mask=None)
     return hidden[:, 1:] if has_class else hidden
@@ -62,8 +64,9 @@ def value_features(tower: nn.Module, features: Tensor) -> Tensor:
     so that a patch keeps its own meaning in the space shared with text. Residual and feed-forward are left out,
     which later work found to carry the whole image's (ClearCLIP, Lan et al. 2024).
     """
-    last = tower.encoder.layers[-1]
-    return tower.post_layernorm(last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(features))))
+    inner: Any = tower
+    last = inner.encoder.layers[-1]
+    return inner.post_layernorm(last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(features))))
 
 
 def resized_positions(table: Tensor, grid: int = TILE_GRID) -> Tensor:

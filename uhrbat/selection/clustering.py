@@ -199,10 +199,10 @@ def _nearest_and_near(features: Tensor, weights: Tensor) -> tuple[Tensor, _Short
         row_lengths = np.diff(np.searchsorted(listed, row_starts))
         lengths.append(row_lengths)
         columns.append(listed - np.repeat(row_starts[:-1], row_lengths))
-    lengths = np.concatenate(lengths)
+    counts = np.concatenate(lengths)
     return labels, _Shortlist(
-        starts=torch.from_numpy(np.concatenate([[0], lengths.cumsum()])),
-        tokens=torch.from_numpy(np.repeat(np.arange(len(features)), lengths)),
+        starts=torch.from_numpy(np.concatenate([[0], counts.cumsum()])),
+        tokens=torch.from_numpy(np.repeat(np.arange(len(features)), counts)),
         centres=torch.from_numpy(np.concatenate(columns)),
     )
 

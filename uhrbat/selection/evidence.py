@@ -90,7 +90,7 @@ def evidence_preserved(square: Square, boxes, rankings: Mapping[int, Ranking], b
     if isinstance(budgets, Mapping):
         budgets = [budgets[size] for size in square.sizes if size in rankings]
     smallest = preserving_budgets(square, boxes, rankings)
-    return (smallest <= np.asarray(budgets)[..., None, :]).any(-1)
+    return np.asarray((smallest <= np.asarray(budgets)[..., None, :]).any(-1))
 
 
 def kept_evidence(

@@ -61,7 +61,7 @@ def attention(network: Network, coarse: Tensor, prompt: Prompt, sizes: tuple[int
     Returns float32[N] by scale; a fine scale is never scored itself (docs/method.md, From image to answer, 3).
     """
     read = prefill(network, [DecoderInput(prompt, coarse)])
-    weights = network.last_attention(read.last_input[0, -1], int(read.position) - 1, read.cache.layers[-1].keys[0])
+    weights = network.last_attention(read.last_input[0, -1], int(read.position) - 1, read.last_keys[0])
     start = read.image_start[0]
     weights = weights[start : start + len(coarse)]
     scored = network.config.attention_scale

@@ -156,16 +156,16 @@ def token_features(
     chunks of tokens.
     """
     count, width = embeddings.shape
-    reduced = dims is not None and dims < width
-    if reduced:
+    basis: Tensor | None = None
+    if dims is not None and dims < width:
         drawn = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:4096].sort().values
         mean, basis = principal(_normalised(embeddings[drawn.to(embeddings.device)]), dims, seed)
-    columns = dims if reduced else width
+    columns = width if basis is None else basis.shape[1]
     features = torch.empty(count, columns + 2, device=embeddings.device)
     for start in range(0, count, _CHUNK):
         rows = slice(start, start + _CHUNK)
         part = _normalised(embeddings[rows])
-        features[rows, :columns] = (part - mean) @ basis if reduced else part
+        features[rows, :columns] = part if basis is None else (part - mean) @ basis
     features[:, :columns] *= feature_scale
     features[:, columns:] = coordinate_scale * coordinates.to(features)
     return features

@@ -57,7 +57,8 @@ class Segmenter:
             model = SamModel.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError, TypeError) as error:
             raise CheckpointError(f"'{name}' cannot be read as a SAM: {str(error).splitlines()[0]}") from error
-        return cls(model.to(device), settings)
+        model.to(device)  # type: ignore[arg-type]  # transformers wraps it without its types
+        return cls(model, settings)
 
     @torch.inference_mode()
     def label_map(self, pixels: np.ndarray, progress: Callable[[float], None] | None = None) -> np.ndarray:
@@ -67,7 +68,7 @@ class Segmenter:
         """
         size = self.model.config.vision_config.image_size
         resized = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))
-        scaled = (resized.astype(np.float32) / 255 - np.float32(_MEAN)) / np.float32(_STD)
+        scaled = (resized.astype(np.float32) / 255 - np.array(_MEAN, np.float32)) / np.array(_STD, np.float32)
         picture = torch.from_numpy(scaled.transpose(2, 0, 1))[None].to(self.model.device, self.model.dtype)
         image = self.model.get_image_embeddings(picture)
         points = _grid(self.settings.points, size).to(image)

@@ -62,6 +62,7 @@ def make(key: WorldKey, folder: Path, report: Callable[[float], None], stopped: 
         *map(str, key.without),
     ]
     child = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None and child.stderr is not None  # both are pipes
     os.set_blocking(child.stdout.fileno(), False)
     try:
         while child.poll() is None:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from uhrbat.worlds.terrain import UNITS, Land
 
@@ -35,7 +36,7 @@ class Pad:
         x, y = self.length / 2 + margin, self.width / 2 + margin
         return self.at(np.array([(-x, -y), (x, -y), (x, y), (-x, y)]))
 
-    def at(self, points: np.ndarray) -> np.ndarray:
+    def at(self, points: ArrayLike) -> np.ndarray:
         """Turn points given along the rectangle's own axes into picture coordinates."""
         cos, sin = math.cos(self.heading), math.sin(self.heading)
         return np.asarray(points) @ np.array([(cos, sin), (-sin, cos)]) + self.center
@@ -56,7 +57,9 @@ def lay_roads(land: Land, rng: np.random.Generator, airfield: bool) -> Layout:
     """Lay out everything man-made that is scenery rather than an object."""
     strips = _airfield(land, rng) if airfield else []
     piers = _piers(land, rng) if land.has_water and rng.random() < 0.5 else []
-    parcels, roads, blocks = [], [], []
+    parcels: list[np.ndarray] = []
+    roads: list[Road] = []
+    blocks: list[Pad] = []
     covers = (land.main, land.secondary)
     if "farmland" in covers:
         parcels, lanes = _farmland(land, rng)

@@ -30,7 +30,7 @@ def fractal(rng: np.random.Generator, side: int, first: int, octaves: int, gain:
 def _tileable(rng: np.random.Generator, sigma: float, aspect: float = 1.0) -> np.ndarray:
     """Smooth white noise into float32[TILE, TILE] that wraps around, with unit deviation."""
     reach = int(4 * sigma * max(aspect, 1 / aspect)) + 2
-    field = np.pad(rng.standard_normal((TILE, TILE), dtype=np.float32), reach, mode="wrap")
+    field: np.ndarray = np.pad(rng.standard_normal((TILE, TILE), dtype=np.float32), reach, mode="wrap")
     field = cv2.GaussianBlur(field, (0, 0), sigmaX=sigma * aspect, sigmaY=sigma / aspect)
     field = field[reach:-reach, reach:-reach]
     return field / field.std()
@@ -42,7 +42,7 @@ def _crowns(rng: np.random.Generator, spacing: float) -> np.ndarray:
     stems = np.full((TILE, TILE), 255, np.uint8)
     count = int(TILE * TILE / spacing**2)
     stems[rng.integers(0, TILE, count), rng.integers(0, TILE, count)] = 0
-    distance = cv2.distanceTransform(np.pad(stems, reach, mode="wrap"), cv2.DIST_L2, 5)
+    distance: np.ndarray = cv2.distanceTransform(np.pad(stems, reach, mode="wrap"), cv2.DIST_L2, 5)
     distance = distance[reach:-reach, reach:-reach] / spacing
     return np.sqrt(np.maximum(0, 0.9 - distance**2)) * spacing
 

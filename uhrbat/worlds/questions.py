@@ -171,6 +171,7 @@ def _article(text: str) -> str:
 
 def _presence(world: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask for something present (even `index`) or plausible but absent (odd `index`)."""
+    spec: Spec | None
     if index % 2 == 0:
         item = _any_object(world, rng)
         if item is None:
@@ -224,11 +225,12 @@ def _color(world: World, rng: np.random.Generator, index: int) -> _Draft | None:
 
 def _count(world: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask how many there are, sometimes of what there is none of, of at most six."""
+    spec: Spec | None
     if rng.random() < 0.12:
         spec = _absent(world, rng)
     else:
         item = _any_object(world, rng)
-        spec = item and (item.kind, item.color if item.color and rng.random() < 0.35 else None)
+        spec = (item.kind, item.color if item.color and rng.random() < 0.35 else None) if item else None
     if spec is None:
         return None
     found = matches(world, spec)

@@ -138,9 +138,11 @@ def _strip(painter: Painter, land: Land, pad: Pad) -> None:
                 )
     elif pad.use == "apron":
         for u in np.arange(-pad.length / 2 + 70, pad.length / 2, 70):
-            painter.line(*pad.at([(u, -pad.width / 2), (u, pad.width / 2)]), (140, 138, 134), 1)
+            start, end = pad.at([(u, -pad.width / 2), (u, pad.width / 2)])
+            painter.line(start, end, (140, 138, 134), 1)
     else:
-        painter.line(*pad.at([(-pad.length / 2, 0), (pad.length / 2, 0)]), (150, 144, 104), 1)
+        start, end = pad.at([(-pad.length / 2, 0), (pad.length / 2, 0)])
+        painter.line(start, end, (150, 144, 104), 1)
 
 
 _ROOFS = np.array(
@@ -195,11 +197,12 @@ def _lot(painter: Painter, land: Land, lot: Pad, base: np.ndarray, clear: Clear,
     elif use < 0.88:
         for _ in range(3):
             spot = house.at(rng.uniform(-0.5, 0.5, (1, 2)) * (width, depth))[0]
-            painter.tree(*spot, rng.uniform(5, 11), np.array((74, 96, 54)) + rng.uniform(-10, 10))
+            painter.tree(spot[0], spot[1], rng.uniform(5, 11), np.array((74, 96, 54)) + rng.uniform(-10, 10))
     else:
         painter.fill(corners, (112, 111, 110))
         for u in np.arange(-width / 2 + 8, width / 2 - 4, 9):
-            painter.line(*house.at([(u, -depth / 2 + 4), (u, -depth / 2 + 16)]), (142, 141, 138), 1)
+            start, end = house.at([(u, -depth / 2 + 4), (u, -depth / 2 + 16)])
+            painter.line(start, end, (142, 141, 138), 1)
 
 
 def _house(painter: Painter, house: Pad, tone: np.ndarray, rng: np.random.Generator) -> None:

@@ -59,7 +59,7 @@ class _Canvas:
 
     def finish(self, blur: float) -> Sprite:
         """Shrink the layers and box the visible pixels; `blur` softens the ground, in pixels."""
-        planes = []
+        planes: list[tuple[np.ndarray, np.ndarray]] = []
         for rgb, alpha in self.layers:
             weighted = cv2.resize(rgb, (self.side, self.side), interpolation=cv2.INTER_AREA).astype(np.float32)
             opacity = cv2.resize(alpha, (self.side, self.side), interpolation=cv2.INTER_AREA) / np.float32(255)
@@ -77,7 +77,8 @@ class _Canvas:
 
 
 def _color(color) -> tuple[int, int, int]:
-    return tuple(int(min(max(value, 0), 255)) for value in color)
+    red, green, blue = (int(min(max(value, 0), 255)) for value in color)
+    return red, green, blue
 
 
 def draw(

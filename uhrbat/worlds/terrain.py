@@ -123,7 +123,7 @@ def paint(land: Land, rng: np.random.Generator, size: int, parcels: list[np.ndar
         if cover == "farmland":
             color = _plough(color, land, rng, parcels)
         sides.append(color)
-    border = cv2.resize(land.distance, (HALF, HALF), interpolation=cv2.INTER_LINEAR)
+    border: np.ndarray = cv2.resize(land.distance, (HALF, HALF), interpolation=cv2.INTER_LINEAR)
     border += 2.2 * fractal(rng, HALF, 250, 2, 0.8)
     share = np.clip(border * 0.4 + 0.5, 0, 1)
     base = cv2.blendLinear(sides[1], sides[0], share, 1 - share)
@@ -138,7 +138,7 @@ def _color(cover: str, land: Land, rng: np.random.Generator, relief: np.ndarray,
     tone = rng.uniform(-8, 8) + rng.uniform(-4, 4, 3)
     mottle = fractal(rng, GRID, 8, 6, 0.7)
     hue = fractal(rng, GRID, 5, 3)
-    slope = cv2.Sobel(relief, cv2.CV_32F, 1, 0) * land.shadow[0]
+    slope: np.ndarray = cv2.Sobel(relief, cv2.CV_32F, 1, 0) * land.shadow[0]
     slope += cv2.Sobel(relief, cv2.CV_32F, 0, 1) * land.shadow[1]
     slope = -cv2.GaussianBlur(slope, (0, 0), 1.2)
     if cover == "water":
