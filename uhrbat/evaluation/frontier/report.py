@@ -112,7 +112,7 @@ def _comparisons(found: _Table, points: list[Point], default: str | None, baseli
 
 def _agreement(found: _Table, default: str | None) -> list[Agreement]:
     budgets = sorted(budget for method, budget in found.answers if method == default)
-    if not budgets:
+    if default is None or not budgets:
         return []
     wide = found.answers[default, budgets[-1]]
     told = []
