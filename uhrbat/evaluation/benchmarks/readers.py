@@ -64,7 +64,7 @@ def read_items(benchmark: Benchmark, questions: Path, images: Path) -> list[Item
             item = benchmark.read({"_number": number} | record, images)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise InputError(
-                f"record {number} of '{Path(questions).name}' is not one of {benchmark.title}: {error!r} is missing"
+                f"record {number} of '{Path(questions).name}' is not one of {benchmark.title}: {error!r}"
             ) from error
         if item is not None:
             items.append(item)
