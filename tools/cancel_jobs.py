@@ -29,7 +29,7 @@ def seconds_until_free(worker: HttpWorker, stage: str, image: str, fake: bool) -
     """Cancel a job at a stage, and wait until the device is free: (seconds, the worker's CPU seconds)."""
     process = psutil.Process(worker.endpoint.pid)
     job, stages = start(worker, stage, image, fake)
-    reach(job, stages)
+    _following = reach(job, stages)  # dropped, it would cancel the job at once
     time.sleep(random.uniform(0, 0.5))
     began, used = time.monotonic(), sum(process.cpu_times()[:2])
     job.cancel()

@@ -194,8 +194,8 @@ class EncodedImage:
         if self._masks is None:
             engine = self.engine
             engine.segmenter = engine.segmenter or sam.Segmenter.from_pretrained(engine.sam, engine.device)
-            tell = (lambda share: report("partition", share)) if report else None
-            self._masks = engine.segmenter.label_map(self.overview, tell)
+            on_share = (lambda share: report("partition", share)) if report else None
+            self._masks = engine.segmenter.label_map(self.overview, on_share)
         return self._masks
 
     def use_masks(self, masks: np.ndarray) -> None:

@@ -40,6 +40,11 @@ class Scale:
         object.__setattr__(self, "size", int(self.size))
 
     @property
+    def patch(self) -> int:
+        """Side of a token in pixels of the scale."""
+        return self.tile // self.tile_grid
+
+    @property
     def tiles(self) -> int:
         """Tiles per side."""
         return self.size // self.tile

@@ -12,7 +12,6 @@ from ..panel import Panel
 from ..state.runs import KeptRun
 from ..state.sessions import Session
 from .card import Card, Json, Updates
-from .compare import evidence_preserved
 
 
 class BudgetsCard(Card):
@@ -58,10 +57,7 @@ def sweep_value(run: KeptRun, points: list[SweepPoint], wanted: list[int], under
             "correct": point.correct,
             "tokens": point.answer.tokens,
             "seconds": sum(point.answer.seconds.values()),
-            "evidence": evidence_preserved(
-                run,
-                {scale.size: scale.kind(k) for scale, k in zip(run.asked.scales, point.budgets, strict=True)},
-            ),
+            "evidence": point.evidence_preserved,
         }
         for point in points
     ]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gradio as gr
-import numpy as np
 
 from uhrbat.budget import budgets_of
-from uhrbat.choices import METHODS, PRESERVED
+from uhrbat.choices import METHODS
 from uhrbat.results import MethodResult
 
 from .. import progress
@@ -66,7 +65,7 @@ def compare_value(
                 "correct": marks.correct(result.answer.text, run.known),
                 "tokens": result.answer.tokens,
                 "seconds": result.seconds,
-                "evidence": evidence_preserved(run, result.kinds),
+                "evidence": result.evidence_preserved,
                 "fates": {str(size): f"run/{run.id}/kinds/{key}/{size}.png" for size in sorted(result.kinds)},
             }
         )
@@ -77,15 +76,3 @@ def compare_value(
         "thumbnail": f"thumbnail/{run.picture.id}.jpg",
         "methods": cards,
     }
-
-
-def evidence_preserved(run: KeptRun, kinds: dict[int, np.ndarray]) -> float | None:
-    """Share of the evidence objects with a preserved token at some scale; None where no evidence is known."""
-    if not run.evidence:
-        return None
-    square = run.square
-    kept = [
-        any((fates[square.tokens_in_box(size, box)] == PRESERVED).any() for size, fates in kinds.items())
-        for box in run.evidence
-    ]
-    return sum(kept) / len(kept)

@@ -96,7 +96,7 @@ def test_listed_points_hide_what_lies_within_reach_and_are_not_repeated():
     assert pointing.repeated(ids[:6]) == list(codec.y_ids[6:8])
 
 
-def test_a_scene_residual_differs_between_tiles_and_a_tile_residual_does_not(model):
+def test_a_square_residual_differs_between_tiles_and_a_tile_residual_does_not(model):
     scale = Scale(1344)
     scene = model.residual(1344).reshape(scale.tiles**2, 576, -1)
     assert not torch.allclose(scene[0], scene[1])
@@ -106,7 +106,7 @@ def test_a_scene_residual_differs_between_tiles_and_a_tile_residual_does_not(mod
     torch.testing.assert_close(tile[0], tile[-1])
 
 
-def test_a_scene_residual_follows_the_grid(model):
+def test_a_square_residual_follows_the_grid(model):
     scale = Scale(672)
     laid = model.residual(672)
     table = model.residuals["672"].detach()

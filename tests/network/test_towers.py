@@ -130,7 +130,9 @@ def test_similarity_can_be_left_out_and_its_absence_is_told(tmp_path):
         scene.ask("a ship", Settings(importance="similarity"))
 
 
-@pytest.mark.parametrize(("kind", "fields"), [("dino", {}), ("clip", {"image_size": 224, "patch_size": 14})])
+@pytest.mark.parametrize(
+    ("kind", "fields"), [("dino", {}), ("clip", {"image_size": 224, "patch_size": 14}), ("siglip", {})]
+)
 def test_a_tower_that_does_not_fit_tiles_is_refused(kind, fields):
     with pytest.raises(ValueError, match="tower"):
         build_tower(kind, fields)

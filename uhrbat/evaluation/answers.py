@@ -84,7 +84,7 @@ def _batches(order: list[int], lengths: list[int]) -> Iterator[list[int]]:
 def _different(tokens: Tensor) -> tuple[Tensor, Tensor]:
     """The different rows of float[n, d], and where among them each row is, int64[n].
 
-    Rows are told apart by a 64-bit sum of their bits under fixed odd factors.
+    Rows are distinguished by a 64-bit sum of their bits under fixed odd factors.
     """
     bits = tokens.view(torch.int16 if tokens.element_size() == 2 else torch.int32).long()
     generator = torch.Generator().manual_seed(0)

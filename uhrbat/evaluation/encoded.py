@@ -22,7 +22,6 @@ from torch import Tensor
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
-from uhrbat.geometry import TILE, TILE_GRID, Square
 from uhrbat.imagery import canvas_of, scale_images, tiles
 from uhrbat.worlds import World, WorldObject, generate
 
@@ -90,15 +89,16 @@ class WorldEncoder:
         network, config = self.engine.network, self.engine.network.config
         found = {}
         for size, after in scale_images(canvas_of(picture), encoded.square.sizes):
-            side = size // TILE
-            differs = (before[size] != after).any(-1).reshape(side, TILE, side, TILE).any((1, 3)).ravel()
+            scale = config.scale(size)
+            side = scale.tiles
+            differs = (before[size] != after).any(-1).reshape(side, scale.tile, side, scale.tile).any((1, 3)).ravel()
             found[size] = encoded.features[size].half().clone()
             places = np.flatnonzero(differs)
             for part in np.array_split(places, max(1, len(places) // self.engine.tile_batches.at_once)):
                 if len(part):
-                    pixels = torch.from_numpy(tiles(after, config.image_mean, config.image_std, part))
+                    pixels = torch.from_numpy(tiles(after, config.image_mean, config.image_std, part, scale.tile))
                     fresh = network.features(pixels.to(self.engine.device, self.engine.dtype)).half()
-                    found[size].view(side * side, TILE_GRID**2, -1)[torch.from_numpy(part)] = fresh
+                    found[size].view(side * side, scale.tile_grid**2, -1)[torch.from_numpy(part)] = fresh
         return found
 
     @torch.inference_mode()
@@ -106,7 +106,7 @@ class WorldEncoder:
         """The encoded scene of a picture of (width, height) pixels, all valid, from its features."""
         network, device = self.engine.network, self.engine.device
         values = {scale: kept.to(device, self.engine.dtype) for scale, kept in features.items()}
-        square = Square(*size, self.engine.scales)
+        square = network.config.square(*size)
         seen = network.similarity is not None
         return ManyQuestions(
             engine=self.engine,

@@ -17,7 +17,6 @@ from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 from uhrbat.errors import InputError
-from uhrbat.geometry import TILE_GRID, Scale
 from uhrbat.network.config import PROFILES, NetworkConfig
 from uhrbat.network.towers import DenseSimilarity, build_tower, patch_features, value_features
 
@@ -32,7 +31,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.profile = PROFILES[config.profile]
-        self.vision = build_tower(config.tower, config.vision)
+        self.vision = build_tower(config.tower, config.vision, config.tile, config.patch)
         width = self.vision.config.hidden_size
         self.language = Qwen2ForCausalLM(Qwen2Config(**config.language))
         hidden = self.language.config.hidden_size
@@ -42,7 +41,7 @@ class Network(nn.Module):
             self.token_mlp = nn.Sequential(nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
         self.residuals = nn.ParameterDict()
         for size in config.residual_sizes:
-            side = min(size // 14, config.residual_base)
+            side = min(size // config.patch, config.residual_base)
             self.residuals[str(size)] = nn.Parameter(torch.randn(1, side * side, hidden) / math.sqrt(hidden))
         self.prior = nn.Parameter(torch.zeros(self.language.config.num_attention_heads)) if config.prior else None
         self.similarity = (
@@ -62,7 +61,7 @@ class Network(nn.Module):
     # pixels -> features -> embeddings
 
     def features(self, pixels: Tensor, positions: Tensor | None = None) -> Tensor:
-        """Normalised tiles float[n, 3, 336, 336] -> patch features float[n, 576, vision width].
+        """Normalised tiles float[n, 3, tile, tile] -> patch features float[n, tile_grid², vision width].
 
         The hidden state `select_layer`, class token dropped (released: the one before the last layer).
         `positions` int[n, 1 + patches] picks position embeddings for windows smaller than a tile (training).
@@ -91,17 +90,17 @@ class Network(nn.Module):
         """
         if str(size) not in self.residuals:
             return None
-        scale = Scale(size)
+        scale = self.config.scale(size)
         table = self.residuals[str(size)]
         side = math.isqrt(table.shape[1])
         grid = table.reshape(side, side, -1).permute(2, 0, 1)[None]
         if self.profile.residual == "tile":
-            tile = F.interpolate(grid, size=(TILE_GRID, TILE_GRID), mode="bilinear", align_corners=False)
+            tile = F.interpolate(grid, size=(scale.tile_grid, scale.tile_grid), mode="bilinear", align_corners=False)
             tile = tile[0].flatten(1).T
-            return tile.repeat(scale.tiles**2, 1) if rows is None else tile[rows % TILE_GRID**2]
-        laid = F.interpolate(grid, size=(scale.grid, scale.grid), mode="bilinear", align_corners=False)
+            return tile.repeat(scale.tiles**2, 1) if rows is None else tile[rows % scale.tile_grid**2]
+        stretched = F.interpolate(grid, size=(scale.grid, scale.grid), mode="bilinear", align_corners=False)
         place = torch.tensor(scale.inverse, device=table.device)
-        return laid[0].flatten(1).T[place if rows is None else place[rows]]
+        return stretched[0].flatten(1).T[place if rows is None else place[rows]]
 
     # image tokens -> language model
 

@@ -44,7 +44,7 @@ def fate(
     """What became of the tokens of `box` (x0, y0, x1, y1 in image pixels), and why.
 
     importance, rankings and budgets: by scale size, importance float[N]; scored_scales: sizes at which
-    importance was computed (None: all; for `attention` importance only 672).
+    importance was computed (None: all; for `attention` importance only one).
 
     Where the box is not preserved at any scale, the cause is the first of these that holds: *too small*: it
     is under 1.3 px (square root of its area) at every scored scale; else, at the scored scale where it is

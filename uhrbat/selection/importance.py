@@ -55,7 +55,7 @@ def limited(logits: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def attention(network: Network, coarse: Tensor, prompt: Prompt, sizes: tuple[int, ...]) -> dict[int, Tensor]:
-    """Last-layer attention of the last prompt token over one coarse scale, laid bilinearly on every scale.
+    """Last-layer attention of the last prompt token over one coarse scale, stretched bilinearly to every scale.
 
     coarse: embeddings float[N, hidden] of the config's attention_scale with their residual, not through the token MLP.
     Returns float32[N] by scale; a fine scale is never scored itself (docs/method.md, From image to answer, 3).
@@ -65,15 +65,15 @@ def attention(network: Network, coarse: Tensor, prompt: Prompt, sizes: tuple[int
     start = read.image_start[0]
     weights = weights[start : start + len(coarse)]
     scored = network.config.attention_scale
-    base = raster(weights, Scale(scored))
+    base = raster(weights, network.config.scale(scored))
     out = {}
     for size in sizes:
-        scale = Scale(size)
-        laid = base
+        scale = network.config.scale(size)
+        stretched = base
         if size != scored:
             grid = (scale.grid, scale.grid)
-            laid = F.interpolate(base[None, None], size=grid, mode="bilinear", align_corners=False)[0, 0]
-        out[size] = tile_major(laid, scale)
+            stretched = F.interpolate(base[None, None], size=grid, mode="bilinear", align_corners=False)[0, 0]
+        out[size] = tile_major(stretched, scale)
     return out
 
 

@@ -1,4 +1,4 @@
-"""Procedural ultra-high-resolution scenes with exact ground truth, and questions about them."""
+"""Procedural ultra-high-resolution worlds with exact ground truth, and questions about them."""
 
 from uhrbat.worlds.generator import generate
 from uhrbat.worlds.questions import QUESTION_TYPES, direction_of, matches, place_of, questions

@@ -35,13 +35,13 @@ class WorldKey:
 
     @property
     def name(self) -> str:
-        """Its name, in links and as a file: scene-2000001, or scene-2000001-4 without object 4."""
-        return "-".join(["scene", str(self.seed), *map(str, self.without)])
+        """Its name, in links and as a file: world-2000001, or world-2000001-4 without object 4."""
+        return "-".join(["world", str(self.seed), *map(str, self.without)])
 
     @classmethod
     def parse(cls, name: str) -> "WorldKey | None":
         """The world of this name, or None where it is no such name."""
-        if not re.fullmatch(r"scene(-\d{1,9}){1,9}", name):
+        if not re.fullmatch(r"world(-\d{1,9}){1,9}", name):
             return None
         seed, *without = map(int, name.split("-")[1:])
         return cls(seed, tuple(without))

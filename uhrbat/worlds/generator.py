@@ -1,4 +1,4 @@
-"""Makes a whole scene from a seed: lays out the land, places the objects, draws everything."""
+"""Makes a whole world from a seed: lays out the land, places the objects, draws everything."""
 
 import math
 from collections.abc import Sequence
@@ -33,11 +33,11 @@ class _Site:
 
 
 def generate(seed: int, size: int = UNITS, dense: bool = False, without: Sequence[int] = ()) -> World:
-    """Generate the scene of a seed; the same arguments always give the same scene.
+    """Generate the world of a seed; the same arguments always give the same world.
 
     `size` is the picture's side in pixels, 504 to 8192; objects and landforms scale with it.
     `dense` places 60 to 120 objects, for training, in place of 8 to 30.
-    `without` leaves objects out, by their indices in the whole scene: they are not drawn, nor are their
+    `without` leaves objects out, by their indices in the whole world: they are not drawn, nor are their
     shadows, wakes and surf; every other pixel stays as it was. ValueError for an index that is not there.
     """
     if not SMALLEST <= size <= LARGEST:
@@ -208,7 +208,7 @@ def _draw_objects(
 ) -> list[WorldObject]:
     """Draw the objects, with the ground they stand on, and measure their boxes; of those left out, the ground alone."""
     if any(not 0 <= place < len(sites) for place in without):
-        raise ValueError(f"the scene has objects 0 to {len(sites) - 1}, so it cannot do without {list(without)}")
+        raise ValueError(f"the world has objects 0 to {len(sites) - 1}, so it cannot do without {list(without)}")
     scale = len(image) / UNITS
     painter = Painter(image, land.shadow)
     order = rng.permutation(len(sites))

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +20,10 @@ from uhrbat.training.finetune.conversations import read_conversations
 
 pytest.importorskip("accelerate")
 from tests.support.finetuning import released, settings
-from uhrbat.training.finetune.train import FSDP_CONFIG, Trainer
+from uhrbat.training.finetune import train
+from uhrbat.training.finetune.train import Trainer
+
+FSDP_CONFIG = Path(train.__file__).with_name("fsdp.yaml")
 
 pytestmark = pytest.mark.slow
 

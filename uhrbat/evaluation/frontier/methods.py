@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 
@@ -90,7 +90,6 @@ class Asked:
     def __init__(self, scene: EncodedImage, question: str, settings: Settings) -> None:
         self.scene, self.question, self.settings = scene, question, settings
         self._importance: dict[str, dict] = {}
-        self._rankings: dict[str, Mapping] = {}
 
     def importance(self, name: str) -> dict[int, torch.Tensor]:
         """{size: float32[N]}."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
@@ -79,8 +80,7 @@ class Supervisor:
             self._closed = True
             process = self._process
         if process is not None and process.poll() is None:
-            if process.stdin is not None:
-                process.stdin.close()
+            _close(process)
             try:
                 process.wait(timeout=3)
             except subprocess.TimeoutExpired:
@@ -102,6 +102,7 @@ class Supervisor:
         if port is None:
             process.kill()
             process.wait()
+            _close(process)
             self._pause_after(ready=False)
             raise WorkerError(f"the model worker does not start (exit code {process.returncode}): its log says why")
         self._url = f"http://127.0.0.1:{port}"
@@ -123,6 +124,7 @@ class Supervisor:
                 if stuck or time.monotonic() - answered > HUNG_SECONDS:
                     logger.error("model worker %d %s; ending it", process.pid, "is stuck" if stuck else "has hung")
                     process.kill()
+        _close(process)
         if self._closed:
             return
         logger.error("model worker %d ended with code %s; starting another", process.pid, process.returncode)
@@ -151,14 +153,24 @@ class Supervisor:
         return pause
 
 
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """End a worker's standard input, by which it ends itself."""
+    with suppress(OSError):
+        if process.stdin is not None:
+            process.stdin.close()
+
+
 def _first_line(output: IO[bytes] | None) -> int | None:
     """The port that a new worker prints; None if it ends, or takes too long, before it does."""
     lines: SimpleQueue[bytes] = SimpleQueue()
 
     def read() -> None:
-        lines.put(output.readline() if output else b"")
-        for line in output or ():
-            logger.info("model worker: %s", line.decode(errors="replace").rstrip())
+        if output is None:
+            return
+        with output:
+            lines.put(output.readline())
+            for line in output:
+                logger.info("model worker: %s", line.decode(errors="replace").rstrip())
 
     threading.Thread(target=read, daemon=True, name="worker output").start()
     try:

@@ -35,7 +35,6 @@ from uhrbat.training.finetune.sample import Sampler
 from uhrbat.training.finetune.settings import TrainSettings
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-FSDP_CONFIG = Path(__file__).with_name("fsdp.yaml")
 KEPT_STATES = 2
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uhrbat.geometry import PATCH, TILE
 from uhrbat.network.config import NetworkConfig
 
 POINT_BINS = 64
@@ -18,8 +19,8 @@ def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
             intermediate_size=768,
             num_hidden_layers=3,
             num_attention_heads=3,
-            image_size=336,
-            patch_size=14,
+            image_size=TILE,
+            patch_size=PATCH,
             projection_dim=128,
             **common,
         ),

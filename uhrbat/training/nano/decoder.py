@@ -1,6 +1,6 @@
-"""Stage two: nano's projector, residuals, token MLP and language model, on tokens of encoded scenes.
+"""Stage two: nano's projector, residuals, token MLP and language model, on tokens of encoded worlds.
 
-A sample (bank_samples.py) is a sparse scene of the bank and a dozen questions at once: image tokens do not see one
+A sample (bank_samples.py) is a sparse world of the bank and a dozen questions at once: image tokens do not see one
 another or the text ("self" attention), so one pass over them serves every question (a block mask keeps the questions
 apart). Targets list the evidence as location tokens, roughly in reading order, then the answer (docs/training.md).
 A second loss pulls the last layer's attention of the last prompt token to the evidence, in some samples over the
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 def residuals_at(model: Network, level: Tensor, xy: Tensor) -> Tensor:
-    """The scene-laid residual maps sampled at xy (0..1) of each token's scale: float[B, n, hidden]."""
+    """The residual maps, laid over the square, sampled at xy (0..1) of each token's scale: float[B, n, hidden]."""
     out = 0
     for index, size in enumerate(SCALES):
         table = model.residuals[str(size)]
@@ -127,7 +127,7 @@ def near_listed(batch: Batch, reach: float) -> Tensor:
     """bool[B, T, n + r]: the tokens within reach of what a row's question has listed so far, a little off, as a model's
     own points are; regions never are."""
     out = torch.zeros(*batch.ids.shape, batch.real.shape[1], dtype=torch.bool)
-    for index, told in enumerate(out):
+    for index, hidden in enumerate(out):
         listed = [(row, point) for sample, row, point in batch.listed if sample == index]
         if not listed:
             continue
@@ -136,8 +136,8 @@ def near_listed(batch: Batch, reach: float) -> Tensor:
         points = points + SLIP * reach * torch.randn(points.shape)
         near = (batch.xy[index][None] - points[:, None]).abs().amax(-1) < reach
         block = batch.block[index]
-        behind = (block[:, None] == block[rows]) & (torch.arange(len(block))[:, None] >= rows)
-        told[:, : near.shape[1]] = behind.float() @ near.float() > 0
+        after = (block[:, None] == block[rows]) & (torch.arange(len(block))[:, None] >= rows)
+        hidden[:, : near.shape[1]] = after.float() @ near.float() > 0
     return out
 
 
@@ -183,11 +183,11 @@ def attention_loss(
 
 def initialise(model: Network, drawer: SampleDrawer, codec: TextCodec, generator: torch.Generator) -> None:
     """Start from what is known: the projector from the directions that text was matched with and the features' main
-    ones, each of unit variance; low-frequency cosines laid over the scene as positions (docs/training.md), and the same
+    ones, each of unit variance; low-frequency cosines over the square as positions (docs/training.md), and the same
     cosines as the words for places, so that a place is said as it is seen."""
     language = model.language
     hidden = language.config.hidden_size
-    features = torch.from_numpy(np.concatenate([scene.features[::7] for scene in drawer.order]).astype(np.float32))
+    features = torch.from_numpy(np.concatenate([world.features[::7] for world in drawer.order]).astype(np.float32))
     frequency = torch.tensor([0.5, 0.5, 1, 1, 2, 3, 4, 6, 8, 12])[torch.randint(10, (hidden,), generator=generator)]
     phase = torch.rand(hidden, generator=generator) * 2 * math.pi
     along_x = torch.arange(hidden) % 2 == 0
