@@ -24,7 +24,7 @@ class Share:
     scenes: int
 
 
-def share(values: Sequence[float], scenes: Sequence[int]) -> Share | None:
+def share(values: Sequence[float], scenes: Sequence[int] | Sequence[str]) -> Share | None:
     """The mean of values, one a question, each of one of the `scenes`; None of none.
 
     The interval is the 2.5 and 97.5 percentiles of the mean over 2,000 draws of as many scenes, with replacement

@@ -62,9 +62,9 @@ def read_items(benchmark: Benchmark, questions: Path, images: Path) -> list[Item
     for number, record in enumerate(read_records(questions)):
         try:
             item = benchmark.read({"_number": number} | record, images)
-        except (KeyError, IndexError, TypeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError) as error:
             raise InputError(
-                f"record {number} of '{Path(questions).name}' is not one of {benchmark.title}: {error!r} is missing"
+                f"record {number} of '{Path(questions).name}' is not one of {benchmark.title}: {error!r}"
             ) from error
         if item is not None:
             items.append(item)
@@ -145,7 +145,10 @@ def _rshr(record: Record, folder: Path) -> Item:
 
 def _lrs(record: Record, folder: Path) -> Item:
     number = str(record["question_id"])
-    box = tuple(map(float, record["hbox"])) if record.get("hbox") else None
+    boxes: tuple[Box, ...] = ()
+    if record.get("hbox"):
+        x0, y0, x1, y1 = map(float, record["hbox"])
+        boxes = ((x0, y0, x1, y1),)
     return Item(
         id=number,
         images=_images(record, folder),
@@ -153,7 +156,7 @@ def _lrs(record: Record, folder: Path) -> Item:
         truth=str(record["ground_truth"]),
         category=str(record["category"]),
         group=number.split("_")[0],
-        boxes=(box,) if box else (),
+        boxes=boxes,
     )
 
 

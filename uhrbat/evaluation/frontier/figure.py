@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -25,7 +26,7 @@ def draw(found: FrontierFile, path: Path) -> None:
     figure = Figure(figsize=(10.5, 4.2), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     chosen = _drawn(found)
-    handles: dict[str, object] = {}
+    handles: dict[str, Artist] = {}
     for place, (measure, title) in enumerate((("accuracy", "Accuracy, %"), ("evidence", "Evidence preserved, %"))):
         axes = figure.add_subplot(1, 2, place + 1)
         for method, color, marker in zip(chosen, _COLORS, _MARKERS):

@@ -51,14 +51,14 @@ def methods(default: Settings) -> list[Method]:
                     )
                 )
     for name, baseline in BASELINES.items():
-        for importance in _BASELINE_IMPORTANCES.get(name, (None,)):
+        for scored_by in _BASELINE_IMPORTANCES.get(name, (None,)):
             found.append(
                 Method(
-                    id=name + (f"-{importance}" if importance else ""),
-                    title=baseline.title + (f", {importance}" if importance else ""),
+                    id=name + (f"-{scored_by}" if scored_by else ""),
+                    title=baseline.title + (f", {scored_by}" if scored_by else ""),
                     description=baseline.description,
                     family="baseline",
-                    importance=importance,
+                    importance=scored_by,
                     regions=None,
                     order=None,
                     default=False,
@@ -107,6 +107,8 @@ class Asked:
             name = method.id.partition("-")[0]
             values = self.importance(method.importance) if method.importance else _no_importance(self.scene)
             return rank_baseline(name, values, self.scene.square.scales, self.settings.seed, self.scene.excluded)
+        if method.importance is None or method.regions is None:
+            raise InputError(f"method {method.id} has no importance or no regions")
         settings = replace(
             self.settings, importance=method.importance, regions=method.regions, order=method.order or "max"
         )

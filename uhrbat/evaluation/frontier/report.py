@@ -81,11 +81,14 @@ def _points(found: _Table, method: str) -> list[Point]:
                 for group in groups_of(kind, size):
                     groups[group][place] = value
             for group in sorted(groups):
-                points.append(Point(method, budget, measure, group, *astuple(_share(groups[group]))))
+                if of_group := _share(groups[group]):
+                    points.append(Point(method, budget, measure, group, *astuple(of_group)))
     return points
 
 
 def _comparisons(found: _Table, points: list[Point], default: str | None, baselines: set[str]) -> list[Comparison]:
+    if default is None:
+        return []
     told = []
     right = found.values["accuracy"]
     for budget in sorted(budget for method, budget in right if method == default):
@@ -109,7 +112,7 @@ def _comparisons(found: _Table, points: list[Point], default: str | None, baseli
 
 def _agreement(found: _Table, default: str | None) -> list[Agreement]:
     budgets = sorted(budget for method, budget in found.answers if method == default)
-    if not budgets:
+    if default is None or not budgets:
         return []
     wide = found.answers[default, budgets[-1]]
     told = []
@@ -248,11 +251,11 @@ def _comparison_lines(found: FrontierFile, values: dict) -> list[str]:
         rows.append([f"{row.budget:,}", titles[row.baseline], interval(ours), interval(theirs), gap, apart])
     lines = ["## Default against the best baseline", ""]
     lines += table(["budget", "best baseline", "default", "baseline", "difference, paired", "intervals apart"], rows)
-    for row in found.agreement:
-        if row.budget == COMPRESSED:
+    for same in found.agreement:
+        if same.budget == COMPRESSED:
             lines += [
-                f"Answers at {row.budget:,} equal to those at {row.wide:,}: {percent(row.value)} % of "
-                f"{row.questions:,} questions ({percent(row.low)} to {percent(row.high)}).",
+                f"Answers at {same.budget:,} equal to those at {same.wide:,}: {percent(same.value)} % of "
+                f"{same.questions:,} questions ({percent(same.low)} to {percent(same.high)}).",
                 "",
             ]
     return lines

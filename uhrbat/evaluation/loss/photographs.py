@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from uhrbat.evaluation.kept import Kept
 from uhrbat.evaluation.shares import groups_of, share
 from uhrbat.geometry import SCALES
 from uhrbat.imagery import canvas_of, scale_images
+from uhrbat.question import Question
 from uhrbat.selection.evidence import KEPT
 
 SIZES = (4, 8, 16, 30)
@@ -133,7 +134,7 @@ def _row(encoded: EncodedImage, placed: Placement, known: list[Method], budgets:
     for method in known:
         ranked = asked.rank(method)
         row["preserved"][method.id] = preserved(encoded, [placed.box], ranked, budgets).tolist()
-        if method.default:
+        if method.default and isinstance(ranked, Question):
             row["causes"] = {str(budget): ranked.fate(placed.box, budget).cause for budget in budgets}
     return row
 
@@ -152,8 +153,11 @@ def _summary(rows: list[dict], pictures: int, known: list[Method], budgets: list
                     [row["preserved"][method.id][place] for row in members],
                     [f"{row['photograph']} {index}" for index, row in enumerate(members)],
                 )
-                told = method.importance, method.order or "-", budget, group
-                points.append(PhotographPoint(*told, *astuple(found)[:4]))
+                if found:
+                    measured = found.value, found.low, found.high, found.questions
+                    points.append(
+                        PhotographPoint(method.importance or "-", method.order or "-", budget, group, *measured)
+                    )
     causes = []
     for budget in budgets:
         counts = Counter(row["causes"][str(budget)] for row in rows)

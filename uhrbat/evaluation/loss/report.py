@@ -67,8 +67,8 @@ def _count(cases: list[list[dict]], budget: int, side: str) -> LossCount:
     counts = Counter((wide, compressed) for wide, compressed, _ in told)
     lost = share([not compressed for wide, compressed, _ in told if wide], [seed for wide, _, seed in told if wide])
     interval = (lost.value, lost.low, lost.high) if lost else (0.0, 0.0, 0.0)
-    kinds = ((True, True), (True, False), (False, True), (False, False))
-    return LossCount(budget, side, len(cases), *(counts[kind] for kind in kinds), *interval)
+    both_right, losses, gains, both_wrong = (counts[wide, here] for wide in (True, False) for here in (True, False))
+    return LossCount(budget, side, len(cases), both_right, losses, gains, both_wrong, *interval)
 
 
 def _causes(misses: list[Miss], budgets: list[int]) -> list[CauseCount]:
