@@ -11,6 +11,7 @@ from uhrbat.errors import ImageError, InputError
 from uhrbat.geometry import SCALES, TILE, Scale, Square
 from uhrbat.imagery.info import ImageInfo, open_image
 from uhrbat.imagery.pixels import FILL, Cancel, Progress, evaluate, open_picture, part, with_stretch
+from uhrbat.imagery.rendering import Rendering
 
 MAX_SIDE = 2 * SCALES[-1]
 _ROWS = 1024
@@ -53,18 +54,22 @@ def canvas_of(pixels) -> Canvas:
 
 
 def read_canvas(
-    path, info: ImageInfo | None = None, progress: Progress | None = None, cancel: Cancel | None = None
+    path,
+    info: ImageInfo | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+    rendering: Rendering | None = None,
 ) -> Canvas:
     """Decode a file into a canvas, in memory bounded by the canvas whatever the file's size.
 
-    info: from `open_image`, where limits or bands were chosen; by default the file is opened with the usual
-    ones. progress: called with 0..1. cancel: called often; once it returns true, Cancelled is raised. A file
+    info: from `open_image`, where limits or the rendering were chosen; by default the file is opened with the usual
+    limits and `rendering`. progress: called with 0..1. cancel: called often; once it returns true, Cancelled is raised. A file
     whose longer side exceeds 8,064 pixels is averaged in boxes of ceil(side / 8064) pixels while it streams
     (a last, partial box by its own pixels); any other is decoded exactly. On a mosaic of a photograph, shrunk by
     2, the scales then differ from those of all pixels by 0.4 to 0.6 of 255 on average and by at most 8
     (`python tests/shrink_difference.py`). Raises ImageError where the file is damaged or refused.
     """
-    info = info or open_image(path)
+    info = info or open_image(path, rendering=rendering)
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
     info = with_stretch(info, part(progress, 0.0, first), cancel)
     shrink = max(1, math.ceil(max(info.width, info.height) / MAX_SIDE))
