@@ -67,9 +67,16 @@ def read_canvas(
     whose longer side exceeds 8,064 pixels is averaged in boxes of ceil(side / 8064) pixels while it streams
     (a last, partial box by its own pixels); any other is decoded exactly. On a mosaic of a photograph, shrunk by
     2, the scales then differ from those of all pixels by 0.4 to 0.6 of 255 on average and by at most 8
-    (`python tests/shrink_difference.py`). Raises ImageError where the file is damaged or refused.
+    (`python -m tools.shrink_difference`). Raises ImageError where the file is damaged or refused.
     """
     info = info or open_image(path, rendering=rendering)
+    return canvas_from(*decode(info, progress, cancel))
+
+
+def decode(
+    info: ImageInfo, progress: Progress | None = None, cancel: Cancel | None = None
+) -> tuple[np.ndarray, ImageInfo, int]:
+    """uint8[height, width, 3, or 4 with validity last], the info with its stretch decided, and the shrink."""
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
     info = with_stretch(info, part(progress, 0.0, first), cancel)
     shrink = max(1, math.ceil(max(info.width, info.height) / MAX_SIDE))
@@ -78,6 +85,11 @@ def read_canvas(
         if shrink > 1:
             pixels = pixels.shrink(shrink, shrink, ceil=True)
         array = evaluate(pixels, info, part(progress, first, 1.0), cancel)
+    return array, info, shrink
+
+
+def canvas_from(array: np.ndarray, info: ImageInfo, shrink: int) -> Canvas:
+    """The canvas of what `decode` gave, a copy of it; ImageError where no pixel is valid."""
     image = Image.new("RGB", (array.shape[1], array.shape[0]))
     for row in range(0, len(array), _ROWS):
         image.paste(Image.fromarray(np.ascontiguousarray(array[row : row + _ROWS, :, :3])), (0, row))

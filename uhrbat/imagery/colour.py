@@ -62,8 +62,9 @@ def _called(icc: bytes) -> str:
     """The name that a profile's description tag gives it, in brackets, or nothing."""
     count = int.from_bytes(icc[128:132], "big")
     for entry in range(min(count, 64)):
-        tag, start, size = icc[132 + 12 * entry :][:4], *(
-            int.from_bytes(icc[136 + 12 * entry + 4 * part :][:4], "big") for part in (0, 1)
+        tag, start, size = (
+            icc[132 + 12 * entry :][:4],
+            *(int.from_bytes(icc[136 + 12 * entry + 4 * part :][:4], "big") for part in (0, 1)),
         )
         if tag != b"desc":
             continue

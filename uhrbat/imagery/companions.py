@@ -117,7 +117,9 @@ def _auxiliary(header: Header, path: Path) -> Header:
         numbers = tuple(float(word) for word in transform.split(",")) if transform else ()
         bands = {int(band.get("band", 0)): band for band in root.findall("PAMRasterBand")}
         names = tuple(
-            (bands[n].findtext("Description") if n in bands else None) or header.names[n - 1 : n] and header.names[n - 1]
+            (bands[n].findtext("Description") if n in bands else None)
+            or header.names[n - 1 : n]
+            and header.names[n - 1]
             for n in range(1, header.bands + 1)
         )
         values = {float(text) for band in bands.values() if (text := band.findtext("NoDataValue"))}

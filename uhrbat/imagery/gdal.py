@@ -318,7 +318,7 @@ class Stream:
 
     def __init__(self, info, cancel=None):
         self.info, self.cancel, self.error = info, cancel, None
-        self._file = self._mask_file = None
+        self._file = self._mask_file = self._source = None
         width, height = info.stored_size
         self._masked = info.validity is not None
         self._read_bands = list(info.shown)
@@ -337,10 +337,11 @@ class Stream:
 
     def image(self, access: str = "sequential") -> pyvips.Image:
         """The libvips image; it stays readable until `close`."""
-        source = pyvips.SourceCustom()
-        source.on_read(self._read)
-        source.on_seek(self._seek)
-        image = pyvips.Image.new_from_source(source, "", access=access, fail_on="truncated")
+        # libvips calls back into this as long as the image is evaluated, and does not keep it alive.
+        self._source = pyvips.SourceCustom()
+        self._source.on_read(self._read)
+        self._source.on_seek(self._seek)
+        image = pyvips.Image.new_from_source(self._source, "", access=access, fail_on="truncated")
         return image.copy(format="double", bands=self._bands) if self._dtype.itemsize == 8 else image
 
     def close(self) -> None:
@@ -392,7 +393,7 @@ class Stream:
         self._buffer = memoryview(self._samples(self._rows)).cast("B")
 
     def _samples(self, rows: range) -> np.ndarray:
-        file, info = self._file, self.info
+        file = self._file
         window = Window(0, rows.start, file.width, len(rows))
         samples = np.empty((len(rows), file.width, self._bands), self._dtype)
         if any(dtype.startswith("complex") for dtype in file.dtypes):

@@ -133,7 +133,9 @@ def _explain(path, error: Exception) -> str:
     return f"{name} is damaged or cut short: copy it again, or export it as PNG, JPEG or plain TIFF."
 
 
-def open_image(path, limits: Limits | None = None, bands=None, rendering: Rendering | None = None, beside=()) -> ImageInfo:
+def open_image(
+    path, limits: Limits | None = None, bands=None, rendering: Rendering | None = None, beside=()
+) -> ImageInfo:
     """Read a file's header, and where its alpha or nodata is in doubt a few of its tiles.
 
     bands: one band to show in grey or three to show as red, green and blue, by number from 1 or by name; by default
@@ -262,7 +264,26 @@ def _describe(header: Header, bands, rendering: Rendering) -> ImageInfo:
         mask=header.mask,
         ended=header.ended,
     )
+    if info.points:
+        info = replace(info, notes=(*info.notes, _accuracy(info)))
     return info.stretched(*rendering.limits) if info.needs_stretch and rendering.limits else info
+
+
+def _accuracy(info: ImageInfo) -> str:
+    """How far ground control points can be believed."""
+    from uhrbat.imagery.georeference import GeoReference
+
+    count = f"{len(info.points)} ground control points"
+    place = GeoReference.of(info)
+    if place is None:
+        return f"its {count} lie on one line: it has no map coordinates"
+    how = place.warp.kind if place.warp else "affine"
+    if place.residual is None:
+        return f"map coordinates are approximate: fitted to {count} ({how})"
+    unit = "metres" if info.crs else "map units"
+    residual = max(place.residual, 0.01)
+    off = f"{residual:.2g}" if residual < 10 else f"{residual:,.0f}"
+    return f"map coordinates are approximate, off by about {off} {unit}: fitted to {count} ({how})"
 
 
 def _chosen_validity(header: Header, rendering: Rendering) -> Header:

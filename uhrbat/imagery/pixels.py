@@ -46,7 +46,7 @@ def open_picture(info: ImageInfo, cancel: Cancel | None = None) -> Iterator[Pict
     """
     with _open_bands(info, cancel) as (colors, valid):
         if info.mode == "palette":
-            table = gdal.palette(info.path, info.format)
+            table = gdal.palette(info)
             colors = colors.maplut(pyvips.Image.new_from_memory(table, len(table), 1, 3, "uchar"))
         elif info.mode in ("lab", "icclab"):
             colors = colour.lab_to_srgb(colors, signed=info.mode == "lab")
@@ -180,7 +180,7 @@ def _open_bands(info: ImageInfo, cancel: Cancel | None):
     """The shown bands as stored values, upright, and their validity (uchar 0 or 255, or None)."""
     # Rows of a turned picture are needed in another order than they are stored in.
     access = "sequential" if info.orientation <= 2 else "random"
-    stream = None
+    stream: gdal.Stream | vips.WithEnd | None = None
     with image_errors(info.path):
         if info.width * info.height == 0:
             raise ImageError(f"{info.name} has no pixels: choose another file.")
@@ -192,7 +192,11 @@ def _open_bands(info: ImageInfo, cancel: Cancel | None):
                 if info.validity is not None:
                     valid = image[len(info.shown)] > 0
             else:
-                image = vips.load(info.path, info.format, access, info.page, info.ended)
+                if info.ended:
+                    image = vips.load(info.path, info.format, access, info.page)
+                else:
+                    stream = vips.WithEnd(info.path)
+                    image = stream.image(access)
                 colors, valid = _pick(image, info.shown), None
                 if info.validity == "alpha":
                     valid = image[info.colors.index("alpha")] > 0

@@ -59,7 +59,9 @@ class Rendering:
     def from_dict(cls, given: Any) -> "Rendering":
         """The choice that `as_dict` gave; InputError where it is none."""
         if not isinstance(given, dict) or not set(given) <= {field.name for field in fields(cls)}:
-            raise InputError(f"{short(given)} is no choice of how to show a picture: give bands, limits, gamma and so on.")
+            raise InputError(
+                f"{short(given)} is no choice of how to show a picture: give bands, limits, gamma and so on."
+            )
         values = dict(given)
         for name in ("bands", "limits"):
             if isinstance(values.get(name), list):

@@ -41,8 +41,18 @@ def write_pyramid(
     otherwise. Raises ImageError where the file is damaged or the disk is full.
     """
     info = info or open_image(path, rendering=rendering)
-    out_path = Path(out_path)
-    unfinished = out_path.with_name(f".{secrets.token_hex(8)}.part.tif")
+    return write_as(info, Path(out_path), unfinished_name(out_path), progress, cancel)
+
+
+def unfinished_name(out_path) -> Path:
+    """A name beside `out_path` for the file while it is written."""
+    return Path(out_path).with_name(f".{secrets.token_hex(8)}.part.tif")
+
+
+def write_as(
+    info: ImageInfo, out_path: Path, unfinished: Path, progress: Progress | None = None, cancel: Cancel | None = None
+) -> ImageInfo:
+    """Write the pyramid as `unfinished`, and rename it when it is complete."""
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
     info = with_stretch(info, part(progress, 0.0, first), cancel)
     try:

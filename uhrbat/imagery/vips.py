@@ -33,19 +33,27 @@ DTYPES = {
 _INKS = ("cyan", "magenta", "yellow", "black")
 
 
-class _Ended:
-    """A JPEG file read as if it had the end marker that it lacks."""
+class WithEnd:
+    """A JPEG file read as if it had the end marker that it lacks; every row must be there."""
+
+    error: BaseException | None = None
 
     def __init__(self, path: Path):
         self.file = path.open("rb")
         self.size = path.stat().st_size
         self.position = 0
 
-    def source(self) -> pyvips.SourceCustom:
-        source = pyvips.SourceCustom()
-        source.on_read(self.read)
-        source.on_seek(self.seek)
-        return source
+        # libvips calls back into this as long as the image is evaluated, and does not keep it alive.
+        self.source = pyvips.SourceCustom()
+        self.source.on_read(self.read)
+        self.source.on_seek(self.seek)
+
+    def image(self, access: str = "sequential") -> pyvips.Image:
+        """The libvips image; it stays readable until `close`. What else is missing only shows as a warning."""
+        return pyvips.Image.jpegload_source(self.source, access=access, fail_on="warning")
+
+    def close(self) -> None:
+        self.file.close()
 
     def seek(self, offset: int, whence: int) -> int:
         self.position = offset + (0, self.position, self.size + len(_END))[whence]
@@ -64,16 +72,12 @@ class _Ended:
 _END = b"\xff\xd9"
 
 
-def load(path: Path, format: str, access: str = "sequential", page: int = 1, ended: bool = True) -> pyvips.Image:
+def load(path: Path, format: str, access: str = "sequential", page: int = 1) -> pyvips.Image:
     """Open a file as a lazy libvips image, not yet rotated; a damaged one fails when its pixels are read.
 
-    page: of an animation, from 1. ended: whether a JPEG has its end marker; of one that lacks it every row must be
-    there.
+    page: of an animation, from 1.
     """
     options = {"page": page - 1} if page > 1 else {}
-    if not ended:
-        # Its end is supplied, so what else is missing only shows as a warning.
-        return pyvips.Image.jpegload_source(_Ended(path).source(), access=access, fail_on="warning")
     # A source, not a name: libvips reads "[...]" at the end of a name as options.
     source = pyvips.Source.new_from_file(str(path))
     return getattr(pyvips.Image, _LOADERS[format])(source, access=access, fail_on="truncated", **options)
@@ -87,7 +91,8 @@ def read_header(path: Path, format: str, rendering: Rendering, most_scans: int) 
             f"{shown_name(path)} is a progressive JPEG of more than {most_scans} scans, which take long to decode: save "
             "it as a plain JPEG."
         )
-    image = load(path, format, ended=ended)
+    stream = None if ended else WithEnd(path)
+    image = stream.image() if stream else load(path, format)
     fields = set(image.get_fields())
     pages = image.get("n-pages") if "n-pages" in fields else 1
     page = rendering.page or 1
@@ -105,6 +110,8 @@ def read_header(path: Path, format: str, rendering: Rendering, most_scans: int) 
         notes = ("only the first frame of the animation is shown",)
     if not ended:
         notes = ("its end marker is missing, but every row is there",)
+    if stream:
+        stream.close()
     dtype = DTYPES[image.format]
     whole = _whole(path, format, image, fields)
     # libjpeg keeps two bytes for each stored value of a progressive file until all scans are read.
