@@ -4,6 +4,7 @@ No expectation comes from the code under test: it is the array a file was writte
 where the format loses something.
 """
 
+import io
 import struct
 import zlib
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import rasterio
 from PIL import Image
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
+from rasterio.windows import Window
 
 FILL = (122, 116, 104)
 WIDTH, HEIGHT = 203, 149
@@ -484,3 +486,82 @@ def lying_jpeg_tiff(path, samples: int | None = 1) -> Path:
             struct.pack_into("<H", data, entry + 8, 8)
     Path(path).write_bytes(bytes(data))
     return Path(path)
+
+
+def matrix_profile(primaries, gamma: float, name: str = "made") -> bytes:
+    """An ICC profile of three primaries (rows of D50 XYZ) and one gamma; of one grey curve where there are none."""
+
+    def padded(data: bytes) -> bytes:
+        return data + bytes(-len(data) % 4)
+
+    def xyz(values) -> bytes:
+        return b"XYZ " + bytes(4) + b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
+    text = name.encode("ascii") + b"\0"
+    tags = {b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79), b"wtpt": xyz((0.9642, 1, 0.8249))}
+    tags[b"cprt"] = b"text" + bytes(4) + b"none\0"
+    if primaries is None:
+        tags[b"kTRC"] = curve
+    else:
+        tags |= {key: xyz(row) for key, row in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)}
+        tags |= {key: curve for key in (b"rTRC", b"gTRC", b"bTRC")}
+    table, content, at = b"", b"", 132 + 12 * len(tags)
+    for key, value in tags.items():
+        table += key + struct.pack(">II", at + len(content), len(value))
+        content += padded(value)
+    space = b"RGB " if primaries else b"GRAY"
+    head = struct.pack(">I4sI4s4s4s", at + len(content), bytes(4), 0x02400000, b"mntr", space, b"XYZ ")
+    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + xyz((0.9642, 1, 0.8249))[8:]
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + content
+
+
+ADOBE_RGB = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
+"""The primaries of Adobe RGB (1998), whose gamma is 2.2."""
+
+
+def sparse_mosaic(path: Path, side: int = 6000, written: bool = True, **profile) -> Path:
+    """A tiled TIFF of which one tile is written, or none."""
+    profile = {"dtype": "uint8", "count": 3, **profile}
+    tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "SPARSE_OK": True, "compress": "deflate"}
+    with rasterio.open(path, "w", driver="GTiff", width=side, height=side, **tiles, **profile) as file:
+        if written:
+            pixels = np.moveaxis(np.resize(picture(), (256, 256, 3)), 2, 0)[: profile["count"]]
+            file.write(pixels.astype(profile["dtype"]), window=Window(512, 512, 256, 256))
+    return path
+
+
+def raw_tiff(path: Path, tags: list[tuple[int, int, int, int | bytes]], data: bytes = bytes(4096), big: bool = False) -> Path:
+    """A little-endian TIFF or BigTIFF of one directory of (tag, type, count, value or bytes); data at offset 4096."""
+    head = b"II+\0\x08\0\0\0" + struct.pack("<Q", 16) if big else b"II*\0" + struct.pack("<I", 8)
+    entry = "<HHQ" if big else "<HHI"
+    inline, start = (8, 16 + 8 + 20 * len(tags) + 8) if big else (4, 8 + 2 + 12 * len(tags) + 4)
+    body = struct.pack("<Q" if big else "<H", len(tags))
+    extra = bytes(4096 - start) + data
+    for tag, kind, count, value in sorted(tags):
+        if isinstance(value, bytes):
+            place = struct.pack("<Q" if big else "<I", start + len(extra)) if len(value) > inline else value.ljust(inline, b"\0")
+            extra += value if len(value) > inline else b""
+        else:
+            place = value.to_bytes(inline, "little")
+        body += struct.pack(entry, tag, kind, count) + place
+    path.write_bytes(head + body + bytes(inline) + extra)
+    return path
+
+
+def plain_tags(width: int, height: int, samples: int = 1, compression: int = 1) -> list[tuple[int, int, int, int | bytes]]:
+    """The tags that any 8-bit TIFF has, for `raw_tiff`."""
+    return [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, compression), (262, 3, 1, 1),
+            (277, 3, 1, samples)]  # fmt: skip
+
+
+def many_scans_jpeg(path: Path, scans: int, side: int = 64) -> Path:
+    """A grey progressive JPEG that repeats its last scan."""
+    out = io.BytesIO()
+    Image.fromarray(picture(side, side)[..., 0]).save(out, "JPEG", progressive=True, quality=50)
+    data = out.getvalue()
+    first, last = data.find(b"\xff\xda"), data.rfind(b"\xff\xda")
+    assert first < last
+    table = max(data.rfind(b"\xff\xc4", 0, last), first)
+    path.write_bytes(data[:-2] + data[table:-2] * scans + b"\xff\xd9")
+    return path

@@ -389,7 +389,8 @@ class _Pixels:
         self.shared, self.shape = shared, shape
 
     def __enter__(self) -> np.ndarray:
-        self.map = mmap.mmap(self.shared, int(np.prod(self.shape)), access=mmap.ACCESS_READ)
+        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
+        self.map = mmap.mmap(self.shared, int(np.prod(self.shape)), flags, mmap.PROT_READ)
         return np.frombuffer(self.map, np.uint8).reshape(self.shape)
 
     def __exit__(self, *_) -> None:

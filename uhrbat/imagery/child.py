@@ -106,13 +106,9 @@ def _work(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
             "percentiles": list(made.percentiles),
             "pixels": made.pixels,
         }
-    array, info, shrink = canvas.decode(info, progress)
-    os.ftruncate(shared, array.nbytes)
-    data = memoryview(array).cast("B")
-    at = 0
-    while at < len(data):
-        at += os.pwrite(shared, data[at : at + 2**26], at)
-    return {"info": wire.info_to_dict(info), "shape": list(array.shape), "shrink": shrink}
+    os.lseek(shared, 0, os.SEEK_SET)
+    shape, info, shrink = canvas.decode_into(shared, info, progress)
+    return {"info": wire.info_to_dict(info), "shape": shape, "shrink": shrink}
 
 
 def _resident() -> int:

@@ -34,6 +34,8 @@ SETTINGS = {
 }
 _READ_ROWS = 128
 _STRIP_BYTES = 2**20
+_MOST_REPAIRED = 256 * 2**20
+_INKS = 5
 _LAB = {8: "lab", 9: "icclab"}
 _MOST_ENTRIES = 4096
 _MOST_METADATA = 2**20
@@ -59,6 +61,8 @@ def read_header(path: Path, format: str, rendering: Rendering) -> Header:
     source = str(path) if index == 0 else f"GTIFF_DIR:{index + 1}:{path.absolute()}"
     if page and index == 0 and page.photometric in _LAB and page.samples >= 3:
         source = f"GTIFF_RAW:{path.absolute()}"
+    if page and index == 0 and page.photometric == _INKS and page.profile and page.samples == 4 and page.bits == 8:
+        source = f"GTIFF_RAW:{path.absolute()}"  # GDAL would convert the inks without their profile
     images = _nitf_images(path) if format == "NITF" else 1
     if images > 1:
         number = _in_range(path, rendering.page, images)
@@ -207,6 +211,24 @@ def _missing_codec(path: Path, page: TiffPage) -> ImageError:
         f"{shown_name(path)} is {maker} compressed as {page.codec}, which is not built in here: save it with deflate or "
         "LZW compression."
     )
+
+
+def require_all_rows(path: Path, end: bytes) -> None:
+    """Decode a JPEG that lacks its end marker, with that put after it; ImageError where more than that is missing.
+
+    libvips would show what is missing as grey, without an error.
+    """
+    short = ImageError(f"{shown_name(path)} is cut short, as if a download or copy had stopped early: copy it again.")
+    if path.stat().st_size > _MOST_REPAIRED:
+        raise short
+    settings = {**SETTINGS, "GDAL_ERROR_ON_LIBJPEG_WARNING": True}
+    with rasterio.Env(**settings), rasterio.MemoryFile(path.read_bytes() + end) as memory:
+        try:
+            with memory.open(driver="JPEG") as file:
+                for row in range(0, file.height, _READ_ROWS):
+                    file.read(window=Window(0, row, file.width, min(_READ_ROWS, file.height - row)))
+        except RasterioError:
+            raise short from None
 
 
 def _nitf_images(path: Path) -> int:

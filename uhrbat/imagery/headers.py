@@ -213,7 +213,8 @@ class TiffPage:
     """One directory of a TIFF file, or none of its claims where a tag is absent.
 
     tile: (width, height) of its tiles or strips, 0 where it does not say. tiles: how many the directory lists, `stored`
-    the share of them that has any bytes. metadata: bytes of GDAL's and Adobe's XML. maker: who wrote it.
+    the share of them that has any bytes. metadata: bytes of GDAL's and Adobe's XML. entries: how many the
+    directory has. hamamatsu: whether it has the tags of that maker's slides. profile: whether it has a colour profile.
     """
 
     width: int
@@ -232,6 +233,7 @@ class TiffPage:
     metadata: int = 0
     entries: int = 0
     hamamatsu: bool = False
+    profile: bool = False
     description: str = ""
 
     @property
@@ -287,10 +289,11 @@ def _tiff_page(file, offset: int, order: str, big: bool, size: int, first: bool)
     raw = file.read(min(count, _MAX_ENTRIES) * entry_size)
     tags: dict[int, int] = {}
     lists: dict[int, tuple[str, int, int]] = {}
-    metadata, hamamatsu, description = 0, False, ""
+    metadata, hamamatsu, profile, description = 0, False, False, ""
     for start in range(0, len(raw) - entry_size + 1, entry_size):
         tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), raw, start)
         hamamatsu |= 65420 <= tag <= 65458
+        profile |= tag == 34675
         if kind not in _TYPE_CODES or not number:
             continue
         code = order + _TYPE_CODES[kind]
@@ -334,6 +337,7 @@ def _tiff_page(file, offset: int, order: str, big: bool, size: int, first: bool)
         metadata=metadata,
         entries=count,
         hamamatsu=hamamatsu,
+        profile=profile,
         description=description,
     )
     return page, following

@@ -187,7 +187,7 @@ def _open_bands(info: ImageInfo, cancel: Cancel | None):
         try:
             if info.reader == "rasterio":
                 stream = gdal.Stream(info, cancel)
-                image = stream.image(access)
+                image = stream.image()
                 colors, valid = image[0 : len(info.shown)], None
                 if info.validity is not None:
                     valid = image[len(info.shown)] > 0

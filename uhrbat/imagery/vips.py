@@ -6,7 +6,7 @@ import numpy as np
 import pyvips
 
 from uhrbat.errors import ImageError, InputError
-from uhrbat.imagery import headers
+from uhrbat.imagery import gdal, headers
 from uhrbat.imagery.bands import band_names
 from uhrbat.imagery.headers import Header, jpeg_scans, shown_name
 from uhrbat.imagery.rendering import Rendering
@@ -34,7 +34,7 @@ _INKS = ("cyan", "magenta", "yellow", "black")
 
 
 class WithEnd:
-    """A JPEG file read as if it had the end marker that it lacks; every row must be there."""
+    """A JPEG file read as if it had the end marker that it lacks."""
 
     error: BaseException | None = None
 
@@ -49,8 +49,8 @@ class WithEnd:
         self.source.on_seek(self.seek)
 
     def image(self, access: str = "sequential") -> pyvips.Image:
-        """The libvips image; it stays readable until `close`. What else is missing only shows as a warning."""
-        return pyvips.Image.jpegload_source(self.source, access=access, fail_on="warning")
+        """The libvips image; it stays readable until `close`."""
+        return pyvips.Image.jpegload_source(self.source, access=access, fail_on="truncated")
 
     def close(self) -> None:
         self.file.close()
@@ -91,6 +91,8 @@ def read_header(path: Path, format: str, rendering: Rendering, most_scans: int) 
             f"{shown_name(path)} is a progressive JPEG of more than {most_scans} scans, which take long to decode: save "
             "it as a plain JPEG."
         )
+    if not ended:
+        gdal.require_all_rows(path, _END)
     stream = None if ended else WithEnd(path)
     image = stream.image() if stream else load(path, format)
     fields = set(image.get_fields())
