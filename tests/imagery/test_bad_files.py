@@ -38,7 +38,10 @@ NOT_IMAGES = {
     "phone.heic": (b"\0\0\0\x18ftypheic" + bytes(50), "a HEIC picture, .*: save it as JPEG"),
     "phone.avif": (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif" + bytes(50), "an AVIF picture, .*: save it as JPEG"),
     "clip.mp4": (b"\0\0\0\x18ftypisom" + bytes(50), "a video"),
-    "drawing.svg": (b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing, .*: export it as PNG"),
+    "drawing.svg": (
+        b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "an SVG drawing, .*: export it as PNG",
+    ),
     "bare.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
     "map.sid": (b"msid" + bytes(500), "a MrSID picture, .*: convert it to GeoTIFF"),
     "map.ecw": (b"e\x02" + bytes(500), "an ECW picture, .*: convert it to GeoTIFF"),
@@ -237,7 +240,9 @@ def test_sparse_mosaics_are_no_bombs(tmp_path):
 
 def test_scans_are_counted(tmp_path):
     Image.fromarray(picture()).save(tmp_path / "few.jpg", progressive=True)
-    assert headers.jpeg_scans(tmp_path / "few.jpg", 100) == (10, True) and read_canvas(tmp_path / "few.jpg").valid is None
+    assert (
+        headers.jpeg_scans(tmp_path / "few.jpg", 100) == (10, True) and read_canvas(tmp_path / "few.jpg").valid is None
+    )
     began = time.process_time()
     refused(many_scans_jpeg(tmp_path / "many.jpg", 5000), "more than 100 scans", tmp_path)
     assert time.process_time() - began < 1
@@ -263,13 +268,21 @@ def test_a_codec_that_is_not_built_in_is_named(tmp_path):
     at = struct.unpack_from("<I", data, 4)[0] + 2
     entries = range(at, at + 12 * struct.unpack_from("<H", data, at - 2)[0], 12)
     place = next(entry for entry in entries if struct.unpack_from("<H", data, entry)[0] == 259)
-    for number, name in ((50002, "JPEG XL"), (34712, "JPEG 2000"), (33005, "JPEG 2000"), (34715, "JBIG 2"), (22610, "JPEG XR")):
+    for number, name in (
+        (50002, "JPEG XL"),
+        (34712, "JPEG 2000"),
+        (33005, "JPEG 2000"),
+        (34715, "JBIG 2"),
+        (22610, "JPEG XR"),
+    ):
         struct.pack_into("<H", data, place + 8, number)
         path.write_bytes(data)
         refused(path, f"compressed as {name}.*not built in", tmp_path)
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 95, "subsampling": 0}, {"optimize": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"quality": 95, "subsampling": 0}, {"optimize": True}], ids=str
+)
 @pytest.mark.parametrize("lost", [1, 2])
 def test_a_jpeg_that_lacks_only_its_end_marker_is_read(tmp_path, options, lost):
     for name, rgb in (("rgb", picture()), ("grey", picture()[..., 0])):

@@ -98,7 +98,9 @@ def test_inks_are_converted_by_their_profile(tmp_path):
 
 
 def test_lab_is_converted(tmp_path):
-    space = ImageCms.profileToProfile(solid(), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB")
+    space = ImageCms.profileToProfile(
+        solid(), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+    )
     space.save(tmp_path / "lab.tif")
     assert np.abs(shown(tmp_path / "lab.tif") - RED).max() <= 3
     lab = (pyvips.Image.black(40, 30, bands=3) + [53.0, -40.0, 30.0]).cast("float").copy(interpretation="lab")

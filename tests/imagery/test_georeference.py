@@ -101,9 +101,15 @@ def with_points(path, place, columns=21, rows=9, size=(2500, 1600), crs="EPSG:43
 
 CURVES = {
     "affine": lambda col, row: (10 + 0.001 * col, 50 - 0.002 * row),
-    "quadratic": lambda col, row: (20 + 0.0026 * col + 1.2e-7 * (col - 1250) ** 2, 70 - 0.0009 * row + 4e-8 * (col - 1250) ** 2),
+    "quadratic": lambda col, row: (
+        20 + 0.0026 * col + 1.2e-7 * (col - 1250) ** 2,
+        70 - 0.0009 * row + 4e-8 * (col - 1250) ** 2,
+    ),
     "cubic": lambda col, row: (20 + 0.002 * col + 4e-11 * (col - 1250) ** 3, 60 - 0.001 * row),
-    "wavy": lambda col, row: (20 + 0.002 * col + 0.01 * np.sin(col / 400), 60 - 0.001 * row + 0.005 * np.cos(row / 300)),
+    "wavy": lambda col, row: (
+        20 + 0.002 * col + 0.01 * np.sin(col / 400),
+        60 - 0.001 * row + 0.005 * np.cos(row / 300),
+    ),
     "date line": lambda col, row: ((179 + 0.001 * col + 1e-7 * (col - 1250) ** 2 + 180) % 360 - 180, 10 - 0.001 * row),
 }
 

@@ -102,7 +102,9 @@ def test_transparency_is_believed_where_it_is_transparency(tmp_path):
         path = write_tiff(tmp_path / f"{name}.tif", np.dstack([rgb, alpha]), photometric="RGB", alpha="YES")
         canvas = read_canvas(path)
         expected = alpha > 0
-        assert (canvas.valid is None) == expected.all() and (expected.all() or np.array_equal(canvas.valid, expected)), name
+        assert (canvas.valid is None) == expected.all() and (
+            expected.all() or np.array_equal(canvas.valid, expected)
+        ), name
         opaque = read_canvas(path, rendering=Rendering(transparency="none"))
         assert opaque.valid is None and np.array_equal(np.asarray(opaque.image), rgb)
 
@@ -163,7 +165,9 @@ def test_a_nodata_value_can_be_chosen(tmp_path):
     value = int(values[70, 100])
     canvas = read_canvas(tmp_path / "int16.tif", rendering=Rendering(nodata=value))
     assert np.array_equal(canvas.valid, values != value) and canvas.info.nodata == value
-    red = read_canvas(tmp_path / "rgb.png", open_image(tmp_path / "rgb.png", rendering=Rendering(bands=(1,), nodata=250)))
+    red = read_canvas(
+        tmp_path / "rgb.png", open_image(tmp_path / "rgb.png", rendering=Rendering(bands=(1,), nodata=250))
+    )
     assert np.array_equal(red.valid, picture()[..., 0] != 250)
 
 
@@ -203,9 +207,13 @@ def test_complex_values_are_shown_by_their_magnitude(tmp_path):
     for dtype in ("complex64", "complex128"):
         path = write_tiff(tmp_path / f"{dtype}.tif", values.astype(dtype))
         canvas = read_canvas(path)
-        assert np.array_equal(np.asarray(canvas.image), stretched(np.abs(values.astype(dtype)).astype(canvas.info.dtype)))
+        assert np.array_equal(
+            np.asarray(canvas.image), stretched(np.abs(values.astype(dtype)).astype(canvas.info.dtype))
+        )
         assert any("complex" in note for note in canvas.info.notes)
-    with rasterio.open(tmp_path / "int.tif", "w", driver="GTiff", width=50, height=60, count=1, dtype="complex_int16") as out:
+    with rasterio.open(
+        tmp_path / "int.tif", "w", driver="GTiff", width=50, height=60, count=1, dtype="complex_int16"
+    ) as out:
         out.write((values * 100).astype(np.complex64)[None])
     assert "magnitude" in " ".join(read_canvas(tmp_path / "int.tif").info.notes)
 

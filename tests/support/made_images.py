@@ -499,7 +499,10 @@ def matrix_profile(primaries, gamma: float, name: str = "made") -> bytes:
 
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
     text = name.encode("ascii") + b"\0"
-    tags = {b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79), b"wtpt": xyz((0.9642, 1, 0.8249))}
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79),
+        b"wtpt": xyz((0.9642, 1, 0.8249)),
+    }
     tags[b"cprt"] = b"text" + bytes(4) + b"none\0"
     if primaries is None:
         tags[b"kTRC"] = curve
@@ -531,7 +534,9 @@ def sparse_mosaic(path: Path, side: int = 6000, written: bool = True, **profile)
     return path
 
 
-def raw_tiff(path: Path, tags: list[tuple[int, int, int, int | bytes]], data: bytes = bytes(4096), big: bool = False) -> Path:
+def raw_tiff(
+    path: Path, tags: list[tuple[int, int, int, int | bytes]], data: bytes = bytes(4096), big: bool = False
+) -> Path:
     """A little-endian TIFF or BigTIFF of one directory of (tag, type, count, value or bytes); data at offset 4096."""
     head = b"II+\0\x08\0\0\0" + struct.pack("<Q", 16) if big else b"II*\0" + struct.pack("<I", 8)
     entry = "<HHQ" if big else "<HHI"
@@ -540,7 +545,11 @@ def raw_tiff(path: Path, tags: list[tuple[int, int, int, int | bytes]], data: by
     extra = bytes(4096 - start) + data
     for tag, kind, count, value in sorted(tags):
         if isinstance(value, bytes):
-            place = struct.pack("<Q" if big else "<I", start + len(extra)) if len(value) > inline else value.ljust(inline, b"\0")
+            place = (
+                struct.pack("<Q" if big else "<I", start + len(extra))
+                if len(value) > inline
+                else value.ljust(inline, b"\0")
+            )
             extra += value if len(value) > inline else b""
         else:
             place = value.to_bytes(inline, "little")
@@ -549,7 +558,9 @@ def raw_tiff(path: Path, tags: list[tuple[int, int, int, int | bytes]], data: by
     return path
 
 
-def plain_tags(width: int, height: int, samples: int = 1, compression: int = 1) -> list[tuple[int, int, int, int | bytes]]:
+def plain_tags(
+    width: int, height: int, samples: int = 1, compression: int = 1
+) -> list[tuple[int, int, int, int | bytes]]:
     """The tags that any 8-bit TIFF has, for `raw_tiff`."""
     return [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, compression), (262, 3, 1, 1),
             (277, 3, 1, samples)]  # fmt: skip

@@ -272,7 +272,7 @@ class _Child:
             assert self.process.stdin is not None
             self.process.stdin.write(line)
             self.process.stdin.flush()
-        until = time.monotonic() + (0 if self._ready else _START_SECONDS) + _CLOCK * request["seconds"]
+        until = time.monotonic() + (_CLOCK * request["seconds"] if self._ready else _START_SECONDS)
         while True:
             _heed(cancel, name)
             if time.monotonic() > until:
@@ -282,6 +282,7 @@ class _Child:
                     raise self._ended(name)
                 if "ready" in message:
                     self._ready = True
+                    until = time.monotonic() + _CLOCK * request["seconds"]
                 elif "progress" in message:
                     if progress is not None:
                         progress(message["progress"])

@@ -8,6 +8,7 @@ and processor time are set here, so that what a file does ends this process and 
 
 import gc
 import json
+import math
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 IDLE_SECONDS = 600
 _HEAVY = 700 * 2**20
 _TICK = 0.05
+_HUNGRY = 0.7
 
 
 def main() -> None:
@@ -40,7 +42,7 @@ def main() -> None:
             return
         request = json.loads(line)
         limit("RLIMIT_AS", request["address_space"])
-        limit("RLIMIT_CPU", int(time.process_time() + request["seconds"]) + 1)
+        limit("RLIMIT_CPU", max(1, math.ceil(time.process_time() + request["seconds"])))
         result = serve(request, shared, answer)
         gc.collect()
         limit("RLIMIT_CPU", -1)
@@ -70,6 +72,9 @@ def serve(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
     try:
         return {"result": _work(request, shared, answer)}
     except UHRBATError as error:
+        # libvips and GDAL call hunger by many names, most of them like damage.
+        if "damaged" in str(error) and _address_space() > _HUNGRY * request["address_space"]:
+            return {"error": "MemoryError", "text": ""}
         return {"error": type(error).__name__, "text": str(error)}
     except MemoryError:
         return {"error": "MemoryError", "text": ""}
@@ -116,6 +121,15 @@ def _resident() -> int:
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _address_space() -> int:
+    """The most bytes of address space this process has had, 0 where the system does not say."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmPeak"))
+    except (OSError, ValueError, StopIteration):
         return 0
 
 
