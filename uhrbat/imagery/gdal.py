@@ -6,6 +6,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyvips
@@ -340,7 +341,9 @@ class Stream:
 
     def __init__(self, info, cancel=None):
         self.info, self.cancel, self.error = info, cancel, None
-        self._file = self._mask_file = self._source = None
+        self._file: Any = None
+        self._mask_file: Any = None
+        self._source: pyvips.SourceCustom | None = None
         width, height = info.stored_size
         self._masked = info.validity is not None
         self._read_bands = list(info.shown)
@@ -355,7 +358,7 @@ class Stream:
         self._length = len(self._header) + height * self._row_bytes
         self._position = 0
         self._rows = range(0)
-        self._buffer = memoryview(b"")
+        self._buffer: memoryview = memoryview(b"")
 
     def image(self, access: str = "sequential") -> pyvips.Image:
         """The libvips image; it stays readable until `close`."""
@@ -383,7 +386,7 @@ class Stream:
         try:
             start = self._position - len(self._header)
             if start < 0:
-                chunk = self._header[self._position : self._position + length]
+                chunk = memoryview(self._header)[self._position : self._position + length]
             elif self._position >= self._length:
                 return None
             else:
@@ -412,7 +415,7 @@ class Stream:
         rows = block * max(1, _READ_ROWS // block)
         start = row // rows * rows
         self._rows = range(start, min(start + rows, self._file.height))
-        self._buffer = memoryview(self._samples(self._rows)).cast("B")
+        self._buffer = memoryview(self._samples(self._rows).data).cast("B")
 
     def _samples(self, rows: range) -> np.ndarray:
         file = self._file

@@ -108,9 +108,10 @@ class GeoReference:
     def metres_per_pixel(self, x: float, y: float) -> tuple[float, float] | None:
         """Metres on the ground of one pixel across and one down at a pixel position, or None if unknown."""
         ends = [self.to_lonlat(x + dx, y + dy) for dx, dy in ((-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5))]
-        if None in ends:
+        west, east, north, south = ends
+        if west is None or east is None or north is None or south is None:
             return None
-        return _distance(*ends[:2]), _distance(*ends[2:])
+        return _distance(west, east), _distance(north, south)
 
     def point(self, x: float, y: float, lonlat: bool = True) -> dict:
         """GeoJSON geometry of a pixel position; as `polygon`."""

@@ -354,7 +354,7 @@ def _turn(header: Header) -> tuple[int, int, int, int, int, int]:
     }[header.orientation]
 
 
-def _upright_transform(header: Header) -> tuple[float, ...] | None:
+def _upright_transform(header: Header) -> tuple[float, float, float, float, float, float] | None:
     if header.transform is None:
         return None
     a, b, c, d, e, f = _turn(header)

@@ -56,6 +56,7 @@ def open_picture(info: ImageInfo, cancel: Cancel | None = None) -> Iterator[Pict
             inks = 255 - colors
             colors = (inks[:3] * inks[3] / 255).rint().cast("uchar")
         if info.needs_stretch:
+            assert info.stretch is not None
             low, high = info.stretch
             scale = 255 / (high - low)
             colors = (colors.cast("double") * scale - low * scale).rint().cast("uchar")

@@ -101,7 +101,7 @@ def read_header(path: Path, format: str, rendering: Rendering, most_scans: int) 
     if page > pages:
         raise InputError(f"{shown_name(path)} has {pages} page{'s' * (pages > 1)}, not {page}: choose one of them.")
     if image.interpretation == "cmyk" and image.bands >= 4:
-        colors = _INKS
+        colors: tuple[str, ...] = _INKS
     else:
         colors = ("red", "green", "blue") if image.bands >= 3 else ("gray",)
     if image.bands > len(colors):

@@ -21,7 +21,7 @@ def info_to_dict(info: ImageInfo) -> dict[str, Any]:
 
 def info_from_dict(values: dict[str, Any]) -> ImageInfo:
     """The info that `info_to_dict` took apart."""
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     given["points"] = tuple(tuple(point) for point in given["points"])
     given["page_sizes"] = tuple(tuple(size) for size in given["page_sizes"])
     given["path"] = Path(given["path"])
