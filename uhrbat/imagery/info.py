@@ -213,8 +213,8 @@ def _describe(header: Header, bands, rendering: Rendering) -> ImageInfo:
         notes.insert(0, f"page {header.page} of {header.pages} is shown")
     listed = ", ".join(map(str, shown))
     names = header.names or tuple(header.colors)
-    described = header.natural is not None or any(f"band {b}" != names[b - 1] for b in shown)
-    called = f" ({', '.join(names[b - 1] for b in shown)})" if described and set(names) != set(header.colors) else ""
+    called = ", ".join(names[b - 1] for b in shown)
+    called = f" ({called})" if any(names[b - 1] not in (header.colors[b - 1], f"band {b}") for b in shown) else ""
     if len(shown) < sum(color != "alpha" for color in header.colors):
         many = f"bands {listed} of {header.bands}{called} are shown as red, green and blue"
         notes.append(many if len(shown) > 1 else f"band {listed} of {header.bands}{called} is shown in grey")

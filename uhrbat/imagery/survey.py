@@ -51,7 +51,14 @@ def nodata_along_edges(file, bands: tuple[int, ...], deep: bool) -> float | None
 
     None where the inside is nothing else, since a picture of one value is a picture.
     """
-    candidates = _candidates(file.dtypes[bands[0] - 1], deep)
+    corners = [_values(file, bands, Window(x, y, 1, 1)) for x in (0, file.width - 1) for y in (0, file.height - 1)]
+    candidates = [
+        value
+        for value in _candidates(file.dtypes[bands[0] - 1], deep)
+        if any((corner == value).all() for corner in corners)
+    ]
+    if not candidates:
+        return None
     whole: Counter[float] = Counter()
     border: Counter[float] = Counter()
     pixels = 0
