@@ -1,4 +1,4 @@
-# Page and worker in one image; compose.yaml starts both. Not built or tested where it was written.
+# One image for the page and the worker; compose.yaml starts both. Never built: there was no Docker where it was written.
 FROM python:3.11-slim
 
 RUN useradd --create-home --uid 1000 user

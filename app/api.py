@@ -8,17 +8,17 @@ from typing import Any
 import gradio as gr
 from anyio import to_thread
 
-from app import examples
-from app.explorer import DEFAULT, SWEEP, Explorer
-from app.export import plain
-from app.ingest import Picture
-from app.runs import Query
-from uhrbat.budget import Budget
-from uhrbat.choices import METHODS
-from uhrbat.errors import InputError, UHRBATError
+from uhrbat.budget import Budget, read_budget
+from uhrbat.errors import InputError, UHRBATError, quoted
 from uhrbat.geometry import Square
 from uhrbat.results import AskResult
 from uhrbat.serving.job import Job
+
+from . import examples
+from .explorer import COMPARED, DEFAULT, SWEEP, Explorer
+from .export import plain
+from .state.pictures import Picture
+from .state.runs import Asked
 
 
 def add(explorer: Explorer) -> None:
@@ -65,8 +65,8 @@ def add(explorer: Explorer) -> None:
         """
 
         def start() -> Job:
-            query = endpoints.query(image, question, model, importance, regions, order, seed)
-            return explorer.ask(query, _budget(per_scale or budget), _turn(request))
+            asked = endpoints.asked(image, question, model, importance, regions, order, seed)
+            return explorer.ask(asked, _budget(budget, per_scale), _turn(request))
 
         return await endpoints.run(start, _asked)
 
@@ -78,7 +78,7 @@ def add(explorer: Explorer) -> None:
         per_scale: list[int] | None = None,
         request: gr.Request | None = None,
     ) -> dict:
-        """Tell what became of an object's tokens under a question and a budget, and why.
+        """What became of an object's tokens under a question and a budget, and why.
 
         Args:
             image: an id that ingest returned, or the name of an example.
@@ -90,9 +90,7 @@ def add(explorer: Explorer) -> None:
             verdict, cause, smallest_budget, rows (one a scale), steps (the verdict at every total budget).
         """
         return await endpoints.run(
-            lambda: explorer.inspect(
-                endpoints.query(image, question), box, _budget(per_scale or budget), _turn(request)
-            )
+            lambda: explorer.inspect(endpoints.asked(image, question), box, _budget(budget, per_scale), _turn(request))
         )
 
     async def sweep(
@@ -109,20 +107,20 @@ def add(explorer: Explorer) -> None:
             image: an id that ingest returned, or the name of an example.
             question: what to ask.
             budgets: total budgets.
-            truth: the true answer, if known, to tell which answers are correct.
-            boxes: evidence boxes, to tell how much of them is preserved.
+            truth: the true answer, if known, to mark which answers are correct.
+            boxes: evidence boxes, to measure how much of them is preserved.
         Returns:
             points: for each budget the answer, whether it is correct, evidence, tokens and seconds.
         """
         return await endpoints.run(
-            lambda: explorer.sweep(endpoints.query(image, question), budgets, _turn(request), truth, boxes)
+            lambda: explorer.sweep(endpoints.asked(image, question), budgets, _turn(request), truth, boxes)
         )
 
     async def compare(
         image: str,
         question: str,
         budget: int = 3000,
-        methods: list[str] = list(METHODS),  # noqa: B006 - never changed; the API's documentation shows it
+        methods: list[str] = list(COMPARED),  # noqa: B006 - never changed; the API's documentation shows it
         boxes: list[list[float]] | None = None,
         request: gr.Request | None = None,
     ) -> dict:
@@ -133,12 +131,12 @@ def add(explorer: Explorer) -> None:
             question: what to ask.
             budget: tokens over all four scales.
             methods: which compressors.
-            boxes: evidence boxes, to tell how much of them each keeps.
+            boxes: evidence boxes, to measure how much of them each keeps.
         Returns:
             methods: for each the answer, evidence kept, tokens and seconds.
         """
         return await endpoints.run(
-            lambda: explorer.compare(endpoints.query(image, question), budget, _turn(request), methods, boxes)
+            lambda: explorer.compare(endpoints.asked(image, question), budget, _turn(request), methods, boxes)
         )
 
     # A real File component, so that Gradio itself checks that the file was uploaded to it.
@@ -155,14 +153,14 @@ class _Endpoints:
         self.explorer = explorer
 
     @staticmethod
-    async def run(start: Callable[[], Job], told: Callable[[Any], dict[str, Any]] = plain) -> dict[str, Any]:
+    async def run(start: Callable[[], Job], report: Callable[[Any], dict[str, Any]] = plain) -> dict[str, Any]:
         """Wait for a job without holding a thread, however many wait; its result as JSON, token arrays left out.
 
         What goes wrong reaches the client as one sentence.
         """
         try:
             job = await to_thread.run_sync(start)
-            return told(await _end_of(job))
+            return report(await _end_of(job))
         except UHRBATError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -187,21 +185,24 @@ class _Endpoints:
                 }
         raise InputError("The file could not be prepared.")
 
-    def query(
+    def asked(
         self, image: str, question: str, model="nano", importance=DEFAULT, regions=DEFAULT, order=DEFAULT, seed=0
-    ) -> Query:
+    ) -> Asked:
         """A question about an ingested image or an example."""
         settings = self.explorer.settings(model, importance, regions, order, seed)
-        return self.explorer.query(self._picture(image), question, settings)
+        return self.explorer.asked(self._picture(image), question, settings)
 
-    def _picture(self, image: str) -> Picture:
+    def _picture(self, image: object) -> Picture:
+        if not isinstance(image, str):
+            raise InputError(f"image is {quoted(image)}: give an id that ingest returned, or the name of an example")
         picture = self.explorer.shelf.get(image)
         example = examples.find(image)
         if picture is None and example:
-            picture = list(self.explorer.shelf.example(example))[-1]
+            *_, shown = self.explorer.shelf.example(example)
+            picture = shown if isinstance(shown, Picture) else None
         if picture is None:
             names = ", ".join(example.name for example in examples.load())
-            raise InputError(f"There is no image {image!r}: ingest a file, or use an example: {names}.")
+            raise InputError(f"there is no image {quoted(image)}: ingest a file, or use an example: {names}")
         return picture
 
 
@@ -219,7 +220,7 @@ async def _end_of(job: Job) -> Any:
 
 
 def _asked(result: AskResult) -> dict[str, Any]:
-    """What `ask` tells: all but the token maps."""
+    """What `ask` returns: all but the token maps."""
     answer = plain(result.answer)
     return {
         "answer": answer.pop("text"),
@@ -236,5 +237,8 @@ def _turn(request: gr.Request | None) -> str:
     return f"api-{request.session_hash}" if request and request.session_hash else f"api-{secrets.token_hex(8)}"
 
 
-def _budget(budget: Budget | list[int]) -> Budget:
-    return tuple(budget) if isinstance(budget, list) else budget
+def _budget(budget: object, per_scale: object) -> Budget:
+    """The budget that a client gave: `per_scale` where it gave that."""
+    if per_scale is not None and not isinstance(per_scale, list):
+        raise InputError(f"per_scale is {quoted(per_scale)}: give a list with one number for each scale")
+    return read_budget(budget if per_scale is None else per_scale)

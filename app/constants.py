@@ -11,12 +11,14 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from app import overlays, theme
-from app.values import METHOD_CHOICES
 from uhrbat import choices
 from uhrbat.budget import PRESETS, RELEASED_BUDGETS
-from uhrbat.geometry import SCALES, TILE, TILE_GRID
+from uhrbat.geometry import SCALES, Scale
 from uhrbat.imagery.tile_pyramid import TILE_SIZE
+
+from . import overlays, theme
+from .explorer import METHOD_CHOICES
+from .shares import geometry
 
 ID = "uhr-constants"
 HEAT_STOPS = 17
@@ -44,7 +46,7 @@ def constants() -> dict[str, Any]:
     """Plain values that JSON can hold. `model` is the geometry of the default model, until workers report their own."""
     heat = matplotlib.colormaps[theme.HEAT](np.linspace(0, 1, HEAT_STOPS))
     return {
-        "model": geometry(SCALES, TILE, TILE_GRID),
+        "model": geometry([Scale(size) for size in SCALES]),
         "budget": {
             "start": choices.DEFAULT_BUDGET,
             "proportion": [RELEASED_BUDGETS[size] for size in SCALES],
@@ -64,11 +66,6 @@ def constants() -> dict[str, Any]:
         "method": list(METHOD_CHOICES),
         "stages": STAGES,
     }
-
-
-def geometry(scales: tuple[int, ...], tile: int, grid: int) -> dict[str, Any]:
-    """A model's scales, coarse to fine, and its tile, in pixels; tokens a side of a tile; where the shares of a budget are."""
-    return {"scales": list(scales), "tile": tile, "grid": grid, "shares": "shares.bin"}
 
 
 def head() -> str:

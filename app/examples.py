@@ -8,7 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-FOLDER = Path(__file__).resolve().parent.parent / "assets" / "examples"
+from .paths import ASSETS
+
+FOLDER = ASSETS / "examples"
 _THUMBNAIL = 208
 
 
@@ -44,7 +46,7 @@ class Example:
     objects: tuple[KnownObject, ...]
     questions: tuple[KnownQuestion, ...]
     shipped: bool = True
-    """Whether it stays; one made on demand is let go like an uploaded image."""
+    """Whether it stays; one made on demand is released like an uploaded image."""
     method: dict[str, str] = field(default_factory=dict)
     """What is chosen for it of importance, regions and order; else the defaults are."""
 
@@ -80,19 +82,6 @@ def load(folder: Path = FOLDER) -> tuple[Example, ...]:
 def find(name: str) -> Example | None:
     """The shipped example of this name, or None."""
     return next((example for example in load() if example.name == name), None)
-
-
-def scene_item(scene) -> dict:
-    """Seed, size, land cover and objects of a generated scene, as `from_item` reads them."""
-    return {
-        "seed": scene.seed,
-        "size": scene.size,
-        "land_cover": scene.land_cover,
-        "objects": [
-            {"kind": item.kind, "color": item.color, "box": [int(value) for value in item.box]}
-            for item in scene.objects
-        ],
-    }
 
 
 def from_item(folder: Path, item: dict, shipped: bool = True) -> Example:

@@ -5,22 +5,30 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app import findings
-from app.findings import Findings
-from app.ingest import Picture, Shelf
-from app.runs import Query, Runs
-from app.sessions import Sessions
-from uhrbat.budget import Budget, split_budget
-from uhrbat.choices import METHODS
-from uhrbat.errors import InputError, UHRBATError
-from uhrbat.geometry import SCALES, Scale, Square
-from uhrbat.results import AnswerResult, AskResult, CompareResult, InspectResult, SweepResult
+from uhrbat.budget import Budget, budgets_of, read_budget
+from uhrbat.choices import DEFAULT_MODEL, METHODS
+from uhrbat.errors import InputError, UHRBATError, quoted
+from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale
+from uhrbat.results import AnswerResult, AskResult, Box, CompareResult, EncodeResult, InspectResult, SweepResult
+from uhrbat.serving import protocol
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
-from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import ModelInfo
 
+from . import findings
+from .findings import Findings
+from .limits import PageLimits
+from .state.pictures import Picture, Shelf
+from .state.runs import Asked, Runs
+from .state.sessions import Sessions
+
 SWEEP = (64, 128, 256, 512, 1000, 2000, 3000, 5000, 8000, 16000)
+COMPARED = ("uhrbat", "downsampling", "dense_tiling", "global_topk", "random_tokens")
+"""The token compressors that are compared."""
+METHOD_CHOICES = ("importance", "regions", "order", "seed")
+"""What a share link says of the method, where it was chosen."""
+MOST_LISTED = 64
+"""Budgets, boxes or methods in one request."""
 DEFAULT = "default"
 """What a page or a client says to leave a choice to the model."""
 
@@ -32,7 +40,7 @@ class Explorer:
         self,
         connect: Callable[[], Worker],
         folder: Path | None = None,
-        limits: Limits | None = None,
+        limits: PageLimits | None = None,
         found: Path = findings.FOLDER,
     ):
         self._connect = connect
@@ -42,6 +50,7 @@ class Explorer:
         self.runs = Runs()
         self.sessions = Sessions()
         self._found = found
+        self._reported: dict[str, ModelInfo] = {}
 
     def worker(self) -> Worker:
         """The worker."""
@@ -65,106 +74,126 @@ class Explorer:
     def models(self) -> tuple[ModelInfo, ...]:
         """The models on offer; none where the worker cannot be reached."""
         try:
-            return self.worker().models()
+            models = self.worker().models()
         except UHRBATError:
             return ()
+        self._reported |= {model.name: model for model in models}
+        return models
 
     def model(self, name: str) -> ModelInfo | None:
         """What is known of a model."""
         return next((model for model in self.models() if model.name == name), None)
 
+    def scales(self, model: str) -> tuple[Scale, ...]:
+        """A model's scales with its tile and grid, as the worker reports them; the released ones until it does."""
+        info = self._reported.get(model)  # never asked for here: a worker that is starting must not hold the page
+        if info is None or info.scales is None:
+            return tuple(Scale(size) for size in SCALES)
+        return tuple(Scale(size, info.tile or TILE, info.tile_grid or TILE_GRID) for size in info.scales)
+
+    def checked(self, budget: object, asked: Asked) -> Budget:
+        """A budget that fits the model which a question is asked of; InputError for any other."""
+        budget = read_budget(budget)
+        budgets_of(budget, asked.scales)
+        return budget
+
     @staticmethod
-    def settings(model: str, importance: str, regions: str, order: str, seed: float | None) -> dict[str, Any]:
+    def settings(model: str, importance: str, regions: str, order: str, seed: object) -> dict[str, Any]:
         """The choices of a page or a client as the worker wants them; InputError for an unusable seed."""
-        if seed is None or seed != int(seed) or not 0 <= seed < 2**31:
-            raise InputError(f"A seed of {seed} is not usable: give a whole number from 0 to {2**31 - 1:,}.")
-        chosen = {"importance": importance, "regions": regions, "order": order}
+        number = seed if isinstance(seed, int | float) and not isinstance(seed, bool) else -1
+        if not 0 <= number < 2**31 or number != int(number):
+            raise InputError(f"a seed of {quoted(seed)} is not usable: give a whole number from 0 to {2**31 - 1:,}")
+        chosen = {"model": model or DEFAULT_MODEL, "importance": importance, "regions": regions, "order": order}
+        for name, value in chosen.items():
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"{name} is {quoted(value)}: give one of its names")
         return {
-            "model": model or "nano",
-            "seed": int(seed),
+            "seed": int(number),
             **{name: value for name, value in chosen.items() if value and value != DEFAULT},
         }
 
-    def query(self, picture: Picture, question: str, settings: dict[str, Any]) -> Query:
-        """A question to be asked; InputError where it is empty."""
-        if not (question or "").strip():
-            raise InputError("The question is empty: type one, or choose a suggestion.")
-        return Query(picture, question, settings | ({"bands": picture.bands} if picture.bands else {}))
+    def asked(self, picture: Picture, question: object, settings: dict[str, Any]) -> Asked:
+        """A question to be asked of a picture; InputError where it is no text, or empty."""
+        if question is not None and not isinstance(question, str):
+            raise InputError(f"the question is {quoted(question)}: give text")
+        question = (question or "").encode("utf-8", "ignore").decode()  # half a character would break the request
+        if not question.strip():
+            raise InputError("the question is empty: type one, or choose a suggestion")
+        settings = settings | ({"bands": picture.bands} if picture.bands else {})
+        query = protocol.query(picture.image, question, settings)
+        return Asked(picture, query, self.scales(query.settings.model))
 
-    def ask(self, query: Query, budget: Budget, session: str) -> Job[AskResult]:
+    def encode(self, picture: Picture, model: str, session: str) -> Job[EncodeResult]:
+        """Encode an image ahead of the first question about it."""
+        settings = {"model": model or DEFAULT_MODEL} | ({"bands": picture.bands} if picture.bands else {})
+        return self.worker().encode(picture.image, settings, session)
+
+    def ask(self, asked: Asked, budget: Budget, session: str) -> Job[AskResult]:
         """Token maps of every scale, and the answer at a budget."""
-        return self.worker().ask(**self._asking(query, session), budget=check_budget(budget))
+        return self.worker().ask(asked.query, self.checked(budget, asked), session)
 
     def answer(
-        self, query: Query, budget: Budget, session: str, force: tuple = (), without: tuple = ()
+        self, asked: Asked, budget: Budget, session: str, force: tuple = (), without: tuple = ()
     ) -> Job[AnswerResult]:
         """The answer at another budget, or with some boxes forced in or taken out."""
-        return self.worker().answer(
-            **self._asking(query, session), budget=check_budget(budget), force=force, without=without
-        )
+        return self.worker().answer(asked.query, self.checked(budget, asked), force, without, session)
 
-    def inspect(self, query: Query, box: Sequence[float], budget: Budget, session: str) -> Job[InspectResult]:
+    def inspect(self, asked: Asked, box: Sequence[float], budget: Budget, session: str) -> Job[InspectResult]:
         """What became of a box's tokens."""
-        info = query.picture.info
-        checked = tuple(Square(info.width, info.height).check_box(box).tolist())
-        return self.worker().inspect(**self._asking(query, session), box=checked, budget=check_budget(budget))
+        return self.worker().inspect(asked.query, self._box(asked, box), self.checked(budget, asked), session)
 
     def sweep(
         self,
-        query: Query,
+        asked: Asked,
         budgets: Sequence[Budget],
         session: str,
         truth: str | None = None,
         boxes: Sequence[Sequence[float]] | None = None,
     ) -> Job[SweepResult]:
         """The question at several budgets; truth and evidence are those of the example unless given."""
-        truth = truth or (query.known.answer if query.known else None)
-        boxes = query.evidence if boxes is None else boxes
-        budgets = tuple(check_budget(budget) for budget in budgets)
-        return self.worker().sweep(**self._asking(query, session), budgets=budgets, truth=truth, boxes=boxes)
+        truth = truth or (asked.known.answer if asked.known else None)
+        boxes = asked.evidence if boxes is None else self._boxes(asked, boxes)
+        if truth is not None and not isinstance(truth, str):
+            raise InputError(f"the true answer is {quoted(truth)}: give text")
+        if not isinstance(budgets, list | tuple) or not 0 < len(budgets) <= MOST_LISTED:
+            raise InputError(f"budgets is {quoted(budgets)}: give a list of 1 to {MOST_LISTED} budgets")
+        budgets = tuple(self.checked(budget, asked) for budget in budgets)
+        return self.worker().sweep(asked.query, budgets, truth, boxes, session)
 
     def compare(
         self,
-        query: Query,
+        asked: Asked,
         budget: Budget,
         session: str,
-        methods: Sequence[str] = tuple(METHODS),
+        methods: Sequence[str] = COMPARED,
         boxes: Sequence[Sequence[float]] | None = None,
     ) -> Job[CompareResult]:
         """The question through several compressors at one budget."""
-        boxes = query.evidence if boxes is None else boxes
-        return self.worker().compare(
-            **self._asking(query, session), budget=check_budget(budget), methods=tuple(methods), boxes=boxes
-        )
+        boxes = asked.evidence if boxes is None else self._boxes(asked, boxes)
+        if not isinstance(methods, list | tuple) or not all(
+            isinstance(method, str) for method in methods[:MOST_LISTED]
+        ):
+            raise InputError(f"methods is {quoted(methods)}: give a list of names among {', '.join(METHODS)}")
+        if len(methods) > MOST_LISTED:
+            raise InputError(f"{len(methods):,} methods are too many: give at most {MOST_LISTED}")
+        return self.worker().compare(asked.query, self.checked(budget, asked), tuple(methods), boxes, session)
 
     @staticmethod
-    def _asking(query: Query, session: str) -> dict[str, Any]:
-        return {
-            "image": query.picture.image,
-            "question": query.question,
-            "settings": query.settings,
-            "session": session,
-        }
+    def _box(asked: Asked, box: object) -> Box:
+        """A box in pixels of the image; InputError for anything else, fractions of the image among it."""
+        x0, y0, x1, y1 = asked.square.check_box(box).tolist()
+        if max(x1, y1) <= 1 and max(asked.square.width, asked.square.height) > 8:
+            raise InputError(f"the box {quoted(box)} looks like fractions: boxes are x0, y0, x1, y1 in pixels")
+        return (x0, y0, x1, y1)
+
+    def _boxes(self, asked: Asked, boxes: object) -> tuple[Box, ...]:
+        if not isinstance(boxes, list | tuple) or len(boxes) > MOST_LISTED:
+            raise InputError(f"boxes is {quoted(boxes)}: give a list of at most {MOST_LISTED} boxes")
+        return tuple(self._box(asked, box) for box in boxes)
 
 
-def budget_of(value: dict | None) -> Budget:
-    """The budget panel's value as a worker wants it: a total, or one number a scale."""
-    if not value:
-        raise InputError("There is no budget: set one.")
-    per_scale = value.get("per_scale")
-    return tuple(int(number) for number in per_scale) if per_scale else int(value["total"])
-
-
-def check_budget(budget: Budget) -> Budget:
-    """The budget, if it is one to 131,328 tokens and no scale gets more than it has; else InputError."""
-    if isinstance(budget, int):
-        split_budget(budget, SCALES)
-        return budget
-    if len(budget) != len(SCALES) or sum(budget) < 1:
-        raise InputError(f"A budget of {budget} is not usable: give a total, or four numbers, not all 0.")
-    for scale, number in zip(map(Scale, SCALES), budget, strict=True):
-        if not 0 <= number <= scale.tokens:
-            raise InputError(
-                f"A budget of {number:,} tokens for scale {scale.size} is not usable: it has {scale.tokens:,}."
-            )
-    return tuple(budget)
+def budget_of(value: dict[str, Any] | None) -> Budget:
+    """The budget panel's value: a total, or one number a scale. InputError where it is neither."""
+    if not isinstance(value, dict):
+        raise InputError("there is no budget: set one")
+    return read_budget(value.get("per_scale") or value.get("total"))

@@ -11,11 +11,12 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from app import overlays, theme
-from app.runs import KeptRun
 from uhrbat import imagery
 from uhrbat.choices import MERGED, PRESERVED
-from uhrbat.geometry import Square
+from uhrbat.results import InspectResult
+
+from . import overlays, theme
+from .state.runs import KeptRun
 
 matplotlib.use("Agg")
 
@@ -35,7 +36,7 @@ def run_json(run: KeptRun) -> str:
         },
         "question": run.question,
         "truth": {"answer": run.known.answer, "boxes": run.evidence} if run.known else None,
-        "settings": run.settings,
+        "settings": run.settings.model_dump(mode="json", exclude_none=True),
         "run": run.asked.run,
         "answer": run.answer,
         "ledger": run.asked.ledger,
@@ -49,7 +50,10 @@ def run_json(run: KeptRun) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Results as JSON can hold them; token arrays are left out."""
+    """Results as JSON can hold them; token arrays are left out, what became of a box stands beside the box."""
+    if isinstance(value, InspectResult):
+        value = {**asdict(value), **asdict(value.fate)}
+        del value["fate"]
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, dict):
@@ -112,9 +116,9 @@ def figure(run: KeptRun, size: int) -> bytes:
     position = [other.size for other in run.asked.scales].index(size)
     budget = (run.answer or {}).get("budgets", run.asked.budgets or (0,) * 4)[position]
     picture = np.asarray(Image.open(io.BytesIO(overlays.thumbnail(run.picture, 576))))
-    importance = overlays.grid(scale.importance.astype(np.float32), size)
-    kinds = overlays.grid(scale.kind(budget), size)
-    regions = overlays.grid(scale.region, size)
+    importance = overlays.grid(scale.importance.astype(np.float32), run.geometry(size))
+    kinds = overlays.grid(scale.kind(budget), run.geometry(size))
+    regions = overlays.grid(scale.region, run.geometry(size))
     low, high = run.stretch(size)
 
     made = Figure(figsize=(11.2, 3.3), dpi=200, layout="constrained")
@@ -130,7 +134,7 @@ def figure(run: KeptRun, size: int) -> bytes:
     axes[2].imshow((regions * 7919) % 20, cmap="tab20", alpha=0.75, extent=extent, interpolation="nearest")
     axes[3].imshow(_fate_colors(kinds), extent=extent, interpolation="nearest")
     _mark_box(axes, run)
-    square = Square(run.picture.info.width, run.picture.info.height)
+    square = run.square
     counts = " · ".join(
         f"{name} {int((kinds == kind).sum()):,}" for name, kind in (("preserved", PRESERVED), ("merged", MERGED))
     )
@@ -156,7 +160,7 @@ def _mark_box(axes, run: KeptRun) -> None:
         return
     from matplotlib.patches import Rectangle
 
-    square = Square(run.picture.info.width, run.picture.info.height)
+    square = run.square
     x0, y0, x1, y1 = square.to_square(run.inspected.box) * (576 / square.side)
     for axis in axes:
         axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="white", linewidth=1.2))

@@ -2,20 +2,21 @@
 
 import gzip
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from app import scene_files
-from app.examples import Example, from_item
-from app.ingest import Picture, Shelf, Work
-from app.scene_files import WorldKey
 from uhrbat.errors import InputError
 from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, read_frontier, read_loss
+from uhrbat.worlds import files
+from uhrbat.worlds.files import WorldKey
 
-FOLDER = Path(__file__).resolve().parent.parent / "assets" / "findings"
+from .examples import Example, from_item
+from .paths import ASSETS
+from .state.pictures import Picture, Shelf, Steps, Work
+
+FOLDER = ASSETS / "findings"
 COMMANDS = {
     "frontier": "python -m uhrbat evaluate frontier --out assets/findings",
     "loss": "python -m uhrbat evaluate loss --out assets/findings",
@@ -49,7 +50,7 @@ class Findings:
     def page(self) -> bytes:
         """What the page is sent: gzipped JSON; numbers of the frontier by measure, group and method."""
         missing = [COMMANDS[name] for name in COMMANDS if getattr(self, name) is None]
-        content = {"missing": missing, "problems": self.problems, "frontier": None, "losses": []}
+        content: dict[str, Any] = {"missing": missing, "problems": self.problems, "frontier": None, "losses": []}
         if self.frontier:
             content["frontier"] = asdict(self.frontier) | {"points": _by_curve(self.frontier)}
         for found in self.losses:
@@ -60,7 +61,7 @@ class Findings:
 
 
 def load(folder: Path = FOLDER) -> Findings:
-    """The findings in a folder; read anew when a file has changed."""
+    """The findings in a folder; read again when a file has changed."""
     paths = {name: folder / f"{name}.json" for name in COMMANDS}
     return _load(tuple((path, path.stat().st_mtime_ns if path.is_file() else None) for path in paths.values()))
 
@@ -78,7 +79,7 @@ def _load(files: tuple[tuple[Path, int | None], ...]) -> Findings:
     return Findings(**found, problems=tuple(problems))
 
 
-def open_scene(shelf: Shelf, key: WorldKey, found: Findings) -> Iterator[float | Picture]:
+def open_scene(shelf: Shelf, key: WorldKey, found: Findings) -> Steps:
     """Make the scene of a miss and show it: as `Shelf.ingest`. InputError where no miss lies in it."""
     misses = found.misses_of(key)
     if not misses:
@@ -87,9 +88,7 @@ def open_scene(shelf: Shelf, key: WorldKey, found: Findings) -> Iterator[float |
     if known:
         yield known
         return
-    painting = Work(
-        lambda report, stopped: scene_files.make(key, shelf.folder, lambda share: report(share / 2), stopped)
-    )
+    painting = Work(lambda report, stopped: files.make(key, shelf.folder, lambda share: report(share / 2), stopped))
     yield from painting
     example = _example(shelf.folder, key, painting.outcome, misses)
     for step in shelf.ingest(example.path, example.title, example):

@@ -5,38 +5,39 @@ import io
 import numpy as np
 from PIL import Image
 
-from app.ingest import Picture
 from uhrbat.geometry import Scale, Square
 from uhrbat.results import ScaleMap
+
+from .state.pictures import Picture
 
 MERGED_BIT = 1 << 23
 HEADROOM = 65535
 
 
-def rank_png(scale: ScaleMap) -> bytes:
+def rank_png(maps: ScaleMap, scale: Scale) -> bytes:
     """Opaque PNG of a scale's ranks, 23 bits a token; bit 23 is set where the token is part of an average."""
-    return numbers_png(scale.rank.astype(np.int64) | np.where(scale.merged, MERGED_BIT, 0), scale.size)
+    return numbers_png(maps.rank.astype(np.int64) | np.where(maps.merged, MERGED_BIT, 0), scale)
 
 
-def importance_png(scale: ScaleMap) -> bytes:
+def importance_png(maps: ScaleMap, scale: Scale) -> bytes:
     """Opaque PNG of a scale's importances as 0..65535 between its lowest and its highest."""
-    values = scale.importance.astype(np.float32)
+    values = maps.importance.astype(np.float32)
     low, high = float(values.min()), float(values.max())
-    return numbers_png(np.rint((values - low) * (HEADROOM / ((high - low) or 1.0))).astype(np.int64), scale.size)
+    return numbers_png(np.rint((values - low) * (HEADROOM / ((high - low) or 1.0))).astype(np.int64), scale)
 
 
-def region_png(scale: ScaleMap) -> bytes:
+def region_png(maps: ScaleMap, scale: Scale) -> bytes:
     """Opaque PNG of a scale's region ids; 2^24 - 1 where a token belongs to no region."""
-    return numbers_png(np.where(scale.region < 0, (1 << 24) - 1, scale.region).astype(np.int64), scale.size)
+    return numbers_png(np.where(maps.region < 0, (1 << 24) - 1, maps.region).astype(np.int64), scale)
 
 
-def kind_png(kinds: np.ndarray, size: int) -> bytes:
+def kind_png(kinds: np.ndarray, scale: Scale) -> bytes:
     """PNG of the fates of one selection (uint8[N], tile-major), the code itself in every channel."""
-    return _png(grid(kinds.astype(np.uint8), size))
+    return _png(grid(kinds.astype(np.uint8), scale))
 
 
 def thumbnail(picture: Picture, side: int = 288) -> bytes:
-    """The scene square, small, as JPEG: the picture centred on black."""
+    """The square, small, as JPEG: the picture centred on black."""
     square = Square(picture.info.width, picture.info.height)
     tile = Image.open(io.BytesIO(picture.reader.tile(0, 0, 0)))
     step = 1 << picture.reader.max_zoom()
@@ -50,15 +51,14 @@ def thumbnail(picture: Picture, side: int = 288) -> bytes:
     return out.getvalue()
 
 
-def numbers_png(values: np.ndarray, size: int) -> bytes:
+def numbers_png(values: np.ndarray, scale: Scale) -> bytes:
     """Opaque PNG of one number below 2^24 a token (int64[N], tile-major): its bytes are red, green and blue."""
-    numbers = grid(values, size)
+    numbers = grid(values, scale)
     return _png(np.stack([numbers >> 16, (numbers >> 8) & 255, numbers & 255], axis=-1).astype(np.uint8))
 
 
-def grid(values: np.ndarray, size: int) -> np.ndarray:
+def grid(values: np.ndarray, scale: Scale) -> np.ndarray:
     """Values of a scale from token order (tile-major) to rows and columns."""
-    scale = Scale(size)
     return values[scale.permutation].reshape(scale.grid, scale.grid)
 
 

@@ -1,12 +1,14 @@
 """Progress of long work as the page draws it: one bar over all stages, which only ever moves forward."""
 
 import secrets
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from uhrbat.results import Progress
 from uhrbat.serving.job import Job
 
+_TICK = 0.2
 _SHARES = {"read": 4, "encode": 60, "score": 6, "partition": 14, "rank": 4, "prefill": 6, "decode": 6}
 _WORDS = {
     "queue": "waiting for the worker",
@@ -45,7 +47,7 @@ class Bar:
 
 
 def new_job() -> str:
-    """A name for a piece of work, by which the page tells news of it from news of what it has stopped."""
+    """A name for a piece of work, by which the page recognises news of what it has stopped."""
     return secrets.token_hex(4)
 
 
@@ -64,7 +66,7 @@ def failed(text: str) -> dict[str, Any]:
     return {"state": "failed", "text": text, "fraction": 0, "job": new_job()}
 
 
-def follow(job: Job, title: str = "") -> Iterator[tuple[dict[str, Any], Any]]:
+def follow(job: Job[Any], title: str = "") -> Iterator[tuple[dict[str, Any], Any]]:
     """Yield (bar, news) for a job, several times a second; news is a partial result, or None.
 
     Leaving the loop cancels the job. When it ends, the caller asks for `job.result()`.
@@ -77,3 +79,11 @@ def follow(job: Job, title: str = "") -> Iterator[tuple[dict[str, Any], Any]]:
             yield last, None
         else:
             yield last, event
+
+
+def watch(job: Job[Any], title: str = "") -> Iterator[dict[str, Any]]:
+    """Yield bars for a job that goes on when the loop is left, several times a second, until it ends."""
+    bar = Bar(title)
+    while not job.done:
+        yield bar.value(job.latest)
+        time.sleep(_TICK)

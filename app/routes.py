@@ -3,27 +3,24 @@
 All routes lie under `/gradio_api/uhr`, so they work behind a proxy's sub-path too. Ids are random, never paths.
 """
 
-import gzip
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import xstatic.pkg.leaflet
 from fastapi import APIRouter, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute, Mount
 
-from app import examples, export, overlays, viewer
-from app.findings import Findings
-from app.ingest import Shelf
-from app.runs import KeptRun, Runs
-from uhrbat.budget import order_of_shares
 from uhrbat.errors import InputError
-from uhrbat.geometry import SCALES, Scale
 
-PREFIX = f"/{viewer.PREFIX}"
-SCRIPTS = Path(__file__).resolve().parent.parent / "assets" / "viewer"
+from . import examples, export, overlays, panel, shares
+from .findings import Findings
+from .paths import ASSETS
+from .state.pictures import Shelf
+from .state.runs import KeptRun, Runs
+
+PREFIX = f"/{panel.PREFIX}"
+SCRIPTS = ASSETS / "viewer"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -59,13 +56,13 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
             "importance": overlays.importance_png,
             "region": overlays.region_png,
         }
-        return _picture(runs.get(id), (size, kind), lambda run: encode[kind](run.scale(size)))
+        return _picture(runs.get(id), (size, kind), lambda run: encode[kind](run.scale(size), run.geometry(size)))
 
     @router.get("/run/{id}/kinds/{key}/{size}.png")
     def kinds(id: str, key: str, size: int) -> Response:
         run = runs.get(id)
         found = run.kinds.get(key, {}).get(size) if run else None
-        return _gone() if found is None else _image(overlays.kind_png(found, size), "png")
+        return _gone() if run is None or found is None else _image(overlays.kind_png(found, run.geometry(size)), "png")
 
     @router.get("/run/{id}/figure-{size}.png")
     def figure(id: str, size: int) -> Response:
@@ -77,10 +74,14 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
         run, make = runs.get(id), export.FILES.get(file)
         return _gone() if run is None or make is None else _download(make(run), export.TYPES[Path(file).suffix])
 
-    @router.get("/shares.bin")
-    def shares() -> Response:
+    @router.get("/shares/{geometry}.bin")
+    def shares_of(geometry: str) -> Response:
+        try:
+            content = shares.content(shares.scales_of(geometry))
+        except InputError:
+            return _gone()
         headers = {"Cache-Control": "public, max-age=3600", "Content-Encoding": "gzip"}
-        return Response(_shares(), media_type="application/octet-stream", headers=headers)
+        return Response(content, media_type="application/octet-stream", headers=headers)
 
     @router.get("/findings.json")
     def found() -> Response:
@@ -116,10 +117,3 @@ def _image(content: bytes, kind: str) -> Response:
 
 def _download(content: bytes | str, media_type: str) -> Response:
     return Response(content, media_type=media_type, headers={"Content-Disposition": "attachment"})
-
-
-@lru_cache(maxsize=1)
-def _shares() -> bytes:
-    """One byte a token of a growing total budget, gzipped: the scale (0, 1, ...) that `split_budget` gives it to."""
-    owners = order_of_shares(tuple(Scale(size) for size in SCALES)).astype(np.uint8)
-    return gzip.compress(owners.tobytes(), 9, mtime=0)

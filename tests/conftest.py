@@ -1,4 +1,4 @@
-"""Markers by folder, and a line at the end that says what was skipped and why."""
+"""Markers by folder and fixture, and a line at the end that says what was skipped and why."""
 
 from collections import Counter
 
@@ -13,6 +13,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
+        if "dense_scene" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -5,12 +5,14 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.tiny import engine, network
+from tests.support.tiny import config, engine, network
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import canvas_of
-from uhrbat.network.config import PROFILES
+from uhrbat.network.config import PROFILES, NetworkConfig
+from uhrbat.network.decoder import Decoded, Decoder
 from uhrbat.network.device import TileBatches, choose_device
+from uhrbat.network.model import Network
 from uhrbat.selection.baselines import BASELINES
 from uhrbat.settings import Settings
 
@@ -18,19 +20,19 @@ QUESTION = "How many ships are there?"
 
 
 @pytest.fixture(scope="module")
-def scene():
+def encoded():
     pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
     return engine().encode_canvas(canvas_of(pixels))
 
 
-def test_every_token_of_every_scale_is_encoded(scene):
-    assert {size: len(values) for size, values in scene.embeddings.items()} == {672: 2304, 1344: 9216}
+def test_every_token_of_every_scale_is_encoded(encoded):
+    assert {size: len(values) for size, values in encoded.embeddings.items()} == {672: 2304, 1344: 9216}
 
 
-def test_padding_is_never_ranked(scene):
-    view = scene.ask(QUESTION)
-    for size, ranking in view.rankings.items():
-        padding = torch.as_tensor(scene.square.padding(size))
+def test_padding_is_never_ranked(encoded):
+    question = encoded.ask(QUESTION)
+    for size, ranking in question.rankings.items():
+        padding = torch.as_tensor(encoded.square.padding(size))
         assert padding.any()
         assert (ranking.rank[padding] == ranking.never).all()
         assert not (ranking.rank[~padding] == ranking.never).any()
@@ -64,95 +66,91 @@ def test_where_padding_takes_part_pixels_without_data_still_do_not(half, half_fi
 @pytest.mark.parametrize("importance", ["similarity", "attention"])
 @pytest.mark.parametrize("name", ["uhrbat", *BASELINES])
 def test_pixels_without_data_are_never_evidence(half, importance, name):
-    view = half.ask(QUESTION, Settings(importance=importance))
-    selection = view.select(2000) if name == "uhrbat" else view.baseline(name, 2000)
+    question = half.ask(QUESTION, Settings(importance=importance))
+    selection = question.select(2000) if name == "uhrbat" else question.baseline(name, 2000)
     assert selection.tokens > 500
     for size, part in selection.selections.items():
-        inside = view.image.square.tokens_in_box(size, (0, 0, 500, 700))
+        inside = question.image.square.tokens_in_box(size, (0, 0, 500, 700))
         seen = np.zeros(len(part.kind), bool)
-        seen[inside] = seen[view.image.square.token_at(size, 900.5, 350.5)] = True
+        seen[inside] = seen[question.image.square.token_at(size, 900.5, 350.5)] = True
         empty = torch.as_tensor(~seen)
         assert not part.kind[empty].any()
-        assert (view.rankings[size].rank[empty] == view.rankings[size].never).all()
-    assert view.fate((600, 100, 700, 200), 2000).smallest_budget is None
+        assert (question.rankings[size].rank[empty] == question.rankings[size].never).all()
+    assert question.fate((600, 100, 700, 200), 2000).smallest_budget is None
 
 
 @pytest.mark.parametrize("importance", ["similarity", "attention", "fused"])
-def test_each_importance_scores_every_token(scene, importance):
-    view = scene.ask(QUESTION, Settings(importance=importance))
-    for size, values in view.importance.items():
-        assert values.shape == (scene.embeddings[size].shape[0],)
+def test_each_importance_scores_every_token(encoded, importance):
+    question = encoded.ask(QUESTION, Settings(importance=importance))
+    for size, values in question.importance.items():
+        assert values.shape == (encoded.embeddings[size].shape[0],)
         assert torch.isfinite(values).all() and values.std() > 0
 
 
-def test_attention_is_computed_on_one_scale_and_enlarged(scene):
-    view = scene.ask(QUESTION, Settings(importance="attention"))
-    assert view.scored_scales == (672,)
-    assert scene.ask(QUESTION).scored_scales == (672, 1344)
-    assert view.importance[1344].max() <= view.importance[672].max() + 1e-7
+def test_attention_is_computed_on_one_scale_and_enlarged(encoded):
+    question = encoded.ask(QUESTION, Settings(importance="attention"))
+    assert question.scored_scales == (672,)
+    assert encoded.ask(QUESTION).scored_scales == (672, 1344)
+    assert question.importance[1344].max() <= question.importance[672].max() + 1e-7
 
 
-def test_the_same_question_again_costs_nothing_and_is_the_same_view(scene):
-    assert scene.ask(QUESTION) is scene.ask(f"  {QUESTION}\n")
+def test_the_same_question_again_costs_nothing_and_is_the_same_view(encoded):
+    assert encoded.ask(QUESTION) is encoded.ask(f"  {QUESTION}\n")
 
 
-def test_regions_do_not_depend_on_the_question(scene):
-    one, two = scene.ask(QUESTION), scene.ask("Is there a car?")
+def test_regions_do_not_depend_on_the_question(encoded):
+    one, two = encoded.ask(QUESTION), encoded.ask("Is there a car?")
     assert all(torch.equal(one.regions[size], two.regions[size]) for size in one.regions)
 
 
-def test_a_budget_is_a_prefix_of_a_larger_one(scene):
-    view = scene.ask(QUESTION)
-    small, large = view.select(40), view.select(400)
+def test_a_budget_is_a_prefix_of_a_larger_one(encoded):
+    question = encoded.ask(QUESTION)
+    small, large = question.select(40), question.select(400)
     for size, selection in small.selections.items():
         longer = large.selections[size].groups
         assert all(torch.equal(a, b) for a, b in zip(selection.groups, longer))
 
 
-def test_an_answer_prints_as_its_text_and_carries_tokens_and_seconds(scene):
-    answer = scene.ask(QUESTION).select(100).answer(max_new_tokens=5)
+def test_an_answer_prints_as_its_text_and_carries_tokens_and_seconds(encoded):
+    answer = encoded.ask(QUESTION).select(100).answer(max_new_tokens=5)
     assert str(answer) == answer.text and repr(answer) == repr(answer.text)
     assert answer.tokens == 100
     assert set(answer.seconds) >= {"prefill", "decode"}
     assert "generated scenes only" in answer.caveat
 
 
-def test_the_same_question_gives_the_same_answer(scene):
+def test_the_same_question_gives_the_same_answer(encoded):
     pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
     again = engine().encode_canvas(canvas_of(pixels)).ask(QUESTION)
-    view = scene.ask(QUESTION)
-    for size in view.rankings:
-        assert torch.equal(view.rankings[size].rank, again.rankings[size].rank)
-    assert view.select(64).answer(max_new_tokens=8) == again.select(64).answer(max_new_tokens=8)
+    question = encoded.ask(QUESTION)
+    for size in question.rankings:
+        assert torch.equal(question.rankings[size].rank, again.rankings[size].rank)
+    assert question.select(64).answer(max_new_tokens=8) == again.select(64).answer(max_new_tokens=8)
 
 
-def test_points_are_in_image_pixels(scene):
+def test_points_are_in_image_pixels(encoded, monkeypatch):
     codec = engine().codec
-    assert scene.square.offset == (0, 150)
+    assert encoded.square.offset == (0, 150)
     ids = [codec.y_ids[4], codec.x_ids[4], *codec.plain_ids("yes"), codec.end]
-    network = engine().network
-    original, network.generate = network.generate, lambda *args, **kwargs: (ids[:-1], False)
-    try:
-        answer = scene.ask(QUESTION).select(10).answer()
-    finally:
-        network.generate = original
-    assert answer == "yes"
+    monkeypatch.setattr(Decoder, "decode", lambda *args: [Decoded(ids[:-1], False)])
+    answer = encoded.ask(QUESTION).select(10).answer()
+    assert answer.text == "yes"
     assert answer.points == ((562.5, 412.5),)
 
 
-def test_tokens_of_a_box_can_be_forced_in_and_taken_out(scene):
-    view = scene.ask(QUESTION)
+def test_tokens_of_a_box_can_be_forced_in_and_taken_out(encoded):
+    question = encoded.ask(QUESTION)
     box = (500, 350, 520, 370)
-    inside = torch.as_tensor(scene.square.tokens_in_box(1344, box))
-    assert (view.select(64, force=[box]).selections[1344].kind[inside] == 1).all()
-    without = view.select(sum(len(v) for v in scene.embeddings.values()), without=[box])
+    inside = torch.as_tensor(encoded.square.tokens_in_box(1344, box))
+    assert (question.select(64, force=[box]).selections[1344].kind[inside] == 1).all()
+    without = question.select(sum(len(v) for v in encoded.embeddings.values()), without=[box])
     assert (without.selections[1344].kind[inside] == 0).all()
 
 
 @pytest.mark.parametrize("budget", [0, -5, 11521, 3.5, "many", True, (10,), (1, -1), (0, 0), (3000, 1)])
-def test_an_impossible_budget_is_refused(scene, budget):
+def test_an_impossible_budget_is_refused(encoded, budget):
     with pytest.raises(InputError):
-        scene.ask(QUESTION).select(budget)
+        encoded.ask(QUESTION).select(budget)
 
 
 @pytest.mark.parametrize("field", [{"importance": "luck"}, {"regions": "x"}, {"order": "min"}, {"seed": -1}])
@@ -161,9 +159,9 @@ def test_an_unknown_setting_is_refused(field):
         Settings(**field)
 
 
-def test_an_empty_question_is_refused(scene):
+def test_an_empty_question_is_refused(encoded):
     with pytest.raises(InputError, match="empty"):
-        scene.ask("  ")
+        encoded.ask("  ")
 
 
 def test_a_file_that_is_no_image_is_refused(tmp_path):
@@ -190,7 +188,7 @@ def test_encoding_can_be_cancelled(tmp_path):
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("simulated"), RuntimeError("can't allocate memory"), MemoryError()]
 )
-def test_tile_batches_halve_when_memory_runs_out_and_progress_says_so(scene, monkeypatch, error):
+def test_tile_batches_halve_when_memory_runs_out_and_progress_says_so(encoded, monkeypatch, error):
     model, sizes, said = engine(), [], []
     original = model.network.features
 
@@ -204,7 +202,7 @@ def test_tile_batches_halve_when_memory_runs_out_and_progress_says_so(scene, mon
     monkeypatch.setattr(model, "tile_batches", TileBatches("cpu"))
     pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
     again = model.encode_canvas(canvas_of(pixels), progress=lambda stage, fraction, message: said.append(message))
-    torch.testing.assert_close(again.embeddings[1344], scene.embeddings[1344], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again.embeddings[1344], encoded.embeddings[1344], rtol=1e-4, atol=1e-5)
     assert sizes == [4, 2, 2] + 8 * [2]
     assert said[-1] == "20 of 20 tiles; memory is short: 2 at once, not 8"
 
@@ -217,16 +215,16 @@ def test_a_single_tile_that_does_not_fit_and_other_errors_end_the_encoding(monke
             model.encode_canvas(canvas_of(np.zeros((64, 64, 3), np.uint8)))
 
 
-def test_what_a_scene_holds_is_bounded_however_many_seeds_are_tried(scene):
+def test_what_a_scene_holds_is_bounded_however_many_seeds_are_tried(encoded):
     for seed in range(9):
-        scene.ask(QUESTION, Settings(seed=seed))
-    held = scene.nbytes
+        encoded.ask(QUESTION, Settings(seed=seed))
+    held = encoded.nbytes
     for seed in range(9, 15):
-        scene.ask(QUESTION, Settings(seed=seed))
-    assert scene.nbytes == held
+        encoded.ask(QUESTION, Settings(seed=seed))
+    assert encoded.nbytes == held
 
 
-def test_reading_many_tokens_can_be_cancelled_in_between(scene):
+def test_reading_many_tokens_can_be_cancelled_in_between(encoded):
     cancel, seen = threading.Event(), []
 
     def progress(stage, fraction, message):
@@ -235,15 +233,15 @@ def test_reading_many_tokens_can_be_cancelled_in_between(scene):
             cancel.set()
 
     with pytest.raises(Cancelled):
-        scene.ask(QUESTION).select(7000).answer(progress=progress, cancel=cancel)
+        encoded.ask(QUESTION).select(7000).answer(progress=progress, cancel=cancel)
     assert seen[-1] == ("prefill", True) and seen.count(seen[-1]) == 1
 
 
-def test_a_scene_moves_between_devices_and_still_answers(scene):
-    before = scene.ask(QUESTION).select(50).answer(max_new_tokens=3)
-    scene.to("cpu")
-    assert scene.ask(QUESTION).select(50).answer(max_new_tokens=3) == before
-    assert scene.nbytes > 0
+def test_a_scene_moves_between_devices_and_still_answers(encoded):
+    before = encoded.ask(QUESTION).select(50).answer(max_new_tokens=3)
+    encoded.to("cpu")
+    assert encoded.ask(QUESTION).select(50).answer(max_new_tokens=3) == before
+    assert encoded.nbytes > 0
 
 
 def test_a_missing_device_is_refused():
@@ -262,3 +260,19 @@ def test_reading_a_file_can_be_cancelled(tmp_path):
 
     with pytest.raises(Cancelled):
         engine().encode(path, progress=progress, cancel=cancel)
+
+
+def test_a_model_of_another_tile_and_patch_sees_its_own_grid():
+    fields = config().to_dict()
+    fields["vision"] |= {"image_size": 64, "patch_size": 16}
+    torch.manual_seed(0)
+    other = Network(NetworkConfig(**fields | {"scales": (64, 128), "residual_sizes": (64, 128), "attention_scale": 64}))
+    model = UHRBAT("other", other.eval(), engine().codec)
+    assert (model.tile, model.tile_grid) == (64, 4)
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    encoded = model.encode_canvas(canvas_of(pixels))
+    assert {size: len(values) for size, values in encoded.embeddings.items()} == {64: 16, 128: 64}
+    for importance in ("similarity", "attention", "fused"):
+        question = encoded.ask(QUESTION, Settings(importance=importance))
+        assert question.select(30).answer(max_new_tokens=4).tokens <= 30
+    assert question.fate((10, 10, 40, 40), 20).rows[0].tokens > 0

@@ -6,9 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support.golden import FOLDERS, SCALES, each, largest
+from tests.support.golden import FOLDERS, SCALES, each, largest, marks
 from uhrbat.checkpoints.layouts import published_name
 from uhrbat.engine import UHRBAT
+from uhrbat.network.decoder import Decoder, DecoderInput
 from uhrbat.network.text import clean_question
 from uhrbat.selection import importance
 from uhrbat.settings import Settings
@@ -29,12 +30,14 @@ def engine_of(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def scene_of(engine_of):
+def encoded_of(engine_of):
     """Their picture, encoded."""
     return cache(lambda golden: engine_of(golden).encode_canvas(golden.canvas()))
 
 
-@pytest.fixture(params=FOLDERS, ids=str, scope="module")
+@pytest.fixture(
+    params=[pytest.param(golden, id=str(golden), marks=marks(golden)) for golden in FOLDERS], scope="module"
+)
 def golden(request):
     return request.param
 
@@ -45,8 +48,8 @@ def engine(golden, engine_of):
 
 
 @pytest.fixture
-def scene(golden, scene_of):
-    return scene_of(golden)
+def encoded(golden, encoded_of):
+    return encoded_of(golden)
 
 
 def test_every_stored_weight_is_loaded(golden, engine, tmp_path):
@@ -67,10 +70,10 @@ def test_released_settings_are_the_default(golden, engine, engine_of):
 
 
 @pytest.mark.parametrize("size", SCALES)
-def test_embeddings(golden, scene, size):
+def test_embeddings(golden, encoded, size):
     theirs = golden.tensors("attention/attention")[f"embeds_noresidual/img_333x900.{size}"].reshape(-1, 32)
     every = golden.described("attention/attention").get("every", 1)
-    assert largest(scene.embeddings[size][::every], theirs) < 1e-5
+    assert largest(encoded.embeddings[size][::every], theirs) < 1e-5
 
 
 @pytest.mark.parametrize("size", SCALES)
@@ -82,15 +85,15 @@ def test_residuals_are_squeezed_into_every_tile(golden, engine, size):
 
 
 @pytest.mark.parametrize(("golden", "case"), each("attention_cases"))
-def test_attention_importance(golden, engine_of, scene_of, case, monkeypatch):
-    engine, scene = engine_of(golden), scene_of(golden)
+def test_attention_importance(golden, engine_of, encoded_of, case, monkeypatch):
+    engine, encoded = engine_of(golden), encoded_of(golden)
     entry = next(entry for entry in golden.described("attention/attention")["cases"] if entry["name"] == case)
     prompt = engine.codec.prompt("What is in the red region?")
     ids = [*prompt.before, -200, *prompt.after]
     assert ids == [id_ for id_, seen in zip(entry["input_ids"], entry["attention_mask"], strict=True) if seen]
     base = entry["base_size"] or 672
     monkeypatch.setattr(engine.network.config, "attention_scale", base)
-    scores = importance.attention(engine.network, scene.coarse(base), prompt, SCALES)
+    scores = importance.attention(engine.network, encoded.coarse(base), prompt, SCALES)
     for size in SCALES:
         assert largest(scores[size], golden.tensors("attention/attention")[f"{case}/attn.{size}"].flatten()) < 1e-6
 
@@ -111,13 +114,13 @@ def test_prompts(golden, engine, index):
 def test_whole_runs(golden, engine_of, file, name):
     run, theirs = golden.run(file, name)
     model = engine_of(golden, residuals=run["enable_scale_pos_residual"])
-    view, selected = golden.asked_again(model.encode_canvas(golden.canvas()), run)
+    question, selected = golden.asked_again(model.encode_canvas(golden.canvas()), run)
 
     for size in SCALES:
         if f"attn.{size}" in theirs:
-            assert largest(view.importance[size], theirs[f"attn.{size}"].flatten()) < 1e-6
+            assert largest(question.importance[size], theirs[f"attn.{size}"].flatten()) < 1e-6
         if f"labels.{size}" in theirs:
-            assert torch.equal(view.regions[size], theirs[f"labels.{size}"].long())
+            assert torch.equal(question.regions[size], theirs[f"labels.{size}"].long())
         emitted = next(part for part in run["selected_indices"][0] if part["scale"] == size)["tokens"]
         assert [group.tolist() for group in selected.selections[size].groups] == [t["pos"] for t in emitted]
 
@@ -131,27 +134,28 @@ def test_whole_runs(golden, engine_of, file, name):
 
     logits = []
     hook = model.network.language.lm_head.register_forward_hook(lambda *args: logits.append(args[2][0].clone()))
-    ids, _ = model.network.generate(before, image, after, model.codec.stop, 8, not_first=model.codec.end)
+    decoder = Decoder(model.network, model.codec.stop, 8, not_first=model.codec.end)
+    (decoded,) = decoder.decode([DecoderInput(prompt, image)])
     hook.remove()
-    assert ids == run["generated_ids"]
+    assert decoded.ids == run["generated_ids"]
     expected = theirs["step_logits"].clone()
     expected[0, model.codec.end] = logits[0][model.codec.end]  # -inf there: it may not come first
     assert largest(torch.stack(logits[:8]), expected) < 1e-4
-    assert selected.answer(max_new_tokens=8) == run["infer_result"]["answer"].strip()
+    assert selected.answer(max_new_tokens=8).text == run["infer_result"]["answer"].strip()
 
 
-def test_without_the_named_setting_chat_markers_stay_and_two_runs_are_equal(engine, scene):
+def test_without_the_named_setting_chat_markers_stay_and_two_runs_are_equal(engine, encoded):
     prompt, released = (engine.codec.prompt("Where?", release) for release in (False, True))
     marker = engine.codec.tokenizer.convert_tokens_to_ids("<|im_start|>")
     assert marker in prompt.after and marker not in released.after
     settings = Settings(importance="attention", order="mean", clusters=20)
-    first = scene.ask("Where?", settings).regions
-    scene._regions.clear()
-    scene._views.clear()
-    again = scene.ask("Where?", settings).regions
+    first = encoded.ask("Where?", settings).regions
+    encoded._regions.clear()
+    encoded._questions.clear()
+    again = encoded.ask("Where?", settings).regions
     assert all(torch.equal(first[size], again[size]) for size in SCALES)
 
 
-def test_padding_takes_part_as_in_training(engine, scene):
-    assert scene.square.padding(672).any()
-    assert not scene.excluded[672].any()
+def test_padding_takes_part_as_in_training(engine, encoded):
+    assert encoded.square.padding(672).any()
+    assert not encoded.excluded[672].any()

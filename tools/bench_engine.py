@@ -63,7 +63,7 @@ def main() -> None:
         model = UHRBAT.from_pretrained("nano", device="cpu", dtype=dtype)
         flops = encode_flops(model.network)
         took = min(seconds(lambda: model.encode_canvas(canvas, generated=True)) for _ in range(2))  # noqa: B023
-        print(f"{str(dtype):15} matrix rate {rate / 1e9:.0f} GFLOP/s; encode {flops / 1e9:.0f} GFLOP in {took:.2f} s")
+        print(f"{dtype!s:15} matrix rate {rate / 1e9:.0f} GFLOP/s; encode {flops / 1e9:.0f} GFLOP in {took:.2f} s")
         print(f"{'':15} {flops / rates[torch.bfloat16] / took:.0%} of what the bfloat16 rate allows")
     scene = model.encode_canvas(canvas, generated=True)
 

@@ -61,7 +61,7 @@ def structured(scale: Scale, dims: int) -> torch.Tensor:
 
 
 def plain(embeddings: torch.Tensor, scale: Scale, clusters: int) -> torch.Tensor:
-    """The released procedure as `released-code.md` describes it: full distances, argmin, means."""
+    """The released procedure as `docs/released-code.md` describes it: full distances, argmin, means."""
     features = token_features(embeddings, tile_coordinates(scale))
     generator = torch.Generator().manual_seed(0)
     centres = features[torch.randperm(len(features), generator=generator)[:clusters]]

@@ -22,13 +22,14 @@ from tests.support.running import reach, until
 from tools.kill_worker import EXAMPLE, MOST_SECONDS, QUESTION, STAGES, command, start
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker
+from uhrbat.serving.protocol import query
 
 
 def seconds_until_free(worker: HttpWorker, stage: str, image: str, fake: bool) -> tuple[float, float]:
     """Cancel a job at a stage, and wait until the device is free: (seconds, the worker's CPU seconds)."""
     process = psutil.Process(worker.endpoint.pid)
     job, stages = start(worker, stage, image, fake)
-    reach(job, stages)
+    _following = reach(job, stages)  # dropped, it would cancel the job at once
     time.sleep(random.uniform(0, 0.5))
     began, used = time.monotonic(), sum(process.cpu_times()[:2])
     job.cancel()
@@ -46,7 +47,7 @@ def main() -> None:
         os.environ["UHRBAT_STORE_FOLDER"] = folder
         with HttpWorker(Supervisor(command(options.fake))) as worker:
             image = worker.store(options.image)
-            worker.ask(image, QUESTION, budget=3000).result(MOST_SECONDS)
+            worker.ask(query(image, QUESTION), budget=3000).result(MOST_SECONDS)
             for stage in STAGES[1:]:
                 took = [seconds_until_free(worker, stage, image, options.fake) for _ in range(options.rounds)]
                 seconds, cpu = map(max, zip(*took))

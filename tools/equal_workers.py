@@ -1,6 +1,6 @@
 """Whether in-process, child process and remote workers give the same selections and answers. Run by hand:
 
-    python -m tools.equal_workers [--image FILE] [--url URL --token TOKEN]
+    python -m tools.equal_workers [--image FILE] [--url URL --secret SECRET]
 
 A worker at --url (Ray Serve, say) is compared as well.
 """
@@ -21,6 +21,7 @@ from tools.kill_worker import QUESTION
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker, Remote
 from uhrbat.serving.client.local import InProcessWorker
+from uhrbat.serving.protocol import query
 
 BOX = (100, 100, 160, 150)
 
@@ -29,10 +30,10 @@ def results(worker, picture: Path) -> list:
     """What a worker makes of the same four questions."""
     image = worker.store(picture)
     jobs = (
-        worker.ask(image, QUESTION, budget=3000),
-        worker.answer(image, QUESTION, budget=1000, without=(BOX,)),
-        worker.sweep(image, QUESTION, budgets=(256,), boxes=(BOX,)),
-        worker.inspect(image, QUESTION, box=BOX, budget=3000),
+        worker.ask(query(image, QUESTION), budget=3000),
+        worker.answer(query(image, QUESTION), budget=1000, without=(BOX,)),
+        worker.sweep(query(image, QUESTION), budgets=(256,), boxes=(BOX,)),
+        worker.inspect(query(image, QUESTION), box=BOX, budget=3000),
     )
     return [without_costs(job.result()) for job in jobs]
 
@@ -41,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--image", type=Path, default=ROOT / "assets" / "examples" / "tanks.jpg")
     parser.add_argument("--url")
-    parser.add_argument("--token")
+    parser.add_argument("--secret")
     options = parser.parse_args()
     store = tempfile.TemporaryDirectory()
     os.environ["UHRBAT_STORE_FOLDER"] = store.name
@@ -60,7 +61,7 @@ def main() -> None:
     finally:
         process.kill()
     if options.url:
-        with HttpWorker(Remote(options.url, options.token)) as worker:
+        with HttpWorker(Remote(options.url, options.secret)) as worker:
             found[options.url] = results(worker, options.image)
     print("answer:", expected[0].answer.text)
     for name, given in found.items():

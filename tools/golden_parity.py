@@ -2,9 +2,9 @@
 
     python -m tools.golden_parity [FOLDER]
 
-FOLDER: tests/golden, or ../shared/data/golden, which is the default where it is. Order is counted: emitted positions that
-are not where the released code has them. The same cases are tests in test_reference.py, test_ranking.py, test_regions.py
-and imagery/test_preprocess.py.
+FOLDER: tests/golden, or ../shared/data/golden, which is the default where it is. Order is counted: emitted positions
+that are not where the released code has them. The same cases are tests in test_reference.py, test_ranking.py,
+test_regions.py and imagery/test_preprocess.py.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.imagery import Canvas, read_canvas, scale_image, tiles
 from uhrbat.network.config import PROFILES, Profile
+from uhrbat.network.decoder import Decoder, DecoderInput
 from uhrbat.selection import importance
 from uhrbat.selection.regions import kmeans
 
@@ -106,8 +107,9 @@ def whole_run(
     embed = engine.network.language.model.embed_tokens
     inputs = torch.cat([embed(before), image, embed(after)])
     row(f"e2e {name}", "language model inputs", largest(inputs, theirs["inputs_embeds"]))
-    ids, _ = engine.network.generate(before, image, after, engine.codec.stop, 8, not_first=engine.codec.end)
-    row(f"e2e {name}", "greedy ids", other_places(ids, run["generated_ids"]))
+    decoder = Decoder(engine.network, engine.codec.stop, 8, not_first=engine.codec.end)
+    (decoded,) = decoder.decode([DecoderInput(prompt, image)])
+    row(f"e2e {name}", "greedy ids", other_places(decoded.ids, run["generated_ids"]))
 
 
 def main() -> None:

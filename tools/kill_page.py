@@ -2,8 +2,8 @@
 
     python -m tools.kill_page
 
-In a Chromium, at each stage: seconds until the page's toast tells that the worker stopped, and until the same page,
-never loaded anew, has the next answer (encoding included: a new worker has nothing encoded). A session is lost if that
+In a Chromium, at each stage: seconds until the page's toast says that the worker stopped, and until the same page,
+never loaded again, has the next answer (encoding included: a new worker has nothing encoded). A session is lost if that
 page has another picture afterwards, or no answer; an orphan is a worker process besides the page's own. Last, the page
 is killed, and the seconds counted until its worker is gone. Loopback only.
 """
@@ -78,15 +78,15 @@ def round_of(page: Page, stage: str, server: psutil.Process, folder: Path, store
     killed = time.monotonic()
     old.send_signal(signal.SIGKILL)
     toast = page.wait_for_selector(".toast-body").text_content()
-    told = time.monotonic()
+    reported = time.monotonic()
     assert DIED in toast, toast
     answered(page)
     next_answer = time.monotonic()
     lost = page.evaluate("window.UHRBAT.state.image.id") != shown
     page.evaluate("document.querySelectorAll('.toast-close').forEach((button) => button.click())")
     return {
-        "message": round(told - killed, 2),
-        "next answer": round(next_answer - told, 2),
+        "message": round(reported - killed, 2),
+        "next answer": round(next_answer - reported, 2),
         "sessions lost": int(lost),
         "orphans": len(children(server, WORKER)) - 1 + int(old.is_running() and old.status() != psutil.STATUS_ZOMBIE),
     }

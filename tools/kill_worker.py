@@ -2,7 +2,7 @@
 
     python -m tools.kill_worker [--fake] [--image FILE] [--rounds 3]
 
-For every stage: seconds until the running job tells that the worker stopped, and until the next question is answered
+For every stage: seconds until the running job reports that the worker stopped, and until the next question is answered
 (encoding included, since a new worker has nothing encoded). Then: seconds until the worker is gone when its page is
 killed. Loopback only.
 """
@@ -27,6 +27,7 @@ from tests.support.running import FAKE_CHILD, ROOT, reach, until
 from uhrbat.errors import WorkerError
 from uhrbat.serving.client.child import COMMAND, DIED, Supervisor
 from uhrbat.serving.client.http import HttpWorker
+from uhrbat.serving.protocol import query
 
 EXAMPLE = ROOT / "assets" / "examples" / "harbour.jpg"
 QUESTION = "How many ships are there?"
@@ -57,25 +58,25 @@ def start(worker: HttpWorker, stage: str, image: str, fake: bool):
     if stage == "encode":
         return worker.encode(image, {"bands": (3, 2, 1)}), ("encode", "read")
     if stage == "ask":
-        return worker.ask(image, question), ("score", "partition")
+        return worker.ask(query(image, question)), ("score", "partition")
     if stage == "answer":
-        return worker.answer(image, question, budget=8000), ("prefill", "decode")
-    return worker.sweep(image, question, budgets=(8000, 3000, 1000)), ("prefill", "decode")
+        return worker.answer(query(image, question), budget=8000), ("prefill", "decode")
+    return worker.sweep(query(image, question), budgets=(8000, 3000, 1000)), ("prefill", "decode")
 
 
 def kill_during_upload(worker: HttpWorker, folder: Path) -> float:
-    """Seconds from the kill until the page's upload tells of it."""
+    """Seconds from the kill until the page's upload reports it."""
     path = folder / "upload.bin"
     with open(path, "wb") as file:
         for _ in range(600):
             file.write(os.urandom(2**20))
-    told: list[float] = []
+    reported: list[float] = []
 
     def upload() -> None:
         try:
             worker.store(path)
         except WorkerError:
-            told.append(time.monotonic())
+            reported.append(time.monotonic())
 
     before = {file.name for file in folder.iterdir()}
     thread = threading.Thread(target=upload)
@@ -85,11 +86,11 @@ def kill_during_upload(worker: HttpWorker, folder: Path) -> float:
     os.kill(worker.endpoint.pid, signal.SIGKILL)
     thread.join(MOST_SECONDS)
     path.unlink()
-    return told[0] - killed
+    return reported[0] - killed
 
 
 def kill_during_job(worker: HttpWorker, stage: str, image: str, fake: bool) -> float:
-    """Seconds from the kill until the job tells of it."""
+    """Seconds from the kill until the job reports it."""
     job, stages = start(worker, stage, image, fake)
     events = reach(job, stages)
     killed = time.monotonic()
@@ -99,7 +100,8 @@ def kill_during_job(worker: HttpWorker, stage: str, image: str, fake: bool) -> f
     try:
         job.result(0)
     except WorkerError as error:
-        assert str(error) == DIED, error
+        if str(error) != DIED:
+            raise
     return seconds
 
 
@@ -111,24 +113,24 @@ def worker_rounds(fake: bool, picture: Path, rounds: int) -> dict[str, dict[str,
         with HttpWorker(Supervisor(command(fake))) as worker:
             image = worker.store(picture)
             for stage in STAGES * rounds:
-                worker.ask(image, QUESTION, budget=3000).result(MOST_SECONDS)
+                worker.ask(query(image, QUESTION), budget=3000).result(MOST_SECONDS)
                 old = psutil.Process(worker.endpoint.pid)
                 began = time.monotonic()
                 if stage == "upload":
                     message = kill_during_upload(worker, Path(folder))
                 else:
                     message = kill_during_job(worker, stage, image, fake)
-                told = time.monotonic()
+                reported = time.monotonic()
                 worker.health()
-                up = time.monotonic() - told
-                worker.ask(image, QUESTION, budget=3000).result(MOST_SECONDS)
+                up = time.monotonic() - reported
+                worker.ask(query(image, QUESTION), budget=3000).result(MOST_SECONDS)
                 times = found.setdefault(stage, {"message": [], "worker up": [], "answered": [], "orphans": []})
                 times["message"].append(message)
                 times["worker up"].append(up)
-                times["answered"].append(time.monotonic() - told)
+                times["answered"].append(time.monotonic() - reported)
                 times["orphans"].append(float(old.is_running() and old.status() != psutil.STATUS_ZOMBIE))
                 print(f"{stage}: message {message:.2f} s, then {up:.2f} s until a worker is up, "
-                      f"{time.monotonic() - told:.2f} s until the next answer", file=sys.stderr)  # fmt: skip
+                      f"{time.monotonic() - reported:.2f} s until the next answer", file=sys.stderr)  # fmt: skip
                 assert time.monotonic() - began < MOST_SECONDS
     return found
 

@@ -37,6 +37,7 @@ from tools.measure_page import DRAG
 from uhrbat.errors import BusyError, UHRBATError
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker
+from uhrbat.serving.protocol import query
 
 QUESTIONS = (
     "How many ships are there?",
@@ -87,7 +88,9 @@ class AtWorker:
         self.worker, self.name = worker, name
 
     def do(self, action: str, asked: dict) -> None:
-        for _ in (job := getattr(self.worker, action)(**asked, session=self.name)):
+        more = {name: value for name, value in asked.items() if name not in ("image", "question")}
+        what = query(asked["image"], asked["question"])
+        for _ in (job := getattr(self.worker, action)(what, **more, session=self.name)):
             pass
         job.result()
 

@@ -2,9 +2,10 @@
 
     python -m tools.lost_counts --out runs/frontier --cache runs/encoded [--scenes 300] [--budget 3000]
 
-Of the counts that the default gets wrong and `similarity-grid-max` right: how many counted objects have no preserved token
-at each scale, and how many answers are right once the evidence is forced in at the same budget. For comparison the same of
-counts that both get right, and of counts that both get wrong. First the two methods' accuracies compared, over all types.
+Of the counts that the default gets wrong and `similarity-grid-max` right: how many counted objects have no preserved
+token at each scale, and how many answers are right once the evidence is forced in at the same budget. For comparison
+the same of counts that both get right, and of counts that both get wrong. First the two methods' accuracies compared,
+over all types.
 """
 
 import argparse

@@ -28,6 +28,7 @@ from tools import equal_workers
 from uhrbat.errors import UHRBATError
 from uhrbat.serving.client.http import HttpWorker, Remote
 from uhrbat.serving.client.local import InProcessWorker
+from uhrbat.serving.protocol import query
 from uhrbat.serving.ray import NAME, Replicas, application, start
 from uhrbat.serving.server.models import load_engine
 from uhrbat.serving.server.service import Service
@@ -63,7 +64,7 @@ def hit_rate(worker: HttpWorker, images: list[str], questions: int, sessions: in
 
     def ask(number: int) -> bool:
         image = images[number % len(images)]
-        result = worker.ask(image, f"question {number}?", session=str(number % sessions)).result(600)
+        result = worker.ask(query(image, f"question {number}?"), session=str(number % sessions)).result(600)
         return "encode" in result.run.reused
 
     with ThreadPoolExecutor(sessions) as pool:
@@ -75,7 +76,7 @@ def throughput(worker: HttpWorker, paths: list[Path]) -> float:
     """Images a second, encoded and asked about for the first time, all sent at once."""
     images = [worker.store(path) for path in paths]
     began = time.monotonic()
-    jobs = [worker.ask(image, "how many?", budget=400, session=image) for image in images]
+    jobs = [worker.ask(query(image, "how many?"), budget=400, session=image) for image in images]
     for job in jobs:
         job.result(600)
     return round(len(images) / (time.monotonic() - began), 3)
@@ -91,7 +92,9 @@ def kill_one(worker: HttpWorker, images: list[str], seconds: float) -> dict:
         while time.monotonic() < until:
             number += 1
             try:
-                worker.ask(images[(name + number) % len(images)], f"{name} {number}?", session=str(name)).result(600)
+                worker.ask(query(images[(name + number) % len(images)], f"{name} {number}?"), session=str(name)).result(
+                    600
+                )
                 outcome = "completed"
             except UHRBATError as error:
                 outcome = f"{type(error).__name__}: {error}"

@@ -35,7 +35,8 @@ def take(url: str, folder: Path = FOLDER) -> None:
             page = browser.new_context(**options).new_page()
             page.set_default_timeout(300_000)
             page.goto(
-                f"{url}?example={example.name}&q={quote(example.questions[0].text)}&box={','.join(map(str, box))}&scale=2688"
+                f"{url}?example={example.name}&q={quote(example.questions[0].text)}"
+                f"&box={','.join(map(str, box))}&scale=2688"
             )
             page.wait_for_function("window.UHRBAT?.state.image && !window.UHRBAT.state.busy")
             page.click(".uhr-ask")

@@ -2,8 +2,8 @@
 
     python -m tools.shrink_difference IMAGE [--width 16000] [--height 12000]
 
-A mosaic of IMAGE, mirrored at its seams, is read by `read_canvas` and, for comparison, held whole in memory and resized by
-Pillow as smaller images are. Differences are of 255, over all pixels and channels.
+A mosaic of IMAGE, mirrored at its seams, is read by `read_canvas` and, for comparison, held whole in memory and resized
+by Pillow as smaller images are. Differences are of 255, over all pixels and channels.
 """
 
 import argparse

@@ -22,13 +22,14 @@ from tools.kill_worker import EXAMPLE, QUESTION
 from uhrbat.errors import WorkerError
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker
+from uhrbat.serving.protocol import query
 
 ENDLESS = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
 def ask(worker: HttpWorker, image: str) -> str:
     """What comes of a question, and what was said on the way about memory."""
-    job = worker.ask(image, QUESTION, budget=3000)
+    job = worker.ask(query(image, QUESTION), budget=3000)
     said = {event.message.partition("; ")[2] for event in job if getattr(event, "stage", "") == "encode"}
     try:
         came = f"answered {job.result().answer.text!r}"

@@ -19,7 +19,7 @@ _ROOMS = {
     "SelectedTokens": "question",
     "Settings": "settings",
 }
-_RENAMED = {"EncodedImage": "EncodedImage", "View": "Question", "SelectedTokens": "SelectedTokens"}
+_RENAMED = {"EncodedScene": "EncodedImage", "View": "Question", "SceneSelection": "SelectedTokens"}
 """Names of version 0.1, for one version more."""
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from uhrbat.errors import InputError
+from uhrbat.errors import InputError, quoted
 from uhrbat.geometry import Scale, is_integer
 
 Budget = int | tuple[int, ...]
@@ -37,14 +37,14 @@ def read_budget(value: object) -> Budget:
         value = numbers if len(numbers) > 1 else numbers[0]
     if isinstance(value, list | tuple):
         if not 0 < len(value) <= 64 or not all(is_integer(number) and number >= 0 for number in value):
-            raise InputError(f"a budget of {_quoted(value)} is not usable: give one whole number from 0 for each scale")
+            raise InputError(f"a budget of {quoted(value)} is not usable: give one whole number from 0 for each scale")
         budget: Budget = tuple(int(number) for number in value)
     elif is_integer(value):
         budget = int(value)  # type: ignore[call-overload]
     else:
-        raise InputError(f"a budget of {_quoted(value)} is not usable: give a whole number of tokens")
-    if (sum(budget) if isinstance(budget, tuple) else budget) < 1:
-        raise InputError("a budget must be at least 1 token")
+        raise InputError(f"a budget of {quoted(value)} is not usable: give a whole number of tokens")
+    if total_of(budget) < 1:
+        raise InputError(f"a budget of {total_of(budget):,} tokens is not usable: give at least 1")
     return budget
 
 
@@ -85,7 +85,7 @@ def split_budget(total: int, scales: Sequence[Scale | int]) -> tuple[int, ...]:
     known = _scales(scales)
     available = sum(scale.tokens for scale in known)
     if not is_integer(total) or not 1 <= total <= available:
-        shown = f"{total:,} tokens" if is_integer(total) and abs(total) < 10**18 else _quoted(total)
+        shown = f"{total:,} tokens" if is_integer(total) and abs(total) < 10**18 else quoted(total)
         raise InputError(f"a budget of {shown} is not usable: give a whole number from 1 to {available:,}")
     return tuple(np.bincount(order_of_shares(known)[: int(total)], minlength=len(known)).tolist())
 
@@ -114,8 +114,3 @@ def _turns(scales: tuple[Scale, ...]) -> tuple[np.ndarray, ...]:
 
 def _scales(scales: Sequence[Scale | int]) -> tuple[Scale, ...]:
     return tuple(scale if isinstance(scale, Scale) else Scale(scale) for scale in scales)
-
-
-def _quoted(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:79] + "…"

@@ -55,6 +55,7 @@ class EncodedImage:
     features: dict[int, Tensor] = field(default_factory=dict)
     _questions: LRUCache[tuple[str, Settings], Question] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
     _regions: LRUCache[tuple, dict[int, Tensor]] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
+    _logits: LRUCache[str, dict[int, Tensor]] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
     _masks: np.ndarray | None = None
     _lock: Lock = field(default_factory=Lock)
 
@@ -66,8 +67,8 @@ class EncodedImage:
     def nbytes(self) -> int:
         """Bytes of tensors held for this image, questions included."""
         held = [*self.embeddings.values(), *self.visual.values(), *self.excluded.values()]
-        for regions in self._regions.values():
-            held += regions.values()
+        for by_scale in (*list(self._regions.values()), *list(self._logits.values())):
+            held += by_scale.values()
         masks = 0 if self._masks is None else self._masks.nbytes
         total = sum(value.numel() * value.element_size() for value in held) + self.overview.nbytes + masks
         return total + sum(asked.nbytes for asked in list(self._questions.values()))
@@ -79,7 +80,7 @@ class EncodedImage:
     def to(self, device: str | torch.device) -> EncodedImage:
         """Move everything held for this image, in place; a question moves it back to the model's device itself."""
         with self._lock:
-            for held in (self.embeddings, self.visual, self.excluded, *self._regions.values()):
+            for held in (self.embeddings, self.visual, self.excluded, *self._regions.values(), *self._logits.values()):
                 held.update({size: values.to(device) for size, values in held.items()})
             for asked in self._questions.values():
                 asked.to(device)
@@ -143,7 +144,7 @@ class EncodedImage:
         engine, method = self.engine, settings.importance
         sizes = self.square.sizes
         if method in ("similarity", "fused"):
-            similar = importance.similarity(engine.network, self.visual, engine.question_vector(question))
+            similar = importance.similarity(self.similarity_logits(question), engine.network.config.similarity_floor)
         if method in ("attention", "fused"):
             coarse = self.coarse(engine.network.config.attention_scale)
             prompt = engine.codec.prompt(question, settings.release)
@@ -151,6 +152,22 @@ class EncodedImage:
         if method == "similarity":
             return similar
         return attended if method == "attention" else importance.fused(similar, attended)
+
+    @torch.inference_mode()
+    def similarity_logits(self, question: str) -> dict[int, Tensor]:
+        """{size: float32[N]}, computed once for a clean question (`importance.similarity_logits`).
+
+        InputError where the model has no text tower.
+        """
+        with self._lock:
+            known = self._logits.get(question)
+        if known is None:
+            text = self.engine.question_vector(question)[None]
+            network = self.engine.network
+            known = {size: importance.similarity_logits(network, v, text)[:, 0] for size, v in self.visual.items()}
+            with self._lock:
+                self._logits[question] = known
+        return known
 
     @torch.inference_mode()
     def partition(self, settings: Settings, report: Reporter | None = None) -> dict[int, Tensor]:
@@ -177,8 +194,8 @@ class EncodedImage:
         if self._masks is None:
             engine = self.engine
             engine.segmenter = engine.segmenter or sam.Segmenter.from_pretrained(engine.sam, engine.device)
-            tell = (lambda share: report("partition", share)) if report else None
-            self._masks = engine.segmenter.label_map(self.overview, tell)
+            on_share = (lambda share: report("partition", share)) if report else None
+            self._masks = engine.segmenter.label_map(self.overview, on_share)
         return self._masks
 
     def use_masks(self, masks: np.ndarray) -> None:

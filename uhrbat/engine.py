@@ -16,8 +16,8 @@ from uhrbat.budget import Budget, budgets_of
 from uhrbat.checkpoints import hub, loading
 from uhrbat.encoded import EncodedImage
 from uhrbat.errors import InputError
-from uhrbat.geometry import Scale, Square
 from uhrbat.imagery.provenance import is_generated
+from uhrbat.network.decoder import Decoder
 from uhrbat.network.device import TileBatches, choose_device
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
@@ -89,6 +89,21 @@ class UHRBAT:
         return self.network.config.scales
 
     @property
+    def tile(self) -> int:
+        """Side in pixels of the window that the vision tower takes at once."""
+        return self.network.config.tile
+
+    @property
+    def tile_grid(self) -> int:
+        """Tokens a side of a tile."""
+        return self.network.config.tile_grid
+
+    @property
+    def point_bins(self) -> int:
+        """Places a side of the square that the model can point to; 0 if it does not point."""
+        return self.network.config.point_bins
+
+    @property
     def parameters(self) -> int:
         """Number of the model's parameters."""
         return sum(value.numel() for value in self.network.parameters())
@@ -144,7 +159,7 @@ class UHRBAT:
     def _encode(
         self, canvas: imagery.Canvas, generated: bool, report: Reporter, keep_features: bool = False
     ) -> EncodedImage:
-        square = Square(*canvas.full_size, self.scales)
+        square = self.network.config.square(*canvas.full_size)
         tiles, config, batches = sum(scale.tiles**2 for scale in square.scales), self.network.config, self.tile_batches
         embeddings, visual, excluded, done = {}, {}, {}, 0
         overview = None
@@ -153,7 +168,7 @@ class UHRBAT:
             parts, seen, whole = [], [], []
             for indices in batches.of(scale.tiles**2):
                 report("encode", done / tiles, f"{done} of {tiles} tiles{batches.note}")
-                pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices)
+                pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices, config.tile)
                 features = batches.run(self._features, torch.as_tensor(pixels))
                 parts.append(self.network.project(features).flatten(0, 1))
                 if self.network.similarity is not None:
@@ -182,7 +197,12 @@ class UHRBAT:
 
     def budgets(self, budget: Budget) -> dict[int, int]:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
-        return budgets_of(budget, [Scale(size) for size in self.scales])
+        return budgets_of(budget, [self.network.config.scale(size) for size in self.scales])
+
+    def decoder(self, max_new_tokens: int = 64) -> Decoder:
+        """The decoder with this model's stop rules; one trained with the released code ends an answer as that does."""
+        ends, not_first = (self.codec.ends, self.codec.end) if self.network.profile.released else (None, None)
+        return Decoder(self.network, self.codec.stop, max_new_tokens, ends, not_first)
 
     @torch.inference_mode()
     def question_vector(self, question: str) -> Tensor:
@@ -195,7 +215,7 @@ class UHRBAT:
 
 
 def default_settings(network: Network) -> Settings:
-    """What a model is used with unless told otherwise.
+    """What a model is used with unless something else is chosen.
 
     One trained with the released code: attention importance, regions by their mean. One without a text tower:
     attention importance. Else the defaults of Settings.

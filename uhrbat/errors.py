@@ -29,6 +29,14 @@ class Cancelled(UHRBATError):
     """The work was stopped because the user asked for it."""
 
 
+def quoted(value: object, most: int = 80) -> str:
+    """What somebody gave, as an error message quotes it: `repr`, cut to `most` characters."""
+    if isinstance(value, str | bytes | list | tuple) and len(value) > most:
+        value = value[:most]
+    text = repr(value)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory did not suffice, on the host or on a device."""
     text = str(error).lower()

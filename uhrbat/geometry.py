@@ -14,7 +14,7 @@ from numbers import Integral
 
 import numpy as np
 
-from uhrbat.errors import InputError
+from uhrbat.errors import InputError, quoted
 
 PATCH = 14
 TILE = 336
@@ -38,6 +38,11 @@ class Scale:
         if not is_integer(self.size) or self.size < self.tile or self.size % self.tile:
             raise InputError(f"a scale of {self.size!r} pixels cannot be cut into tiles: use a multiple of {self.tile}")
         object.__setattr__(self, "size", int(self.size))
+
+    @property
+    def patch(self) -> int:
+        """Side of a token in pixels of the scale."""
+        return self.tile // self.tile_grid
 
     @property
     def tiles(self) -> int:
@@ -172,7 +177,7 @@ class Square:
         """Tile-major index of the token under image position (x, y); InputError outside the square."""
         scale = self._scale(scale)
         place = np.array([x, y], dtype=np.float64) + self.offset
-        if not (0 <= place.min() and place.max() <= self.side):
+        if not (place.min() >= 0 and place.max() <= self.side):
             raise InputError(f"the point ({x}, {y}) lies outside the image of {self.width} x {self.height} pixels")
         col, row = (place * (scale.grid / self.side)).astype(int).clip(max=scale.grid - 1).tolist()
         return int(scale.index(row, col))
@@ -188,10 +193,10 @@ class Square:
         """float64[4] of a box in image pixels, as given; InputError where `tokens_in_box` refuses it."""
         try:
             array = np.asarray(box, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             array = np.empty(0)
         if array.shape != (4,) or not np.isfinite(array).all():
-            raise InputError(f"the box {box!r} is not usable: give four finite numbers x0, y0, x1, y1")
+            raise InputError(f"the box {quoted(box)} is not usable: give four finite numbers x0, y0, x1, y1")
         x0, y0, x1, y1 = array
         if x0 >= x1 or y0 >= y1:
             raise InputError(f"the box {_show(array)} is empty: x0 must be left of x1, and y0 above y1")

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from uhrbat.budget import Budget
-from uhrbat.network.decoder import Pointing
+from uhrbat.network.decoder import DecoderInput
+from uhrbat.network.model import KeysValues
+from uhrbat.network.pointing import Pointing
 from uhrbat.progress import Flag, Progress, Reporter
 from uhrbat.results import Answer, Box, LedgerRow
 from uhrbat.selection import baselines, evidence
-from uhrbat.selection.importance import LIKENESS, likeness
+from uhrbat.selection.importance import SIMILARITY_LIMIT, limited
 from uhrbat.selection.ranking import Ranking, Selection
 from uhrbat.settings import Settings
 
@@ -46,27 +48,18 @@ class Question:
         return self.image.square.sizes
 
     def to(self, device: str | torch.device) -> None:
-        """Move importance, regions and rankings, in place; likeness is computed again when it is asked for."""
+        """Move importance, regions and rankings, in place."""
         for held in (self.importance, self.regions, self.rankings):
             held.update({size: values.to(device) for size, values in held.items()})
-        self.__dict__.pop("likeness", None)
 
     @cached_property
     def nbytes(self) -> int:
-        """At most, beside the regions, which questions share: a token's importance and likeness take 4 bytes each, its rank,
-        place, group and group's size 8 each, two flags 1 each."""
-        count = sum(values.numel() for values in self.importance.values())
-        return count * 42
+        """Bytes at most, beside regions and similarity logits, which questions share.
 
-    @cached_property
-    @torch.inference_mode()
-    def likeness(self) -> dict[int, Tensor] | None:
-        """{size: float32[N]} for a model with a prior, whatever the importance is; else None."""
-        engine = self.image.engine
-        if engine.network.prior is None:
-            return None
-        text = engine.question_vector(self.text)[None]
-        return {size: likeness(engine.network, vectors, text)[:, 0] for size, vectors in self.image.visual.items()}
+        A token's importance takes 4 bytes; its rank, place, group and group's size 8 each; two flags 1 each.
+        """
+        count = sum(values.numel() for values in self.importance.values())
+        return count * 38
 
     def budgets(self, budget: Budget) -> dict[int, int]:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
@@ -142,14 +135,16 @@ class SelectedTokens:
             parts.append(places)
         return torch.cat(parts)
 
-    def likeness(self) -> Tensor | None:
-        """float32[tokens] of each image token, lowest for regions; None for a model without a prior."""
-        if self.question.likeness is None:
+    def similarity_logits(self) -> Tensor | None:
+        """float32[tokens], limited, the lowest for averages; None for a model without a prior (`NetworkConfig.prior`)."""
+        image = self.question.image
+        if image.engine.network.prior is None:
             return None
+        logits = image.similarity_logits(self.question.text)
         parts = []
         for size, selection in sorted(self.selections.items()):
             alone = selection.alone
-            parts.append(self.question.likeness[size][alone.clamp(min=0)].masked_fill(alone < 0, -LIKENESS))
+            parts.append(limited(logits[size][alone.clamp(min=0)]).masked_fill(alone < 0, -SIMILARITY_LIMIT))
         return torch.cat(parts)
 
     def pointing(self) -> Pointing | None:
@@ -157,8 +152,14 @@ class SelectedTokens:
         engine = self.question.image.engine
         if not engine.codec.point_bins:
             return None
-        reach, likeness = engine.network.config.inhibition, self.likeness()
-        return Pointing(engine.codec, self.image_places().to(engine.device), reach, likeness)
+        return Pointing(engine.codec, self.image_places().to(engine.device), engine.network.config.inhibition)
+
+    def decoder_input(self, image: Tensor | KeysValues | None = None) -> DecoderInput:
+        """What the decoder is given; image: the tokens' keys and values, in place of `image_tokens`."""
+        engine = self.question.image.engine
+        prompt = engine.codec.prompt(self.question.text, self.question.settings.release)
+        image = self.image_tokens() if image is None else image
+        return DecoderInput(prompt, image, self.similarity_logits(), self.pointing())
 
     @torch.inference_mode()
     def answer(
@@ -172,31 +173,20 @@ class SelectedTokens:
         engine = image.engine
         report = Reporter(progress, cancel)
         report("prefill", 0.0)
-        prompt = engine.codec.prompt(self.question.text, self.question.settings.release)
 
         def on_token(count: int) -> None:
             report("decode", count / max_new_tokens)
 
-        device = engine.device
-        ids, truncated = engine.network.generate(
-            torch.tensor(prompt.before, device=device),
-            self.image_tokens(),
-            torch.tensor(prompt.after, device=device),
-            engine.codec.stop,
-            max_new_tokens,
-            on_token,
-            *((engine.codec.ends, engine.codec.end) if engine.network.profile.released else ()),
-            pointing=self.pointing(),
-            on_prefill=lambda share: report("prefill", share),
-        )
-        text, points = engine.codec.parse(ids, self.question.text)
+        decoder = engine.decoder(max_new_tokens)
+        (decoded,) = decoder.decode([self.decoder_input()], on_token, lambda share: report("prefill", share))
+        text, points = engine.codec.parse(decoded.ids, self.question.text)
         side, (left, top) = image.square.side, image.square.offset
         return Answer(
             text=text,
             points=tuple((x * side - left, y * side - top) for x, y in points),
             tokens=self.tokens,
             seconds=report.close(),
-            truncated=truncated,
+            truncated=decoded.truncated,
             caveat=image.caveat,
         )
 

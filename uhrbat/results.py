@@ -44,7 +44,7 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     """Stage ("read", "encode", "score", ...) to the seconds it took when it was done."""
     reused: tuple[str, ...] = ()
-    """The stages that were not done anew for this result."""
+    """The stages that were not done again for this result."""
     memory: dict[str, int] = field(default_factory=dict)
     """Bytes: "host" (resident set of the worker), "device" (allocated peak, where there is one)."""
 
@@ -152,8 +152,6 @@ class AnswerResult:
     budgets: tuple[int, ...]
     answer: Answer
     ledger: tuple[LedgerRow, ...]
-    kinds: dict[int, Array]
-    """Scale to uint8[N], every token's fate in this very selection."""
     caveat: str | None
     run: Run
 
@@ -178,6 +176,8 @@ class SweepPoint:
     correct: bool | None
     evidence: tuple[Kept, ...]
     """One row a scale and one for all; empty where no box was given."""
+    evidence_preserved: float | None = None
+    """Share of the evidence boxes that have a preserved token at some scale; None where no box was given."""
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,10 @@ class MethodResult:
     seconds: float
     """Selection and answer together."""
     evidence: tuple[Kept, ...]
+    """As of a `SweepPoint`."""
     kinds: dict[int, Array]
-    """Scale to uint8[N]."""
+    """Scale to uint8[N], every token's fate: a baseline's follow from no rank."""
+    evidence_preserved: float | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class Settings:
     or one a scale), a few labels apart (`clustering.kmeans`, exact); None is our quicker one (RegionSettings).
     iterations: of that k-means.
     release: do what the released code does only when it infers: the chat markers replaced by the end token, the
-    initial centres drawn from PyTorch's global generator (released-code.md, sections 1 and 6), and every label its own.
+    initial centres drawn from PyTorch's global generator (docs/released-code.md, sections 1, 6), every label its own.
     """
 
     importance: str = "similarity"

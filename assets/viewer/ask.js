@@ -27,6 +27,8 @@ export async function mount(context) {
   }
 
   follow(context, (/** @type {Progress | null} */ value) => {
+    const ahead = value?.state === 'ahead' || value?.state === 'ready';
+    if (ahead && get().busy) return; // a question has begun meanwhile, and says itself how far it is
     if (!stopped.isAbout(value)) set({ progress: value });
   });
   on(['progress'], ({ progress }) => {
@@ -35,7 +37,7 @@ export async function mount(context) {
     root.dataset.state = progress?.state ?? 'idle';
     ask.disabled = running;
     cancel.hidden = !running;
-    show(running, progress?.fraction ?? 0);
+    show(running || progress?.state === 'ahead', progress?.fraction ?? 0);
     text.textContent = progress?.text ?? '';
   });
 }

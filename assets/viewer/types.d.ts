@@ -244,7 +244,8 @@ export interface RunValue {
 
 /** app/progress.py. */
 export interface Progress {
-  state: 'idle' | 'running' | 'failed';
+  /** 'ahead': an uploaded image is being encoded before anything is asked; 'ready': it has been. */
+  state: 'idle' | 'running' | 'failed' | 'ahead' | 'ready';
   text: string;
   fraction: number;
   job?: string;

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from rasterio.transform import from_origin
 
+from app.cards import Cards
 from app.explorer import Explorer
-from app.page import _lay_out
+from app.page import lay_out
 from tests.support.fake_worker import FakeWorker
 from tests.support.made_images import picture as test_picture
 from tests.support.made_images import write_tiff
@@ -56,10 +57,19 @@ def picture(explorer, wide_photo):
 
 
 @pytest.fixture(scope="session")
-def parts():
-    """The page's components."""
+def built():
+    """The page's components, made once."""
     with gr.Blocks():
-        return _lay_out()
+        made = Cards(None)
+        lay_out(made)
+    return made
+
+
+@pytest.fixture
+def cards(built, explorer):
+    """The page's cards on this test's explorer."""
+    built.explorer = explorer
+    return built
 
 
 @pytest.fixture

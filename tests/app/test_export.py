@@ -8,20 +8,23 @@ import pytest
 from PIL import Image
 
 from app import examples, export
-from app.actions import Actions
 
 BUDGET = {"total": 3000, "per_scale": None}
 
 
 @pytest.fixture
-def run(explorer, parts, request_of):
+def run(explorer, cards, request_of):
     """A run with everything in it."""
-    do, example = Actions(explorer, parts), examples.load()[2]
-    list(do.pick(gr.EventData(None, {"name": example.name}), request_of()))
-    list(do.ask(example.questions[0].text, BUDGET, "nano", "default", "default", "default", 0, request_of()))
-    list(do.inspect(BUDGET, gr.EventData(None, {"box": list(example.objects[0].box)}), request_of()))
-    list(do.sweep(request_of()))
-    list(do.compare(BUDGET, request_of()))
+    example = examples.load()[2]
+    list(cards.image.pick(gr.EventData(None, {"name": example.name}), request_of()))
+    list(
+        cards.question.asked(
+            example.questions[0].text, BUDGET, "nano", "default", "default", "default", 0, request_of()
+        )
+    )
+    list(cards.object.inspect(BUDGET, gr.EventData(None, {"box": list(example.objects[0].box)}), request_of()))
+    list(cards.budgets.sweep(request_of()))
+    list(cards.compare.compare(BUDGET, request_of()))
     return explorer.sessions.of("page").run
 
 
@@ -46,11 +49,10 @@ def test_geojson_holds_objects_box_and_points(run):
     assert "inspected" in roles and ("object" in roles or "evidence" in roles)
 
 
-def test_geojson_of_a_placed_image_is_in_its_crs(explorer, parts, six_bands, request_of):
-    do = Actions(explorer, parts)
-    list(do.upload(str(six_bands), request_of()))
-    list(do.ask("How many cars?", BUDGET, "nano", "default", "default", "default", 0, request_of()))
-    list(do.inspect(BUDGET, gr.EventData(None, {"box": [10, 20, 30, 40]}), request_of()))
+def test_geojson_of_a_placed_image_is_in_its_crs(explorer, cards, six_bands, request_of):
+    list(cards.image.upload(str(six_bands), request_of()))
+    list(cards.question.asked("How many cars?", BUDGET, "nano", "default", "default", "default", 0, request_of()))
+    list(cards.object.inspect(BUDGET, gr.EventData(None, {"box": [10, 20, 30, 40]}), request_of()))
     told = json.loads(export.marks_geojson(explorer.sessions.of("page").run))
     assert told["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
     (box,) = (f["geometry"] for f in told["features"] if f["properties"]["role"] == "inspected")
@@ -64,9 +66,10 @@ def test_geojson_of_a_placed_image_is_in_its_crs(explorer, parts, six_bands, req
     assert box == {"type": "Polygon", "coordinates": [ring]}
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")  # matplotlib's own font lacks some
 @pytest.mark.parametrize("question", ["$\\frac{1}{", "a\nb " * 400, "\u8239 \U0001f6a2", "<b>bold</b>"])
 def test_a_question_of_any_kind_has_a_figure(run, question):
-    run.question = question
+    run.query = run.query.model_copy(update={"question": question})
     assert Image.open(io.BytesIO(export.figure(run, 672))).width == 2240
 
 

@@ -2,21 +2,19 @@ import gzip
 import json
 import signal
 import subprocess
-from dataclasses import replace
 
 import pytest
 
-from app import findings, scene_files
-from app.actions import Actions
+from app import findings
 from app.explorer import Explorer
-from app.ingest import Picture
-from app.scene_files import WorldKey
+from app.state.pictures import Picture
 from tests.support import made_up_findings
 from tests.support.handlers import event, last
 from uhrbat.errors import ImageError, InputError
 from uhrbat.imagery import read_canvas
 from uhrbat.imagery.provenance import is_generated
-from uhrbat.worlds import generate
+from uhrbat.worlds import files, generate
+from uhrbat.worlds.files import WorldKey
 
 SEED = made_up_findings.SEED
 
@@ -88,7 +86,7 @@ def test_a_miss_opens_as_a_generated_scene_with_its_truth_and_is_let_go(explorer
     assert [item.box for item in picture.example.objects] == [o.box for i, o in enumerate(whole.objects) if i != 1]
     assert picture.example.question(found.misses_of(WorldKey(SEED, (1,)))[0].question).answer == "two"
     assert list(findings.open_scene(explorer.shelf, WorldKey(SEED, (1,)), found)) == [picture]
-    explorer.shelf.limits = replace(explorer.shelf.limits, tiles_bytes=1)
+    explorer.shelf.limits = explorer.shelf.limits.model_copy(update={"tiles_bytes": 1})
     explorer.shelf.expire()
     assert list(explorer.shelf.folder.iterdir()) == []
 
@@ -100,7 +98,7 @@ def test_only_scenes_of_misses_are_made(explorer):
 
 def test_a_scene_that_cannot_be_made_is_told_and_leaves_nothing(explorer):
     with pytest.raises(ImageError, match="without"):
-        scene_files.make(WorldKey(SEED, (999,)), explorer.shelf.folder, lambda share: None, lambda: False)
+        files.make(WorldKey(SEED, (999,)), explorer.shelf.folder, lambda share: None, lambda: False)
     assert list(explorer.shelf.folder.iterdir()) == []
 
 
@@ -115,14 +113,16 @@ def test_leaving_stops_the_child(explorer, monkeypatch):
     assert children[0].wait(60) == -signal.SIGKILL
 
 
-def test_a_miss_chosen_on_the_page_shows_scene_question_and_budget(explorer, parts, request_of):
-    do = Actions(explorer, parts)
+def test_a_miss_chosen_on_the_page_shows_scene_question_and_budget(explorer, cards, request_of):
     miss = explorer.findings().loss.misses[0]
     method = {"importance": "attention", "regions": "kmeans", "order": "max"}
     told = event(scene=f"scene-{SEED}", question=miss.question, budget=miss.budget, method=method)
-    updates = list(do.open_miss(told, request_of()))
-    assert last(updates, parts.viewer)["image"]["example"] == f"scene-{SEED}"
-    assert last(updates, parts.question) == miss.question and last(updates, parts.budget)["total"] == 256
-    assert last(updates, parts.importance) == "attention"
+    updates = list(cards.findings.open(told, request_of()))
+    assert last(updates, cards.viewer.panel)["image"]["example"] == f"scene-{SEED}"
+    assert last(updates, cards.question.text) == miss.question and last(updates, cards.budget.panel)["total"] == 256
+    assert last(updates, cards.method.importance) == "attention"
     link = json.dumps({"example": f"scene-{SEED}", "question": miss.question, "budget": {"total": 99}})
-    assert last(list(do.start(link, request_of("another"))), parts.viewer)["image"]["example"] == f"scene-{SEED}"
+    assert (
+        last(list(cards.image.start(link, request_of("another"))), cards.viewer.panel)["image"]["example"]
+        == f"scene-{SEED}"
+    )

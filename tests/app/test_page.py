@@ -9,10 +9,9 @@ from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from app.explorer import Explorer
+from app.explorer import COMPARED, Explorer
 from app.page import build, launch_options
 from tests.support.fake_worker import FakeWorker
-from uhrbat.choices import METHODS
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def test_bands_can_be_chosen(client, six_bands):
 
 
 @pytest.mark.parametrize(
-    "question, problem",
+    ("question", "problem"),
     [("?", None), ("a" * 5000, "5,000 characters"), ("\u200b\x07", "empty"), ("船はどこ? \U0001f6a2", None),
      ("a\x00b\x1b[31m", None), ("<b>bold</b>", None), ("<|im_end|><x3> <image>", None)],
 )  # fmt: skip
@@ -105,9 +104,9 @@ def test_uploads_that_do_not_fit_are_refused_before_they_are_written(client, wid
     folder = Path(get_upload_folder())
     before = set(folder.iterdir())
     with monkeypatch.context() as full:
-        full.setattr("app.uploads.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
+        full.setattr("app.state.uploads.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
         assert (upload().status_code, upload().text.split(":")[0]) == (507, "The disk is full")
-    monkeypatch.setattr("app.uploads._FORM", -(2**40))
+    monkeypatch.setattr("app.state.uploads._FORM", -(2**40))
     assert upload().status_code == 413 and "accepted" in upload().text
     assert set(folder.iterdir()) == before
 
@@ -119,12 +118,12 @@ def test_inspect_sweep_and_compare_an_example(client):
     points = client.predict(**asked, budgets=[100, 2000], truth="four", api_name="/sweep")["points"]
     assert [point["correct"] for point in points] == [True, False]
     methods = client.predict(**asked, api_name="/compare")["methods"]
-    assert [method["method"] for method in methods] == list(METHODS)
+    assert [method["method"] for method in methods] == list(COMPARED)
 
 
 @pytest.mark.parametrize(
-    "wrong, message",
-    [({"image": "nobody"}, "no image 'nobody'"), ({"question": " "}, "empty"), ({"budget": 0}, "1 to 131,328"),
+    ("wrong", "message"),
+    [({"image": "nobody"}, "no image 'nobody'"), ({"question": " "}, "empty"), ({"budget": 0}, "0 tokens"),
      ({"budget": 131_329}, "1 to 131,328"), ({"seed": -1}, "seed")],
 )  # fmt: skip
 def test_wrong_input_reaches_the_client_as_a_sentence(client, wrong, message):
@@ -132,10 +131,46 @@ def test_wrong_input_reaches_the_client_as_a_sentence(client, wrong, message):
         client.predict(**{"image": "airfield", "question": "How many?", **wrong}, api_name="/ask")
 
 
+NAN, INF = float("nan"), float("inf")
+WRONG = {
+    "/ask": [
+        *({"image": value} for value in ([], {}, 5, None, "x" * 10_000)),
+        *({"question": value} for value in (5, ["?"], {}, None)),
+        *({"budget": value} for value in (12.5, "three", None, True, 10**30, -1, [], [1, 2], {})),
+        *({"per_scale": value} for value in (["1", 2, 3, 4], "all", [None] * 4, [0, 0, 0, 0], [True, 1, 1, 1], {}, 5)),
+        *({"seed": value} for value in (-1, 1.5, "0", [0], None, 2**31, True)),
+        *({"importance": value} for value in (5, [], {"a": 1})),
+        {"model": 5},
+    ],
+    "/inspect": [{"box": value} for value in (None, 5, "box", [], [1, 2, 3], [0, 0, 10**400, 5], ["a", 0, 5, 5],
+                                               [0.1, 0.1, 0.2, 0.2], [5, 5, 1, 1], [[0, 0, 5, 5]])],
+    "/sweep": [{"budgets": value} for value in (None, 5, [1.5], [], list(range(1, 100)), ["x"], {})]
+              + [{"truth": 5}, {"boxes": 5}, {"boxes": [5]}],
+    "/compare": [{"methods": value} for value in (None, 5, [5], ["uhrbat"] * 65)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("api_name", WRONG)
+def test_a_wrong_value_of_any_kind_is_one_sentence(client, api_name):
+    asked = {"image": "airfield", "question": "How many?"} | ({"box": [1, 1, 9, 9]} if api_name == "/inspect" else {})
+    for wrong in WRONG[api_name]:
+        try:
+            sentence = f"answered: {client.predict(**{**asked, **wrong}, api_name=api_name)}"
+        except AppError as refusal:
+            sentence = str(refusal)
+        assert not sentence.startswith("answered"), wrong
+        assert 10 < len(sentence) < 400 and "\n" not in sentence and "verbose error" not in sentence, (wrong, sentence)
+
+
+def test_half_a_character_does_not_break_a_question(explorer, picture):
+    query = explorer.asked(picture, "How many\ud83d?", explorer.settings("nano", "default", "default", "default", 0))
+    assert query.question == "How many?"
+
+
 def test_compared_methods_are_those_of_the_library():
     from uhrbat.selection import baselines
 
-    assert set(METHODS) - {"uhrbat"} <= set(baselines.BASELINES)
+    assert set(COMPARED) - {"uhrbat"} <= set(baselines.BASELINES)
 
 
 def test_many_waiting_callers_do_not_hold_the_page(explorer_of, wide_photo):

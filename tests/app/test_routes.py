@@ -9,7 +9,7 @@ from PIL import Image
 
 from app import examples
 from app.routes import PREFIX, routes
-from app.runs import KeptRun
+from app.state.runs import KeptRun
 from uhrbat.budget import split_budget
 from uhrbat.geometry import SCALES
 
@@ -21,9 +21,9 @@ def client(explorer):
 
 @pytest.fixture
 def run(explorer, picture):
-    query = explorer.query(picture, "How many ships?", explorer.settings("nano", "default", "", "", 0))
-    asked = explorer.ask(query, 3000, "").result()
-    return explorer.runs.add(KeptRun(picture, query.question, query.settings, asked))
+    asked = explorer.asked(picture, "How many ships?", explorer.settings("nano", "default", "", "", 0))
+    result = explorer.ask(asked, 3000, "").result()
+    return explorer.runs.add(KeptRun(picture, asked.query, asked.scales, result))
 
 
 def test_tiles_never_change_and_end_at_the_edge(client, picture):
@@ -64,7 +64,7 @@ def test_downloads(client, run):
 
 
 def test_the_browser_shares_a_budget_exactly_as_the_library(client):
-    owners = np.frombuffer(client.get(f"{PREFIX}/shares.bin").content, np.uint8)
+    owners = np.frombuffer(client.get(f"{PREFIX}/shares/336-24-672-1344-2688-4032.bin").content, np.uint8)
     assert owners.size == 131_328
     for total in (1, 2, 64, 999, 3000, 16_000, 131_328):
         assert tuple(np.bincount(owners[:total], minlength=4)) == split_budget(total, SCALES)
@@ -74,3 +74,15 @@ def test_scripts_and_leaflet_are_our_own(client):
     for path in ("assets/viewer.js", "assets/explorer.css", "leaflet/leaflet.js", "leaflet/leaflet.css"):
         assert client.get(f"{PREFIX}/{path}").status_code == 200
     assert client.get(f"{PREFIX}/example/{examples.load()[0].name}.jpg").headers["content-type"] == "image/jpeg"
+
+
+@pytest.mark.parametrize(
+    "geometry", ["", "336-24", "336-24-700", "0-24-672", "336-0-672", "1-999-99999", "336-24-x", "../336-24-672"]
+)
+def test_shares_are_made_for_scales_that_a_model_can_have(client, geometry):
+    assert client.get(f"{PREFIX}/shares/{geometry}.bin").status_code == 404
+
+
+def test_shares_of_another_geometry(client):
+    owners = np.frombuffer(client.get(f"{PREFIX}/shares/448-8-448-896.bin").content, np.uint8)
+    assert np.bincount(owners).tolist() == [64, 256]

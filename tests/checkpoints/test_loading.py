@@ -16,6 +16,8 @@ from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import Cancelled, CheckpointError
 from uhrbat.imagery import canvas_of
+from uhrbat.network.decoder import DecoderInput, prefill
+from uhrbat.network.text import Prompt
 
 CPU, FLOAT = torch.device("cpu"), torch.float32
 
@@ -333,10 +335,9 @@ def test_a_quantised_language_model_answers_nearly_the_same(tmp_path, bits, monk
     network = write_released(tmp_path / "ckpt")
     model = load(str(tmp_path / "ckpt"), CPU, FLOAT, bits=bits).network
     image = torch.randn(20, 64, generator=torch.Generator().manual_seed(0))
-    prompt = torch.tensor([3, 4, 5])
+    prompt = Prompt([3, 4, 5], [3, 4, 5])
     with torch.no_grad():
-        (_, exact), _, _ = network.prefill(prompt, image, prompt)
-        (_, near), _, _ = model.prefill(prompt, image, prompt)
+        exact, near = (prefill(each, [DecoderInput(prompt, image)]).output for each in (network, model))
     assert 0 < (exact - near).abs().max() < 0.3
     assert torch.equal(model.projector[0].weight, network.projector[0].weight)
     with pytest.raises(CheckpointError, match="cannot be saved"):

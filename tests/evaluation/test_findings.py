@@ -28,5 +28,5 @@ def test_files_come_back_as_they_were_written(tmp_path):
 def test_other_files_are_refused_in_one_sentence(tmp_path, text):
     path = tmp_path / "loss.json"
     path.write_text(text)
-    with pytest.raises(InputError, match="write it anew"):
+    with pytest.raises(InputError, match="run evaluate again"):
         findings.read_loss(path)

@@ -1,10 +1,10 @@
-import argparse
 import json
 
 import pytest
 
 from tests.support.tiny import engine
-from uhrbat.errors import InputError
+from uhrbat.cli import main
+from uhrbat.engine import UHRBAT
 from uhrbat.evaluation import encoded
 from uhrbat.evaluation import worlds as scenes
 from uhrbat.worlds import EVALUATION_SEEDS, TRAIN_SEEDS, generate
@@ -45,7 +45,7 @@ def test_answers_at_a_budget_equal_those_of_the_engine():
             told = next(
                 o for o in outcomes if o.budget == budget and o.truth == question.answer and o.type == question.type
             )
-            assert told.answer == tokens.ask(question.text).select(budget).answer()
+            assert told.answer == str(tokens.ask(question.text).select(budget).answer())
 
 
 def test_a_run_that_was_cut_off_goes_on(tmp_path, monkeypatch):
@@ -70,11 +70,15 @@ def test_a_right_answer_scores_and_a_wrong_one_does_not():
     assert report["evidence_preserved"]["64"]["5-8"] == 1.0
 
 
-def test_bad_budgets_are_refused():
-    parser = argparse.ArgumentParser()
-    scenes.add_arguments(parser)
-    with pytest.raises(InputError, match="--budgets"):
-        scenes.run(parser.parse_args(["--budgets", "few"]))
-    with pytest.raises(InputError, match="--scenes"):
-        scenes.run(parser.parse_args(["--scenes", "0"]))
-    assert json.dumps(vars(parser.parse_args([])), default=str)
+@pytest.mark.parametrize("name", ["worlds", "scenes"])
+@pytest.mark.parametrize("given", [["--budgets", "few"], ["--scenes", "0"], ["--skip", "-1"]])
+def test_bad_numbers_are_refused(name, given, capsys):
+    assert main(["evaluate", name, *given]) == 2
+    assert given[0] in capsys.readouterr().err
+
+
+def test_the_command_line_reports(monkeypatch, capsys):
+    monkeypatch.setattr(UHRBAT, "from_pretrained", lambda *_, **__: engine())
+    assert main(["evaluate", "scenes", "--scenes", "1", "--questions", "2", "--budgets", "64,256", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["scenes"] == 1 and set(report["accuracy"]) == {"64", "256"}

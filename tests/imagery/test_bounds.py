@@ -17,6 +17,8 @@ from uhrbat.geometry import Scale, Square
 from uhrbat.imagery import Canvas, open_image, read_canvas, scale_image, valid_tokens, write_pyramid
 from uhrbat.imagery.canvas import MAX_SIDE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory):

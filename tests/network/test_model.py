@@ -4,11 +4,12 @@ import torch
 from tests.support.tiny import BINS, network, tokenizer
 from uhrbat.geometry import Scale
 from uhrbat.network.config import Profile
-from uhrbat.network.decoder import Pointing, generate_many
-from uhrbat.network.model import likeliest
-from uhrbat.network.text import TextCodec
+from uhrbat.network.decoder import Decoder, DecoderInput, Prefilled, prefill
+from uhrbat.network.pointing import Pointing, most_likely
+from uhrbat.network.text import Prompt, TextCodec
 
 BEFORE, AFTER = torch.tensor([3, 4, 5]), torch.tensor([9, 8, 7, 6])
+PROMPT = Prompt(BEFORE.tolist(), AFTER.tolist())
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +22,13 @@ def image():
     return torch.randn(50, 32, generator=torch.Generator().manual_seed(1))
 
 
+def read(model, image, similarity=None) -> Prefilled:
+    return prefill(model, [DecoderInput(PROMPT, image, similarity)])
+
+
 @torch.no_grad()
 def test_self_attention_equals_a_masked_pass(model, image):
-    (_, hidden), _, _ = model.prefill(BEFORE, image, AFTER)
+    hidden = read(model, image).output
     embed = model.language.model.embed_tokens
     p, n, t = len(BEFORE), len(image), len(AFTER)
     total = p + n + t
@@ -40,28 +45,28 @@ def test_self_attention_equals_a_masked_pass(model, image):
 
 @torch.no_grad()
 def test_the_order_of_image_tokens_does_not_matter_in_self_attention(model, image):
-    (_, hidden), _, _ = model.prefill(BEFORE, image, AFTER)
-    (_, turned), _, _ = model.prefill(BEFORE, image.flip(0), AFTER)
+    hidden = read(model, image).output
+    turned = read(model, image.flip(0)).output
     torch.testing.assert_close(hidden, turned, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
 def test_causal_attention_equals_transformers_own_generation(image):
     model = network("causal")
-    ids, _ = model.generate(BEFORE, image, AFTER, stop=(), max_new_tokens=6)
+    (decoded,) = Decoder(model, stop=(), max_new_tokens=6).decode([DecoderInput(PROMPT, image)])
     embed = model.language.model.embed_tokens
     embeds = torch.cat([embed(BEFORE), image, embed(AFTER)])[None]
     theirs = model.language.generate(
         inputs_embeds=embeds, max_new_tokens=6, do_sample=False, pad_token_id=0, eos_token_id=None
     )
-    assert ids == theirs[0].tolist()
+    assert decoded.ids == theirs[0].tolist() and decoded.truncated
 
 
 @torch.no_grad()
 def test_last_attention_equals_the_attention_of_an_eager_pass(image):
     model = network("causal")
-    (last_input, _), cache, position = model.prefill(BEFORE, image, AFTER)
-    ours = model.last_attention(last_input[0, -1], position - 1, cache.layers[-1].keys[0])
+    found = read(model, image)
+    ours = model.last_attention(found.last_input[0, -1], int(found.position) - 1, found.cache.layers[-1].keys[0])
     model.language.set_attn_implementation("eager")
     embed = model.language.model.embed_tokens
     embeds = torch.cat([embed(BEFORE), image, embed(AFTER)])[None]
@@ -70,55 +75,13 @@ def test_last_attention_equals_the_attention_of_an_eager_pass(image):
 
 
 @torch.no_grad()
-def test_many_prompts_at_once_answer_as_one_by_one(model, image):
-    afters = [[9, 8, 7, 6], [5, 6], [1, 2, 3, 4, 5, 6, 7]]
-    images = [image, image[:20], image[10:]]
-    alone = [
-        model.generate(BEFORE, i, torch.tensor(a), stop=(2,), max_new_tokens=12)[0] for i, a in zip(images, afters)
-    ]
-    caches = [model.image_cache(i, len(BEFORE)) for i in images]
-    assert generate_many(model, BEFORE.tolist(), caches, afters, stop=(2,), max_new_tokens=12) == alone
-
-
-class Scripted(Pointing):
-    """Hides more with every id, and calls whatever follows a row, but early, a repetition."""
-
-    def near(self, ids):
-        return torch.arange(len(self.places)) < 5 * len(ids) if self.reach else None
-
-    def repeated(self, ids):
-        return [ids[-2]] if len(ids) > 3 and ids[-2] in self.alike else []
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("reach", [0.2, 0.0])
-def test_many_that_point_answer_as_one_by_one(image, reach):
-    model, codec = network(), TextCodec(tokenizer(), BINS)
-    model.language.lm_head.weight[list(codec.alike)] *= 3  # it says many rows
-    afters = [[9, 8, 7, 6], [5, 6]]
-    likeness = torch.randn(len(image))
-    pointings = [Scripted(codec, torch.zeros(n, 2), reach, likeness[:n]) for n in (len(image), 20)]
-    alone = [
-        model.generate(BEFORE, i, torch.tensor(a), stop=(), max_new_tokens=12, pointing=p)[0]
-        for i, a, p in zip((image, image[:20]), afters, pointings)
-    ]
-    plain = model.generate(BEFORE, image, torch.tensor(afters[0]), stop=(), max_new_tokens=12)[0]
-    caches = [model.image_cache(i, len(BEFORE)) for i in (image, image[:20])]
-    many = generate_many(model, BEFORE.tolist(), caches, afters, stop=(), max_new_tokens=12, pointings=pointings)
-    assert many == alone and alone[0] != plain
-    assert sum(plain[i] in codec.alike for i in range(12)) > 3
-
-
-@torch.no_grad()
-def test_a_prior_draws_attention_to_what_is_alike(image):
+def test_a_prior_draws_attention_to_what_is_similar(image):
     model = network()
-    (_, plain), _, _ = model.prefill(BEFORE, image, AFTER)
-    likeness = torch.zeros(len(image))
-    (_, none), _, _ = model.prefill(BEFORE, image, AFTER, likeness=likeness)
-    torch.testing.assert_close(none, plain, rtol=1e-4, atol=1e-5)
-    likeness[7], model.prior[:] = 3.0, 30.0
-    (_, drawn), _, _ = model.prefill(BEFORE, image, AFTER, likeness=likeness)
-    (_, alone), _, _ = model.prefill(BEFORE, image[7:8], AFTER, likeness=likeness[7:8])
+    plain = read(model, image).output
+    similarity = torch.zeros(len(image))
+    torch.testing.assert_close(read(model, image, similarity).output, plain, rtol=1e-4, atol=1e-5)
+    similarity[7], model.prior[:] = 3.0, 30.0
+    drawn, alone = read(model, image, similarity).output, read(model, image[7:8], similarity[7:8]).output
     torch.testing.assert_close(drawn, alone, rtol=1e-4, atol=1e-5)
 
 
@@ -133,7 +96,7 @@ def test_listed_points_hide_what_lies_within_reach_and_are_not_repeated():
     assert pointing.repeated(ids[:6]) == list(codec.y_ids[6:8])
 
 
-def test_a_scene_residual_differs_between_tiles_and_a_tile_residual_does_not(model):
+def test_a_square_residual_differs_between_tiles_and_a_tile_residual_does_not(model):
     scale = Scale(1344)
     scene = model.residual(1344).reshape(scale.tiles**2, 576, -1)
     assert not torch.allclose(scene[0], scene[1])
@@ -143,7 +106,7 @@ def test_a_scene_residual_differs_between_tiles_and_a_tile_residual_does_not(mod
     torch.testing.assert_close(tile[0], tile[-1])
 
 
-def test_a_scene_residual_follows_the_grid(model):
+def test_a_square_residual_follows_the_grid(model):
     scale = Scale(672)
     laid = model.residual(672)
     table = model.residuals["672"].detach()
@@ -153,7 +116,7 @@ def test_a_scene_residual_follows_the_grid(model):
     torch.testing.assert_close(laid[scale.index(47, 47)].detach(), table.reshape(side, side, -1)[-1, -1])
 
 
-def test_ids_that_are_alike_win_together():
+def test_ids_that_belong_together_win_together():
     logits = torch.tensor([[2.0, 1.9, 1.8, 2.5], [0.0, 0.1, 0.0, 2.5]])
-    assert likeliest(logits).tolist() == [3, 3]
-    assert likeliest(logits, (0, 1, 2)).tolist() == [0, 3]
+    assert most_likely(logits).tolist() == [3, 3]
+    assert most_likely(logits, (0, 1, 2)).tolist() == [0, 3]

@@ -105,7 +105,7 @@ def test_every_baseline_is_described_in_one_sentence():
         assert baseline.description.endswith(".") and ". " not in baseline.description
 
 
-@pytest.mark.parametrize("name, total", [("magic", 10), ("downsampling", 0), ("downsampling", 2.5)])
+@pytest.mark.parametrize(("name", "total"), [("magic", 10), ("downsampling", 0), ("downsampling", 2.5)])
 def test_unknown_names_and_bad_budgets_are_refused(name, total):
     with pytest.raises(InputError):
         select_baseline(name, importance(), SCALES, total)

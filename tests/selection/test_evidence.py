@@ -8,7 +8,7 @@ from uhrbat.budget import split_budget
 from uhrbat.errors import InputError
 from uhrbat.geometry import Scale, Square
 from uhrbat.selection import evidence
-from uhrbat.selection.evidence import AVERAGED, CUT, DILUTED, KEPT, TOO_SMALL, evidence_preserved, fate
+from uhrbat.selection.evidence import AVERAGED, CUT, DILUTED, KEPT, TOO_SMALL, evidence_preserved, fate, kept_evidence
 from uhrbat.selection.ranking import rank_tokens
 
 PYRAMID = Square(1344, 1000, (672, 1344))
@@ -173,6 +173,21 @@ def test_preserved_evidence_of_many_boxes_and_budgets():
         assert row.tolist() == [cause == KEPT for cause in causes]
         assert evidence_preserved(PYRAMID, boxes, rankings, chosen).tolist() == row.tolist()
     assert evidence_preserved(PYRAMID, [], rankings, sweep).shape == (5, 0)
+
+
+def test_what_is_kept_by_fates_is_what_is_preserved_by_ranks():
+    rankings = ranked(noise(3))
+    boxes = [(x, y, x + 9, y + 9) for x in (3, 300, 640) for y in (5, 333, 610)]
+    chosen = budgets(300, 900)
+    fates = {size: ranking.select(chosen[size]).kind.numpy() for size, ranking in rankings.items()}
+    rows, share = kept_evidence(PYRAMID, fates, boxes)
+    assert share == evidence_preserved(PYRAMID, boxes, rankings, chosen).mean()
+    assert 0 < share < 1
+    assert [row.size for row in rows] == [*fates, 0]
+    for row in rows:
+        assert row.preserved + row.merged + row.dropped == row.tokens
+    assert rows[-1].tokens == sum(row.tokens for row in rows[:-1])
+    assert kept_evidence(PYRAMID, fates, []) == ((), None)
 
 
 def test_every_cause_is_explained():

@@ -17,20 +17,18 @@ def test_similarity_is_a_probability_that_grows_with_the_cosine():
     model = network()
     text = torch.nn.functional.normalize(torch.randn(12), dim=0)
     visual = torch.stack([text, -text, torch.zeros(12)])
-    scores = importance.similarity(model, {672: visual}, text)[672]
+    logits = importance.similarity_logits(model, visual, text[None])[:, 0]
+    scores = importance.similarity({672: logits}, 0.0)[672]
     assert scores[0] > scores[2] > scores[1]
     assert (scores > 0).all() and (scores < 1).all()
 
 
-def test_probabilities_below_the_floor_are_alike():
-    model = network()
-    text = torch.nn.functional.normalize(torch.randn(12), dim=0)
-    visual = {672: torch.stack([text, 0.1 * text, -text])}
-    plain = importance.similarity(model, visual, text)[672]
-    model.config.similarity_floor = float(plain[1]) + 0.01
-    floored = importance.similarity(model, visual, text)[672]
+def test_probabilities_below_the_floor_are_equal():
+    logits = {672: torch.tensor([2.0, -1.0, -3.0])}
+    plain = importance.similarity(logits, 0.0)[672]
+    floored = importance.similarity(logits, 0.4)[672]
     assert floored[0] == plain[0]
-    assert floored[1:].tolist() == pytest.approx([model.config.similarity_floor] * 2)
+    assert floored[1:].tolist() == pytest.approx([0.4] * 2)
 
 
 def test_attention_is_a_share_of_one_softmax():

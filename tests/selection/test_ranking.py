@@ -13,7 +13,7 @@ from uhrbat.selection.ranking import rank_tokens
 
 
 def walk(importance, regions, order, background, excluded):
-    """The walk of method.md, item 5, in plain Python: a list of (tokens, merged)."""
+    """The walk of docs/method.md, item 5, in plain Python: a list of (tokens, merged)."""
     members, emitted = {}, []
     for token, region in enumerate(regions):
         if region >= 0 and not excluded[token]:
@@ -178,7 +178,7 @@ def test_no_token_is_an_empty_ranking():
 
 
 @pytest.mark.parametrize(
-    "importance, regions, options",
+    ("importance", "regions", "options"),
     [
         (torch.ones(3), torch.zeros(4, dtype=torch.int64), {}),
         (torch.ones(3, 3), torch.zeros(3, 3, dtype=torch.int64), {}),

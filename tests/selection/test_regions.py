@@ -16,7 +16,7 @@ from uhrbat.selection.regions import (
     no_regions,
     paint_masks,
     partition,
-    scene_coordinates,
+    square_coordinates,
     tile_coordinates,
     token_features,
 )
@@ -179,8 +179,8 @@ def test_fewer_directions_than_asked_for_are_no_directions():
     assert principal(torch.ones(50, 6), 3)[1].isfinite().all()
 
 
-def test_coordinates_of_a_tile_repeat_and_those_of_the_scene_do_not():
-    tile, scene = tile_coordinates(SMALL), scene_coordinates(SMALL)
+def test_coordinates_of_a_tile_repeat_and_those_of_the_square_do_not():
+    tile, scene = tile_coordinates(SMALL), square_coordinates(SMALL)
     assert tile.shape == scene.shape == (SMALL.tokens, 2)
     assert torch.equal(tile[:576], tile[576:1152])
     assert tile[1].tolist() == pytest.approx([1 / 23, 0])
@@ -191,8 +191,8 @@ def test_coordinates_of_a_tile_repeat_and_those_of_the_scene_do_not():
 
 def test_reduced_features_keep_most_of_the_distances():
     embeddings, _ = blobs(SMALL.tokens, 128, 40)
-    whole = token_features(embeddings, scene_coordinates(SMALL))
-    reduced = token_features(embeddings, scene_coordinates(SMALL), dims=48)
+    whole = token_features(embeddings, square_coordinates(SMALL))
+    reduced = token_features(embeddings, square_coordinates(SMALL), dims=48)
     assert reduced.shape == (SMALL.tokens, 50)
     pairs = torch.randint(SMALL.tokens, (2, 500), generator=torch.Generator().manual_seed(0))
     distance = [(f[pairs[0]] - f[pairs[1]]).norm(dim=1) for f in (whole, reduced)]
@@ -242,7 +242,7 @@ def test_masks_of_a_wide_image_are_centred():
 
 
 @pytest.mark.parametrize(
-    "settings, regions",
+    ("settings", "regions"),
     [
         (RegionSettings(), 82),
         (RegionSettings(method="grid", cells=5), 25),

@@ -60,9 +60,9 @@ def test_a_line_of_json_stays_one_line(asked):
 @pytest.mark.parametrize("error", [InputError, ImageError, BusyError, Cancelled, WorkerError, codec.UnknownImage])
 def test_errors_keep_their_meaning(error):
     line, _ = codec.Lines().feed(codec.failure_line(error("why")))[0]
-    told = codec.error_of(Failure.model_validate(line.value))
-    assert type(told) is error
-    assert str(told) == "why"
+    read = codec.error_of(Failure.model_validate(line.value))
+    assert type(read) is error
+    assert str(read) == "why"
 
 
 def test_what_is_no_line_is_a_worker_error():

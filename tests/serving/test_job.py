@@ -1,11 +1,10 @@
 import threading
-import time
 
 import pytest
 
 from uhrbat.errors import Cancelled, WorkerError
 from uhrbat.results import Progress
-from uhrbat.serving.job import Job, Token
+from uhrbat.serving.job import Job
 
 
 def test_repeats_the_last_progress_at_least_four_times_a_second():
@@ -75,16 +74,3 @@ def test_only_the_first_end_counts():
 def test_waiting_for_a_result_ends_at_the_timeout():
     with pytest.raises(TimeoutError):
         Job().result(timeout=0.01)
-
-
-def test_a_token_counts_only_the_time_on_the_device():
-    token = Token(0.5)
-    with token:
-        pass
-    time.sleep(0.6)
-    assert not token.is_set()
-    with token:
-        time.sleep(0.6)
-        assert token.is_set()
-    assert token.out_of_time
-    assert not token.cancelled

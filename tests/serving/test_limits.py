@@ -1,4 +1,3 @@
-import dataclasses
 import re
 import subprocess
 import sys
@@ -6,37 +5,47 @@ from pathlib import Path
 
 import pytest
 
-from uhrbat.choices import REGIONS, SETTINGS
+from app.limits import PageLimits
 from uhrbat.errors import InputError
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.server.models import Offer
 
-ROWS = re.findall(r"^ *(\| .* \|)$", Limits.__doc__, re.MULTILINE)
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_every_limit_is_set_by_its_variable():
-    for field in dataclasses.fields(Limits):
-        value = type(field.default)("7")
-        assert getattr(Limits.from_environment({f"UHRBAT_{field.name.upper()}": "7"}), field.name) == value
+def rows(limits) -> list[str]:
+    """The table in a class's docstring."""
+    return re.findall(r"^ *(\| .* \|)$", limits.__doc__, re.MULTILINE)
 
 
-def test_the_table_of_limits_is_complete_and_true():
-    told = {}
-    for row in ROWS[2:]:
+@pytest.mark.parametrize("limits", [Limits, PageLimits])
+def test_every_limit_is_set_by_its_variable(limits, monkeypatch):
+    for name, field in limits.model_fields.items():
+        monkeypatch.setenv(f"UHRBAT_{name.upper()}", "7")
+        assert getattr(limits(), name) == type(field.default)("7")
+
+
+@pytest.mark.parametrize("limits", [Limits, PageLimits])
+def test_the_table_of_limits_is_complete_and_true(limits):
+    table = {}
+    for row in rows(limits)[2:]:
         name, default, _ = (cell.strip() for cell in row.strip("|").split("|"))
         number, _, unit = default.partition(" ")
-        told[name] = "" if default == "(temporary)" else float(number.replace(",", "")) * (2**30 if unit else 1)
-    assert told == {field.name: field.default for field in dataclasses.fields(Limits)}
+        table[name] = "" if default == "(temporary)" else float(number.replace(",", "")) * (2**30 if unit else 1)
+    assert table == {name: field.default for name, field in limits.model_fields.items()}
 
 
-def test_the_readme_shows_the_same_table():
-    assert "\n".join(ROWS) in (Path(__file__).resolve().parents[2] / "README.md").read_text()
+@pytest.mark.parametrize("limits", [Limits, PageLimits])
+def test_the_documentation_shows_every_limit(limits):
+    texts = "\n".join(path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")))
+    assert [row for row in rows(limits) if row not in texts] == []
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-3"])
-def test_a_limit_that_is_no_positive_number_is_refused(value):
-    with pytest.raises(InputError, match="give a number"):
-        Limits.from_environment({"UHRBAT_QUEUE_JOBS": value})
+def test_a_limit_that_is_no_positive_number_is_refused(value, monkeypatch):
+    monkeypatch.setenv("UHRBAT_QUEUE_JOBS", value)
+    with pytest.raises(InputError, match=f"UHRBAT_QUEUE_JOBS is '{value}'; give a number above 0"):
+        Limits()
 
 
 def test_the_store_is_for_this_user_alone(tmp_path):
@@ -52,12 +61,8 @@ def test_models_are_offered_by_name():
     assert Offer.from_environment({}) == Offer()
 
 
-def test_telling_what_is_offered_imports_no_transformers():
+def test_listing_what_is_offered_imports_no_transformers():
     # A second thread that imports transformers while the first model's does finds it empty, and that model fails.
     code = "import sys; from uhrbat.serving.server.models import *; Models(Offer()).infos(); print('transformers' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
-    assert told.stdout.strip() == "False"
-
-
-def test_the_partitions_that_are_told_are_the_engine_s():
-    assert REGIONS == SETTINGS["regions"]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout.strip() == "False"

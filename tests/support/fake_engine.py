@@ -8,6 +8,7 @@ import hashlib
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -62,6 +63,7 @@ class Engine:
     device, dtype, scales = "cpu", "torch.float32", SIZES
     settings = Settings()
     knows_photographs, parameters, bytes_per_token = False, 1000, 64
+    tile, tile_grid, point_bins = 336, 24, 64
 
     def __init__(self, name="nano"):
         self.name = name
@@ -71,7 +73,7 @@ class Engine:
         began = time.perf_counter()
         spend(SLOW_SECONDS if info.width == 77 or info.shown == (3, 2, 1) else 0.02, "encode", progress, cancel)
         self.encoded += 1
-        seed = int(hashlib.sha256(open(path, "rb").read()).hexdigest()[:8], 16)
+        seed = int(hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8], 16)
         square = Square(info.width, info.height, SIZES)
         return EncodedImage(self, info, square, seed, {"encode": time.perf_counter() - began})
 

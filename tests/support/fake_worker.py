@@ -10,15 +10,21 @@ import numpy as np
 from uhrbat import results
 from uhrbat.budget import smallest_total, split_budget
 from uhrbat.errors import Cancelled, InputError
-from uhrbat.geometry import SCALES, Scale, Square
+from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale, Square
 from uhrbat.imagery import open_image
 from uhrbat.network.text import clean_question
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
-from uhrbat.serving.protocol import Health, ModelInfo, Request, Settings
+from uhrbat.serving.protocol import AnyRequest, EncodeRequest, Health, ModelInfo, Settings
 
 BLOCK = 6
 CAVEAT = "nano was trained on generated scenes only; its answers on other images mean little."
+
+
+STAGES = {
+    "encode": ("read", "encode"),
+    "ask": ("read", "encode", "score", "partition", "rank", "prefill", "decode"),
+}
 
 
 class FakeWorker(Worker):
@@ -28,12 +34,12 @@ class FakeWorker(Worker):
         self.step_seconds = step_seconds
         self.steps = steps
         self.files: dict[str, Path] = {}
-        self.requests: list[tuple[str, Request]] = []
+        self.requests: list[tuple[str, AnyRequest]] = []
         self.cancelled = 0
         self.closed = False
 
-    def store(self, path: str | Path) -> str:
-        image = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    def store(self, path: str | Path, image: str | None = None) -> str:
+        image = image or hashlib.sha256(Path(path).read_bytes()).hexdigest()
         self.files[image] = Path(path)
         return image
 
@@ -51,6 +57,9 @@ class FakeWorker(Worker):
                 regions=("kmeans", "grid", "sam", "none"),
                 knows_photographs=False,
                 scales=SCALES,
+                tile=TILE,
+                tile_grid=TILE_GRID,
+                point_bins=64,
                 default_settings=Settings(),
                 parameters=9_000_000,
                 bytes_per_token=6144,
@@ -61,31 +70,30 @@ class FakeWorker(Worker):
     def close(self) -> None:
         self.closed = True
 
-    def _submit(self, action: str, request: Request) -> Job[Any]:
+    def _submit(self, request: AnyRequest) -> Job[Any]:
         if request.image not in self.files:
-            raise InputError("The worker does not hold this image.")
+            raise InputError("the worker does not hold this image")
         if request.settings.model != "nano":
             raise InputError(f"model '{request.settings.model}' is not offered here; choose one of nano")
-        clean_question(request.question)
-        self.requests.append((action, request))
+        if not isinstance(request, EncodeRequest):
+            clean_question(request.question)
+        self.requests.append((request.action, request))
         job: Job[Any] = Job()
         stop = threading.Event()
         job.on_cancel(stop.set)
-        threading.Thread(target=self._work, args=(action, request, job, stop), daemon=True).start()
+        threading.Thread(target=self._work, args=(request, job, stop), daemon=True).start()
         return job
 
-    def _work(self, action: str, request: Request, job: Job, stop: threading.Event) -> None:
+    def _work(self, request: AnyRequest, job: Job, stop: threading.Event) -> None:
         try:
-            for stage in ("read", "encode", "score", "partition", "rank", "prefill", "decode"):
-                if action != "ask" and stage not in ("prefill", "decode"):
-                    continue
+            for stage in STAGES.get(request.action, ("prefill", "decode")):
                 for step in range(self.steps):
                     job.emit(results.Progress(stage, (step + 1) / self.steps))
                     if stop.wait(self.step_seconds):
                         self.cancelled += 1
                         raise Cancelled("cancelled")
-            job.finish(getattr(self, f"_{action}")(request, job, stop))
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the job
+            job.finish(getattr(self, f"_{request.action}")(request, job, stop))
+        except Exception as error:
             job.fail(error)
 
     def _ask(self, request, job, stop) -> results.AskResult:
@@ -121,7 +129,8 @@ class FakeWorker(Worker):
             budgets = split(budget)
             answer = self._said(request, budgets)
             right = None if request.truth is None else answer.text == request.truth
-            points.append(results.SweepPoint(budgets, answer, right, ()))
+            fates = {size: s.kind(k) for (size, s), k in zip(self._maps(request).items(), budgets, strict=True)}
+            points.append(results.SweepPoint(budgets, answer, right, *self._evidence(request, fates)))
             job.emit(points[-1])
             if stop.wait(self.step_seconds):
                 raise Cancelled("cancelled")
@@ -131,7 +140,8 @@ class FakeWorker(Worker):
         budgets, maps, methods = split(request.budget), self._maps(request), []
         for number, method in enumerate(request.methods):
             kinds = {size: np.roll(s.kind(k), 97 * number) for (size, s), k in zip(maps.items(), budgets, strict=True)}
-            methods.append(results.MethodResult(method, self._said(request, budgets), 0.2, (), kinds))
+            evidence, preserved = self._evidence(request, kinds)
+            methods.append(results.MethodResult(method, self._said(request, budgets), 0.2, evidence, kinds, preserved))
             job.emit(methods[-1])
         return results.CompareResult(request.question, budgets, tuple(methods), self._caveat(request), run())
 
@@ -185,6 +195,12 @@ class FakeWorker(Worker):
     def _encode(self, request, job, stop) -> results.EncodeResult:
         tokens = {size: Scale(size).tokens for size in SCALES}
         return results.EncodeResult(request.image, tokens, self._caveat(request), run())
+
+    def _evidence(self, request, fates) -> tuple[tuple[results.Kept, ...], float | None]:
+        from uhrbat.selection.evidence import kept_evidence
+
+        info = open_image(self.files[request.image])
+        return kept_evidence(Square(info.width, info.height), fates, request.boxes)
 
     def _said(self, request, budgets, text: str | None = None) -> results.Answer:
         total = sum(budgets)

@@ -179,6 +179,11 @@ def cases(kind: str):
     return [pytest.param(case, id=name, marks=pytest.mark.golden) for name, case in found.items()]
 
 
+def marks(golden: Golden) -> list:
+    """The whole takes longer than the repository's part, which says nearly as much."""
+    return [pytest.mark.golden, *([] if golden is SUBSET else [pytest.mark.slow])]
+
+
 def each(name: str):
     """pytest parameters (golden, *values) of each value of an attribute of Golden, from wherever there are any."""
     found = []
@@ -186,7 +191,7 @@ def each(name: str):
         for value in getattr(golden, name):
             values = value if isinstance(value, tuple) else (value,)
             label = "-".join(map(str, (golden, *values)))
-            found.append(pytest.param(golden, *values, id=label, marks=pytest.mark.golden))
+            found.append(pytest.param(golden, *values, id=label, marks=marks(golden)))
     return found
 
 

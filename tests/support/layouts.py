@@ -21,17 +21,17 @@ from uhrbat.network.config import NetworkConfig
 from uhrbat.network.model import Network
 
 SCALES = (336, 672)
-VISION = dict(
-    hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=336,
-    patch_size=14, hidden_act="quick_gelu", projection_dim=12,
-)  # fmt: skip
+VISION = {
+    "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 336,
+    "patch_size": 14, "hidden_act": "quick_gelu", "projection_dim": 12,
+}  # fmt: skip
 
 
 def language(words: int) -> dict:
-    return dict(
-        vocab_size=words, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=8192, rms_norm_eps=1e-6,
-    )  # fmt: skip
+    return {
+        "vocab_size": words, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "max_position_embeddings": 8192, "rms_norm_eps": 1e-6,
+    }  # fmt: skip
 
 
 def released_network(seed: int = 0) -> Network:
@@ -53,10 +53,10 @@ def write_clip(folder: Path, vision: dict[str, torch.Tensor] | None = None) -> C
     (folder / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     CLIPTokenizerFast.from_pretrained(folder).save_pretrained(folder)
-    text = dict(
-        vocab_size=len(words), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=77, projection_dim=12, eos_token_id=2, bos_token_id=0, pad_token_id=1,
-    )  # fmt: skip
+    text = {
+        "vocab_size": len(words), "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "max_position_embeddings": 77, "projection_dim": 12, "eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 1,
+    }  # fmt: skip
     torch.manual_seed(7)
     clip = CLIPModel(CLIPConfig(text_config=text, vision_config=VISION, projection_dim=12)).eval()
     if vision:
@@ -125,10 +125,10 @@ def _write(folder: Path, tensors: dict[str, torch.Tensor], shards: int, pickled:
 def write_onevision(folder: Path, old_names: bool = False, tied: bool = False):
     """LLaVA-OneVision's layout as transformers writes it, or with the names its Hub checkpoints have."""
     torch.manual_seed(3)
-    vision = dict(
-        model_type="siglip_vision_model", hidden_size=24, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=2, image_size=384, patch_size=14, vision_use_head=False,
-    )  # fmt: skip
+    vision = {
+        "model_type": "siglip_vision_model", "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "image_size": 384, "patch_size": 14, "vision_use_head": False,
+    }  # fmt: skip
     words = language(len(tokenizer())) | {"model_type": "qwen2", "tie_word_embeddings": tied}
     made = LlavaOnevisionForConditionalGeneration(
         LlavaOnevisionConfig(vision_config=vision, text_config=words, image_token_index=1, tie_word_embeddings=tied)

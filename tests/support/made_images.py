@@ -568,7 +568,7 @@ def lying_jpeg_tiff(path, samples: int | None = 1) -> Path:
     """A JPEG-compressed TIFF whose tiles hold three components though its directory says `samples` a pixel (None: the
     tag is taken away). With several decoding threads GDAL ended the process on it."""
     pixels = np.random.default_rng(0).integers(0, 255, (3, 128, 128), np.uint8)
-    options = dict(compress="JPEG", photometric="YCBCR", tiled=True, blockxsize=64, blockysize=64)
+    options = {"compress": "JPEG", "photometric": "YCBCR", "tiled": True, "blockxsize": 64, "blockysize": 64}
     with rasterio.open(path, "w", driver="GTiff", width=128, height=128, count=3, dtype="uint8", **options) as out:
         out.write(pixels)
     data = bytearray(Path(path).read_bytes())

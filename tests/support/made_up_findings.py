@@ -48,7 +48,7 @@ def _frontier() -> findings.FrontierFile:
         for k, d in zip(BUDGETS, (0.08, 0.05, 0.03, 0.01, -0.03), strict=True)
     ]
     recall = [findings.Recall(group, 80, 0.4, 0.35, 0.45, 0.05, 500) for group in ("all", *GROUPS[3:])]
-    floors = {group: 0.2 for group in GROUPS[:3]}
+    floors = dict.fromkeys(GROUPS[:3], 0.2)
     return findings.FrontierFile(
         _MEASURED, BUDGETS, BUDGETS, ours + others, points, comparisons,
         [findings.Agreement(3000, 16000, 0.985, 0.98, 0.99, 6000)], recall, floors, floors,

@@ -47,7 +47,7 @@ def is_up(url: str) -> bool:
 
 
 def reach(job: Job, stages: tuple[str, ...]) -> Iterator[Event]:
-    """Wait until a job is at one of the stages, or has ended, as a short one may between two looks; what it tells
+    """Wait until a job is at one of the stages, or has ended, as a short one may between two looks; its events
     afterwards."""
     events = iter(job)
     for event in events:

@@ -23,21 +23,21 @@ def tokenizer():
 def config(image_attention: str = "self", scales=(672, 1344)) -> NetworkConfig:
     words = len(tokenizer())
     return NetworkConfig(
-        vision=dict(
-            hidden_size=24, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-            image_size=336, patch_size=14, hidden_act="gelu",
-        ),
-        text=dict(
-            vocab_size=words, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-            max_position_embeddings=40, hidden_act="gelu", pad_token_id=0, bos_token_id=0,
-            eos_token_id=tokenizer().convert_tokens_to_ids("<|im_end|>"),
-        ),
+        vision={
+            "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "image_size": 336, "patch_size": 14, "hidden_act": "gelu",
+        },
+        text={
+            "vocab_size": words, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "max_position_embeddings": 40, "hidden_act": "gelu", "pad_token_id": 0, "bos_token_id": 0,
+            "eos_token_id": tokenizer().convert_tokens_to_ids("<|im_end|>"),
+        },
         projection_dim=12,
-        language=dict(
-            vocab_size=words, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-            num_key_value_heads=2, max_position_embeddings=8192, tie_word_embeddings=False,
-            bos_token_id=None, pad_token_id=None, eos_token_id=None,
-        ),
+        language={
+            "vocab_size": words, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "max_position_embeddings": 8192, "tie_word_embeddings": False,
+            "bos_token_id": None, "pad_token_id": None, "eos_token_id": None,
+        },
         scales=scales, select_layer=-1, residual_base=16, image_attention=image_attention, point_bins=BINS,
         inhibition=0.2, prior=True,
         extra={"generated_scenes_only": True},

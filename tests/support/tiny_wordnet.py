@@ -21,7 +21,7 @@ def write(folder: Path) -> Path:
         listed = " ".join(f"{word} 0" for word in words)
         pointers = "000" if not data else "001 @ 00000000 n 0000"
         data += f"{offset} 03 n {len(words):02x} {listed} {pointers} | made up  \n"
-        index |= {word: offset for word in words}
+        index |= dict.fromkeys(words, offset)
     (folder / "data.noun").write_text(data)
     (folder / "index.noun").write_text("".join(f"{word} n 1 0 1 0 {index[word]}  \n" for word in sorted(index)))
     return folder

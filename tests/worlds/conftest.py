@@ -9,17 +9,17 @@ DENSE_SEED = 4_000_006
 
 
 @pytest.fixture(scope="session")
-def sparse_scenes():
+def sparse_worlds():
     cv2.setNumThreads(1)
     return [generate(seed, SIZE) for seed in SPARSE_SEEDS]
 
 
 @pytest.fixture(scope="session")
-def dense_scene():
-    """One crowded scene at the size at which objects' sizes are stated."""
+def dense_world():
+    """One crowded world at the size at which objects' sizes are stated."""
     return generate(DENSE_SEED, 4032, dense=True)
 
 
 @pytest.fixture(scope="session")
-def scenes(sparse_scenes, dense_scene):
-    return [*sparse_scenes, dense_scene]
+def worlds(sparse_worlds, dense_world):
+    return [*sparse_worlds, dense_world]

@@ -2,7 +2,7 @@ import hashlib
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import cv2
@@ -30,10 +30,10 @@ from uhrbat.worlds.sprites import RGB, draw
 from uhrbat.worlds.terrain import lay_out
 
 
-def _fingerprint(scene) -> str:
-    digest = hashlib.sha256(scene.image)
-    digest.update(scene.land_map)
-    digest.update(repr((scene.objects, scene.land_cover, scene.seed, scene.size)).encode())
+def _fingerprint(world) -> str:
+    digest = hashlib.sha256(world.image)
+    digest.update(world.land_map)
+    digest.update(repr((world.objects, world.land_cover, world.seed, world.size)).encode())
     return digest.hexdigest()
 
 
@@ -42,85 +42,85 @@ def _gap(first, second) -> int:
     return max(first[0] - second[2], second[0] - first[2], first[1] - second[3], second[1] - first[3])
 
 
-def test_same_seed_gives_the_same_scene_in_another_process(sparse_scenes):
-    scene = sparse_scenes[0]
+def test_same_seed_gives_the_same_world_in_another_process(sparse_worlds):
+    world = sparse_worlds[0]
     code = (
-        f"import hashlib; from uhrbat.worlds import generate; scene = generate({scene.seed}, {scene.size})\n"
-        "print(hashlib.sha256(scene.image).hexdigest(), scene.objects)"
+        f"import hashlib; from uhrbat.worlds import generate; world = generate({world.seed}, {world.size})\n"
+        "print(hashlib.sha256(world.image).hexdigest(), world.objects)"
     )
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", code]
     there = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    assert there.stdout.strip() == f"{hashlib.sha256(scene.image).hexdigest()} {scene.objects}"
+    assert there.stdout.strip() == f"{hashlib.sha256(world.image).hexdigest()} {world.objects}"
 
 
-def test_scenes_do_not_depend_on_what_was_generated_before(sparse_scenes):
-    scene = sparse_scenes[1]
+def test_worlds_do_not_depend_on_what_was_generated_before(sparse_worlds):
+    world = sparse_worlds[1]
     np.random.seed(0)
-    assert _fingerprint(generate(scene.seed, scene.size)) == _fingerprint(scene)
+    assert _fingerprint(generate(world.seed, world.size)) == _fingerprint(world)
 
 
-def test_different_seeds_give_different_scenes(sparse_scenes):
-    assert len({_fingerprint(scene) for scene in sparse_scenes}) == len(sparse_scenes)
+def test_different_seeds_give_different_worlds(sparse_worlds):
+    assert len({_fingerprint(world) for world in sparse_worlds}) == len(sparse_worlds)
 
 
-def test_a_scene_has_the_stated_shapes_and_words(scenes):
-    for scene in scenes:
-        assert scene.image.shape == (scene.size, scene.size, 3)
-        assert scene.image.dtype == np.uint8
-        assert scene.land_map.shape == (288, 288)
-        assert scene.land_map.dtype == np.uint8
-        assert scene.land_cover in LAND_COVERS
-        for item in scene.objects:
+def test_a_world_has_the_stated_shapes_and_words(worlds):
+    for world in worlds:
+        assert world.image.shape == (world.size, world.size, 3)
+        assert world.image.dtype == np.uint8
+        assert world.land_map.shape == (288, 288)
+        assert world.land_map.dtype == np.uint8
+        assert world.land_cover in LAND_COVERS
+        for item in world.objects:
             assert item.kind in KINDS
             assert item.color in (KIND_COLORS[item.kind] or (None,))
 
 
-def test_a_scene_cannot_be_changed(sparse_scenes):
-    scene = sparse_scenes[0]
+def test_a_world_cannot_be_changed(sparse_worlds):
+    world = sparse_worlds[0]
     with pytest.raises(ValueError):
-        scene.image[0, 0] = 0
+        world.image[0, 0] = 0
     with pytest.raises(FrozenInstanceError):
-        scene.seed = 1
+        world.seed = 1
 
 
-def test_main_land_cover_has_the_largest_share(scenes):
-    for scene in scenes:
-        shares = np.bincount(scene.land_map.ravel(), minlength=5) / scene.land_map.size
-        assert LAND_COVERS[shares.argmax()] == scene.land_cover
+def test_main_land_cover_has_the_largest_share(worlds):
+    for world in worlds:
+        shares = np.bincount(world.land_map.ravel(), minlength=5) / world.land_map.size
+        assert LAND_COVERS[shares.argmax()] == world.land_cover
         assert 0.54 <= shares.max() <= 0.81
         assert (shares > 0).sum() == 2
 
 
-def test_number_of_objects(sparse_scenes, dense_scene):
-    assert all(8 <= len(scene.objects) <= 30 for scene in sparse_scenes)
-    assert all(len({item.kind for item in scene.objects}) >= 4 for scene in sparse_scenes)
-    assert 60 <= len(dense_scene.objects) <= 120
+def test_number_of_objects(sparse_worlds, dense_world):
+    assert all(8 <= len(world.objects) <= 30 for world in sparse_worlds)
+    assert all(len({item.kind for item in world.objects}) >= 4 for world in sparse_worlds)
+    assert 60 <= len(dense_world.objects) <= 120
 
 
-def test_sizes_are_in_range(dense_scene):
-    for item in dense_scene.objects:
+def test_sizes_are_in_range(dense_world):
+    for item in dense_world.objects:
         low, high = KIND_SIZES[item.kind]
         assert low <= item.size <= high, item
 
 
-def test_objects_keep_apart_and_off_the_border(scenes, dense_scene):
-    for scene in scenes:
-        scale = scene.size / 4032
-        least = 10 if scene is dense_scene else 20
-        for item in scene.objects:
+def test_objects_keep_apart_and_off_the_border(worlds, dense_world):
+    for world in worlds:
+        scale = world.size / 4032
+        least = 10 if world is dense_world else 20
+        for item in world.objects:
             assert min(item.box) >= 30 * scale
-            assert max(item.box) <= scene.size - 30 * scale
-        for first, second in combinations(scene.objects, 2):
+            assert max(item.box) <= world.size - 30 * scale
+        for first, second in combinations(world.objects, 2):
             assert _gap(first.box, second.box) >= int(least * scale) - 1
 
 
-def test_water_kinds_float_and_land_kinds_do_not(scenes):
+def test_water_kinds_float_and_land_kinds_do_not(worlds):
     water = LAND_COVERS.index("water")
-    for scene in scenes:
-        for item in scene.objects:
-            x, y = (int(value * 288 / scene.size) for value in item.center)
-            wet = scene.land_map[y, x] == water
+    for world in worlds:
+        for item in world.objects:
+            x, y = (int(value * 288 / world.size) for value in item.center)
+            wet = world.land_map[y, x] == water
             if item.kind in ("ship", "fish raft", "island"):
                 assert wet, item
             elif item.kind != "wind turbine":
@@ -129,13 +129,13 @@ def test_water_kinds_float_and_land_kinds_do_not(scenes):
 
 def test_boxes_are_tight_around_pixels_that_the_object_changed(monkeypatch):
     seed = 4_000_007
-    scene = generate(seed, 1008, dense=True)
+    world = generate(seed, 1008, dense=True)
     monkeypatch.setattr("uhrbat.worlds.generator.paste", _measure_only)
     monkeypatch.setattr("uhrbat.worlds.generator._prepare_ground", lambda *arguments: None)
     bare = generate(seed, 1008, dense=True)
-    assert bare.objects == scene.objects
-    changed = np.abs(scene.image.astype(int) - bare.image).max(axis=2) > 10
-    for item in scene.objects:
+    assert bare.objects == world.objects
+    changed = np.abs(world.image.astype(int) - bare.image).max(axis=2) > 10
+    for item in world.objects:
         x0, y0, x1, y1 = item.box
         inside = changed[y0:y1, x0:x1]
         assert inside.any(axis=1).mean() > 0.6, item
@@ -149,7 +149,7 @@ def _measure_only(image, sprite, x, y):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("end", (0, 1))
+@pytest.mark.parametrize("end", [0, 1])
 def test_a_sprite_is_as_long_as_asked_and_of_its_color(kind, end):
     length = KIND_SIZES[kind][end]
     for color in KIND_COLORS[kind] or (None,):
@@ -166,14 +166,14 @@ def test_a_sprite_is_as_long_as_asked_and_of_its_color(kind, end):
             assert names[np.bincount(nearest).argmax()] == color
 
 
-def test_the_same_scene_at_another_size():
+def test_the_same_world_at_another_size():
     small, large = generate(4_000_001, 1008), generate(4_000_001, 1512)
     assert [item.kind for item in small.objects] == [item.kind for item in large.objects]
     assert [item.color for item in small.objects] == [item.color for item in large.objects]
     for first, second in zip(small.objects, large.objects, strict=True):
         assert np.allclose(np.array(first.center) / 1008, np.array(second.center) / 1512, atol=2e-3)
     assert (small.land_map == large.land_map).all()
-    shrunk = [cv2.resize(scene.image, (63, 63), interpolation=cv2.INTER_AREA) for scene in (small, large)]
+    shrunk = [cv2.resize(world.image, (63, 63), interpolation=cv2.INTER_AREA) for world in (small, large)]
     assert np.abs(shrunk[0].astype(int) - shrunk[1]).mean() < 6
 
 
@@ -203,22 +203,22 @@ def test_phrases_name_every_kind_and_color():
 
 def test_seed_ranges_do_not_meet():
     ranges = (TRAIN_SEEDS, DEVELOPMENT_SEEDS, EVALUATION_SEEDS, EXAMPLE_SEEDS)
-    assert all(first.stop <= second.start for first, second in zip(ranges, ranges[1:], strict=False))
+    assert all(first.stop <= second.start for first, second in pairwise(ranges))
 
 
-@pytest.mark.parametrize(("seed", "size"), ((0, 100), (0, 20_000), (-1, 1008)))
+@pytest.mark.parametrize(("seed", "size"), [(0, 100), (0, 20_000), (-1, 1008)])
 def test_impossible_arguments_are_refused(seed, size):
     with pytest.raises(ValueError, match="must"):
         generate(seed, size)
 
 
-def test_a_scene_without_an_object_differs_only_around_that_object(sparse_scenes):
-    whole = sparse_scenes[0]
+def test_a_world_without_an_object_differs_only_around_that_object(sparse_worlds):
+    whole = sparse_worlds[0]
     for index in (0, len(whole.objects) - 1):
         gone = whole.objects[index]
-        scene = generate(whole.seed, whole.size, without=[index])
-        assert scene.objects == whole.objects[:index] + whole.objects[index + 1 :]
-        changed = (scene.image != whole.image).any(-1)
+        world = generate(whole.seed, whole.size, without=[index])
+        assert world.objects == whole.objects[:index] + whole.objects[index + 1 :]
+        changed = (world.image != whole.image).any(-1)
         x0, y0, x1, y1 = gone.box
         assert changed[y0:y1, x0:x1].any()
         reach = 2 * max(x1 - x0, y1 - y0) + 4
@@ -226,7 +226,7 @@ def test_a_scene_without_an_object_differs_only_around_that_object(sparse_scenes
         assert not changed.any()
 
 
-def test_an_object_that_is_not_there_cannot_be_left_out(sparse_scenes):
-    whole = sparse_scenes[0]
+def test_an_object_that_is_not_there_cannot_be_left_out(sparse_worlds):
+    whole = sparse_worlds[0]
     with pytest.raises(ValueError, match="cannot do without"):
         generate(whole.seed, whole.size, without=[len(whole.objects)])

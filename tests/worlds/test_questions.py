@@ -10,9 +10,9 @@ from uhrbat.worlds.questions import DIRECTIONS, NUMBERS, PLACES, direction_of, p
 
 
 @pytest.fixture(scope="module")
-def asked(scenes):
-    """(scene, question) pairs of many drafts of questions on a few scenes."""
-    return [(scene, question) for scene in scenes for seed in range(4) for question in questions(scene, seed)]
+def asked(worlds):
+    """(world, question) pairs of many drafts of questions on a few worlds."""
+    return [(world, question) for world in worlds for seed in range(4) for question in questions(world, seed)]
 
 
 def _bare(question) -> str:
@@ -20,65 +20,65 @@ def _bare(question) -> str:
     return re.sub(r"^\([A-D]\) ", "", question.answer)
 
 
-def _found(scene, target):
+def _found(world, target):
     kind, color = target
-    return [item for item in scene.objects if item.kind == kind and color in (None, item.color)]
+    return [item for item in world.objects if item.kind == kind and color in (None, item.color)]
 
 
-def _only(scene, target):
-    found = _found(scene, target)
+def _only(world, target):
+    found = _found(world, target)
     assert len(found) == 1, target
     return found[0]
 
 
-def test_the_same_seed_asks_the_same_and_another_does_not(sparse_scenes):
-    scene = sparse_scenes[0]
-    assert questions(scene, 5) == questions(scene, 5)
-    assert questions(scene, 5) != questions(scene, 6)
+def test_the_same_seed_asks_the_same_and_another_does_not(sparse_worlds):
+    world = sparse_worlds[0]
+    assert questions(world, 5) == questions(world, 5)
+    assert questions(world, 5) != questions(world, 6)
 
 
-@pytest.mark.parametrize("n", (1, 6, 20, 30))
-def test_as_many_as_asked_for_and_no_duplicates(sparse_scenes, n):
-    for scene in sparse_scenes:
-        drafts = questions(scene, 0, n)
+@pytest.mark.parametrize("n", [1, 6, 20, 30])
+def test_as_many_as_asked_for_and_no_duplicates(sparse_worlds, n):
+    for world in sparse_worlds:
+        drafts = questions(world, 0, n)
         assert len(drafts) == n
         assert len({question.text for question in drafts}) == n
 
 
 def test_presence_is_true(asked):
-    for scene, question in asked:
+    for world, question in asked:
         if question.type == "presence":
-            assert _bare(question) == ("yes" if _found(scene, question.targets[0]) else "no")
+            assert _bare(question) == ("yes" if _found(world, question.targets[0]) else "no")
 
 
 def test_color_is_that_of_the_only_one(asked):
-    for scene, question in asked:
+    for world, question in asked:
         if question.type == "color":
-            assert _bare(question) == _only(scene, question.targets[0]).color
+            assert _bare(question) == _only(world, question.targets[0]).color
 
 
 def test_count_is_exact(asked):
-    for scene, question in asked:
+    for world, question in asked:
         if question.type == "count":
-            assert _bare(question) == NUMBERS[len(_found(scene, question.targets[0]))]
+            assert _bare(question) == NUMBERS[len(_found(world, question.targets[0]))]
 
 
 def test_absolute_position_is_clear(asked):
     rows, columns = ("top", "", "bottom"), ("left", "", "right")
-    for scene, question in asked:
+    for world, question in asked:
         if question.type == "absolute position":
-            x, y = (value / scene.size for value in _only(scene, question.targets[0]).center)
+            x, y = (value / world.size for value in _only(world, question.targets[0]).center)
             assert all(abs(value - line) >= 0.04 for value in (x, y) for line in (1 / 3, 2 / 3))
             words = f"{rows[int(y * 3)]} {columns[int(x * 3)]}".strip() or "center"
             assert _bare(question) == words
 
 
 def test_relative_position_is_clear(asked):
-    for scene, question in asked:
+    for world, question in asked:
         if question.type == "relative position":
-            subject, reference = (_only(scene, target).center for target in question.targets)
+            subject, reference = (_only(world, target).center for target in question.targets)
             dx, dy = subject[0] - reference[0], subject[1] - reference[1]
-            assert math.hypot(dx, dy) >= 0.06 * scene.size
+            assert math.hypot(dx, dy) >= 0.06 * world.size
             angle = math.degrees(math.atan2(-dy, dx)) % 360
             names = (
                 "right",
@@ -95,17 +95,17 @@ def test_relative_position_is_clear(asked):
 
 
 def test_land_cover_is_the_main_one(asked):
-    for scene, question in asked:
+    for world, question in asked:
         if question.type == "land cover":
-            assert _bare(question) == scene.land_cover
+            assert _bare(question) == world.land_cover
             assert question.targets == question.evidence == ()
 
 
 def test_evidence_is_what_the_targets_name(asked):
-    for scene, question in asked:
-        named = [item for target in question.targets for item in _found(scene, target)]
-        assert [scene.objects[index] for index in question.evidence] == named
-        assert scene.boxes(question) == tuple(item.box for item in named)
+    for world, question in asked:
+        named = [item for target in question.targets for item in _found(world, target)]
+        assert [world.objects[index] for index in question.evidence] == named
+        assert world.boxes(question) == tuple(item.box for item in named)
 
 
 def test_texts_name_their_targets_and_not_the_answer(asked):
@@ -166,7 +166,7 @@ def test_types_and_answers_are_balanced(asked):
     assert any("color " in question.text for _, question in asked)
 
 
-def _scene(*objects: WorldObject) -> World:
+def _world(*objects: WorldObject) -> World:
     image = np.zeros((1000, 1000, 3), np.uint8)
     return World(image, objects, "forest", np.full((288, 288), 2, np.uint8), 0, 1000)
 
@@ -175,16 +175,16 @@ def _item(kind, color, x, y) -> WorldObject:
     return WorldObject(kind, color, (x - 5, y - 5, x + 5, y + 5), 1000)
 
 
-def test_an_empty_scene_is_asked_only_what_it_can_answer():
-    types = {question.type for question in questions(_scene(), 0)}
+def test_an_empty_world_is_asked_only_what_it_can_answer():
+    types = {question.type for question in questions(_world(), 0)}
     assert types <= {"presence", "count", "land cover"}
-    assert all(_bare(question) in ("no", "zero", "forest") for question in questions(_scene(), 0))
+    assert all(_bare(question) in ("no", "zero", "forest") for question in questions(_world(), 0))
 
 
 def test_twins_are_never_told_apart():
-    scene = _scene(_item("car", "red", 100, 100), _item("car", "red", 900, 500), _item("island", None, 500, 900))
+    world = _world(_item("car", "red", 100, 100), _item("car", "red", 900, 500), _item("island", None, 500, 900))
     for seed in range(20):
-        for question in questions(scene, seed):
+        for question in questions(world, seed):
             if question.type in ("color", "absolute position", "relative position"):
                 assert all(target[0] != "car" for target in question.targets)
 
@@ -198,7 +198,7 @@ def test_objects_on_a_dividing_line_have_no_place():
 
 @pytest.mark.parametrize(
     ("subject", "direction"),
-    (
+    [
         ((900, 500), "right"),
         ((500, 100), "above"),
         ((500, 900), "below"),
@@ -206,7 +206,7 @@ def test_objects_on_a_dividing_line_have_no_place():
         ((900, 900), "below right"),
         ((520, 520), None),
         ((884, 659), None),
-    ),
+    ],
 )
 def test_directions_are_seen_from_the_reference(subject, direction):
     assert direction_of(subject, (500, 500), 1000) == direction

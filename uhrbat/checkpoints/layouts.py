@@ -45,10 +45,10 @@ _TEXT = (
     "bos_token_id", "eos_token_id", "pad_token_id",
 )  # fmt: skip
 # OpenAI's CLIP ViT-L/14-336 as its config.json has it, so that a checkpoint with the tower inside needs no download.
-_CLIP_L = dict(
-    hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, image_size=336,
-    patch_size=14, hidden_act="quick_gelu", projection_dim=768,
-)  # fmt: skip
+_CLIP_L = {
+    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 336,
+    "patch_size": 14, "hidden_act": "quick_gelu", "projection_dim": 768,
+}  # fmt: skip
 KNOWN_TOWERS = {"openai/clip-vit-large-patch14-336": _CLIP_L}
 # Documented as optional: LLaVA leftovers and a projection that the release's checkpoints may hold and never use.
 _UNNEEDED = ("model.image_newline", "model.text_to_vision_proj.", "position_ids", "rotary_emb.inv_freq")

@@ -1,6 +1,6 @@
 """From a name to a model: nano (shipped), a folder, or a Hub id; and back to a folder or the Hub.
 
-Tensor names are those of the released checkpoint (method.md, "State-dict names"), so that one reader serves all.
+Tensor names are those of the released checkpoint (docs/method.md, at its end), so that one reader serves all.
 """
 
 from __future__ import annotations

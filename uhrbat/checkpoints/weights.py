@@ -60,7 +60,7 @@ class TensorFiles:
         try:
             if path.suffix == ".safetensors":
                 with safe_open(path, framework="pt") as file:
-                    yield from [(name, tuple(file.get_slice(name).get_shape())) for name in file.keys()]
+                    yield from [(name, tuple(file.get_slice(name).get_shape())) for name in file.keys()]  # noqa: SIM118 (not a dictionary)
             else:
                 self._pickled[path] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
                 yield from [(name, tuple(value.shape)) for name, value in self._pickled[path].items()]

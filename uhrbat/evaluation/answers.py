@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from uhrbat.engine import UHRBAT
-from uhrbat.network.decoder import KeysValues, Pointing, generate_many
+from uhrbat.network.decoder import DecoderInput
+from uhrbat.network.pointing import Pointing
 from uhrbat.question import SelectedTokens
 
 # Image tokens whose keys and values are held at once, and those of the prompts that are decoded at once.
@@ -32,13 +33,15 @@ def blind_answers(model: UHRBAT, asked: Sequence[str]) -> list[str]:
     config = model.network.language.config
     width = config.hidden_size // config.num_attention_heads
     empty = torch.zeros(1, config.num_key_value_heads, 0, width, device=model.device, dtype=model.dtype)
+    image = [(empty, empty)] * config.num_hidden_layers
     pointing = Pointing(model.codec, torch.zeros(0, 2, device=model.device), model.network.config.inhibition)
-    images = [[(empty, empty)] * config.num_hidden_layers] * len(asked)
-    return _decode(model, asked, images, [pointing] * len(asked))
+    inputs = [DecoderInput(model.codec.prompt(text), image, pointing=pointing) for text in asked]
+    return _decode(model, asked, inputs)
 
 
 def _parts(selections: Sequence[SelectedTokens]) -> Iterator[list[SelectedTokens]]:
-    part, held = [], 0
+    part: list[SelectedTokens] = []
+    held = 0
     for selection in selections:
         if part and held + selection.tokens > HELD_TOKENS:
             yield part
@@ -59,9 +62,11 @@ def _answer_part(selections: list[SelectedTokens]) -> list[str]:
     answers = [""] * len(selections)
     order = sorted(range(len(selections)), key=lambda index: len(rows[index]))
     for part in _batches(order, [len(part) for part in rows]):
-        images = [[(key[:, :, rows[i]], value[:, :, rows[i]]) for key, value in pairs] for i in part]
-        pointings = [selections[i].pointing() for i in part]
-        for index, text in zip(part, _decode(model, [selections[i].question.text for i in part], images, pointings)):
+        inputs = [
+            selections[i].decoder_input([(key[:, :, rows[i]], value[:, :, rows[i]]) for key, value in pairs])
+            for i in part
+        ]
+        for index, text in zip(part, _decode(model, [selections[i].question.text for i in part], inputs)):
             answers[index] = text
     return answers
 
@@ -79,7 +84,7 @@ def _batches(order: list[int], lengths: list[int]) -> Iterator[list[int]]:
 def _different(tokens: Tensor) -> tuple[Tensor, Tensor]:
     """The different rows of float[n, d], and where among them each row is, int64[n].
 
-    Rows are told apart by a 64-bit sum of their bits under fixed odd factors.
+    Rows are distinguished by a 64-bit sum of their bits under fixed odd factors.
     """
     bits = tokens.view(torch.int16 if tokens.element_size() == 2 else torch.int32).long()
     generator = torch.Generator().manual_seed(0)
@@ -91,9 +96,6 @@ def _different(tokens: Tensor) -> tuple[Tensor, Tensor]:
     return tokens[first], place
 
 
-def _decode(model: UHRBAT, asked: Sequence[str], images: list[KeysValues], pointings: Sequence[Pointing]) -> list[str]:
-    codec = model.codec
-    prompts = [codec.prompt(text) for text in asked]
-    afters = [prompt.after for prompt in prompts]
-    ids = generate_many(model.network, prompts[0].before, images, afters, codec.stop, pointings=pointings)
-    return [codec.parse(tokens, text)[0] for tokens, text in zip(ids, asked)]
+def _decode(model: UHRBAT, asked: Sequence[str], inputs: Sequence[DecoderInput]) -> list[str]:
+    decoded = model.decoder().decode(inputs)
+    return [model.codec.parse(one.ids, text)[0] for one, text in zip(decoded, asked)]

@@ -1,8 +1,8 @@
-"""Generated scenes, encoded, and kept in a folder: a second run over the same vision tower does not encode again.
+"""Generated worlds, encoded, and kept in a folder: a second run over the same vision tower does not encode again.
 
-What is kept is the tower's features as float16, which every run works with, whether it keeps them or not; embeddings and
-similarity vectors are made from them anew, so that only another tower makes what is kept useless. A scene of 4,032 px
-takes 50 MB at nano's width of 192.
+What is kept is the tower's features as float16, which every run works with, whether it keeps them or not; embeddings
+and similarity vectors are computed from them each time, so that only another tower makes what is
+kept useless. A world of 4,032 px takes 50 MB at nano's width of 192.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from torch import Tensor
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
-from uhrbat.geometry import TILE, TILE_GRID, Square
 from uhrbat.imagery import canvas_of, scale_images, tiles
 from uhrbat.worlds import World, WorldObject, generate
 
@@ -49,21 +48,21 @@ def tower_fingerprint(model: UHRBAT) -> str:
 
 @dataclass
 class WorldEncoder:
-    """Generates and encodes scenes for a model; `folder`: where features are kept, None for nowhere."""
+    """Generates and encodes worlds for an engine; `folder`: where features are kept, None for nowhere."""
 
-    model: UHRBAT
+    engine: UHRBAT
     folder: Path | None = None
     tower: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.model.network.config.image_attention != "self":
+        if self.engine.network.config.image_attention != "self":
             raise InputError("generated scenes are for nano-like models (image_attention 'self'); use ask for others")
-        self.tower = tower_fingerprint(self.model)
+        self.tower = tower_fingerprint(self.engine)
 
     def scene(self, seed: int, without: tuple[int, ...] = ()) -> tuple[World, EncodedImage]:
         """The scene of a seed and its encoding. Where its features were kept, the picture is empty (0 x 0)."""
         gc.collect()  # a scene and its views hold one another: a few large objects, of which no collector would think
-        path = self._path(seed) if self.folder and not without else None
+        path = self._path(self.folder, seed) if self.folder and not without else None
         if path and path.exists():
             kept = _read(path)
             if kept:
@@ -76,7 +75,7 @@ class WorldEncoder:
 
     def features(self, picture: np.ndarray) -> dict[int, Tensor]:
         """float16[N, width] by scale of a picture uint8[height, width, 3]."""
-        encoded = self.model.encode_canvas(canvas_of(picture), generated=True, keep_features=True)
+        encoded = self.engine.encode_canvas(canvas_of(picture), generated=True, keep_features=True)
         return {size: values.half() for size, values in encoded.features.items()}
 
     @torch.inference_mode()
@@ -87,29 +86,30 @@ class WorldEncoder:
 
         encoded: the encoding before the change; before: {size: uint8[size, size, 3]}, `scale_images` of that picture.
         """
-        network, config = self.model.network, self.model.network.config
+        network, config = self.engine.network, self.engine.network.config
         found = {}
         for size, after in scale_images(canvas_of(picture), encoded.square.sizes):
-            side = size // TILE
-            differs = (before[size] != after).any(-1).reshape(side, TILE, side, TILE).any((1, 3)).ravel()
+            scale = config.scale(size)
+            side = scale.tiles
+            differs = (before[size] != after).any(-1).reshape(side, scale.tile, side, scale.tile).any((1, 3)).ravel()
             found[size] = encoded.features[size].half().clone()
             places = np.flatnonzero(differs)
-            for part in np.array_split(places, max(1, len(places) // self.model.tile_batches.at_once)):
+            for part in np.array_split(places, max(1, len(places) // self.engine.tile_batches.at_once)):
                 if len(part):
-                    pixels = torch.from_numpy(tiles(after, config.image_mean, config.image_std, part))
-                    fresh = network.features(pixels.to(self.model.device, self.model.dtype)).half()
-                    found[size].view(side * side, TILE_GRID**2, -1)[torch.from_numpy(part)] = fresh
+                    pixels = torch.from_numpy(tiles(after, config.image_mean, config.image_std, part, scale.tile))
+                    fresh = network.features(pixels.to(self.engine.device, self.engine.dtype)).half()
+                    found[size].view(side * side, scale.tile_grid**2, -1)[torch.from_numpy(part)] = fresh
         return found
 
     @torch.inference_mode()
     def encoding(self, size: tuple[int, int], features: dict[int, Tensor], generated: bool = True) -> EncodedImage:
         """The encoded scene of a picture of (width, height) pixels, all valid, from its features."""
-        network, device = self.model.network, self.model.device
-        values = {scale: kept.to(device, self.model.dtype) for scale, kept in features.items()}
-        square = Square(*size, self.model.scales)
+        network, device = self.engine.network, self.engine.device
+        values = {scale: kept.to(device, self.engine.dtype) for scale, kept in features.items()}
+        square = network.config.square(*size)
         seen = network.similarity is not None
         return ManyQuestions(
-            engine=self.model,
+            engine=self.engine,
             info=None,
             square=square,
             embeddings={scale: network.project(kept) for scale, kept in values.items()},
@@ -121,8 +121,8 @@ class WorldEncoder:
             features=values,
         )
 
-    def _path(self, seed: int) -> Path:
-        return self.folder / self.tower / f"{seed}.safetensors"
+    def _path(self, folder: Path, seed: int) -> Path:
+        return folder / self.tower / f"{seed}.safetensors"
 
 
 @dataclass
@@ -152,10 +152,12 @@ def _read(path: Path) -> tuple[World, dict[int, Tensor]] | None:
     try:
         with safe_open(path, "pt") as file:
             told = json.loads(file.metadata()["scene"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
     except (OSError, SafetensorError):
         return None
-    objects = tuple(WorldObject(**item | {"box": tuple(item["box"])}) for item in told["objects"])
+    objects = tuple(
+        WorldObject(item["kind"], item["color"], tuple(item["box"]), told["size"]) for item in told["objects"]
+    )
     land_map = tensors.pop("land_map").numpy()
     picture = np.zeros((0, 0, 3), np.uint8)
     scene = World(picture, objects, told["land_cover"], land_map, told["seed"], told["size"])

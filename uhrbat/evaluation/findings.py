@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, get_type_hints
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from uhrbat.errors import InputError
 
@@ -61,8 +63,8 @@ class Method:
 class Point:
     """One share of one group of questions. measure: "accuracy" (exact match) or "evidence" (all of it preserved).
 
-    budget: total tokens over the four scales. group: "all", "type: count", ... or, by the longer side at 4,032 px of the
-    smallest object that the answer needs, "size: <= 4", "size: 5-8", "size: 9-16", "size: 17-32", "size: > 32" and,
+    budget: total tokens over the four scales. group: "all", "type: count", ... or, by the longer side at 4,032 px of
+    the smallest object that the answer needs, "size: <= 4", "size: 5-8", "size: 9-16", "size: 17-32", "size: > 32" and,
     of the first two together, "size: <= 8". questions: how many of how many scenes.
     """
 
@@ -104,7 +106,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Recall:
-    """Share of objects of a size group with a token among the `tokens` best of scale 672 by `attention`, and by chance."""
+    """Share of objects of a size group with one of the `tokens` best of scale 672 by attention, and by chance."""
 
     group: str
     tokens: int
@@ -233,6 +235,9 @@ class LossFile:
     note: str
 
 
+File = TypeVar("File", FrontierFile, LossFile)
+
+
 def write(path: Path, found: FrontierFile | LossFile) -> None:
     """Write a file of this layout, with a line break at its end."""
     path.write_text(json.dumps(asdict(found), indent=1) + "\n")
@@ -248,21 +253,12 @@ def read_loss(path: Path) -> LossFile:
     return _read(path, LossFile)
 
 
-def _read(path: Path, kind: type):
+def _read(path: Path, kind: type[File]) -> File:
     try:
-        return _build(kind, json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is not a {kind.__name__} ({error}): write it anew with evaluate") from None
-
-
-def _build(kind: type, values: dict):
-    """A dataclass of this module from plain values, those inside it too."""
-    hints = get_type_hints(kind)
-    return kind(**{field.name: _convert(hints[field.name], values[field.name]) for field in fields(kind)})
-
-
-def _convert(hint, value):
-    inner = [part for part in (hint, *get_args(hint)) if hasattr(part, "__dataclass_fields__")]
-    if not inner or value is None:
-        return value
-    return [_build(inner[0], item) for item in value] if isinstance(value, list) else _build(inner[0], value)
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        raise InputError(f"{path} is not a {kind.__name__} ({place}: {first['msg']}): run evaluate again") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): run evaluate again") from None

@@ -1,4 +1,4 @@
-"""Finished scenes in a folder: one JSON line each, so that a run that was cut off goes on, and several share the work."""
+"""Finished worlds in a folder, a JSON line each: a run that was cut off goes on, and several share the work."""
 
 from __future__ import annotations
 

@@ -32,15 +32,14 @@ def share(values: Sequence[float], scenes: Sequence[int]) -> Share | None:
     """
     if not len(values):
         return None
-    values = np.asarray(values, float)
+    known = np.asarray(values, float)
     names, place = np.unique(np.asarray(scenes), return_inverse=True)
-    sums, counts = np.bincount(place, values), np.bincount(place)
+    sums, counts = np.bincount(place, known), np.bincount(place)
     rng = np.random.default_rng(0)
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
     means = (drawn @ sums) / (drawn @ counts)
-    low, high = np.percentile(means, (2.5, 97.5))
-    rounded = (round(float(number), 4) for number in (values.mean(), low, high))
-    return Share(*rounded, len(values), len(names))
+    value, low, high = (round(float(number), 4) for number in (known.mean(), *np.percentile(means, (2.5, 97.5))))
+    return Share(value, low, high, len(known), len(names))
 
 
 def groups_of(kind: str, size: float) -> list[str]:

@@ -1,16 +1,16 @@
 """Accuracy on held-out generated scenes, by question type and budget, beside what needs no image.
 
-    python -m uhrbat evaluate scenes --scenes 200 --budgets 256,1024,3000,8000 --json
+    python -m uhrbat evaluate worlds --scenes 200 --budgets 256,1024,3000,8000 --json
 
 Finished scenes are kept in a file (`--resume`), so that a run that was cut off goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +21,12 @@ from tqdm import tqdm
 from uhrbat.answers import same_answer
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
-from uhrbat.errors import InputError
 from uhrbat.evaluation.answers import answer_many, blind_answers
 from uhrbat.evaluation.encoded import WorldEncoder
 from uhrbat.evaluation.shares import SIZES, majority
 from uhrbat.selection.evidence import evidence_preserved
 from uhrbat.settings import Settings
-from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, World, WorldQuestion, questions
+from uhrbat.worlds import EVALUATION_SEEDS, World, WorldQuestion, questions
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def answer_scene(
     return out
 
 
-def share(values) -> float | None:
+def share(values: Iterable[float]) -> float | None:
     values = list(values)
     return round(float(np.mean(values)), 4) if values else None
 
@@ -154,50 +153,6 @@ def run_scenes(
         "first_seed": first,
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
     }
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="nano", help="nano or a checkpoint folder")
-    parser.add_argument("--scenes", type=int, default=200)
-    parser.add_argument("--questions", type=int, default=20, help="questions a scene")
-    parser.add_argument("--budgets", default="256,1024,3000,8000", help="total tokens, separated by commas")
-    parser.add_argument("--importance", choices=("similarity", "attention", "fused"))
-    parser.add_argument("--regions", choices=("kmeans", "grid", "none"))
-    parser.add_argument("--order", choices=("max", "mean"))
-    parser.add_argument("--development", action="store_true", help="the development seeds, for choices")
-    parser.add_argument("--skip", type=int, default=0, help="skip this many seeds (to share the work out)")
-    parser.add_argument("--resume", type=Path, help="keep finished scenes in this file and go on from it")
-    parser.add_argument("--cache", type=Path, help="keep encoded scenes in this folder, 50 MB each, and read them")
-    parser.add_argument("--threads", type=int, help="CPU threads")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-
-
-def run(args: argparse.Namespace) -> int:
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    try:
-        budgets = [int(value) for value in args.budgets.split(",")]
-    except ValueError:
-        raise InputError(f"--budgets is '{args.budgets}'; give whole numbers separated by commas") from None
-    if args.scenes < 1 or args.questions < 1 or args.skip < 0:
-        raise InputError("--scenes and --questions are whole numbers from 1, --skip from 0")
-    model = UHRBAT.from_pretrained(args.model)
-    chosen = {name: getattr(args, name) for name in ("importance", "regions", "order") if getattr(args, name)}
-    settings = Settings(**(vars(model.settings) | chosen))
-    seeds = DEVELOPMENT_SEEDS if args.development else EVALUATION_SEEDS
-    report = run_scenes(
-        model,
-        args.scenes,
-        budgets,
-        args.questions,
-        settings,
-        seeds.start + args.skip,
-        args.resume,
-        not args.json,
-        args.cache,
-    )
-    print(json.dumps(report, indent=1) if args.json else table(report))
-    return 0
 
 
 def table(report: dict) -> str:

@@ -165,22 +165,22 @@ def _any(valid: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.stack([valid[max(0, a) : max(0, b)].any(axis=0) for a, b in zip(starts, stops, strict=True)])
 
 
-def tiles(scale_array: np.ndarray, mean, std, indices) -> np.ndarray:
-    """float32[n, 3, 336, 336]: tiles of a `scale_image` by row-major `indices`, as (x / 255 - mean) / std.
+def tiles(scale_array: np.ndarray, mean, std, indices, side: int = TILE) -> np.ndarray:
+    """float32[n, 3, side, side]: tiles of a `scale_image` by row-major `indices`, as (x / 255 - mean) / std.
 
     A remainder right and below that fills no tile is left out. Raises InputError for a tile that is not
     there.
     """
-    per_side = len(scale_array) // TILE
+    per_side = len(scale_array) // side
     mean, std = (np.asarray(value, np.float32) for value in (mean, std))
     indices = np.atleast_1d(np.asarray(indices, dtype=np.int64))
-    if indices.size and not (0 <= indices.min() and indices.max() < per_side**2):
+    if indices.size and not (indices.min() >= 0 and indices.max() < per_side**2):
         raise InputError(
             f"A scale of {len(scale_array)} pixels has tiles 0 to {per_side**2 - 1}, not {indices.tolist()}."
         )
-    batch = np.empty((len(indices), 3, TILE, TILE), np.float32)
+    batch = np.empty((len(indices), 3, side, side), np.float32)
     for place, index in enumerate(indices):
         row, col = divmod(int(index), per_side)
-        tile = scale_array[row * TILE : (row + 1) * TILE, col * TILE : (col + 1) * TILE]
+        tile = scale_array[row * side : (row + 1) * side, col * side : (col + 1) * side]
         batch[place] = ((tile.astype(np.float32) / 255 - mean) / std).transpose(2, 0, 1)
     return batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from uhrbat.geometry import SCALES
+from uhrbat.geometry import PATCH, SCALES, TILE, Scale, Square
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -12,12 +12,12 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 @dataclass(frozen=True)
 class Profile:
-    """How a checkpoint was trained to use positions (method.md, "Where the release differs").
+    """How a checkpoint was trained to use positions (docs/method.md, "Where the release differs").
 
-    residual: "scene" lays a scale's map over the scene, "tile" squeezes it into every tile (as released).
+    residual: "square" stretches a scale's map over the square, "tile" squeezes it into every tile (as released).
     attention_residual, selection_residual, region_residual: how often it is added before the attention pass, on
         selected tokens, and on the tokens that are partitioned.
-    coordinates: positions of the k-means features, over the "scene" or inside the "tile".
+    coordinates: positions of the k-means features, over the "square" or inside the "tile".
     released: trained with the released code, in which the padding's tokens take part like any other.
     """
 
@@ -31,10 +31,10 @@ class Profile:
 
 
 PROFILES = {
-    "scene": Profile("scene", "scene", 1, 1, "scene"),
+    "scene": Profile("scene", "square", 1, 1, "square"),
     "reference": Profile("reference", "tile", 1, 2, "tile", region_residual=2, released=True),
     "reference-no-residual": Profile("reference-no-residual", "tile", 1, 0, "tile", released=True),
-    "training-free": Profile("training-free", "scene", 0, 0, "scene"),
+    "training-free": Profile("training-free", "square", 0, 0, "square"),
 }
 
 
@@ -51,11 +51,11 @@ class NetworkConfig:
     attention_scale: the scale on which the attention importance is computed.
     dense: what is compared with text, the tower's "output" (nano) or the "value" path of its last layer, for
         pretrained CLIP with select_layer -2. contrast: texts that stand for nothing in particular (DenseSimilarity).
-    inhibition: image tokens this near (share of the scene's side) to a point that was already listed are not seen by
+    inhibition: image tokens this near (share of the square's side) to a point that was already listed are not seen by
         the first half of the attention heads (inhibition of return): there, what is left to list stands out (nano).
     prior: whether text attends to an image token by how much it looks like what the question names, too: a learned number
-        a head times its similarity (`likeness`) is added to the attention's scores (nano).
-    similarity_floor: probabilities below it count as it: what matches nothing is alike, so that a region without a
+        a head times its similarity logits is added to the attention's scores (nano).
+    similarity_floor: probabilities below it count as it: what matches nothing is equal, so that a region without a
         match is merged into one token, and no budget is spent on the order of noise.
     """
 
@@ -72,7 +72,7 @@ class NetworkConfig:
     tower: str = "clip"
     token_mlp: bool = True
     residual_sizes: tuple[int, ...] | None = None
-    attention_scale: int = 672
+    attention_scale: int = SCALES[0]
     dense: str = "output"
     contrast: int = 0
     inhibition: float = 0.0
@@ -85,6 +85,29 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         self.scales = tuple(self.scales)
         self.residual_sizes = self.scales if self.residual_sizes is None else tuple(self.residual_sizes)
+
+    @property
+    def tile(self) -> int:
+        """Side in pixels of the window that the vision tower takes at once."""
+        return self.vision.get("image_size", TILE)
+
+    @property
+    def patch(self) -> int:
+        """Side of a token in pixels of its scale."""
+        return self.vision.get("patch_size", PATCH)
+
+    @property
+    def tile_grid(self) -> int:
+        """Tokens a side of a tile."""
+        return self.tile // self.patch
+
+    def scale(self, size: int) -> Scale:
+        """The scale of this size in the model's tiles. InputError where they do not fit it."""
+        return Scale(size, self.tile, self.tile_grid)
+
+    def square(self, width: int, height: int) -> Square:
+        """The square of an image of so many pixels, in the model's scales and tiles."""
+        return Square(width, height, self.scales, self.tile, self.tile_grid)
 
     def to_dict(self) -> dict:
         return asdict(self)

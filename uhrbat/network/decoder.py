@@ -1,9 +1,9 @@
-"""Greedy decoding for many prompts at once, over image tokens whose keys and values are computed only once."""
+"""From prompts to answers: one greedy decoder for one prompt or many, and the prefill that it shares with scoring."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -12,55 +12,67 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from uhrbat.network.attention import biased, inhibited
-from uhrbat.network.model import Network, likeliest
-from uhrbat.network.text import TextCodec
-
-KeysValues = list[tuple[Tensor, Tensor]]
+from uhrbat.network.model import KeysValues, Network
+from uhrbat.network.pointing import Pointing, most_likely
+from uhrbat.network.text import Prompt
 
 
 @dataclass(frozen=True)
-class Pointing:
-    """How a model that points before it answers lists places (nano): what it sees of the image, and what it may say next.
+class DecoderInput:
+    """One prompt and the image tokens that it is about.
 
-    places: float[n, 2], where each image token lies, x and y in 0..1 of the scene's square, infinite for regions; reach:
-    `NetworkConfig.inhibition`; likeness: float[n], how much each image token looks like what the question names
-    (`view.likeness`), for a model with a prior.
+    image: float[n, hidden], already through the token MLP where it applies; for image attention "self" also their
+    `Network.image_cache` at the position after `prompt.before`, which several prompts may share.
+    similarity: float[n], similarity logits of the image tokens, for a model with a prior (`NetworkConfig.prior`);
+    without them the prior adds nothing. pointing: of a model that points before it answers.
     """
 
-    codec: TextCodec
-    places: Tensor
-    reach: float
-    likeness: Tensor | None = None
+    prompt: Prompt
+    image: Tensor | KeysValues
+    similarity: Tensor | None = None
+    pointing: Pointing | None = None
 
     @property
-    def alike(self) -> tuple[int, ...]:
-        """The ids that begin a point, which are weighed together (`likeliest`)."""
-        return self.codec.alike
+    def image_tokens(self) -> int:
+        """n, the number of image tokens."""
+        return len(self.image) if isinstance(self.image, Tensor) else self.image[0][0].shape[2]
 
-    def near(self, ids: list[int]) -> Tensor | None:
-        """bool[n]: the image tokens within reach of the points that ids list; None where there is none."""
-        points = [point for _, point in self.codec.points(ids)]
-        if not points or not self.reach:
-            return None
-        apart = (self.places[:, None] - torch.tensor(points, device=self.places.device)).abs().amax(-1)
-        return (apart < self.reach).any(1)
 
-    def repeated(self, ids: list[int]) -> list[int]:
-        """Where ids end in a point beside one that they list before: the ids of its row and the rows beside it."""
-        *earlier, (index, (x, y)) = self.codec.points(ids) or [(-1, (0.0, 0.0))]
-        beside = 1.5 / max(1, self.codec.point_bins)
-        if index != len(ids) - 1 or not any(abs(x - a) < beside and abs(y - b) < beside for _, (a, b) in earlier):
-            return []
-        row = self.codec.bin(y)
-        return list(self.codec.y_ids[max(0, row - 1) : row + 2])
+@dataclass
+class Prefilled:
+    """Prompts that were read, one a row, texts padded on the left.
+
+    last_input, output: float[rows, T, hidden], the last layer's input and the output after the final norm of the
+    texts after the image, T being the longest of them. position: int64[rows, 1], of the next token. seen:
+    bool[rows, keys], which keys of the cache a row sees. image_start: the key of each row's first image token.
+    bias: float[rows, heads, 1, keys] of the prior, or None.
+    """
+
+    last_input: Tensor
+    output: Tensor
+    cache: DynamicCache
+    position: Tensor
+    seen: Tensor
+    image_start: list[int]
+    bias: Tensor | None
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A generated answer: its ids without the stop id, and whether the limit of new tokens cut it."""
+
+    ids: list[int]
+    truncated: bool
 
 
 class GrowingLayer(DynamicLayer):
-    """A cache layer with room to grow, so that a new token does not copy all earlier ones. For inference only."""
+    """A cache layer with spare room, so that a new token does not copy all earlier ones. For inference only."""
 
     room = 96
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             self.used = 0
@@ -81,103 +93,234 @@ class GrowingLayer(DynamicLayer):
 
 
 def growing_cache(layers: int) -> DynamicCache:
+    """An empty cache of so many `GrowingLayer`."""
     cache = DynamicCache()
     cache.layers = [GrowingLayer() for _ in range(layers)]
     return cache
 
 
-@torch.inference_mode()
-def generate_many(
-    model: Network,
-    before: Sequence[int],
-    images: list[KeysValues],
-    afters: list[list[int]],
-    stop: Sequence[int],
-    max_new_tokens: int = 64,
-    pointings: Sequence[Pointing] = (),
-) -> list[list[int]]:
-    """Greedy answers of several prompts over their own image tokens ("self" image attention only).
+def prefill(
+    network: Network,
+    inputs: Sequence[DecoderInput],
+    cache: DynamicCache | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Prefilled:
+    """Read one or more prompts. Differentiable with the default cache.
 
-    images: per prompt, `Network.image_cache` of its tokens; afters: token ids behind the image; pointings: per prompt,
-    or none. The result equals prompt-by-prompt `Network.generate`. Returns new ids without the stop id.
+    For image attention "self" all share the text before the image. cache: an empty one to fill. progress: called with
+    0..1 between parts of an image; it may raise to cancel. InputError where a prompt is longer than the model reads.
     """
-    device, count = model.device, len(afters)
-    layers, heads = len(images[0]), model.language.config.num_attention_heads
-    cache = growing_cache(layers)
-    start = torch.tensor([list(before)] * count, device=device)
-    embed = model.language.model.embed_tokens
-    model._run(embed(start), torch.arange(len(before), device=device)[None], cache)
+    cache = DynamicCache(config=network.language.config) if cache is None else cache
+    device, count = network.device, len(inputs)
+    alone = network.config.image_attention == "self"
+    if alone:
+        before = len(inputs[0].prompt.before)
+        past_seen = _cache_images(network, inputs, cache, progress)
+        texts = [network.embed(one.prompt.after) for one in inputs]
+    else:
+        past_seen = torch.ones(count, 0, dtype=torch.bool, device=device)
+        texts = [_embedded(network, one) for one in inputs]
+    past, lengths = past_seen.shape[1], [len(text) for text in texts]
+    longest = max(lengths)
+    if not alone:
+        network.check_length(longest)
+    text = torch.stack([F.pad(text, (0, 0, longest - len(text), 0)) for text in texts])
+    real = torch.arange(longest, device=device) >= longest - torch.tensor(lengths, device=device)[:, None]
+    position = (before + 1 if alone else 0) + (real.cumsum(1) - 1).clamp(min=0)
+    starts = [before if alone else longest - n + len(one.prompt.before) for n, one in zip(lengths, inputs)]
+    bias = _prior_bias(network, inputs, starts, past + longest)
+    mask = None
+    if count > 1 or bias is not None:
+        triangle = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
+        # A row of padding sees itself, so that its softmax is defined.
+        own = (triangle & real[:, None]) | torch.eye(longest, dtype=torch.bool, device=device)
+        mask = torch.cat([past_seen[:, None].expand(-1, longest, -1), own], -1)[:, None]
+        if bias is not None:
+            mask = biased(mask.expand(-1, bias.shape[1], -1, -1), bias, 0)
+    last_input, output = network.run(text, position, cache, mask)
+    if progress:
+        progress(1.0)
+    after = max(len(one.prompt.after) for one in inputs)
+    seen = torch.cat([past_seen, real], 1)
+    return Prefilled(last_input[:, -after:], output[:, -after:], cache, position[:, -1:] + 1, seen, starts, bias)
+
+
+def _embedded(network: Network, one: DecoderInput) -> Tensor:
+    """float[T, hidden]: a whole prompt with its image tokens in place."""
+    if not isinstance(one.image, Tensor):
+        raise ValueError("keys and values of image tokens serve only image attention 'self'")
+    image = one.image.to(network.dtype)
+    return torch.cat([network.embed(one.prompt.before), image, network.embed(one.prompt.after)])
+
+
+def _cache_images(
+    network: Network,
+    inputs: Sequence[DecoderInput],
+    cache: DynamicCache,
+    progress: Callable[[float], None] | None,
+) -> Tensor:
+    """Fill the cache with the text before the images, then each row's image tokens, padded on the right.
+
+    Returns which of these keys each row sees, bool[rows, keys].
+    """
+    before, count = inputs[0].prompt.before, len(inputs)
+    if any(one.prompt.before != before for one in inputs):
+        raise ValueError("prompts that are decoded together must share the text before the image")
+    if before:
+        where = torch.arange(len(before), device=network.device)[None]
+        network.run(network.embed(before).expand(count, -1, -1), where, cache)
+    images = [
+        network.image_cache(one.image.to(network.dtype), len(before), progress)
+        if isinstance(one.image, Tensor)
+        else one.image
+        for one in inputs
+    ]
     sizes = [pairs[0][0].shape[2] for pairs in images]
-    most = max(sizes)
-    for layer in range(layers):
-        pair = []
-        for which in (0, 1):
-            one = images[0][layer][which]
-            stacked = one.new_zeros(count, one.shape[1], most, one.shape[3])
-            for index, pairs in enumerate(images):
-                stacked[index, :, : sizes[index]] = pairs[layer][which][0]
-            pair.append(stacked)
-        cache.update(pair[0], pair[1], layer)
-    past = len(before) + most
-    seen = torch.ones(count, past, dtype=torch.bool, device=device)
-    for index, size in enumerate(sizes):
-        seen[index, len(before) + size :] = False
-    longest = max(map(len, afters))
-    ids = torch.zeros(count, longest, dtype=torch.long, device=device)
-    real = torch.zeros(count, longest, dtype=torch.bool, device=device)
-    for index, after in enumerate(afters):
-        ids[index, longest - len(after) :] = torch.tensor(after, device=device)
-        real[index, longest - len(after) :] = True
-    position = len(before) + 1 + (real.cumsum(1) - 1).clamp(min=0)
-    triangle = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
-    own = (triangle[None] & real[:, None, :]) | torch.eye(longest, dtype=torch.bool, device=device)
-    mask = torch.cat([seen[:, None].expand(-1, longest, -1), own], -1)[:, None]
-    bias = _biases(model, pointings, sizes)
-    if bias is not None:
-        mask = biased(mask.expand(-1, heads, -1, -1), bias, len(before))
-    _, hidden = model._run(embed(ids), position, cache, mask)
-    seen = torch.cat([seen, real], 1)
-    position = position[:, -1:]
-    answers: list[list[int]] = [[] for _ in range(count)]
-    open_ = set(range(count))
-    near = torch.zeros(count, most, dtype=torch.bool, device=device)
-    decisions: dict[int, Tensor] = {}
-    while True:
-        logits = model.language.lm_head(hidden[:, -1]).float()
-        best = likeliest(logits, pointings[0].alike if pointings else ())
-        for index in sorted(open_):
-            answer, id_ = answers[index], int(best[index])
-            ends = id_ in stop or len(answer) == max_new_tokens
-            rows = pointings[index].repeated([*answer, id_]) if pointings and not ends else []
-            if rows:
-                answer.pop()
-                seen[index, -1] = False
-                position[index] -= 1
-                decisions[index][:, rows] = -torch.inf
-                best[index] = id_ = int(likeliest(decisions[index], pointings[index].alike))
-                ends = id_ in stop
-            elif pointings and id_ in pointings[index].alike:
-                decisions[index] = logits[index : index + 1].clone()
-            if ends:
-                open_.discard(index)
-                continue
-            answer.append(id_)
-            hide = pointings[index].near(answer) if pointings else None
-            if hide is not None:
-                near[index, : sizes[index]] = hide
-        if not open_:
-            break
-        position = position + 1
-        seen = torch.cat([seen, seen.new_ones(count, 1)], 1)
-        mask = inhibited(seen[:, None], near[:, None], len(before), heads)
-        mask = mask if bias is None else biased(mask, bias, len(before))
-        _, hidden = model._run(embed(best[:, None]), position, cache, mask)
-    return answers
+    longest = max(sizes)
+    for layer, pairs in enumerate(zip(*images)):
+        keys, values = (
+            torch.cat([F.pad(part, (0, 0, 0, longest - part.shape[2])) for part in parts]) for parts in zip(*pairs)
+        )
+        cache.update(keys, values, layer)
+    key = torch.arange(len(before) + longest, device=network.device)
+    return key < len(before) + torch.tensor(sizes, device=network.device)[:, None]
 
 
-def _biases(model: Network, pointings: Sequence[Pointing], sizes: list[int]) -> Tensor | None:
-    """float[prompts, heads, 1, most] of `Network.bias`, zeros behind each; None without a prior."""
-    rows = [model.bias(pointing.likeness) for pointing in pointings]
-    if not rows or rows[0] is None:
+def _prior_bias(network: Network, inputs: Sequence[DecoderInput], starts: list[int], keys: int) -> Tensor | None:
+    """float[rows, heads, 1, keys]: `Network.prior_bias` at each row's image tokens, 0 elsewhere; None without any."""
+    rows = [network.prior_bias(one.similarity) for one in inputs]
+    known = next((row for row in rows if row is not None), None)
+    if known is None:
         return None
-    return torch.stack([F.pad(row, (0, max(sizes) - size)) for row, size in zip(rows, sizes)])[:, :, None]
+    bias = known.new_zeros(len(rows), len(known), 1, keys)
+    for out, row, start in zip(bias, rows, starts):
+        if row is not None:
+            out[:, 0, start : start + row.shape[-1]] = row
+    return bias
+
+
+@dataclass
+class _Row:
+    """The state of one answer. decision: the logits from which the last point's first id was chosen."""
+
+    pointing: Pointing | None
+    ids: list[int] = field(default_factory=list)
+    decision: Tensor | None = None
+    open: bool = True
+    truncated: bool = False
+    retracted: bool = False
+    """Whether the last id but the new one was just taken back: its key is hidden, its position free again."""
+
+    @property
+    def point_starts(self) -> tuple[int, ...]:
+        return self.pointing.codec.point_starts if self.pointing else ()
+
+
+class Decoder:
+    """Greedy decoding with one network and one set of stop rules, for one prompt or many at once.
+
+    stop: ids that end an answer and are not part of it; max_new_tokens: its longest length; ends(ids): may end it
+    after any id, which then stays; not_first: an id that cannot begin it.
+
+    A model that points (`DecoderInput.pointing`) does not list a point beside one already listed: its ids are taken
+    back, and what else may stand there is decided again without the rows beside it.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        stop: Sequence[int],
+        max_new_tokens: int = 64,
+        ends: Callable[[list[int]], bool] | None = None,
+        not_first: int | None = None,
+    ) -> None:
+        self.network, self.stop, self.max_new_tokens = network, frozenset(stop), max_new_tokens
+        self.ends, self.not_first = ends, not_first
+
+    @torch.inference_mode()
+    def decode(
+        self,
+        inputs: Sequence[DecoderInput],
+        on_token: Callable[[int], None] | None = None,
+        on_prefill: Callable[[float], None] | None = None,
+    ) -> list[Decoded]:
+        """The answers to one or more prompts; each is what it would be alone.
+
+        on_token(length of the longest answer) is called after the prefill (0) and after each step that lengthens an
+        answer; on_prefill(0..1) while the prompts are read. Both may raise to cancel.
+        """
+        if not inputs:
+            return []
+        layers = self.network.language.config.num_hidden_layers
+        state = prefill(self.network, inputs, growing_cache(layers), on_prefill)
+        rows = [_Row(one.pointing) for one in inputs]
+        near = torch.zeros_like(state.seen)
+        hidden = state.output
+        if on_token:
+            on_token(0)
+        while True:
+            logits = self.network.language.lm_head(hidden[:, -1]).float()
+            before = max(len(row.ids) for row in rows)
+            for index, row in enumerate(rows):
+                if row.open:
+                    self._extend(row, logits[index : index + 1])
+                    self._hide(row, index, state, near)
+            longest = max(len(row.ids) for row in rows)
+            if on_token and (longest > before or any(row.open for row in rows)):
+                on_token(longest)
+            if not any(row.open for row in rows):
+                return [Decoded(row.ids, row.truncated) for row in rows]
+            hidden = self._step([row.ids[-1] if row.open else 0 for row in rows], state, near)
+
+    def _extend(self, row: _Row, logits: Tensor) -> None:
+        """Add the next id to a row, or close it. logits: float[1, vocabulary]."""
+        row.retracted = False
+        best = self._choose(row, logits)
+        if best is None:
+            return
+        repeated = row.pointing.repeated([*row.ids, best]) if row.pointing else []
+        if repeated and row.decision is not None:
+            row.ids.pop()
+            row.retracted = True
+            row.decision[:, repeated] = -torch.inf
+            best = self._choose(row, row.decision)
+            if best is None:
+                return
+        elif best in row.point_starts:
+            row.decision = logits.clone()
+        row.ids.append(best)
+        if self.ends is not None and self.ends(row.ids):
+            row.open = False
+
+    def _choose(self, row: _Row, logits: Tensor) -> int | None:
+        """The likeliest next id; None, and the row closed, where it stops there or is as long as it may be."""
+        if not row.ids and self.not_first is not None:
+            logits[:, self.not_first] = -torch.inf
+        best = int(most_likely(logits, row.point_starts))
+        if best not in self.stop and len(row.ids) < self.max_new_tokens:
+            return best
+        row.open, row.truncated = False, best not in self.stop
+        return None
+
+    def _hide(self, row: _Row, index: int, state: Prefilled, near: Tensor) -> None:
+        """Hide what was taken back, and mark the image tokens near the points that the row lists by now."""
+        if row.retracted:
+            state.seen[index, -1] = False
+            state.position[index] -= 1
+        close = row.pointing.near(row.ids) if row.pointing and row.open else None
+        if close is not None:
+            start = state.image_start[index]
+            near[index, start : start + len(close)] = close
+
+    def _step(self, ids: list[int], state: Prefilled, near: Tensor) -> Tensor:
+        """Run one new id a row; returns its final hidden states float[rows, 1, hidden]."""
+        network = self.network
+        state.seen = F.pad(state.seen, (0, 1), value=True)
+        mask = None
+        if len(ids) > 1 or state.bias is not None or bool(near.any()) or not bool(state.seen.all()):
+            heads = network.language.config.num_attention_heads
+            mask = inhibited(state.seen[:, None], near[:, None], 0, heads)
+            mask = mask if state.bias is None else biased(mask, state.bias, 0)
+        _, hidden = network.run(network.embed(ids)[:, None], state.position, state.cache, mask)
+        state.position = state.position + 1
+        return hidden

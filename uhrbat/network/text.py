@@ -70,8 +70,8 @@ class TextCodec:
         self.point_bins = point_bins
         self.x_ids = tokenizer.convert_tokens_to_ids([f"<x{i}>" for i in range(point_bins)])
         self.y_ids = tokenizer.convert_tokens_to_ids([f"<y{i}>" for i in range(point_bins)])
-        self.alike = tuple(self.y_ids)
-        """The ids that begin a point: where one may stand, they are weighed together (`model.likeliest`)."""
+        self.point_starts = tuple(self.y_ids)
+        """The ids that begin a point; they are weighed together (`pointing.most_likely`)."""
         self._axis = {id_: ("x", i) for i, id_ in enumerate(self.x_ids)}
         self._axis |= {id_: ("y", i) for i, id_ in enumerate(self.y_ids)}
         names = ("<|im_end|>", "<|im_start|>", "<|endoftext|>")
@@ -87,7 +87,7 @@ class TextCodec:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def prompt(self, question: str, release: bool = False) -> Prompt:
-        """ChatML prompt of the released template, the question's text inert; `release` as `Settings` tells."""
+        """ChatML prompt of the released template, the question's text inert; `release` as in `Settings`."""
         head, tail = AFTER.split("{question}")
         before = self._template_ids(BEFORE)
         after = self._template_ids(head) + self.plain_ids(question) + self._template_ids(tail)
@@ -98,16 +98,16 @@ class TextCodec:
     def conversation(self, turns: Sequence[tuple[str, str]]) -> tuple[Prompt, list[bool]]:
         """A whole conversation, (question, answer) after (question, answer), and which ids after the image are learnt.
 
-        Learnt are each answer and the end marker and line break behind it, as in the released training.
+        Learnt are each answer and the end marker and line break after it, as in the released training.
         """
         ids, learnt = self._template_ids("\n"), [False]
         for index, (question, answer) in enumerate(turns):
             start = "<|im_start|>user\n" if index else ""
             asked = self._template_ids(start) if start else []
             asked += self.plain_ids(question) + self._template_ids("<|im_end|>\n<|im_start|>assistant\n")
-            told = self.plain_ids(answer) + self._template_ids("<|im_end|>\n")
-            ids += asked + told
-            learnt += [False] * len(asked) + [True] * len(told)
+            answered = self.plain_ids(answer) + self._template_ids("<|im_end|>\n")
+            ids += asked + answered
+            learnt += [False] * len(asked) + [True] * len(answered)
         return Prompt(self._template_ids(BEFORE), ids), learnt
 
     def ends(self, ids: list[int]) -> bool:
@@ -124,7 +124,7 @@ class TextCodec:
         return self.plain_ids(question)[: limit - 1] + [self.end]
 
     def answer_ids(self, answer: str, points: list[tuple[float, float]]) -> list[int]:
-        """Training target: location tokens of points (x, y in 0..1 of the scene square), then the answer.
+        """Training target: location tokens of points (x, y in 0..1 of the square), then the answer.
 
         Of a choice such as "(B) blue" the bare words: `parse` finds the letter in the question.
         """
@@ -139,7 +139,7 @@ class TextCodec:
         return min(self.point_bins - 1, max(0, int(value * self.point_bins)))
 
     def points(self, ids: Sequence[int]) -> list[tuple[int, tuple[float, float]]]:
-        """Every point that ids tell, as (index of its last id, (x, y) in 0..1 of the scene square, bin centres)."""
+        """Every point that ids list, as (index of its last id, (x, y) in 0..1 of the square, bin centres)."""
         found, row = [], None
         for index, id_ in enumerate(ids):
             axis, value = self._axis.get(id_, (None, 0))
@@ -150,7 +150,7 @@ class TextCodec:
         return found
 
     def parse(self, ids: list[int], question: str = "") -> tuple[str, list[tuple[float, float]]]:
-        """Generated ids -> (answer text, points as x, y in 0..1 of the scene square, bin centres).
+        """Generated ids -> (answer text, points as x, y in 0..1 of the square, bin centres).
 
         The answer is the first line. Of a model that points it is the words (`answer_ids`): where they are those of
         one of the question's choices, "(B) blue", the answer is that choice.

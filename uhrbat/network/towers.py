@@ -21,21 +21,21 @@ from uhrbat.geometry import PATCH, TILE, TILE_GRID
 TOWERS = {"clip": (CLIPVisionConfig, CLIPVisionModel), "siglip": (SiglipVisionConfig, SiglipVisionModel)}
 
 
-def build_tower(kind: str, fields: dict) -> nn.Module:
-    """A tower of TOWERS for 336-px tiles in patches of 14. ValueError for another size or kind."""
+def build_tower(kind: str, fields: dict, tile: int = TILE, patch: int = PATCH) -> nn.Module:
+    """A tower of TOWERS for tiles of `tile` px in patches of `patch` px. ValueError for another size or kind."""
     if kind not in TOWERS:
         raise ValueError(f"vision tower '{kind}' is not one of {', '.join(TOWERS)}")
     config, network = TOWERS[kind]
     made = config(**fields)
-    if (made.image_size, made.patch_size) != (TILE, PATCH):
+    if (made.image_size, made.patch_size) != (tile, patch) or tile % patch:
         raise ValueError(
-            f"the vision tower sees {made.image_size} px in patches of {made.patch_size}; tiles need {TILE} and {PATCH}"
+            f"the vision tower sees {made.image_size} px in patches of {made.patch_size}; tiles need {tile} and {patch}"
         )
     return network(made)
 
 
 def patch_features(tower: nn.Module, pixels: Tensor, select_layer: int, positions: Tensor | None = None) -> Tensor:
-    """Normalised tiles float[n, 3, 336, 336] -> patch features float[n, 576, width].
+    """Normalised tiles float[n, 3, tile, tile] -> patch features float[n, tile_grid², width].
 
     The hidden state `select_layer` (-1: after the last layer, -2: before it), no final norm, class token dropped.
     positions: int[n, 1 + patches], position embeddings for windows smaller than a tile (CLIP, training).
@@ -66,8 +66,8 @@ def value_features(tower: nn.Module, features: Tensor) -> Tensor:
     return tower.post_layernorm(last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(features))))
 
 
-def resized_positions(table: Tensor) -> Tensor:
-    """Position embeddings float[side², width] of a square tower -> float[576, width] for tiles, bicubic.
+def resized_positions(table: Tensor, grid: int = TILE_GRID) -> Tensor:
+    """Position embeddings float[side², width] of a square tower -> float[grid², width] for tiles of grid x grid patches, bicubic.
 
     SigLIP was trained on 384 px, 27 x 27 patches; here it sees 336-px tiles of 24 x 24 patches of the same 14 px, so
     its positions are laid over the smaller square, as transformers' `interpolate_pos_encoding` does. Thus geometry,
@@ -76,11 +76,11 @@ def resized_positions(table: Tensor) -> Tensor:
     side = math.isqrt(len(table))
     if side * side != len(table):
         raise ValueError(f"{len(table)} position embeddings do not form a square")
-    if side == TILE_GRID:
+    if side == grid:
         return table
-    grid = table.float().reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    grid = F.interpolate(grid, size=(TILE_GRID, TILE_GRID), mode="bicubic", align_corners=False)
-    return grid[0].flatten(1).T.to(table.dtype).contiguous()
+    positions = table.float().reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    positions = F.interpolate(positions, size=(grid, grid), mode="bicubic", align_corners=False)
+    return positions[0].flatten(1).T.to(table.dtype).contiguous()
 
 
 class DenseSimilarity(nn.Module):

@@ -220,7 +220,7 @@ def _even(task: _Task) -> dict[int, Tensor]:
 
 
 def _spread(scale: Scale, task: _Task) -> Tensor:
-    """float64[N]: a priority of which every prefix lies evenly over the scene (the order of a Bayer matrix)."""
+    """float64[N]: a priority of which every prefix lies evenly over the square (the order of a Bayer matrix)."""
     row, col = (torch.from_numpy(axis) for axis in scale.rowcol(np.arange(scale.tokens)))
     order = torch.zeros(scale.tokens, dtype=torch.int64)
     for bit in range((scale.grid - 1).bit_length()):

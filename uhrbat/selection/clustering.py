@@ -1,6 +1,6 @@
 """k-means over one scale's tokens, and the reduction of their features that makes it quick.
 
-The clustering is that of the released code (`released-code.md`, section 6): Euclidean, centres started on
+The clustering is that of the released code (`docs/released-code.md`, section 6): Euclidean, centres started on
 random tokens, an emptied cluster keeps its centre. Ours draws from its own seeded generator and never holds
 an N x K matrix.
 """
@@ -43,7 +43,7 @@ def kmeans(
     iterations: assignments made at most; it stops where no centre moves any more (allclose). The labels are
         those from before the last update of the centres, as in the released code.
     seed: of the starting centres, `clusters` different tokens drawn with a CPU generator of our own, so that
-        the CPU and the GPU start alike and the global generator is left alone. init: int[clusters] tokens to
+        the CPU and the GPU start from the same and the global generator is left alone. init: int[clusters] tokens to
         start from.
     sample: fit the centres on this many tokens, drawn with the same generator, then assign every token once
         to the final centres; None fits on all.

@@ -11,7 +11,7 @@ from torch import Tensor
 from uhrbat.budget import smallest_total, split_budget
 from uhrbat.choices import DROPPED, MERGED, PRESERVED
 from uhrbat.geometry import Scale, Square
-from uhrbat.results import Fate, FateRow, VerdictStep
+from uhrbat.results import Box, Fate, FateRow, Kept, VerdictStep
 from uhrbat.selection.ranking import Ranking
 
 KEPT = "preserved"
@@ -44,7 +44,7 @@ def fate(
     """What became of the tokens of `box` (x0, y0, x1, y1 in image pixels), and why.
 
     importance, rankings and budgets: by scale size, importance float[N]; scored_scales: sizes at which
-    importance was computed (None: all; for `attention` importance only 672).
+    importance was computed (None: all; for `attention` importance only one).
 
     Where the box is not preserved at any scale, the cause is the first of these that holds: *too small*: it
     is under 1.3 px (square root of its area) at every scored scale; else, at the scored scale where it is
@@ -91,6 +91,29 @@ def evidence_preserved(square: Square, boxes, rankings: Mapping[int, Ranking], b
         budgets = [budgets[size] for size in square.sizes if size in rankings]
     smallest = preserving_budgets(square, boxes, rankings)
     return (smallest <= np.asarray(budgets)[..., None, :]).any(-1)
+
+
+def kept_evidence(
+    square: Square, fates: Mapping[int, np.ndarray], boxes: Iterable[Box]
+) -> tuple[tuple[Kept, ...], float | None]:
+    """What a selection kept of the evidence: one row a scale and one for all, and the share of the boxes with a
+    preserved token at some scale. Where there are no boxes: no rows, and None.
+
+    fates: {size: uint8[N]} of `choices.DROPPED`, `PRESERVED` and `MERGED`; boxes in image pixels. The share is
+    `evidence_preserved(...).mean()`, from fates instead of ranks, so that it serves baselines too.
+    """
+    boxes = tuple(boxes)
+    if not boxes:
+        return (), None
+    rows, preserved = [], np.zeros(len(boxes), dtype=bool)
+    for size, fate in fates.items():
+        touched = [square.tokens_in_box(size, box) for box in boxes]
+        preserved |= [bool((fate[tokens] == PRESERVED).any()) for tokens in touched]
+        tokens = np.unique(np.concatenate(touched))
+        counts = np.bincount(fate[tokens], minlength=3)
+        rows.append((size, len(tokens), counts[PRESERVED], counts[MERGED], counts[DROPPED]))
+    rows.append((0, *np.sum([row[1:] for row in rows], axis=0)))
+    return tuple(Kept(*(int(number) for number in row)) for row in rows), float(preserved.mean())
 
 
 def _row(square, size, box, importance, ranking, budget, scored) -> FateRow:

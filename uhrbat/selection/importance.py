@@ -12,11 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from uhrbat.geometry import Scale
+from uhrbat.network.decoder import DecoderInput, prefill
 from uhrbat.network.model import Network
 from uhrbat.network.text import Prompt
 
 FUSED_WEIGHT = 0.2
-LIKENESS = 3.0
+SIMILARITY_LIMIT = 3.0
+"""The prior of the language model's attention (`NetworkConfig.prior`) is given similarity logits limited to it."""
 
 
 def raster(values: Tensor, scale: Scale) -> Tensor:
@@ -33,46 +35,45 @@ def tile_major(grid: Tensor, scale: Scale) -> Tensor:
     return out
 
 
-def similarity(model: Network, visual: dict[int, Tensor], text: Tensor) -> dict[int, Tensor]:
-    """Unit vectors by scale float[N, p] and the question's unit vector float[p] -> probabilities float32[N], those
-    below the model's similarity_floor raised to it."""
-    floor = model.config.similarity_floor
-    return {
-        size: model.similarity.logits(vectors, text[None].to(vectors.dtype))[:, 0].float().sigmoid().clamp(min=floor)
-        for size, vectors in visual.items()
-    }
+def similarity_logits(network: Network, visual: Tensor, text: Tensor) -> Tensor:
+    """Unit vectors of tokens float[..., N, p] and of texts float[n, p] -> float32[..., N, n], unlimited logits.
+
+    Their sigmoid is the probability that the token shows what the text names (`DenseSimilarity`).
+    """
+    return network.dense_similarity().logits(visual, text.to(visual.dtype)).float()
 
 
-def likeness(model: Network, visual: Tensor, text: Tensor) -> Tensor:
-    """Unit vectors float[..., N, p] and of texts float[n, p] -> float[..., N, n]: the similarity's logits, limited to
-    LIKENESS on either side: what the language model's attention is told (NetworkConfig.prior)."""
-    return model.similarity.logits(visual, text).float().clamp(-LIKENESS, LIKENESS)
+def similarity(logits: dict[int, Tensor], floor: float) -> dict[int, Tensor]:
+    """Similarity logits float32[N] by scale -> probabilities float32[N], those below `floor` (0..1) raised to it."""
+    return {size: values.sigmoid().clamp(min=floor) for size, values in logits.items()}
+
+
+def limited(logits: Tensor) -> Tensor:
+    """Similarity logits within -SIMILARITY_LIMIT..SIMILARITY_LIMIT, as the language model's attention is given them."""
+    return logits.clamp(-SIMILARITY_LIMIT, SIMILARITY_LIMIT)
 
 
 @torch.inference_mode()
-def attention(model: Network, coarse: Tensor, prompt: Prompt, sizes: tuple[int, ...]) -> dict[int, Tensor]:
-    """Last-layer attention of the last prompt token over one coarse scale, laid bilinearly on every scale.
+def attention(network: Network, coarse: Tensor, prompt: Prompt, sizes: tuple[int, ...]) -> dict[int, Tensor]:
+    """Last-layer attention of the last prompt token over one coarse scale, stretched bilinearly to every scale.
 
     coarse: embeddings float[N, hidden] of the config's attention_scale with their residual, not through the token MLP.
-    Returns float32[N] by scale; a fine scale is never scored itself (method.md, From image to answer, 3).
+    Returns float32[N] by scale; a fine scale is never scored itself (docs/method.md, From image to answer, 3).
     """
-    device = model.device
-    before = torch.tensor(prompt.before, device=device)
-    after = torch.tensor(prompt.after, device=device)
-    (last_input, _), cache, position = model.prefill(before, coarse, after)
-    start = len(before)
-    weights = model.last_attention(last_input[0, -1], position - 1, cache.layers[-1].keys[0])
+    read = prefill(network, [DecoderInput(prompt, coarse)])
+    weights = network.last_attention(read.last_input[0, -1], int(read.position) - 1, read.cache.layers[-1].keys[0])
+    start = read.image_start[0]
     weights = weights[start : start + len(coarse)]
-    scored = model.config.attention_scale
-    base = raster(weights, Scale(scored))
+    scored = network.config.attention_scale
+    base = raster(weights, network.config.scale(scored))
     out = {}
     for size in sizes:
-        scale = Scale(size)
-        laid = base
+        scale = network.config.scale(size)
+        stretched = base
         if size != scored:
             grid = (scale.grid, scale.grid)
-            laid = F.interpolate(base[None, None], size=grid, mode="bilinear", align_corners=False)[0, 0]
-        out[size] = tile_major(laid, scale)
+            stretched = F.interpolate(base[None, None], size=grid, mode="bilinear", align_corners=False)[0, 0]
+        out[size] = tile_major(stretched, scale)
     return out
 
 

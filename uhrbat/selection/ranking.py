@@ -1,6 +1,6 @@
 """The preserve-and-merge order: every token's rank, of which every budget is a prefix.
 
-The walk of UHR-BAT (paper, region-wise preserve and merge; `method.md`, item 5) does not depend on the
+The walk of UHR-BAT (paper, region-wise preserve and merge; `docs/method.md`, item 5) does not depend on the
 budget. It is done once, here, as a few sorts; selecting at another budget only cuts the order at another
 place.
 """
@@ -227,7 +227,7 @@ def rank_tokens(
     background: int | None = None,
     excluded: Tensor | None = None,
 ) -> Ranking:
-    """Rank one scale's tokens in UHR-BAT's preserve-and-merge order (`method.md`, item 5).
+    """Rank one scale's tokens in UHR-BAT's preserve-and-merge order (`docs/method.md`, item 5).
 
     Regions are walked by their mean importance (order "mean", the paper) or their highest importance ("max":
     one important token is not hidden by a large region), descending, ties by region id. In a region the

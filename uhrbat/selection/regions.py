@@ -13,7 +13,7 @@ from torch import Tensor
 
 from uhrbat.choices import REGIONS
 from uhrbat.errors import InputError
-from uhrbat.geometry import PATCH, TILE_GRID, Scale
+from uhrbat.geometry import Scale
 from uhrbat.selection.clustering import kmeans, principal
 from uhrbat.settings import Settings
 
@@ -25,7 +25,7 @@ __all__ = [
     "no_regions",
     "partition",
     "region_settings",
-    "scene_coordinates",
+    "square_coordinates",
     "tile_coordinates",
     "token_features",
 ]
@@ -48,7 +48,7 @@ class RegionSettings:
     iterations, seed: of the k-means.
     feature_scale, coordinate_scale: weights of the L2-normalised embedding and of the position in a token's
         features.
-    coordinates: "scene" (tokens close together cluster together) or "tile" (as released: the place in the
+    coordinates: "square" (tokens close together cluster together) or "tile" (as released: the place in the
         tile only).
     dims: embeddings are reduced to this many principal directions before clustering; None keeps them whole.
     sample: centres are fitted on this many tokens, then all tokens are assigned; None fits on all.
@@ -63,7 +63,7 @@ class RegionSettings:
     seed: int = 0
     feature_scale: float = 1.0
     coordinate_scale: float = 0.05
-    coordinates: str = "scene"
+    coordinates: str = "square"
     dims: int | None = 48
     sample: int | None = 16384
     exact: bool = False
@@ -72,8 +72,8 @@ class RegionSettings:
     def __post_init__(self):
         if self.method not in REGIONS:
             raise InputError(f"Region method {self.method!r} is not known: use one of {', '.join(REGIONS)}.")
-        if self.coordinates not in ("scene", "tile"):
-            raise InputError(f"Coordinates {self.coordinates!r} are not known: use scene or tile.")
+        if self.coordinates not in ("square", "tile"):
+            raise InputError(f"Coordinates {self.coordinates!r} are not known: use square or tile")
         counts = {name: getattr(self, name) for name in ("clusters", "tokens_per_cluster", "iterations", "cells")}
         counts |= {name: getattr(self, name) for name in ("dims", "sample") if getattr(self, name) is not None}
         for name, value in counts.items():
@@ -122,7 +122,7 @@ def partition(
     if embeddings is None or embeddings.ndim != 2 or embeddings.shape[0] != scale.tokens:
         shape = None if embeddings is None else tuple(embeddings.shape)
         raise InputError(f"Embeddings of shape {shape} do not fit scale {scale.size}: give {scale.tokens} x d.")
-    coordinates = scene_coordinates(scale) if settings.coordinates == "scene" else tile_coordinates(scale)
+    coordinates = square_coordinates(scale) if settings.coordinates == "square" else tile_coordinates(scale)
     return kmeans(
         token_features(
             embeddings,
@@ -148,7 +148,7 @@ def token_features(
     dims: int | None = None,
     seed: int = 0,
 ) -> Tensor:
-    """float32[N, d + 2]: what k-means clusters (`released-code.md`, section 6).
+    """float32[N, d + 2]: what k-means clusters (`docs/released-code.md`, section 6).
 
     The embeddings float[N, d], L2-normalised and weighted; then coordinates float[N, 2] (x, y in 0..1),
     weighted. With `dims` below d the normalised embeddings are given by their `dims` principal directions
@@ -173,19 +173,20 @@ def token_features(
 
 def tile_coordinates(scale: Scale) -> Tensor:
     """float32[N, 2]: (x, y) of each token in its tile, 0..1, the same in every tile (the released code's)."""
-    token = torch.arange(TILE_GRID**2)
-    xy = torch.stack([token % TILE_GRID, token // TILE_GRID], dim=1) / (TILE_GRID - 1)
+    side = scale.tile_grid
+    token = torch.arange(side**2)
+    xy = torch.stack([token % side, token // side], dim=1) / (side - 1)
     return xy.repeat(scale.tiles**2, 1)
 
 
-def scene_coordinates(scale: Scale) -> Tensor:
-    """float32[N, 2]: (x, y) of each token in the scene square, from 0 (first column or row) to 1 (last)."""
+def square_coordinates(scale: Scale) -> Tensor:
+    """float32[N, 2]: (x, y) of each token in the square, from 0 (first column or row) to 1 (last)."""
     row, col = scale.rowcol(np.arange(scale.tokens))
     return torch.from_numpy(np.stack([col, row], axis=1).astype(np.float32)) / (scale.grid - 1)
 
 
 def grid_regions(scale: Scale, cells: int) -> Tensor:
-    """int64[N]: the scene square cut into `cells` x `cells` squares (to a token), row-major."""
+    """int64[N]: the square cut into `cells` x `cells` squares (to a token), row-major."""
     cells = min(cells, scale.grid)
     row, col = scale.rowcol(np.arange(scale.tokens))
     return torch.from_numpy(row * cells // scale.grid * cells + col * cells // scale.grid)
@@ -210,12 +211,12 @@ def paint_masks(masks: np.ndarray) -> np.ndarray:
 
 
 def masks_to_regions(masks: np.ndarray, scale: Scale) -> Tensor:
-    """SAM's masks cut to tokens -> int64[N], `BACKGROUND` where no mask rules (`released-code.md`, sections 2
+    """SAM's masks cut to tokens -> int64[N], `BACKGROUND` where no mask rules (`docs/released-code.md`, sections 2
     and 7).
 
     masks: bool[n, H, W], painted from large to small, or an integer label map [H, W] (0 background, below 0
         never selectable), of the upright image or shrunk from it. It is padded with background to a centred
-        square, resized to the scale by nearest neighbour, and each 14 x 14 block takes its most frequent
+        square, resized to the scale by nearest neighbour, and each token's block takes its most frequent
         label (ties: the smallest).
     """
     masks = np.asarray(masks)
@@ -229,7 +230,8 @@ def masks_to_regions(masks: np.ndarray, scale: Scale) -> Tensor:
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = masks
     resized = np.asarray(Image.fromarray(square).resize((scale.size, scale.size), Image.Resampling.NEAREST))
-    blocks = resized.reshape(scale.grid, PATCH, scale.grid, PATCH).swapaxes(1, 2).reshape(scale.tokens, PATCH * PATCH)
+    patch = scale.patch
+    blocks = resized.reshape(scale.grid, patch, scale.grid, patch).swapaxes(1, 2).reshape(scale.tokens, patch**2)
     return torch.from_numpy(_most_frequent(blocks)[scale.inverse])
 
 

@@ -1,7 +1,7 @@
 """Regions from Segment Anything: a point grid's masks, the good ones kept, painted into one label map.
 
 Automatic mask generation as Kirillov et al. (2023, appendix B) describe it, on transformers' SamModel, without
-torchvision and in one pass over the whole scene square. `regions.masks_to_regions` cuts the map to tokens.
+torchvision and in one pass over the whole square. `regions.masks_to_regions` cuts the map to tokens.
 """
 
 from __future__ import annotations

@@ -37,26 +37,26 @@ def main(arguments: Sequence[str] | None = None, load: Load = load_engine) -> in
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s worker %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uhrbat").setLevel(os.environ.get("UHRBAT_LOG_LEVEL", "INFO").upper())
     try:
-        token = os.environ.get("UHRBAT_WORKER_TOKEN") or None
-        if token is None and options.host not in (*LOOPBACK, "::1"):
+        secret = os.environ.get("UHRBAT_WORKER_TOKEN") or None
+        if secret is None and options.host not in (*LOOPBACK, "::1"):
             raise UHRBATError(f"to bind to {options.host}, set UHRBAT_WORKER_TOKEN: others may reach it there")
         if options.ray:
             try:
                 from uhrbat.serving import ray as cluster
             except ModuleNotFoundError:
                 raise UHRBATError("Ray is not installed: pip install -r requirements-cluster.txt") from None
-            cluster.run(options.host, options.port, token)
+            cluster.run(options.host, options.port, secret)
         elif options.child:
-            _serve_parent(load, token)
+            _serve_parent(load, secret)
         else:
-            _serve(load, token, options.host, options.port)
+            _serve(load, secret, options.host, options.port)
     except (UHRBATError, OSError) as error:
         print(f"uhrbat.serving: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _serve(load: Load, token: str | None, host: str, port: int) -> None:
+def _serve(load: Load, secret: str | None, host: str, port: int) -> None:
     """Serve at an address; with port 0, the first line printed says which port it is."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
@@ -65,13 +65,13 @@ def _serve(load: Load, token: str | None, host: str, port: int) -> None:
         listener.listen(512)
         print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
         service = Service(load=load)
-        app = make_app(service, token, LOOPBACK if token is None else ("*",))
+        app = make_app(service, secret, LOOPBACK if secret is None else ("*",))
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
         uvicorn.Server(config).run(sockets=[listener])
         service.close()
 
 
-def _serve_parent(load: Load, token: str | None) -> None:
+def _serve_parent(load: Load, secret: str | None) -> None:
     """Serve the process that started this one, on a loopback port, for as long as it lives."""
     parent = os.getppid()
 
@@ -88,7 +88,7 @@ def _serve_parent(load: Load, token: str | None) -> None:
         threading.Thread(target=guard, daemon=True, name=guard.__name__).start()
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("500")
-    _serve(load, token, "127.0.0.1", 0)
+    _serve(load, secret, "127.0.0.1", 0)
 
 
 if __name__ == "__main__":

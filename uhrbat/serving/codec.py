@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter
 from safetensors.numpy import load, save
 
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, UHRBATError, WorkerError
+from uhrbat.results import PARTIALS, RESULTS, Progress
 from uhrbat.serving.protocol import Failure, Line
 
 T = TypeVar("T")
@@ -32,10 +32,13 @@ KINDS: dict[str, type[UHRBATError]] = {
     "cancelled": Cancelled,
     "worker": WorkerError,
 }
-"""How each error is called on the wire."""
+"""What each error is called on the wire."""
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {
+    cls: TypeAdapter(cls) for cls in (Progress, *RESULTS.values(), *PARTIALS.values())
+}
 
 
-def to_line(kind: str, value: Any) -> bytes:
+def to_line(kind: Literal["progress", "partial", "result"], value: object) -> bytes:
     """A frozen dataclass as one line of a stream, followed by its arrays' bytes if it has any."""
     arrays: dict[str, np.ndarray] = {}
     plain = _plain(value, "", arrays)
@@ -52,20 +55,20 @@ def from_line(line: Line, blob: bytes, cls: type[T]) -> T:
     """What `to_line` was given; WorkerError if the line does not fit."""
     arrays = load(blob) if blob else {}
     try:
-        return _adapter(cls).validate_python(_filled(line.value, arrays))
+        return _ADAPTERS[cls].validate_python(_filled(line.value, arrays))
     except (ValueError, KeyError):
-        raise WorkerError("the worker's reply does not fit this version: update page and worker alike") from None
+        raise WorkerError("the worker's reply does not fit this version: update client and worker alike") from None
 
 
-def failure(error: UHRBATError) -> Failure:
+def failure(error: Exception) -> Failure:
     """An error's kind and message."""
     kind = next((kind for kind, cls in KINDS.items() if isinstance(error, cls)), "worker")
     return Failure(kind=kind, message=str(error))
 
 
-def error_of(told: Failure) -> UHRBATError:
-    """The error that a worker told of."""
-    return KINDS.get(told.kind, WorkerError)(told.message)
+def error_of(failure: Failure) -> UHRBATError:
+    """The error that a worker reports."""
+    return KINDS.get(failure.kind, WorkerError)(failure.message)
 
 
 def read_line(raw: bytes) -> Line:
@@ -86,7 +89,7 @@ class Lines:
     def feed(self, piece: bytes) -> list[tuple[Line, bytes]]:
         """All lines that are complete once `piece` has come."""
         self._buffer += piece
-        complete = []
+        complete: list[tuple[Line, bytes]] = []
         while True:
             if self._line is None:
                 end = self._buffer.find(b"\n")
@@ -124,8 +127,3 @@ def _filled(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, list):
         return [_filled(item, arrays) for item in value]
     return value
-
-
-@lru_cache(maxsize=32)
-def _adapter(cls: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(cls)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Generic, Self, TypeVar
+from concurrent.futures import Future, InvalidStateError
+from typing import Generic, TypeVar
 
 from uhrbat.errors import Cancelled
 from uhrbat.results import Event, Progress
 
 T = TypeVar("T")
 HEARTBEAT_SECONDS = 0.2
-
-
-def _nothing() -> None:
-    pass
 
 
 class Job(Generic[T]):
@@ -27,28 +23,27 @@ class Job(Generic[T]):
     between. Leaving the loop before its end cancels the job. `result()` waits for the end; it raises what
     went wrong.
 
-        for event in (job := worker.ask(image, "How many ships?", budget=3000)):
+        for event in (job := worker.ask(query, budget=3000)):
             if isinstance(event, Progress):
                 show(event.stage, event.fraction)
         print(job.result().answer.text)
     """
 
     def __init__(self) -> None:
+        self._outcome: Future[T] = Future()
+        self._outcome.add_done_callback(lambda _: self._notify())
         self._news = threading.Condition()
+        # Not a queue: a progress that nobody has taken is replaced, so that a job nobody reads stays small.
         self._events: deque[Event] = deque()
         self._latest = Progress("queue", 0.0)
-        self._ended = False
-        self._outcome: T | None = None
-        self._error: BaseException | None = None
-        self._stop: Callable[[], None] = _nothing
-        self._listener: Callable[[], None] = _nothing
+        self._listener: Callable[[], object] | None = None
 
     def __iter__(self) -> Iterator[Event]:
         try:
             while True:
                 with self._news:
-                    self._news.wait_for(lambda: self._events or self._ended, HEARTBEAT_SECONDS)
-                    if self._ended and not self._events:
+                    self._news.wait_for(lambda: self._events or self.done, HEARTBEAT_SECONDS)
+                    if self.done and not self._events:
                         return
                     event = self._events.popleft() if self._events else self._latest
                 yield event
@@ -56,44 +51,34 @@ class Job(Generic[T]):
             self.cancel()
 
     def result(self, timeout: float | None = None) -> T:
-        """What the job came to; waits for it, at most `timeout` seconds (then TimeoutError).
+        """The job's result; waits for it, at most `timeout` seconds (then TimeoutError).
 
         Raises Cancelled, BusyError, InputError, ImageError or WorkerError, with a message for the user.
         """
-        with self._news:
-            if not self._news.wait_for(lambda: self._ended, timeout):
-                raise TimeoutError("the job is still running")
-        if self._error is not None:
-            raise self._error
-        return self._outcome
+        return self._outcome.result(timeout)
 
     def cancel(self) -> None:
         """Stop the job; the device is free within a second. Does nothing when it has ended."""
-        if self.fail(Cancelled("stopped, as asked")):
-            self._stop()
+        self.fail(Cancelled("stopped, as asked"))
 
     @property
     def latest(self) -> Progress:
-        """The last progress told."""
+        """The last progress reported."""
         return self._latest
 
     @property
     def done(self) -> bool:
         """Whether the job has ended, well or not."""
-        return self._ended
+        return self._outcome.done()
 
     # What follows is for workers.
 
-    def on_cancel(self, stop: Callable[[], None]) -> None:
-        """What stops the work when the caller cancels; called at once if that has happened."""
-        with self._news:
-            self._stop = stop
-            late = self._ended and isinstance(self._error, Cancelled)
-        if late:
-            stop()
+    def on_cancel(self, stop: Callable[[], object]) -> None:
+        """Call this when the job ends as cancelled; at once if it has."""
+        self._outcome.add_done_callback(lambda outcome: stop() if isinstance(outcome.exception(), Cancelled) else None)
 
-    def on_news(self, listener: Callable[[], None]) -> None:
-        """What to call, from any thread, when there is something to `take` or the job has ended."""
+    def on_news(self, listener: Callable[[], object] | None) -> None:
+        """Call this, from any thread, when there is something to `take` or the job has ended."""
         self._listener = listener
 
     def take(self) -> Event | None:
@@ -102,72 +87,35 @@ class Job(Generic[T]):
             return self._events.popleft() if self._events else None
 
     def emit(self, event: Event) -> None:
-        """Tell the caller something; a progress that was not taken yet gives way to the next."""
+        """Pass an event on to the caller; a progress that was not taken yet is replaced by the next."""
         with self._news:
-            if self._ended:
+            if self.done:
                 return
             if isinstance(event, Progress):
                 self._latest = event
                 if self._events and isinstance(self._events[-1], Progress):
                     self._events.pop()
             self._events.append(event)
-            self._news.notify_all()
-        self._listener()
+        self._notify()
 
     def finish(self, outcome: T) -> bool:
-        """The job has come to this. False if it had already ended."""
-        return self._end(outcome, None)
-
-    def fail(self, error: BaseException) -> bool:
-        """The job has failed so. False if it had already ended."""
-        return self._end(None, error)
-
-    def _end(self, outcome: T | None, error: BaseException | None) -> bool:
-        with self._news:
-            if self._ended:
-                return False
-            self._outcome, self._error, self._ended = outcome, error, True
-            self._news.notify_all()
-        self._listener()
+        """End the job with its result. False if it had already ended."""
+        try:
+            self._outcome.set_result(outcome)
+        except InvalidStateError:
+            return False
         return True
 
+    def fail(self, error: BaseException) -> bool:
+        """End the job with an error. False if it had already ended."""
+        try:
+            self._outcome.set_exception(error)
+        except InvalidStateError:
+            return False
+        return True
 
-class Token:
-    """Says whether a piece of work is to stop: cancelled, or out of the time that it may take on the device.
-
-    It has `is_set`, which is all that the engine asks for.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds_left = seconds
-        self._cancelled = threading.Event()
-        self._started: float | None = None
-
-    def cancel(self) -> None:
-        self._cancelled.set()
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancelled.is_set()
-
-    @property
-    def overtime(self) -> float:
-        """Seconds by which the time on the device is used up; below 0 while some is left."""
-        running = 0.0 if self._started is None else time.monotonic() - self._started
-        return running - self.seconds_left
-
-    @property
-    def out_of_time(self) -> bool:
-        """Whether the time on the device is used up."""
-        return self.overtime > 0
-
-    def is_set(self) -> bool:
-        return self.cancelled or self.out_of_time
-
-    def __enter__(self) -> Self:
-        self._started = time.monotonic()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds_left -= time.monotonic() - self._started
-        self._started = None
+    def _notify(self) -> None:
+        with self._news:
+            self._news.notify_all()
+        if (listener := self._listener) is not None:
+            listener()

@@ -1,34 +1,44 @@
-"""What crosses the wire between the explorer and a model worker, version 1.
+"""What crosses the wire between a client and a model worker, version 2.
 
 A request is one of the models below, sent as JSON to `/v1/<action>`. The reply is a stream of lines, each one
 JSON object with a `type`: `progress`, `partial`, `result` or `error`. A line whose `bytes` is N > 0 is
-followed by exactly N bytes of safetensors that hold the arrays the line refers to. `results.py` holds what
+followed by exactly N bytes of safetensors that hold the arrays the line refers to. `uhrbat.results` holds what
 the lines become.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from uhrbat import budget as budgets
+from uhrbat.choices import DEFAULT_MODEL
 from uhrbat.errors import InputError
+from uhrbat.results import Box
 
-SCHEMA = 1
-DEFAULT_MODEL = "nano"
-REGIONS = ("kmeans", "grid", "sam", "none")
+SCHEMA = 2
 
 ImageId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Box = tuple[float, float, float, float]
-"""x0, y0, x1, y1 in pixels of the upright image; x1 and y1 are outside."""
-Budget = int | tuple[int, ...]
-"""A total, or one number a scale, coarse to fine."""
+"""SHA-256 of an image file's bytes."""
+Budget = Annotated[budgets.Budget, BeforeValidator(budgets.read_budget)]
+"""As `uhrbat.budget` reads it: a total, or one number a scale, coarse to fine."""
+M = TypeVar("M", bound="Message")
 
 
 class Message(BaseModel):
     """Base of everything on the wire: immutable, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def of(cls: type[M], **fields: Any) -> M:
+        """The checked message; InputError, in one line, if a field does not fit."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise InputError(first_problem(error)) from None
 
 
 class Settings(Message):
@@ -42,22 +52,12 @@ class Settings(Message):
     bands: tuple[int, ...] | None = Field(default=None, max_length=3)
 
 
-class Request(Message):
-    """What every action needs: an image that the worker holds, settings, and whose turn it uses."""
+class Query(Message):
+    """A question about an image, and how it is asked."""
 
     image: ImageId
-    settings: Settings = Settings()
-    session: str = Field(default="", max_length=128)
-
-
-class EncodeRequest(Request):
-    """Read the image and encode its four scales."""
-
-
-class QuestionRequest(Request):
-    """Base of the actions about a question."""
-
     question: str
+    settings: Settings = Settings()
 
     @field_validator("question")
     @classmethod
@@ -67,64 +67,93 @@ class QuestionRequest(Request):
         return question
 
 
+def query(image: str, question: str, settings: Settings | Mapping[str, Any] | None = None) -> Query:
+    """The checked query; InputError, in one line, for what does not fit. settings: their fields will do."""
+    return Query.of(image=image, question=question, settings=settings or Settings())
+
+
+class Request(Message):
+    """Base of the actions; session: whose turn one uses."""
+
+    action: ClassVar[str]
+    session: str = Field(default="", max_length=128)
+
+
+class EncodeRequest(Request):
+    """Read the image and encode its scales, ahead of a question."""
+
+    action = "encode"
+    image: ImageId
+    settings: Settings = Settings()
+
+
+class QuestionRequest(Request):
+    """Base of the actions about a question."""
+
+    query: Query
+
+    @property
+    def image(self) -> str:
+        return self.query.image
+
+    @property
+    def question(self) -> str:
+        return self.query.question
+
+    @property
+    def settings(self) -> Settings:
+        return self.query.settings
+
+
 class AskRequest(QuestionRequest):
     """Importance, regions and ranking for a question and, with a budget, the answer."""
 
+    action = "ask"
     budget: Budget | None = None
-
-    _checked = field_validator("budget")(lambda budget: check_budget(budget))
 
 
 class AnswerRequest(QuestionRequest):
     """The answer at a budget, with the tokens of some boxes forced in or left out."""
 
+    action = "answer"
     budget: Budget
     force: tuple[Box, ...] = ()
     without: tuple[Box, ...] = ()
-
-    _checked = field_validator("budget")(lambda budget: check_budget(budget))
 
 
 class SweepRequest(QuestionRequest):
     """Answer and evidence at several budgets, streamed point by point."""
 
+    action = "sweep"
     budgets: tuple[Budget, ...] = Field(min_length=1)
     truth: str | None = Field(default=None, max_length=1000)
     boxes: tuple[Box, ...] = ()
-
-    @field_validator("budgets")
-    @classmethod
-    def _budgets(cls, budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
-        return tuple(check_budget(budget) for budget in budgets)
 
 
 class CompareRequest(QuestionRequest):
     """The same question at the same budget through several compressors, streamed method by method."""
 
+    action = "compare"
     budget: Budget
     methods: tuple[str, ...] = ()
     boxes: tuple[Box, ...] = ()
-
-    _checked = field_validator("budget")(lambda budget: check_budget(budget))
 
 
 class InspectRequest(QuestionRequest):
     """What became of a box's tokens at a budget, and why."""
 
+    action = "inspect"
     box: Box
     budget: Budget
 
-    _checked = field_validator("budget")(lambda budget: check_budget(budget))
 
-
-ACTIONS: dict[str, type[Request]] = {
-    "encode": EncodeRequest,
-    "ask": AskRequest,
-    "answer": AnswerRequest,
-    "sweep": SweepRequest,
-    "compare": CompareRequest,
-    "inspect": InspectRequest,
+AnyQuestion = AskRequest | AnswerRequest | SweepRequest | CompareRequest | InspectRequest
+AnyRequest = EncodeRequest | AnyQuestion
+ACTIONS: dict[str, type[AnyRequest]] = {
+    request.action: request
+    for request in (EncodeRequest, AskRequest, AnswerRequest, SweepRequest, CompareRequest, InspectRequest)
 }
+"""The requests by the names under which they are sent."""
 
 
 class Line(Message):
@@ -148,9 +177,15 @@ class ModelInfo(Message):
     name: str
     loaded: bool
     regions: tuple[str, ...] = ()
-    """The partitions that the worker can make; none are told by one of an older release."""
+    """The partitions that the worker can make; empty from one of an older release."""
     knows_photographs: bool | None = None
     scales: tuple[int, ...] | None = None
+    tile: int | None = None
+    """Side in pixels of the window that the vision tower takes at once."""
+    tile_grid: int | None = None
+    """Tokens a side of a tile."""
+    point_bins: int | None = None
+    """Places a side of the square that the model can point to; 0 if it does not point."""
     default_settings: Settings | None = None
     parameters: int | None = None
     bytes_per_token: int | None = None
@@ -159,10 +194,13 @@ class ModelInfo(Message):
     """As last measured."""
 
 
-class Health(Message):
-    """How a worker is; everything but `status` and `schema_version` is told only to those who may use it."""
+Status = Literal["starting", "ready", "failed", "stuck"]
 
-    status: Literal["starting", "ready", "failed", "stuck"]
+
+class Health(Message):
+    """How a worker is; everything but `status` and `schema_version` is only for those who may use it."""
+
+    status: Status
     schema_version: int = SCHEMA
     message: str = ""
     device: str | None = None
@@ -172,22 +210,6 @@ class Health(Message):
     queued: int | None = None
     upload_bytes: int | None = None
     """The largest image file that is accepted."""
-
-
-def check_budget(budget: Budget | None) -> Budget | None:
-    """The budget itself, or ValueError if it hands the language model no token."""
-    numbers = (budget,) if isinstance(budget, int) else budget
-    if numbers is not None and (not numbers or min(numbers) < 0 or sum(numbers) < 1):
-        raise ValueError("a budget must be at least 1 token")
-    return budget
-
-
-def request(action: str, **fields: Any) -> Request:
-    """The checked request of an action; InputError, in one line, if a field does not fit."""
-    try:
-        return ACTIONS[action](**fields)
-    except ValidationError as error:
-        raise InputError(first_problem(error)) from None
 
 
 def first_problem(error: ValidationError) -> str:

@@ -1,7 +1,7 @@
 """The worker as a Ray Serve application: replicas that scale with the load, each with its own device and cache.
 
 Requests about one image go to the replica that holds its features: the client names the image in a header, and each
-replica tells Serve which images it holds (Serve's model multiplexing, keyed by the image's hash). Started by
+replica reports to Serve which images it holds (Serve's model multiplexing, keyed by the image's hash). Started by
 `python -m uhrbat.serving --ray` or, on a cluster, by `serve run serve.yaml`. Needs requirements-cluster.txt.
 """
 
@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import ray
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic_settings import SettingsConfigDict
 from ray import serve
 from ray.serve.config import RequestRouterConfig
 from ray.serve.request_router import MultiplexMixin, PendingRequest, RequestRouter, RunningReplica
 
 from uhrbat.errors import InputError
-from uhrbat.serving.limits import from_environment
+from uhrbat.serving.limits import FromEnvironment
 from uhrbat.serving.routing import Routes
 from uhrbat.serving.server.app import LOOPBACK, make_app
 from uhrbat.serving.server.models import Load, load_engine
@@ -26,12 +27,11 @@ from uhrbat.serving.server.service import Service
 
 NAME = "uhrbat"
 HELD_IMAGES = 64
-"""Of so many images, the last asked about, a replica tells that it holds them."""
+"""A replica reports that it holds so many images, the last asked about."""
 STREAMS = 256
 
 
-@dataclass(frozen=True)
-class Replicas:
+class Replicas(FromEnvironment):
     """How many workers there are and what each gets; `args` of the config file, or UHRBAT_RAY_<FIELD>.
 
     | field | default | meaning                                                        |
@@ -43,15 +43,19 @@ class Replicas:
     | cpus  | 1       | CPU cores a replica                                            |
     """
 
-    least: int = 1
-    most: int = 4
-    jobs: float = 4
-    gpus: float = 0
-    cpus: float = 1
+    model_config = SettingsConfigDict(env_prefix="UHRBAT_RAY_")
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.least <= self.most or min(self.jobs, self.cpus) <= 0 or self.gpus < 0:
-            raise InputError(f"{self} is not usable: give 1 <= least <= most, jobs and cpus above 0, gpus from 0")
+    least: PositiveInt = 1
+    most: PositiveInt = 4
+    jobs: PositiveFloat = 4
+    gpus: NonNegativeFloat = 0
+    cpus: PositiveFloat = 1
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.least > self.most:
+            raise ValueError(f"{self.least} replicas at least and {self.most} at most: give least <= most")
+        return self
 
 
 class ImageRouter(MultiplexMixin, RequestRouter):
@@ -77,12 +81,12 @@ class ImageRouter(MultiplexMixin, RequestRouter):
 class Replica:
     """One worker of several."""
 
-    def __init__(self, token: str | None, load: Load) -> None:
-        self.token = token
+    def __init__(self, secret: str | None, load: Load) -> None:
+        self.secret = secret
         self.service = Service(load=load)
 
     def __serve_build_asgi_app__(self) -> Any:
-        app = make_app(self.service, self.token, LOOPBACK if self.token is None else ("*",))
+        app = make_app(self.service, self.secret, LOOPBACK if self.secret is None else ("*",))
 
         async def holding(scope: Any, receive: Any, send: Any) -> None:
             image = serve.get_multiplexed_model_id() if scope["type"] == "http" else ""
@@ -114,7 +118,7 @@ class _Asgi:
         await self._app(scope, receive, send)
 
 
-def application(replicas: Replicas, token: str | None, load: Load = load_engine) -> serve.Application:
+def application(replicas: Replicas, secret: str | None, load: Load = load_engine) -> serve.Application:
     """The application: what `serve.run` takes."""
     deployment = serve.deployment(
         Replica,
@@ -128,15 +132,15 @@ def application(replicas: Replicas, token: str | None, load: Load = load_engine)
         },
         ray_actor_options={"num_cpus": replicas.cpus, "num_gpus": replicas.gpus},
     )
-    return deployment.bind(token, load)
+    return deployment.bind(secret, load)
 
 
 def build(arguments: dict[str, Any]) -> serve.Application:
     """The application of a config file (`serve.yaml`); wants UHRBAT_WORKER_TOKEN, since others can reach it."""
-    token = os.environ.get("UHRBAT_WORKER_TOKEN")
-    if not token:
+    secret = os.environ.get("UHRBAT_WORKER_TOKEN")
+    if not secret:
         raise InputError("set UHRBAT_WORKER_TOKEN: others may reach this worker")
-    return application(Replicas(**arguments), token)
+    return application(Replicas(**arguments), secret)
 
 
 def start(host: str, port: int, **options: Any) -> None:
@@ -150,7 +154,7 @@ def start(host: str, port: int, **options: Any) -> None:
     serve.start(http_options={"host": host, "port": port})
 
 
-def run(host: str, port: int, token: str | None) -> None:
+def run(host: str, port: int, secret: str | None) -> None:
     """Serve from this machine until stopped."""
     start(host, port)
-    serve.run(application(from_environment(Replicas, "UHRBAT_RAY_"), token), name=NAME, blocking=True)
+    serve.run(application(Replicas(), secret), name=NAME, blocking=True)

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Set
 class Routes:
     """Images go to the worker that holds them, new ones to the worker with the fewest.
 
-    Workers tell what they hold some tenths of a second late. What was sent to them meanwhile counts, too: otherwise of
-    several new images all would go to the one that had the fewest before.
+    Workers report what they hold some tenths of a second late. What was sent to them meanwhile counts, too: otherwise
+    several new images would all go to the worker that had the fewest before.
     """
 
     def __init__(self, remembered: int) -> None:
-        """remembered: of so many images, the last ones sent, it is known where they went."""
+        """remembered: how many images, the last ones sent, it is known of where they went."""
         self._remembered = remembered
+        # Not cachetools.LRUCache: that counts a look at all of its items as a use of each.
         self._sent: OrderedDict[str, str] = OrderedDict()
 
     def workers(self, image: str, held: Mapping[str, Set[str]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 On a ZeroGPU Space (SPACES_ZERO_GPU is set) `spaces.GPU` runs the decorated function in a forked process that
 holds the GPU; what it yields comes back through a pipe. Models are loaded here, before the fork; encoded
-scenes stay in the forked process, which serves further calls while the GPU is lent, and are encoded anew in
+images stay in the forked process, which serves further calls while the GPU is lent, and are encoded again in
 the next one. Elsewhere the decorator does nothing and the same code runs in place.
 """
 
@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from uhrbat.errors import Cancelled, WorkerError
 from uhrbat.serving.client.local import InProcessWorker
-from uhrbat.serving.job import HEARTBEAT_SECONDS, Token
-from uhrbat.serving.protocol import Request
-from uhrbat.serving.server.bench import Bench
+from uhrbat.serving.job import HEARTBEAT_SECONDS
+from uhrbat.serving.protocol import AnyRequest
+from uhrbat.serving.server.actions import run_action
+from uhrbat.serving.server.context import Emit, ModelHost, Steps
+from uhrbat.serving.server.deadline import Deadline
 from uhrbat.serving.server.service import Service
-from uhrbat.serving.server.work import Emit
 
 GPU_SECONDS = 120
 LANES = 4
 """Jobs at once: ZeroGPU itself decides which of them has a GPU."""
-_benches: list[Bench] = []
+_hosts: list[ModelHost] = []
+"""The host of this process, where the forked one finds it: it cannot travel through a pipe."""
 
 
 def is_here(environment: Mapping[str, str] | None = None) -> bool:
@@ -46,25 +48,25 @@ def gpu(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def connect() -> InProcessWorker:
     """A worker in this process whose work is done where the GPU is; its models are loaded before."""
-    service = Service(lanes=LANES, bench=LentBench)
+    service = Service(lanes=LANES, run=run_with_gpu)
     service.models.get(service.models.first)
     return InProcessWorker(service)
 
 
 @gpu
-def with_gpu(action: str, request: Request, path: str, seconds: float) -> Iterator[tuple[str, Any]]:
+def with_gpu(request: AnyRequest, path: str, seconds: float) -> Generator[tuple[str, Any], None, None]:
     """Do an action where the GPU is: yields ("event", Event), ("", None) while nothing is new, and last
     ("result", result) or ("error", exception)."""
-    told: SimpleQueue[tuple[str, Any]] = SimpleQueue()
-    token = Token(seconds)
+    news: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+    deadline = Deadline(seconds)
 
     def work() -> None:
         try:
-            with token:
-                steps = _benches[-1].run(action, request, Path(path), lambda event: told.put(("event", event)), token)
-                told.put(("result", _exhausted(steps)))
+            with deadline:
+                steps = run_action(_hosts[-1], request, Path(path), lambda event: news.put(("event", event)), deadline)
+                news.put(("result", _exhausted(steps)))
         except Exception as error:  # noqa: BLE001 (it is raised again on the other side)
-            told.put(("error", error))
+            news.put(("error", error))
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -72,47 +74,40 @@ def with_gpu(action: str, request: Request, path: str, seconds: float) -> Iterat
         kind = ""
         while kind not in ("result", "error"):
             try:
-                kind, value = told.get(timeout=HEARTBEAT_SECONDS)
+                kind, value = news.get(timeout=HEARTBEAT_SECONDS)
             except Empty:
                 kind, value = "", None
             yield kind, value
     finally:
-        token.cancel()
+        deadline.cancel()
         thread.join(timeout=5)
 
 
-class LentBench:
-    """A bench whose work is done by `with_gpu`."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.bytes, self.forget = bench.bytes, bench.forget
-        _benches.append(bench)
-
-    def run(self, action: str, request: Request, path: Path, emit: Emit, token: Token) -> Generator[None, None, Any]:
-        """The whole action as one step."""
-        yield from ()
-        calls = with_gpu(action, request, str(path), token.seconds_left)
-        try:
-            for kind, value in calls:
-                if token.is_set():
-                    raise Cancelled("stopped, as asked")
-                if kind == "event":
-                    emit(value)
-                elif kind == "error":
-                    raise value
-                elif kind == "result":
-                    return value
-        except Exception as error:
-            if type(error).__module__.startswith("gradio"):
-                raise WorkerError(f"ZeroGPU: {error}") from None
-            raise
-        finally:
-            calls.close()
-        raise WorkerError("the GPU was taken back before the job was done: ask again")
+def run_with_gpu(host: ModelHost, request: AnyRequest, path: Path, emit: Emit, deadline: Deadline) -> Steps:
+    """`run_action` where the GPU is: the whole action is one step."""
+    yield from ()
+    _hosts[:] = [host]
+    calls = with_gpu(request, str(path), deadline.seconds_left)
+    try:
+        for kind, value in calls:
+            if deadline.is_set():
+                raise Cancelled("stopped, as asked")
+            if kind == "event":
+                emit(value)
+            elif kind == "error":
+                raise value
+            elif kind == "result":
+                return value
+    except Exception as error:
+        if type(error).__module__.startswith("gradio"):
+            raise WorkerError(f"ZeroGPU: {error}") from None
+        raise
+    finally:
+        calls.close()
+    raise WorkerError("the GPU was taken back before the job was done: ask again")
 
 
-def _exhausted(steps: Generator[None, None, Any]) -> Any:
+def _exhausted(steps: Steps) -> Any:
     """What steps return, all done one after the other."""
     while True:
         try:

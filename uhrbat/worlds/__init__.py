@@ -1,7 +1,8 @@
-"""Procedural ultra-high-resolution scenes with exact ground truth, and questions about them."""
+"""Procedural ultra-high-resolution worlds with exact ground truth, and questions about them."""
 
-from uhrbat.worlds.generator import World, WorldObject, generate
-from uhrbat.worlds.questions import QUESTION_TYPES, WorldQuestion, direction_of, matches, place_of, questions
+from uhrbat.worlds.generator import generate
+from uhrbat.worlds.questions import QUESTION_TYPES, direction_of, matches, place_of, questions
+from uhrbat.worlds.types import World, WorldObject, WorldQuestion
 from uhrbat.worlds.vocabulary import (
     COLORS,
     DEVELOPMENT_SEEDS,

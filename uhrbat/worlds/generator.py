@@ -1,9 +1,8 @@
-"""Makes a whole scene from a seed: lays out the land, places the objects, draws everything."""
+"""Makes a whole world from a seed: lays out the land, places the objects, draws everything."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,60 +12,11 @@ from uhrbat.worlds.noise import BLOCK, TILE, textures
 from uhrbat.worlds.scenery import Clear, Painter, draw_clutter, draw_layout
 from uhrbat.worlds.sprites import draw, paste
 from uhrbat.worlds.terrain import UNITS, Land, lay_out, paint
+from uhrbat.worlds.types import World, WorldObject
 from uhrbat.worlds.vocabulary import KIND_COLORS, KIND_SIZES, KINDS, WATER_KINDS
-
-if TYPE_CHECKING:
-    from uhrbat.worlds.questions import WorldQuestion
 
 SMALLEST, LARGEST = 504, 8192
 _MARGIN = 36
-
-
-@dataclass(frozen=True)
-class WorldObject:
-    """One object of a scene.
-
-    `box` is (x0, y0, x1, y1), half-open, in pixels of the scene's picture, tight around the visible
-    pixels of the object without its shadow, wake or surf. `color` is None for islands and turbines.
-    """
-
-    kind: str
-    color: str | None
-    box: tuple[int, int, int, int]
-    scene_size: int = UNITS
-
-    @property
-    def size(self) -> float:
-        """Longer side of the box in pixels of a 4,032-px picture."""
-        x0, y0, x1, y1 = self.box
-        return max(x1 - x0, y1 - y0) * UNITS / self.scene_size
-
-    @property
-    def center(self) -> tuple[float, float]:
-        """Center (x, y) of the box in pixels of the scene's picture."""
-        x0, y0, x1, y1 = self.box
-        return (x0 + x1) / 2, (y0 + y1) / 2
-
-
-@dataclass(frozen=True, eq=False)
-class World:
-    """A generated picture and everything that is true of it.
-
-    `image` is uint8[size, size, 3], RGB. `land_map` is uint8[288, 288]: the index into LAND_COVERS
-    of each 14-px token of the 4,032-px scale, by row and column. `land_cover` is the cover of the
-    largest area (55 to 80 %).
-    """
-
-    image: np.ndarray
-    objects: tuple[WorldObject, ...]
-    land_cover: str
-    land_map: np.ndarray
-    seed: int
-    size: int
-
-    def boxes(self, question: "WorldQuestion") -> tuple[tuple[int, int, int, int], ...]:
-        """Give the boxes of the objects that a question's answer depends on, in pixels."""
-        return tuple(self.objects[index].box for index in question.evidence)
 
 
 @dataclass(frozen=True)
@@ -83,11 +33,11 @@ class _Site:
 
 
 def generate(seed: int, size: int = UNITS, dense: bool = False, without: Sequence[int] = ()) -> World:
-    """Generate the scene of a seed; the same arguments always give the same scene.
+    """Generate the world of a seed; the same arguments always give the same world.
 
     `size` is the picture's side in pixels, 504 to 8192; objects and landforms scale with it.
     `dense` places 60 to 120 objects, for training, in place of 8 to 30.
-    `without` leaves objects out, by their indices in the whole scene: they are not drawn, nor are their
+    `without` leaves objects out, by their indices in the whole world: they are not drawn, nor are their
     shadows, wakes and surf; every other pixel stays as it was. ValueError for an index that is not there.
     """
     if not SMALLEST <= size <= LARGEST:
@@ -258,7 +208,7 @@ def _draw_objects(
 ) -> list[WorldObject]:
     """Draw the objects, with the ground they stand on, and measure their boxes; of those left out, the ground alone."""
     if any(not 0 <= place < len(sites) for place in without):
-        raise ValueError(f"the scene has objects 0 to {len(sites) - 1}, so it cannot do without {list(without)}")
+        raise ValueError(f"the world has objects 0 to {len(sites) - 1}, so it cannot do without {list(without)}")
     scale = len(image) / UNITS
     painter = Painter(image, land.shadow)
     order = rng.permutation(len(sites))

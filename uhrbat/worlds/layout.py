@@ -43,7 +43,7 @@ class Pad:
 
 @dataclass(frozen=True)
 class Layout:
-    """Fields (float32[4, 2] corners), town blocks, roads, airfields and piers of one scene."""
+    """Fields (float32[4, 2] corners), town blocks, roads, airfields and piers of one world."""
 
     parcels: list[np.ndarray]
     blocks: list[Pad]
@@ -160,7 +160,7 @@ def _town(land: Land, rng: np.random.Generator) -> tuple[list[Pad], list[Road]]:
 
 
 def _highway(land: Land, rng: np.random.Generator) -> list[Road]:
-    """Wind one to three roads across the dry part of a scene that has no town."""
+    """Wind one to three roads across the dry part of a world that has no town."""
     dry = tuple(cover for cover in (land.main, land.secondary) if cover != "water")
     roads = []
     for _ in range(int(rng.integers(1, 4))):

@@ -1,4 +1,4 @@
-"""Questions about a generated scene, whose answers follow from its ground truth."""
+"""Questions about a generated world, whose answers follow from its ground truth."""
 
 import math
 from collections import Counter
@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uhrbat.worlds.generator import World, WorldObject
+from uhrbat.worlds.types import Spec, World, WorldObject, WorldQuestion
 from uhrbat.worlds.vocabulary import COLORS, KIND_COLORS, KINDS, LAND_COVERS, WATER_KINDS, phrase
-
-Spec = tuple[str, str | None]
 
 PRESENCE, COLOR, COUNT = "presence", "color", "count"
 ABSOLUTE, RELATIVE, LAND_COVER = "absolute position", "relative position", "land cover"
@@ -73,24 +71,6 @@ _LAND_COVER_TEXTS = (
 
 
 @dataclass(frozen=True)
-class WorldQuestion:
-    """A question about a scene.
-
-    `text` includes the choices of a multiple-choice question; `choices` holds them as answered, e.g.
-    ``"(B) blue"``, and is empty for an open one. `evidence` holds the indices of the objects the
-    answer depends on (subject, then reference, for a relative position), `targets` the (kind, color)
-    specifications that the question names, in the same order.
-    """
-
-    type: str
-    text: str
-    answer: str
-    choices: tuple[str, ...]
-    evidence: tuple[int, ...]
-    targets: tuple[Spec, ...]
-
-
-@dataclass(frozen=True)
 class _Draft:
     """A question before its wording: its texts, its answer, and what other answers it could have."""
 
@@ -102,36 +82,36 @@ class _Draft:
     targets: tuple[Spec, ...]
 
 
-def matches(scene: World, spec: Spec) -> tuple[int, ...]:
+def matches(world: World, spec: Spec) -> tuple[int, ...]:
     """Give the indices of the objects of a kind and, unless it is None, a color."""
     kind, color = spec
     return tuple(
         index
-        for index, item in enumerate(scene.objects)
+        for index, item in enumerate(world.objects)
         if item.kind == kind and (color is None or item.color == color)
     )
 
 
-def questions(scene: World, seed: int, n: int = 20) -> list[WorldQuestion]:
-    """Ask `n` different questions about a scene; the same arguments always give the same ones.
+def questions(world: World, seed: int, n: int = 20) -> list[WorldQuestion]:
+    """Ask `n` different questions about a world; the same arguments always give the same ones.
 
     Of 20, about 4 ask for presence (half of them answered no), 3 for a color, 4 for a count, 3 for a
-    position, 4 for a relative position and 2 for the land cover; types that a scene cannot answer
+    position, 4 for a relative position and 2 for the land cover; types that a world cannot answer
     without ambiguity make room for the others. A quarter are multiple-choice. Fewer than `n` come back
-    only where a scene has no more to ask.
+    only where a world has no more to ask.
     """
-    rng = np.random.default_rng([seed, scene.seed, scene.size])
+    rng = np.random.default_rng([seed, world.seed, world.size])
     wanted = {kind: max(1, round(n * share / 20)) for kind, share in _SHARES.items()}
     asked: list[WorldQuestion] = []
     seen: set = set()
     for kind in QUESTION_TYPES:
         for index in range(wanted[kind]):
-            _ask(kind, index, scene, rng, asked, seen)
+            _ask(kind, index, world, rng, asked, seen)
     fillers = (COUNT, PRESENCE, ABSOLUTE, RELATIVE, COLOR)
     for index in range(8 * n):
         if len(asked) >= n:
             break
-        _ask(fillers[index % len(fillers)], index // len(fillers), scene, rng, asked, seen)
+        _ask(fillers[index % len(fillers)], index // len(fillers), world, rng, asked, seen)
     order = rng.permutation(len(asked))
     return [asked[index] for index in order[:n]]
 
@@ -139,14 +119,14 @@ def questions(scene: World, seed: int, n: int = 20) -> list[WorldQuestion]:
 def _ask(
     kind: str,
     index: int,
-    scene: World,
+    world: World,
     rng: np.random.Generator,
     asked: list[WorldQuestion],
     seen: set,
 ) -> None:
-    """Append one question of a type that was not asked yet, if the scene has one."""
+    """Append one question of a type that was not asked yet, if the world has one."""
     for _ in range(_ATTEMPTS):
-        draft = _MAKERS[kind](scene, rng, index)
+        draft = _MAKERS[kind](world, rng, index)
         if draft is None:
             continue
         closed = index % 2 == 1 if kind == LAND_COVER else bool(rng.random() < _MULTIPLE_CHOICE)
@@ -175,13 +155,13 @@ def _word(draft: _Draft, closed: bool, rng: np.random.Generator) -> WorldQuestio
     return WorldQuestion(draft.type, text, answer, choices, draft.evidence, draft.targets)
 
 
-def _any_object(scene: World, rng: np.random.Generator) -> WorldObject | None:
+def _any_object(world: World, rng: np.random.Generator) -> WorldObject | None:
     """Pick an object, every kind present being equally likely."""
-    kinds = sorted({item.kind for item in scene.objects})
+    kinds = sorted({item.kind for item in world.objects})
     if not kinds:
         return None
     kind = kinds[rng.integers(len(kinds))]
-    items = [item for item in scene.objects if item.kind == kind]
+    items = [item for item in world.objects if item.kind == kind]
     return items[rng.integers(len(items))]
 
 
@@ -189,26 +169,26 @@ def _article(text: str) -> str:
     return f"an {text}" if text[0] in "aeiou" else f"a {text}"
 
 
-def _presence(scene: World, rng: np.random.Generator, index: int) -> _Draft | None:
+def _presence(world: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask for something present (even `index`) or plausible but absent (odd `index`)."""
     if index % 2 == 0:
-        item = _any_object(scene, rng)
+        item = _any_object(world, rng)
         if item is None:
             return None
         spec = item.kind, item.color if item.color and rng.random() < 0.5 else None
     else:
-        spec = _absent(scene, rng)
+        spec = _absent(world, rng)
         if spec is None:
             return None
-    found = matches(scene, spec)
+    found = matches(world, spec)
     texts = tuple(text.format(a=_article(phrase(*spec))) for text in _PRESENCE_TEXTS)
     return _Draft(PRESENCE, texts, "yes" if found else "no", ("yes", "no"), found, (spec,))
 
 
-def _absent(scene: World, rng: np.random.Generator) -> Spec | None:
+def _absent(world: World, rng: np.random.Generator) -> Spec | None:
     """Pick a specification that nothing meets: another color of a kind present, or a plausible kind."""
-    present = {item.kind for item in scene.objects}
-    wet = bool((scene.land_map == LAND_COVERS.index("water")).any())
+    present = {item.kind for item in world.objects}
+    wet = bool((world.land_map == LAND_COVERS.index("water")).any())
     specs: list[Spec] = []
     if rng.random() < 0.55:
         specs = [(kind, color) for kind in KINDS if kind in present for color in KIND_COLORS[kind]]
@@ -217,41 +197,41 @@ def _absent(scene: World, rng: np.random.Generator) -> Spec | None:
         pool = plausible if plausible and rng.random() < 0.85 else [k for k in KINDS if k not in present]
         specs = [(kind, None) for kind in pool]
         specs += [(kind, color) for kind in pool for color in KIND_COLORS[kind] if rng.random() < 0.2]
-    specs = [spec for spec in specs if not matches(scene, spec)]
+    specs = [spec for spec in specs if not matches(world, spec)]
     return specs[rng.integers(len(specs))] if specs else None
 
 
-def _unique(scene: World, rng: np.random.Generator) -> Spec | None:
+def _unique(world: World, rng: np.random.Generator) -> Spec | None:
     """Pick a phrase that exactly one object meets."""
-    kinds = Counter(item.kind for item in scene.objects)
-    looks = Counter((item.kind, item.color) for item in scene.objects if item.color)
+    kinds = Counter(item.kind for item in world.objects)
+    looks = Counter((item.kind, item.color) for item in world.objects if item.color)
     specs: list[Spec] = sorted((kind, None) for kind, count in kinds.items() if count == 1)
     specs += sorted(look for look, count in looks.items() if count == 1)
     return specs[rng.integers(len(specs))] if specs else None
 
 
-def _color(scene: World, rng: np.random.Generator, index: int) -> _Draft | None:
+def _color(world: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask for the color of the only object of its kind."""
-    kinds = Counter(item.kind for item in scene.objects if item.color)
+    kinds = Counter(item.kind for item in world.objects if item.color)
     single = sorted(kind for kind, count in kinds.items() if count == 1)
     if not single:
         return None
     spec: Spec = (single[rng.integers(len(single))], None)
-    found = matches(scene, spec)
+    found = matches(world, spec)
     texts = tuple(text.format(it=phrase(*spec)) for text in _COLOR_TEXTS)
-    return _Draft(COLOR, texts, str(scene.objects[found[0]].color), COLORS, found, (spec,))
+    return _Draft(COLOR, texts, str(world.objects[found[0]].color), COLORS, found, (spec,))
 
 
-def _count(scene: World, rng: np.random.Generator, index: int) -> _Draft | None:
+def _count(world: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask how many there are, sometimes of what there is none of, of at most six."""
     if rng.random() < 0.12:
-        spec = _absent(scene, rng)
+        spec = _absent(world, rng)
     else:
-        item = _any_object(scene, rng)
+        item = _any_object(world, rng)
         spec = item and (item.kind, item.color if item.color and rng.random() < 0.35 else None)
     if spec is None:
         return None
-    found = matches(scene, spec)
+    found = matches(world, spec)
     if len(found) >= len(NUMBERS) or len(found) == 1 and rng.random() < 0.8:
         return None
     texts = tuple(text.format(them=phrase(*spec, plural=True)) for text in _COUNT_TEXTS)
@@ -281,38 +261,38 @@ def direction_of(subject: tuple[float, float], reference: tuple[float, float], s
     return DIRECTIONS[nearest % 8]
 
 
-def _absolute(scene: World, rng: np.random.Generator, index: int) -> _Draft | None:
+def _absolute(world: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask in which ninth of the picture the only object of its description lies."""
-    spec = _unique(scene, rng)
+    spec = _unique(world, rng)
     if spec is None:
         return None
-    found = matches(scene, spec)
-    place = place_of(scene.objects[found[0]].center, scene.size)
+    found = matches(world, spec)
+    place = place_of(world.objects[found[0]].center, world.size)
     if place is None:
         return None
     texts = tuple(text.format(it=phrase(*spec)) for text in _ABSOLUTE_TEXTS)
     return _Draft(ABSOLUTE, texts, place, PLACES, found, (spec,))
 
 
-def _relative(scene: World, rng: np.random.Generator, index: int) -> _Draft | None:
+def _relative(world: World, rng: np.random.Generator, index: int) -> _Draft | None:
     """Ask in which direction one object is seen from another, both uniquely described."""
-    subject, reference = _unique(scene, rng), _unique(scene, rng)
+    subject, reference = _unique(world, rng), _unique(world, rng)
     if subject is None or reference is None:
         return None
-    found = matches(scene, subject) + matches(scene, reference)
+    found = matches(world, subject) + matches(world, reference)
     if found[0] == found[1]:
         return None
-    items = [scene.objects[index] for index in found]
-    direction = direction_of(items[0].center, items[1].center, scene.size)
+    items = [world.objects[index] for index in found]
+    direction = direction_of(items[0].center, items[1].center, world.size)
     if direction is None:
         return None
     texts = tuple(text.format(it=phrase(*subject), other=phrase(*reference)) for text in _RELATIVE_TEXTS)
     return _Draft(RELATIVE, texts, direction, DIRECTIONS, found, (subject, reference))
 
 
-def _land_cover(scene: World, rng: np.random.Generator, index: int) -> _Draft:
+def _land_cover(world: World, rng: np.random.Generator, index: int) -> _Draft:
     """Ask for the cover of the largest area."""
-    return _Draft(LAND_COVER, _LAND_COVER_TEXTS, scene.land_cover, LAND_COVERS, (), ())
+    return _Draft(LAND_COVER, _LAND_COVER_TEXTS, world.land_cover, LAND_COVERS, (), ())
 
 
 _MAKERS: dict[str, Callable[[World, np.random.Generator, int], _Draft | None]] = {

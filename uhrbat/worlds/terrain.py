@@ -1,7 +1,7 @@
 """Land: where each cover lies, its colors, and its fine texture.
 
 Everything is laid out on a GRID x GRID map, whatever the picture's size, so that a seed gives the
-same scene at every size. Lengths are in units: pixels of a 4,032-px picture.
+same world at every size. Lengths are in units: pixels of a 4,032-px picture.
 """
 
 import math
@@ -22,7 +22,7 @@ _SMALLEST_PATCH = 280
 
 @dataclass(frozen=True)
 class Land:
-    """Where the two covers of a scene lie.
+    """Where the two covers of a world lie.
 
     `distance` is float32[GRID, GRID]: units to the border between the covers, positive inside the
     secondary one. `shadow` is the unit vector along which shadows fall, in (x, y).
@@ -121,7 +121,7 @@ def paint(land: Land, rng: np.random.Generator, size: int, parcels: list[np.ndar
             _shore(color, sign * land.distance, rng)
         color = cv2.resize(color, (HALF, HALF), interpolation=cv2.INTER_LINEAR)
         if cover == "farmland":
-            color = _plough(color, land, rng, parcels, sign)
+            color = _plough(color, land, rng, parcels)
         sides.append(color)
     border = cv2.resize(land.distance, (HALF, HALF), interpolation=cv2.INTER_LINEAR)
     border += 2.2 * fractal(rng, HALF, 250, 2, 0.8)
@@ -208,9 +208,7 @@ _CROPS = np.array(
 )
 
 
-def _plough(
-    color: np.ndarray, land: Land, rng: np.random.Generator, parcels: list[np.ndarray], sign: int
-) -> np.ndarray:
+def _plough(color: np.ndarray, land: Land, rng: np.random.Generator, parcels: list[np.ndarray]) -> np.ndarray:
     """Lay crops and furrows over the farmland's colors: uint8[HALF, HALF, 3]."""
     labels = np.zeros((HALF, HALF), np.uint8)
     dry = rng.random() < 0.35
@@ -272,7 +270,7 @@ def _apply_textures(image: np.ndarray, border: np.ndarray, land: Land, rng: np.r
 def _window(
     texture: np.ndarray, top: int, left: int, height: int, width: int, mirrored: tuple[bool, bool]
 ) -> np.ndarray:
-    """Cut a window from a texture, mirrored along (x, y) so that its light fits the scene's shadows."""
+    """Cut a window from a texture, mirrored along (x, y) so that its light fits the world's shadows."""
     if mirrored[1]:
         top = len(texture) - top - height
     if mirrored[0]:

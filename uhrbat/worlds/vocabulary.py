@@ -45,7 +45,7 @@ KIND_SIZES: Mapping[str, tuple[int, int]] = MappingProxyType(
         "tennis court": (10, 40),
     }
 )
-"""Smallest and largest longer side of each kind's box, in pixels of a 4,032-px scene."""
+"""Smallest and largest longer side of each kind's box, in pixels of a 4,032-px world."""
 
 WATER_KINDS = ("ship", "fish raft", "island")
 """Kinds that stand on water; a wind turbine stands on either, every other kind on land."""
@@ -63,7 +63,7 @@ PHRASES: Mapping[tuple[str, str | None], str] = MappingProxyType(
 """Every (kind, color) specification a question can name, with its singular phrase."""
 
 TRAIN_SEEDS = range(0, 1_000_000)
-"""Seeds of scenes a model may be trained on."""
+"""Seeds of worlds a model may be trained on."""
 DEVELOPMENT_SEEDS = range(1_000_000, 2_000_000)
 """Seeds for choices made while training; never trained on."""
 EVALUATION_SEEDS = range(2_000_000, 3_000_000)

@@ -75,15 +75,15 @@ def test_the_entry_point_leads_to_a_manifest_whose_class_is_there(lmms):
 
 def test_requests_are_answered_in_order_and_cut_at_their_stop_strings(lmms, monkeypatch):
     model = lmms.UHRBATForLmmsEval(pretrained="tiny", budget="20:30", order="mean")
-    encode, encoded = model.network.encode_canvas, []
-    monkeypatch.setattr(model.network, "encode_canvas", lambda *given: encoded.append(1) or encode(*given))
+    encode, encoded = model.engine.encode_canvas, []
+    monkeypatch.setattr(model.engine, "encode_canvas", lambda *given: encoded.append(1) or encode(*given))
     assert model.budget == (20, 30) and model.settings.order == "mean"
     model.task_dict = documents()
     whole, again = model.generate_until([request("What is it?\nA. x", None, n, max_new_tokens=8) for n in (0, 1)])
     assert isinstance(whole, str) and whole == again and len(encoded) == 1  # two documents about one picture
     scene = model._last[1]
     expected = scene.ask("What is it?\nA. x", model.settings, lines=True).select((20, 30)).answer(max_new_tokens=8)
-    assert whole == expected
+    assert whole == str(expected)
     if len(whole) > 2:
         (cut,) = model.generate_until([request("What is it?\nA. x", None, 0, max_new_tokens=8, until=[whole[2]])])
         assert cut == whole.split(whole[2])[0]

@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from tests.support import tiny_wordnet
 from tests.support.tiny import engine
+from uhrbat.cli import main
 from uhrbat.errors import InputError
 from uhrbat.evaluation.benchmarks import run as runner
 from uhrbat.evaluation.benchmarks import scoring
@@ -65,7 +67,7 @@ def test_a_choice_is_right_when_it_names_the_true_letters(answer, truth, right):
 class FakeWordNet:
     """Two words of one meaning and one nearby."""
 
-    meanings = {"ship": "vessel.n", "vessel": "vessel.n", "boat": "boat.n"}
+    meanings: ClassVar = {"ship": "vessel.n", "vessel": "vessel.n", "boat": "boat.n"}
 
     def synsets(self, word):
         kind = self.meanings.get(word)
@@ -155,7 +157,8 @@ def test_xlrs_bench_is_read_from_parquet(folder):
 
 def test_mme_realworld_keeps_its_remote_sensing_part(folder):
     record = {
-        "Question_id": "perception/remote/1", "Image": "a.png", "Text": "What is it?", "Question Type": "Multiple Choice",
+        "Question_id": "perception/remote/1", "Image": "a.png", "Text": "What is it?",
+        "Question Type": "Multiple Choice",
         "Answer choices": list(OPTIONS), "Ground truth": "B", "Category": "Color", "Subtask": "Remote Sensing",
         "Task": "Perception",
     }  # fmt: skip
@@ -192,7 +195,8 @@ def test_rshr_bench_with_options_listed_named_or_absent(folder):
     (folder / "dataset.json").write_text(json.dumps({"data": records}))
     one, two, three, four = read_items(BENCHMARKS["rshr-bench"], folder / "dataset.json", folder)
     assert one.prompt == (
-        "What is it?\nA. A harbour\nB. A farm\nSelect the best answer based on the image. Answer with the option letter only."
+        "What is it?\nA. A harbour\nB. A farm\n"
+        "Select the best answer based on the image. Answer with the option letter only."
     )
     assert (one.group, two.group, three.group) == ("Perception", "Reasoning", "other")
     assert "You should choose multiple answers." in two.prompt and two.truth == "AB"
@@ -287,19 +291,15 @@ def test_published_figures_are_marked(folder):
 
 
 def test_the_command_line_checks_before_it_loads_a_model(folder, monkeypatch, capsys):
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    runner.add_arguments(parser)
-    given = ["lrs-vqa", "--questions", str(folder / "q.jsonl"), "--out", str(folder / "out")]
+    given = ["evaluate", "benchmark", "lrs-vqa", "--questions", str(folder / "q.jsonl"), "--out", str(folder / "out")]
     monkeypatch.setattr(runner.UHRBAT, "from_pretrained", lambda *_, **__: engine())
-    with pytest.raises(InputError, match="there is no file"):
-        runner.run(parser.parse_args(given))
+    images = ["--images", str(folder / "images")]
     row = {"question_id": "STAR_1", "image": "a.png", "category": "c", "text": "Q?", "ground_truth": "no"}
+    assert main(given) == 2
+    assert "there is no file" in capsys.readouterr().err
     (folder / "q.jsonl").write_text(json.dumps(row))
-    with pytest.raises(InputError, match="--budget"):
-        runner.run(parser.parse_args([*given, "--budget", "many"]))
-    with pytest.raises(InputError, match="give --budget"):
-        runner.run(parser.parse_args([*given, "--images", str(folder / "images")]))
-    assert runner.run(parser.parse_args([*given, "--images", str(folder / "images"), "--budget", "40", "--json"])) == 0
+    for more, message in ((["--budget", "many"], "--budget"), (images, "give --budget")):
+        assert main([*given, *more]) == 2
+        assert message in capsys.readouterr().err
+    assert main([*given, *images, "--budget", "40", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["answered"] == 1

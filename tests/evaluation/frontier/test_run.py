@@ -1,12 +1,10 @@
-import argparse
-import json
-
 import numpy as np
 import pytest
 import torch
 
 from tests.support.tiny import config, engine, network, tokenizer
 from uhrbat.checkpoints import loading
+from uhrbat.cli import main
 from uhrbat.errors import InputError
 from uhrbat.evaluation import answers, encoded, findings
 from uhrbat.evaluation.frontier import methods
@@ -30,11 +28,9 @@ def folder(tmp_path_factory):
 
 
 def run(folder, out, *more):
-    parser = argparse.ArgumentParser()
-    frontier.add_arguments(parser)
     given = ["--model", folder, "--out", str(out), "--scenes", "2", "--questions", "5", "--budgets", "64,300"]
     given += ["--answer-budgets", "64,300", "--wide", "600", "--json", *more]
-    assert frontier.run(parser.parse_args(given)) == 0
+    assert main(["evaluate", "frontier", *given]) == 0
     return findings.read_frontier(out / "frontier.json")
 
 
@@ -121,7 +117,7 @@ def test_evidence_and_answers_equal_the_engine_s(folder):
                 assert all(
                     torch.equal(ours.selections[size].kind, kept.kind) for size, kept in selection.selections.items()
                 )
-            assert record["answers"][method.id]["300"][number] == selection.answer()
+            assert record["answers"][method.id]["300"][number] == str(selection.answer())
 
 
 def test_equal_image_tokens_pass_the_model_once(monkeypatch):
@@ -138,7 +134,7 @@ def test_equal_image_tokens_pass_the_model_once(monkeypatch):
     told = answers.answer_many(cuts)
     assert sum(passed) < 200
     monkeypatch.undo()
-    assert told == [cut.answer() for cut in cuts]
+    assert told == [str(cut.answer()) for cut in cuts]
 
 
 def test_many_long_prompts_are_decoded_in_parts(monkeypatch):
@@ -202,10 +198,9 @@ def test_a_torn_record_of_another_process_is_left_out(tmp_path):
     assert [record["seed"] for record in kept.records()] == [1, 2]
 
 
-def test_bad_numbers_are_refused_before_the_model_is_read(tmp_path):
-    parser = argparse.ArgumentParser()
-    frontier.add_arguments(parser)
-    for given in (["--budgets", "few"], ["--scenes", "0"], ["--answer-budgets", "0"], ["--part", "2/1"]):
-        with pytest.raises(InputError, match=given[0]):
-            frontier.run(parser.parse_args(["--out", str(tmp_path), "--model", "nowhere", *given]))
-    assert json.dumps(vars(parser.parse_args(["--out", "x"])), default=str)
+@pytest.mark.parametrize(
+    "given", [["--budgets", "few"], ["--scenes", "0"], ["--answer-budgets", "0"], ["--part", "2/1"]]
+)
+def test_bad_numbers_are_refused_before_the_model_is_read(given, tmp_path, capsys):
+    assert main(["evaluate", "frontier", "--out", str(tmp_path), "--model", "nowhere", *given]) == 2
+    assert given[0] in capsys.readouterr().err

@@ -1,11 +1,10 @@
-import argparse
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from tests.support.tiny import engine, network
+from uhrbat.cli import main
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation import encoded, findings
 from uhrbat.evaluation.loss import pairs, photographs
@@ -31,14 +30,12 @@ def small_scenes(monkeypatch):
 def plain_ranking(monkeypatch):
     """A model whose widest budget of 2,880 tokens preserves all of them."""
     model = UHRBAT("tiny", network(), engine().codec, Settings(regions="none"))
-    monkeypatch.setattr(loss, "loaded_model", lambda args: model)
+    monkeypatch.setattr(UHRBAT, "from_pretrained", lambda *_, **__: model)
 
 
 def run(out, *more):
-    parser = argparse.ArgumentParser()
-    loss.add_arguments(parser)
     given = ["--out", str(out), "--scenes", "2", "--budgets", "40,900", "--wide", "2880", "--json", *more]
-    assert loss.run(parser.parse_args(given)) == 0
+    assert main(["evaluate", "loss", *given]) == 0
     return findings.read_loss(out / ("loss_attention.json" if "attention" in more else "loss.json"))
 
 

@@ -16,8 +16,8 @@ SECONDS = 120.0
 def make():
     made = []
 
-    def make(lanes=1, ended=lambda *_: None, **limits):
-        made.append(Scheduler(Limits(**limits), lanes, ended))
+    def make(lanes=1, on_end=lambda *_: None, **limits):
+        made.append(Scheduler(Limits(**limits), lanes, on_end))
         return made[-1]
 
     yield make
@@ -28,7 +28,7 @@ def make():
 def work(log, name, steps=1, gate=None):
     """Steps that write their name to the log; the first waits for the gate."""
 
-    def run(job, token):
+    def run(job, deadline):
         for _ in range(steps):
             if gate is not None:
                 gate.wait(SECONDS)
@@ -39,9 +39,9 @@ def work(log, name, steps=1, gate=None):
     return run
 
 
-def until_told(job, token):
-    """Works until it is told to stop, as the engine does."""
-    while not token.is_set():
+def until_stopped(job, deadline):
+    """Works until it must stop, as the engine does."""
+    while not deadline.is_set():
         time.sleep(0.01)
     raise Cancelled("stopped")
     yield
@@ -81,7 +81,7 @@ def test_one_sessions_many_jobs_wait_behind_anothers_one(make):
     assert log.index("modest") == 2
 
 
-def test_tells_the_place_in_the_queue(make):
+def test_reports_the_place_in_the_queue(make):
     scheduler, gate = make(), threading.Event()
     scheduler.submit("ask", "a", work([], "a", 1, gate))
     wait_for(lambda: scheduler.running == 1)
@@ -96,8 +96,8 @@ def test_tells_the_place_in_the_queue(make):
 
 def test_cancel_frees_the_device(make):
     outcomes = []
-    scheduler = make(ended=lambda *told: outcomes.append(told[:2]))
-    running = scheduler.submit("sweep", "a", until_told)
+    scheduler = make(on_end=lambda *ended: outcomes.append(ended[:2]))
+    running = scheduler.submit("sweep", "a", until_stopped)
     wait_for(lambda: scheduler.running == 1)
     running.cancel()
     assert scheduler.submit("ask", "b", work([], "next")).result(SECONDS) == "next"
@@ -120,7 +120,7 @@ def test_a_job_cancelled_while_it_waits_is_never_begun(make):
 
 def test_stops_a_job_at_its_time_limit(make):
     with pytest.raises(WorkerError, match=r"stopped after 0\.1 seconds"):
-        make(job_seconds=0.1).submit("sweep", "a", until_told).result(SECONDS)
+        make(job_seconds=0.1).submit("sweep", "a", until_stopped).result(SECONDS)
 
 
 def test_a_job_that_does_not_notice_its_time_limit_makes_the_worker_stuck(make, monkeypatch):
@@ -144,10 +144,10 @@ def test_waiting_does_not_count_as_time_on_the_device(make):
 
 def test_a_full_queue_is_busy(make):
     scheduler = make(queue_jobs=2, session_jobs=2)
-    running = scheduler.submit("ask", "a", until_told)
+    running = scheduler.submit("ask", "a", until_stopped)
     wait_for(lambda: scheduler.running == 1)
-    waiting = [scheduler.submit("ask", session, until_told) for session in "bc"]
-    refused = scheduler.submit("ask", "d", until_told)
+    waiting = [scheduler.submit("ask", session, until_stopped) for session in "bc"]
+    refused = scheduler.submit("ask", "d", until_stopped)
     with pytest.raises(BusyError, match="busy, with 2 questions waiting"):
         refused.result(0)
     for job in [running, *waiting]:
@@ -156,17 +156,17 @@ def test_a_full_queue_is_busy(make):
 
 def test_one_session_cannot_fill_the_queue(make):
     scheduler = make(session_jobs=2)
-    jobs = [scheduler.submit("ask", "a", until_told)]
+    jobs = [scheduler.submit("ask", "a", until_stopped)]
     wait_for(lambda: scheduler.running == 1)
-    jobs += [scheduler.submit("ask", "a", until_told) for _ in range(2)]
+    jobs += [scheduler.submit("ask", "a", until_stopped) for _ in range(2)]
     with pytest.raises(BusyError, match="your own questions"):
-        scheduler.submit("ask", "a", until_told).result(0)
+        scheduler.submit("ask", "a", until_stopped).result(0)
     for job in jobs:
         job.cancel()
 
 
 def test_whatever_a_job_raises_the_next_one_runs(make):
-    def broken(job, token):
+    def broken(job, deadline):
         raise KeyError("oh")
         yield
 
@@ -177,7 +177,7 @@ def test_whatever_a_job_raises_the_next_one_runs(make):
 
 
 def test_errors_by_meaning_pass_through(make):
-    def wrong(job, token):
+    def wrong(job, deadline):
         raise InputError("no such budget")
         yield
 
@@ -187,22 +187,46 @@ def test_errors_by_meaning_pass_through(make):
 
 def test_closing_ends_every_job(make):
     scheduler = make()
-    jobs = [scheduler.submit("ask", session, until_told) for session in "ab"]
+    jobs = [scheduler.submit("ask", session, until_stopped) for session in "ab"]
     scheduler.close()
     for job in jobs:
         with pytest.raises(Cancelled):
             job.result(1)
     with pytest.raises(BusyError):
-        scheduler.submit("ask", "a", until_told).result(0)
+        scheduler.submit("ask", "a", until_stopped).result(0)
 
 
 def test_several_lanes_work_at_once(make):
     scheduler = make(lanes=2)
     barrier = threading.Barrier(2)
 
-    def meet(job, token):
+    def meet(job, deadline):
         barrier.wait(SECONDS)
         return "met"
         yield
 
     assert [job.result(SECONDS) for job in [scheduler.submit("ask", s, meet) for s in "ab"]] == ["met", "met"]
+
+
+def test_work_ahead_of_time_goes_after_every_sessions_questions(make):
+    scheduler, log, gate = make(), [], threading.Event()
+    first = scheduler.submit("ask", "hold", work(log, "hold", 1, gate))
+    wait_for(lambda: scheduler.running == 1)
+    early = scheduler.submit("encode", "a", work(log, "encode"), ahead_of_time=True)
+    asks = [scheduler.submit("ask", session, work(log, session, 2)) for session in "ab"]
+    assert early.latest == Progress("queue", 0.0, "waiting: 3 ahead", 3)
+    gate.set()
+    for job in [first, early, *asks]:
+        job.result(SECONDS)
+    assert log == ["hold", "a", "b", "a", "b", "encode"]
+
+
+def test_work_ahead_of_time_is_cancelled_while_it_waits(make):
+    scheduler, log, gate = make(), [], threading.Event()
+    first = scheduler.submit("ask", "a", work(log, "a", 1, gate))
+    wait_for(lambda: scheduler.running == 1)
+    scheduler.submit("encode", "b", work(log, "encode"), ahead_of_time=True).cancel()
+    assert scheduler.queued == 0
+    gate.set()
+    first.result(SECONDS)
+    assert log == ["a"]

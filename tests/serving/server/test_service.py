@@ -1,31 +1,24 @@
-import sys
+import hashlib
 import threading
 import time
-import types
 
 import pytest
+from PIL import Image
 
 from tests.support import fake_engine
 from tests.support.running import until
-from uhrbat.choices import DROPPED, MERGED, PRESERVED
+from uhrbat import imagery
+from uhrbat.choices import DROPPED, MERGED, METHODS, PRESERVED
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
 from uhrbat.results import MethodResult, Progress, SweepPoint
 from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.protocol import Settings
+from uhrbat.serving.protocol import Settings, query
 from uhrbat.serving.server.models import Offer
 from uhrbat.serving.server.service import Service, without_paths
 
 TIMEOUT = 120
 BIG = Settings(model="big")
-
-
-@pytest.fixture(autouse=True)
-def baselines(monkeypatch):
-    """Baselines without the real ones' libraries."""
-    module = types.ModuleType("uhrbat.selection.baselines")
-    module.BASELINES = ("random", "downsampling")
-    monkeypatch.setitem(sys.modules, "uhrbat.selection.baselines", module)
 
 
 @pytest.fixture
@@ -41,13 +34,108 @@ def test_encodes_once_for_every_question(local, image):
     first = local.encode(image).result(TIMEOUT)
     assert first.tokens == {672: 2304, 1344: 9216}
     assert first.run.reused == ()
-    asked = local.ask(image, "how many?", budget=400).result(TIMEOUT)
+    asked = local.ask(query(image, "how many?"), budget=400).result(TIMEOUT)
     assert asked.run.reused == ("encode",)
     assert 'uhrbat_scene_lookups_total{outcome="hit"} 1.0' in local.metrics()
 
 
+@pytest.fixture
+def slow_image(tmp_path):
+    """An image that the fake engine takes long to encode."""
+    path = tmp_path / "slow.png"
+    Image.effect_noise((77, 40), 60).save(path)
+    return path
+
+
+@pytest.fixture(params=[1, 3], ids=["one device", "several lanes"])
+def worker(request, limits):
+    """Workers with one lane and with several, as on ZeroGPU."""
+    with InProcessWorker(Service(limits, Offer(), fake_engine.load, lanes=request.param)) as worker:
+        yield worker
+
+
+def encodings(worker) -> int:
+    return worker.service.models.get("nano").encoded
+
+
+def test_what_is_being_encoded_is_not_encoded_by_the_question_too(worker, slow_image):
+    image = worker.store(slow_image)
+    early = worker.encode(image, session="a")
+    until(lambda: early.latest.stage == "encode", TIMEOUT)
+    asks = [worker.ask(query(image, "how many?"), budget=100, session=session) for session in "abc"]
+    assert [job.result(TIMEOUT).run.reused[:1] for job in asks] == [("encode",)] * 3
+    assert early.result(TIMEOUT).run.reused == ()
+    assert encodings(worker) == 1
+
+
+def test_what_a_question_is_encoding_is_not_encoded_ahead_too(worker, slow_image):
+    image = worker.store(slow_image)
+    ask = worker.ask(query(image, "how many?"), session="a")
+    until(lambda: ask.latest.stage == "encode", TIMEOUT)
+    assert worker.encode(image, session="b").result(TIMEOUT).run.reused == ("encode",)
+    assert ask.result(TIMEOUT)
+    assert encodings(worker) == 1
+
+
+def test_a_question_encodes_itself_where_the_encoding_ahead_is_cancelled(worker, slow_image):
+    image = worker.store(slow_image)
+    early = worker.encode(image, session="a")
+    until(lambda: early.latest.stage == "encode", TIMEOUT)
+    ask = worker.ask(query(image, "how many?"), session="b")
+    early.cancel()
+    assert ask.result(TIMEOUT).run.reused == ()
+    with pytest.raises(Cancelled):
+        early.result()
+    assert encodings(worker) == 1
+
+
+def test_a_question_about_another_image_does_not_wait_for_the_end_of_an_encoding(worker, slow_image, picture):
+    known, image = worker.store(picture), worker.store(slow_image)
+    worker.encode(known).result(TIMEOUT)
+    early = worker.encode(image, session="a")
+    until(lambda: early.latest.stage == "encode", TIMEOUT)
+    worker.ask(query(known, "how many?"), budget=100, session="b").result(TIMEOUT)
+    assert not early.done
+    early.cancel()
+
+
+def test_one_image_is_encoded_at_a_time(worker, slow_image, picture):
+    early = worker.encode(worker.store(slow_image), session="a")
+    until(lambda: early.latest.stage == "encode", TIMEOUT)
+    assert worker.ask(query(worker.store(picture), "how many?"), session="b").result(TIMEOUT)
+    assert early.done
+    assert encodings(worker) == 2
+
+
+def test_other_settings_of_the_question_use_the_same_encoding_and_other_bands_do_not(local, tmp_path):
+    path = tmp_path / "colour.png"
+    Image.effect_noise((72, 48), 60).convert("RGB").save(path)
+    image = local.store(path)
+    local.encode(image).result(TIMEOUT)
+    local.ask(query(image, "how many?", {"seed": 3, "importance": "attention"})).result(TIMEOUT)
+    assert encodings(local) == 1
+    local.ask(query(image, "how many?", {"bands": (2, 1, 3)})).result(TIMEOUT)
+    assert encodings(local) == 2
+
+
+def test_a_file_is_hashed_by_who_knows_it_and_its_header_read_once(local, picture, monkeypatch):
+    known = hashlib.sha256(picture.read_bytes()).hexdigest()
+    opened, really = [], imagery.open_image
+
+    def never(*_):
+        raise AssertionError("hashed again")
+
+    monkeypatch.setattr("uhrbat.serving.client.local.sha256_file", never)
+    monkeypatch.setattr(imagery, "open_image", lambda *given: opened.append(given) or really(*given))
+    assert local.store(picture, known) == known
+    assert local.service.store.path(known).stat().st_ino == picture.stat().st_ino
+    local.encode(known).result(TIMEOUT)
+    local.ask(query(known, "how many?"), budget=100).result(TIMEOUT)
+    assert len(opened) == 1
+
+
 def test_asking_gives_all_a_page_draws(local, image):
-    asked = local.ask(image, "how many?", {"seed": 3}, budget=400).result(TIMEOUT)
+    asked = local.ask(query(image, "how many?", {"seed": 3}), budget=400).result(TIMEOUT)
     assert [(scale.size, len(scale.rank)) for scale in asked.scales] == [(672, 2304), (1344, 9216)]
     fine, row = asked.scales[1], asked.ledger[1]
     types_ = [str(a.dtype) for a in (fine.importance, fine.rank, fine.merged, fine.region, fine.members)]
@@ -65,19 +153,19 @@ def test_asking_gives_all_a_page_draws(local, image):
 
 
 def test_without_a_budget_nothing_is_answered(local, image):
-    asked = local.ask(image, "how many?").result(TIMEOUT)
+    asked = local.ask(query(image, "how many?")).result(TIMEOUT)
     assert (asked.answer, asked.budgets, asked.ledger) == (None, None, ())
 
 
 def test_answers_with_boxes_forced_in_or_left_out(local, image):
-    plain = local.answer(image, "how many?", budget=400).result(TIMEOUT)
-    forced = local.answer(image, "how many?", budget=400, force=((1, 1, 5, 5),)).result(TIMEOUT)
+    plain = local.answer(query(image, "how many?"), budget=400).result(TIMEOUT)
+    forced = local.answer(query(image, "how many?"), budget=400, force=((1, 1, 5, 5),)).result(TIMEOUT)
     assert plain.answer.text != forced.answer.text
-    assert plain.kinds[672].dtype == "uint8"
+    assert [row.size for row in forced.ledger] == [672, 1344]
 
 
 def test_a_sweep_streams_its_points(local, image):
-    job = local.sweep(image, "how many?", budgets=(100, (10, 300), 1000), truth="3", boxes=((0, 0, 72, 48),))
+    job = local.sweep(query(image, "how many?"), budgets=(100, (10, 300), 1000), truth="3", boxes=((0, 0, 72, 48),))
     events = list(job)
     swept = job.result()
     assert [event for event in events if isinstance(event, SweepPoint)] == list(swept.points)
@@ -85,35 +173,37 @@ def test_a_sweep_streams_its_points(local, image):
     whole = swept.points[0].evidence[-1]
     assert whole.size == 0
     assert whole.preserved + whole.merged + whole.dropped == whole.tokens
+    assert 0 <= swept.points[0].evidence_preserved <= 1
     assert swept.points[0].correct == (swept.points[0].answer.text == "3")
 
 
 def test_a_comparison_names_every_method(local, image):
-    job = local.compare(image, "how many?", budget=400)
+    job = local.compare(query(image, "how many?"), budget=400)
     streamed = [event.method for event in job if isinstance(event, MethodResult)]
-    assert streamed == ["uhrbat", "random", "downsampling"]
+    assert streamed == list(METHODS)
     assert [result.method for result in job.result().methods] == streamed
+    assert {(result.evidence, result.evidence_preserved) for result in job.result().methods} == {((), None)}
     with pytest.raises(InputError, match="method 'best' is not known"):
-        local.compare(image, "how many?", budget=400, methods=("best",)).result(TIMEOUT)
+        local.compare(query(image, "how many?"), budget=400, methods=("best",)).result(TIMEOUT)
 
 
 def test_inspects_a_box(local, image):
-    fate = local.inspect(image, "how many?", box=(1, 2, 3, 4), budget=400).result(TIMEOUT)
+    fate = local.inspect(query(image, "how many?"), box=(1, 2, 3, 4), budget=400).result(TIMEOUT).fate
     assert (fate.verdict, fate.smallest_budget, fate.rows[0].best_rank) == ("preserved at 672", 40, 3)
     assert fate.steps[0].total == 1
 
 
 def test_running_out_of_memory_ends_the_job_and_not_the_worker(local, image):
     with pytest.raises(WorkerError, match="out of memory"):
-        local.ask(image, "oom please").result(TIMEOUT)
-    assert local.ask(image, "how many?").result(TIMEOUT).scales
+        local.ask(query(image, "oom please")).result(TIMEOUT)
+    assert local.ask(query(image, "how many?")).result(TIMEOUT).scales
 
 
-def test_what_goes_wrong_inside_is_told_without_paths_or_traces(local, image):
-    with pytest.raises(WorkerError) as told:
-        local.ask(image, "crash please").result(TIMEOUT)
-    assert "secret" not in str(told.value)
-    assert "the model worker failed" in str(told.value)
+def test_what_goes_wrong_inside_is_reported_without_paths_or_traces(local, image):
+    with pytest.raises(WorkerError) as raised:
+        local.ask(query(image, "crash please")).result(TIMEOUT)
+    assert "secret" not in str(raised.value)
+    assert "the model worker failed" in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -129,50 +219,49 @@ def test_paths_are_cut_from_messages(message, shown):
     assert without_paths(message) == shown
 
 
-def test_wrong_requests_are_told_at_once(local, image):
+def test_wrong_requests_are_refused_at_once(local, image):
     for wrong in (
-        lambda: local.ask(image, "  "),
-        lambda: local.ask("../etc", "how many?"),
-        lambda: local.ask(image, "how many?", budget=0),
-        lambda: local.ask(image, "how many?", {"sharpness": 3}),
+        lambda: local.ask(query(image, "  ")),
+        lambda: local.ask(query("../etc", "how many?")),
+        lambda: local.ask(query(image, "how many?"), budget=0),
+        lambda: local.ask(query(image, "how many?", {"sharpness": 3})),
     ):
         with pytest.raises(InputError):
             wrong()
 
 
-def test_wrong_values_are_told_by_the_job(local, image):
+def test_wrong_values_are_reported_by_the_job(local, image):
     for wrong, why in (
-        (local.ask(image, "x" * 2001), "2,001 characters"),
-        (local.ask(image, "how many?", {"model": "other"}), "not offered here; choose one of nano"),
-        (local.ask(image, "how many?", {"importance": "guess"}), "importance is 'guess'"),
-        (local.ask(image, "how many?", budget=10**6), "10|whole number"),
-        (local.answer(image, "how many?", force=((0, 0, 1, 1),) * 65), "65 are too many"),
+        (local.ask(query(image, "x" * 2001)), "2,001 characters"),
+        (local.ask(query(image, "how many?", {"model": "other"})), "not offered here; choose one of nano"),
+        (local.ask(query(image, "how many?", {"importance": "guess"})), "importance is 'guess'"),
+        (local.ask(query(image, "how many?"), budget=10**6), "10|whole number"),
+        (local.answer(query(image, "how many?"), force=((0, 0, 1, 1),) * 65), "65 are too many"),
     ):
         with pytest.raises(InputError, match=why):
             wrong.result(TIMEOUT)
 
 
-def test_an_image_that_is_not_stored_is_told(local):
+def test_an_image_that_is_not_stored_is_reported(local):
     with pytest.raises(ImageError, match="no longer stored"):
-        local.ask("0" * 64, "how many?").result(TIMEOUT)
+        local.ask(query("0" * 64, "how many?")).result(TIMEOUT)
 
 
-def test_what_is_no_image_is_not_stored(local, tmp_path):
+def test_what_is_no_image_is_found_out_when_it_is_encoded(local, tmp_path):
     path = tmp_path / "fake.jpg"
     path.write_text("hello")
     with pytest.raises(ImageError):
-        local.store(path)
-    assert list(local.service.store.folder.iterdir()) == []
+        local.encode(local.store(path)).result(TIMEOUT)
 
 
 def test_cancel_frees_the_device(local, image):
-    job = local.ask(image, "slow ask")
+    job = local.ask(query(image, "slow ask"))
     for event in job:
         if isinstance(event, Progress) and event.stage == "score":
             break
     with pytest.raises(Cancelled):
         job.result()
-    assert local.ask(image, "how many?").result(2).scales
+    assert local.ask(query(image, "how many?")).result(2).scales
 
 
 def test_is_ready_once_the_first_model_is_loaded(local):
@@ -180,7 +269,14 @@ def test_is_ready_once_the_first_model_is_loaded(local):
     health = local.health()
     assert (health.status, health.device, health.dtype) == ("ready", "cpu", "float32")
     assert local.models()[0].default_settings.importance == "similarity"
-    assert local.models()[0].parameters == 1000
+    info = local.models()[0]
+    assert (info.parameters, info.scales, info.tile, info.tile_grid, info.point_bins) == (
+        1000,
+        (672, 1344),
+        336,
+        24,
+        64,
+    )
 
 
 def test_says_why_a_model_cannot_be_loaded(limits, picture):
@@ -189,14 +285,14 @@ def test_says_why_a_model_cannot_be_loaded(limits, picture):
 
     with InProcessWorker(Service(limits, Offer(), load)) as worker:
         with pytest.raises(CheckpointError, match="in nano is incomplete"):
-            worker.ask(worker.store(picture), "how many?").result(TIMEOUT)
+            worker.ask(query(worker.store(picture), "how many?")).result(TIMEOUT)
         until(lambda: worker.health().status == "failed", TIMEOUT)
         assert "/models" not in worker.health().message
 
 
 @pytest.fixture
 def slow_to_load(limits):
-    """A worker that offers nano, and "big" whose download goes on until it is told to `arrive`."""
+    """A worker that offers nano, and "big" whose download goes on until it may `arrive`."""
     arrive, stopped = threading.Event(), threading.Event()
 
     def load(source, device, progress, cancel):
@@ -213,26 +309,26 @@ def slow_to_load(limits):
         yield worker, arrive, stopped
 
 
-def test_tells_how_far_a_download_is_by_the_name_of_the_model(slow_to_load, picture):
+def test_reports_how_far_a_download_is_by_the_name_of_the_model(slow_to_load, picture):
     worker, *_ = slow_to_load
     image = worker.store(picture)
-    job = worker.ask(image, "how many?", settings=BIG, session="a")
-    told = next(event for event in job if event.stage == "load" and event.fraction)
-    assert (told.fraction, told.message) == (0.3, "big: 4.57 of 15.23 GB")
+    job = worker.ask(query(image, "how many?", BIG), session="a")
+    event = next(event for event in job if event.stage == "load" and event.fraction)
+    assert (event.fraction, event.message) == (0.3, "big: 4.57 of 15.23 GB")
 
 
 def test_a_download_leaves_the_device_to_others_and_ends_when_nobody_waits_for_it(slow_to_load, picture):
     worker, arrive, stopped = slow_to_load
     image = worker.store(picture)
-    jobs = [worker.ask(image, "how many?", settings=BIG, session=session) for session in "ab"]
+    jobs = [worker.ask(query(image, "how many?", BIG), session=session) for session in "ab"]
     while any(job.latest.stage != "load" for job in jobs):
         time.sleep(0.01)
-    assert worker.ask(image, "how many?", session="c").result(TIMEOUT).run.model == "nano"
+    assert worker.ask(query(image, "how many?"), session="c").result(TIMEOUT).run.model == "nano"
     jobs[0].cancel()
     assert not stopped.wait(0.5)
     jobs[1].cancel()
     assert stopped.wait(TIMEOUT)
-    again = worker.ask(image, "how many?", settings=BIG)
+    again = worker.ask(query(image, "how many?", BIG))
     arrive.set()
     assert again.result(TIMEOUT).run.model == "big"
 
@@ -241,18 +337,18 @@ def test_a_full_queue_is_busy(tmp_path, picture):
     limits = Limits(store_folder=str(tmp_path), queue_jobs=1)
     with InProcessWorker(Service(limits, Offer(), fake_engine.load)) as worker:
         image = worker.store(picture)
-        running = worker.ask(image, "slow ask", session="a")
+        running = worker.ask(query(image, "slow ask"), session="a")
         for event in running:
             if event.stage == "score":
-                waiting = worker.ask(image, "how many?", session="b")
+                waiting = worker.ask(query(image, "how many?"), session="b")
                 with pytest.raises(BusyError):
-                    worker.ask(image, "how many?", session="c").result(TIMEOUT)
+                    worker.ask(query(image, "how many?"), session="c").result(TIMEOUT)
                 break
         assert waiting.result(TIMEOUT)
 
 
 def test_metrics_hold_counts_and_nothing_of_questions(local, image):
-    local.ask(image, "where is the treasure?", session="pirate").result(TIMEOUT)
+    local.ask(query(image, "where is the treasure?"), session="pirate").result(TIMEOUT)
     text = local.metrics()
     assert 'uhrbat_jobs_total{action="ask",outcome="done"} 1.0' in text
     assert 'uhrbat_stage_seconds_count{stage="encode"} 1.0' in text
@@ -260,11 +356,12 @@ def test_metrics_hold_counts_and_nothing_of_questions(local, image):
     assert not any(secret in text for secret in ("treasure", "pirate", image, fake_engine.__file__))
 
 
-def test_an_image_of_too_many_pixels_is_neither_stored_nor_encoded(tmp_path, picture):
+def test_an_image_of_too_many_pixels_is_not_encoded(tmp_path, picture):
     strict = Limits(store_folder=str(tmp_path), pixels=1000)
     with InProcessWorker(Service(strict, Offer(), fake_engine.load)) as worker:
+        image = worker.store(picture)
         with pytest.raises(ImageError, match="pixels"):
-            worker.store(picture)
-        image = worker.service.store.add(picture)  # as an earlier worker with other limits left it
+            worker.service.accept(image)
+        worker.store(picture)
         with pytest.raises(ImageError, match="pixels"):
-            worker.ask(image, "how many?").result(TIMEOUT)
+            worker.ask(query(image, "how many?")).result(TIMEOUT)

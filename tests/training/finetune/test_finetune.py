@@ -1,4 +1,3 @@
-import argparse
 import json
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ import torch
 from tests.support.golden import each
 from uhrbat.budget import split_budget
 from uhrbat.checkpoints.loading import load
+from uhrbat.cli import main
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
 from uhrbat.imagery import canvas_of
@@ -17,10 +17,9 @@ from uhrbat.training.finetune.conversations import read_conversations
 from uhrbat.training.finetune.sample import Sampler
 
 pytest.importorskip("accelerate")
-from tests.support.finetuning import nano, released, settings  # noqa: E402
+from tests.support.finetuning import nano, released, settings
 from uhrbat.training.finetune import sample
-from uhrbat.training.finetune import train as finetune  # noqa: E402
-from uhrbat.training.finetune.train import Trainer, TrainSettings, budget_of, learning_rate, sample_number  # noqa: E402
+from uhrbat.training.finetune.train import Trainer, TrainSettings, budget_of, learning_rate, sample_number
 
 CPU = torch.device("cpu")
 
@@ -183,7 +182,7 @@ def test_budgets_are_the_released_ones_given_or_drawn():
     assert budget_of(TrainSettings(), (672, 1344, 2688, 4032), rng) == (80, 320, 600, 2000)
     assert budget_of(settings(), (336, 672), rng) == (10, 20)
     totals = [sum(budget_of(settings(random_budgets=(16, 64)), (336, 672), rng)) for _ in range(50)]
-    assert min(totals) < 24 and max(totals) > 48 and 16 <= min(totals) and max(totals) <= 64
+    assert min(totals) < 24 and max(totals) > 48 and min(totals) >= 16 and max(totals) <= 64
     assert budget_of(settings(random_budgets=(30, 30)), (336, 672), rng) == split_budget(30, (336, 672))
 
 
@@ -225,15 +224,15 @@ def test_records_that_are_no_conversation(tmp_path, record, word):
 
 
 def test_the_command_line_trains(data, tmp_path, monkeypatch, capsys):
-    parser = argparse.ArgumentParser()
-    finetune.add_arguments(parser)
     monkeypatch.setattr(UHRBAT, "from_pretrained", lambda *_, **__: released())
-    given = ["--data", str(data), "--images", str(data.parent), "--out", str(tmp_path / "out"), "--batch", "1"]
-    assert finetune.run(parser.parse_args([*given, "--steps", "1", "--budgets", "5,6"])) == 0
+    given = ["train", "--data", str(data), "--images", str(data.parent), "--out", str(tmp_path / "out"), "--batch", "1"]
+    assert main([*given, "--steps", "1", "--budgets", "5,6"]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "out/model")
-    with pytest.raises(InputError, match="holds a run with other settings"):
-        finetune.run(parser.parse_args([*given, "--steps", "2", "--budgets", "5,6"]))
-    with pytest.raises(InputError, match="steps is 0"):
-        finetune.run(parser.parse_args([*given, "--steps", "0"]))
-    with pytest.raises(InputError, match="lower first"):
-        finetune.run(parser.parse_args([*given, "--random-budgets", "9,3"]))
+    for more, message in (
+        (["--steps", "2", "--budgets", "5,6"], "holds a run with other settings"),
+        (["--steps", "0"], "steps is 0"),
+        (["--random-budgets", "9,3"], "lower first"),
+        (["--random-budgets", "9"], "two numbers"),
+    ):
+        assert main([*given, *more]) == 2
+        assert message in capsys.readouterr().err

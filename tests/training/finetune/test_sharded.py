@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -18,8 +19,13 @@ from uhrbat.network.model import Network
 from uhrbat.training.finetune.conversations import read_conversations
 
 pytest.importorskip("accelerate")
-from tests.support.finetuning import released, settings  # noqa: E402
-from uhrbat.training.finetune.train import FSDP_CONFIG, Trainer  # noqa: E402
+from tests.support.finetuning import released, settings
+from uhrbat.training.finetune import train
+from uhrbat.training.finetune.train import Trainer
+
+FSDP_CONFIG = Path(train.__file__).with_name("fsdp.yaml")
+
+pytestmark = pytest.mark.slow
 
 HOW = ["--batch", "4", "--save-every", "2", "--random-budgets", "16,64", "--lr", "3e-3", "--lr-modules", "3e-3"]
 SECONDS = 600

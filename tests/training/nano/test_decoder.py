@@ -8,10 +8,11 @@ from safetensors.numpy import save_file
 
 from tests.support.tiny import BINS, config, tokenizer
 from uhrbat.geometry import SCALES, Scale
-from uhrbat.network.decoder import Pointing
+from uhrbat.network.decoder import DecoderInput, prefill
 from uhrbat.network.model import Network
+from uhrbat.network.pointing import Pointing
 from uhrbat.network.text import TextCodec
-from uhrbat.selection.importance import LIKENESS, likeness
+from uhrbat.selection.importance import SIMILARITY_LIMIT, limited, similarity_logits
 from uhrbat.training.nano import bank_samples, decoder
 from uhrbat.training.nano.bank import BankWorld, oriented
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, WorldQuestion
@@ -26,7 +27,7 @@ def points_that_do_not_slip(monkeypatch):
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory):
-    """A bank of one scene whose five objects have two tokens each, among 400 of background."""
+    """A bank of one world whose five objects have two tokens each, among 400 of background."""
     rng = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("bank")
     records = [
@@ -88,12 +89,12 @@ def test_a_place_counts_a_little_as_its_neighbours_and_a_word_only_as_itself():
 
 def test_a_sample_holds_the_centres_of_its_objects_and_their_questions(bank, model):
     sample = drawer(bank, model).draw(60, 6)
-    assert sample.scene.objects
+    assert sample.world.objects
     assert sample.questions
-    assert set(sample.owner.tolist()) == {-1, *range(len(sample.scene.objects))}
+    assert set(sample.owner.tolist()) == {-1, *range(len(sample.world.objects))}
 
 
-def test_a_scene_is_drawn_with_any_of_its_covers_as_the_largest(bank, model):
+def test_a_world_is_drawn_with_any_of_its_covers_as_the_largest(bank, model):
     draw = drawer(bank, model)
     seen = set()
     for _ in range(30):
@@ -102,9 +103,9 @@ def test_a_scene_is_drawn_with_any_of_its_covers_as_the_largest(bank, model):
         rows = draw.order[0].region_features.tolist()
         for region in sample.merged.tolist():
             covers[draw.order[0].region_land[rows.index(region)]] += 1
-        seen.add(sample.scene.land_cover)
+        seen.add(sample.world.land_cover)
         if len(sample.merged) >= 20:
-            assert LAND_COVERS[int(covers.argmax())] == sample.scene.land_cover
+            assert LAND_COVERS[int(covers.argmax())] == sample.world.land_cover
     assert seen == {LAND_COVERS[0], LAND_COVERS[2]}
 
 
@@ -130,11 +131,11 @@ def test_a_blind_sample_teaches_what_follows_from_places_but_no_place(bank, mode
 def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
     draw = drawer(bank, model)
     sample = draw.draw(60, 4)
-    before = torch.tensor(draw.codec.prompt("x").before)
+    before = draw.codec.prompt("x").before
     together, _, _ = decoder.losses(model, bank_samples.collate([sample], draw.codec), before, table(draw))
     parts, weights = [], []
-    for question, told in zip(sample.questions, sample.likeness):
-        one = replace(sample, questions=[question], likeness=told[None])
+    for question, told in zip(sample.questions, sample.similarity):
+        one = replace(sample, questions=[question], similarity=told[None])
         batch = bank_samples.collate([one], draw.codec)
         parts.append(decoder.losses(model, batch, before, table(draw))[0])
         weights.append(batch.weight[batch.labels >= 0].sum())
@@ -145,7 +146,7 @@ def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
 def test_padding_does_not_change_a_sample(bank, model):
     draw = drawer(bank, model)
     small, large = draw.draw(30, 2), draw.draw(90, 5)
-    before = torch.tensor(draw.codec.prompt("x").before)
+    before = draw.codec.prompt("x").before
     both = bank_samples.collate([small, large], draw.codec)
     alone = bank_samples.collate([small], draw.codec)
     assert both.real.shape[1] > alone.real.shape[1]
@@ -161,25 +162,25 @@ def test_padding_does_not_change_a_sample(bank, model):
 def test_residuals_sampled_in_training_are_those_of_inference(model):
     for level, size in enumerate(SCALES):
         scale = Scale(size)
-        xy = torch.from_numpy(np.ascontiguousarray(scale.centers))[None]
+        xy = torch.tensor(scale.centers)[None]
         sampled = decoder.residuals_at(model, torch.full(xy.shape[:2], level), xy)
         torch.testing.assert_close(sampled[0], model.residual(size), rtol=1e-4, atol=1e-5)
 
 
 def test_reading_order_is_by_row_and_relative_questions_keep_theirs(bank, model):
-    scene = drawer(bank, model).draw(60, 4).scene
+    world = drawer(bank, model).draw(60, 4).world
     codec = TextCodec(tokenizer(), BINS)
-    indices = tuple(range(len(scene.objects)))
-    listed = bank_samples.reading_order(scene, WorldQuestion("count", "?", "two", (), indices, ()), codec)
-    places = [bank_samples.center(scene, index) for index in listed]
+    indices = tuple(range(len(world.objects)))
+    listed = bank_samples.reading_order(world, WorldQuestion("count", "?", "two", (), indices, ()), codec)
+    places = [bank_samples.center(world, index) for index in listed]
     bins = [(codec.bin(y), codec.bin(x)) for x, y in places]
     assert bins == sorted(bins)
     disorder = np.zeros(len(indices))
     disorder[listed[0]] = BINS
-    moved = bank_samples.reading_order(scene, WorldQuestion("count", "?", "two", (), indices, ()), codec, disorder)
+    moved = bank_samples.reading_order(world, WorldQuestion("count", "?", "two", (), indices, ()), codec, disorder)
     assert moved == [*listed[1:], listed[0]]
     pair = (indices[-1], indices[0])
-    told = bank_samples.reading_order(scene, WorldQuestion("relative position", "?", "left", (), pair, ()), codec)
+    told = bank_samples.reading_order(world, WorldQuestion("relative position", "?", "left", (), pair, ()), codec)
     assert told == list(pair)
 
 
@@ -190,16 +191,16 @@ def test_the_eight_orientations_are_distinct_and_stay_in_the_square():
     assert all(0 <= value <= 1 for place in seen for value in place)
 
 
-def test_bank_scenes_round_trip(bank):
-    scene = BankWorld.load(bank / "7.safetensors")
-    assert [(item.kind, item.color) for item in scene.objects] == OBJECTS
-    assert scene.features.dtype == np.float16
+def test_bank_worlds_round_trip(bank):
+    world = BankWorld.load(bank / "7.safetensors")
+    assert [(item.kind, item.color) for item in world.objects] == OBJECTS
+    assert world.features.dtype == np.float16
 
 
 def test_training_lowers_the_loss(bank):
     model = four_scales()
     draw = drawer(bank, model)
-    before = torch.tensor(draw.codec.prompt("x").before)
+    before = draw.codec.prompt("x").before
     batch = bank_samples.collate([draw.draw(40, 4)], draw.codec)
     optimizer = torch.optim.AdamW([p for n, p in model.named_parameters() if n.startswith(decoder.TRAINED)], lr=3e-3)
     first = None
@@ -237,12 +238,12 @@ def test_attention_is_told_how_much_each_token_looks_like_what_its_question_name
     visual = torch.from_numpy(draw.order[0].visual.astype(np.float32))
     for index, question in enumerate(sample.questions):
         vector = torch.from_numpy(draw.question_vectors([question.text]))
-        expected = likeness(model, visual, vector)[:, 0]
+        expected = limited(similarity_logits(model, visual, vector))[:, 0]
         for token, features in enumerate(sample.features):
             place = int(np.flatnonzero((draw.order[0].features == features).all(1))[0])
-            torch.testing.assert_close(batch.likeness[0, index, token], expected[place])
+            torch.testing.assert_close(batch.similarity[0, index, token], expected[place])
     tokens = len(batch.features[0])
-    assert (batch.likeness[0, :, tokens:] == -LIKENESS).all() and not batch.likeness[1].any()
+    assert (batch.similarity[0, :, tokens:] == -SIMILARITY_LIMIT).all() and not batch.similarity[1].any()
 
 
 def test_training_and_answering_attend_alike(bank, model):
@@ -250,13 +251,13 @@ def test_training_and_answering_attend_alike(bank, model):
     model.config.inhibition = 0.0
     sample = draw.draw(60, 1)
     batch = bank_samples.collate([sample], draw.codec)
-    before = torch.tensor(draw.codec.prompt("x").before)
-    after = torch.tensor(draw.codec.prompt(sample.questions[0].text).after)
+    prompt = draw.codec.prompt(sample.questions[0].text)
+    before, after = prompt.before, prompt.after
     ids = batch.ids[0].tolist()
-    assert ids[: len(after)] == after.tolist()
+    assert ids[: len(after)] == after
     with torch.no_grad():
         image = model.token_mlp(decoder.image_embeddings(model, batch))[0]
-        (_, hidden), _, _ = model.prefill(before, image, after, likeness=batch.likeness[0, 0])
+        hidden = prefill(model, [DecoderInput(prompt, image, batch.similarity[0, 0])]).output
         likely = model.language.lm_head(hidden[:, -1]).log_softmax(-1)[0]
         batch.labels[0, : len(after) - 1] = batch.labels[0, len(after) :] = -100
         loss = decoder.losses(model, batch, before, table(draw))[0]

@@ -13,17 +13,22 @@ import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lmms_eval.api.model import lmms
 from lmms_eval.models.registry_v2 import ModelManifest
 from PIL import Image
 from tqdm import tqdm
 
+from uhrbat.budget import read_budget
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.geometry import SCALES
 from uhrbat.imagery import canvas_of
 from uhrbat.settings import Settings
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
 
 logger = logging.getLogger(__name__)
 
@@ -44,21 +49,21 @@ class UHRBATForLmmsEval(lmms):
         device: str = "auto",
         budget: str | int = 3000,
         bits: int | None = None,
-        batch_size: int = 1,
+        batch_size: int = 1,  # noqa: ARG002 (lmms-eval passes it to every model)
         **settings,
     ) -> None:
         """pretrained: nano, a folder or a Hub id. budget: a total, or one number a scale joined by colons. settings:
         importance, regions, order, seed, clusters, iterations, release."""
         super().__init__()
         self._rank, self._world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        self.model = UHRBAT.from_pretrained(pretrained, device, **({"bits": int(bits)} if bits else {}))
-        self.settings = Settings(**(asdict(self.model.settings) | settings))
-        numbers = tuple(int(part) for part in str(budget).split(":"))
-        self.budget = numbers if len(numbers) > 1 else numbers[0]
-        self.model.budgets(self.budget)
+        quantised: dict[str, Any] = {"bits": int(bits)} if bits else {}
+        self.engine = UHRBAT.from_pretrained(pretrained, device, **quantised)
+        self.settings = Settings(**(asdict(self.engine.settings) | settings))
+        self.budget = read_budget(str(budget).replace(":", ","))
+        self.engine.budgets(self.budget)
         self._last: tuple[tuple, EncodedImage] | None = None
 
-    def generate_until(self, requests) -> list[str]:
+    def generate_until(self, requests: list[Instance]) -> list[str]:
         """Greedy answers, one a request, cut at the request's stop strings."""
         answers = []
         for request in tqdm(requests, desc="uhrbat", disable=self.rank > 0):
@@ -85,19 +90,19 @@ class UHRBATForLmmsEval(lmms):
         if self._last is None or self._last[0] != key:
             self._last = None
             if max(picture.size) <= 2 * SCALES[-1]:
-                scene = self.model.encode_canvas(canvas_of(picture))
+                scene = self.engine.encode_canvas(canvas_of(picture))
             else:
                 with tempfile.TemporaryDirectory() as folder:
                     path = Path(folder) / "image.tif"
                     picture.save(path)
-                    scene = self.model.encode(path, progress=None)
+                    scene = self.engine.encode(path, progress=None)
             self._last = (key, scene)
         return self._last[1]
 
-    def loglikelihood(self, requests) -> list[tuple[float, bool]]:
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Not offered: the tasks this model is for are answered in words."""
         raise NotImplementedError("uhrbat answers in words: choose a task whose output_type is generate_until")
 
-    def generate_until_multi_round(self, requests) -> list[str]:
+    def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
         """Not offered: a question is asked once, of one image."""
         raise NotImplementedError("uhrbat answers one question about one image: choose a task of a single round")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from uhrbat.errors import InputError
@@ -60,7 +61,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def parquet_module():
+def parquet_module() -> ModuleType:
     """pyarrow.parquet; InputError where it is not installed."""
     try:
         import pyarrow.parquet

@@ -8,7 +8,6 @@ A run that was cut off goes on where it stopped; started once more when all is a
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
@@ -19,10 +18,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from uhrbat.budget import Budget
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError, UHRBATError
-from uhrbat.evaluation.benchmarks.readers import BENCHMARKS, Benchmark, Item, read_items
+from uhrbat.evaluation.benchmarks.readers import BENCHMARKS, Benchmark, Item
 from uhrbat.evaluation.benchmarks.records import ImageSource, open_image_file
 from uhrbat.evaluation.benchmarks.scoring import wordnet
 from uhrbat.imagery import sha256_file
@@ -30,7 +30,6 @@ from uhrbat.selection.evidence import evidence_preserved
 from uhrbat.settings import Settings
 
 logger = logging.getLogger(__name__)
-Budget = int | tuple[int, ...]
 
 
 def shares() -> tuple[int, int]:
@@ -195,8 +194,8 @@ def make_report(name: str, items: list[Item], answers: dict[str, dict]) -> dict:
     }
     if name == "lrs-vqa" and wordnet() is None:
         report["note"] = (
-            "exact matches only, where the benchmark counts synonyms too: nltk or its WordNet is missing (pip install nltk, "
-            "python -m nltk.downloader wordnet; then start anew in another folder)"
+            "exact matches only, where the benchmark counts synonyms too: nltk or its WordNet is missing "
+            "(pip install nltk, python -m nltk.downloader wordnet; then start again in another folder)"
         )
     return report
 
@@ -227,55 +226,4 @@ def table(report: dict) -> str:
     ]
     if report["evidence_preserved"] is not None:
         lines.append(f"{'evidence preserved':<48}{report['evidence_preserved']:7.2f}")
-    return "\n".join(lines + [report["note"]] if "note" in report else lines)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `evaluate benchmark`."""
-    parser.add_argument("name", choices=sorted(BENCHMARKS))
-    parser.add_argument("--questions", type=Path, required=True, help=".json, .jsonl, .parquet, or a folder of parquet")
-    parser.add_argument("--images", type=Path, default=Path("."), help="folder that the file's image names start from")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for answers and report; go on from what it holds"
-    )
-    parser.add_argument("--model", default="nano", help="nano, a checkpoint folder or a Hub id")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--bits", type=int, choices=(4, 8), help="quantise the language model")
-    parser.add_argument("--budget", help="a total, or one number a scale; default: the paper's for this benchmark")
-    parser.add_argument("--importance", help="similarity, attention or fused")
-    parser.add_argument("--regions", help="kmeans, grid, sam or none")
-    parser.add_argument("--order", help="max or mean")
-    parser.add_argument("--clusters", type=int, help="k-means clusters, as the released code (600 in its commands)")
-    parser.add_argument("--iterations", type=int, help="of that k-means (100 in its commands)")
-    parser.add_argument("--release", action="store_true", default=None, help="infer exactly as the released code does")
-    parser.add_argument("--limit", type=int, help="only this many questions")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run `evaluate benchmark` and print its report."""
-    benchmark = BENCHMARKS[args.name]
-    budget = _budget(args.budget)
-    items = read_items(benchmark, args.questions, args.images)[: args.limit]
-    names = ("importance", "regions", "order", "clusters", "iterations", "release")
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    Settings(**given)
-    rank, world = shares()
-    model = UHRBAT.from_pretrained(args.model, args.device, **({"bits": args.bits} if args.bits else {}))
-    settings = Settings(**(asdict(model.settings) | given))
-    report = run_benchmark(args.name, model, items, args.out, budget, settings, progress=not args.json)
-    if rank == 0:
-        print(json.dumps(report, indent=1) if args.json else table(report))
-        if world > 1 and report["missing"]:
-            logger.warning("other processes are still at work: the last one writes all to %s", args.out / "report.json")
-    return 0
-
-
-def _budget(text: str | None) -> Budget | None:
-    if text is None:
-        return None
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"--budget is '{text}'; give a whole number, or one a scale like 80,320,600,2000") from None
-    return numbers if len(numbers) > 1 else numbers[0]
+    return "\n".join([*lines, report["note"]] if "note" in report else lines)

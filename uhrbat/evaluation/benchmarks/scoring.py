@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Any
 
 LETTERS = "ABCDEFGH"
 _PREFIX = re.compile(
@@ -50,7 +51,7 @@ def word_is_right(answer: str, truth: str) -> bool:
 
 
 @cache
-def wordnet():
+def wordnet() -> Any | None:
     """nltk's WordNet, or None where nltk or its data is missing: then only exact matches count."""
     try:
         from nltk.corpus import wordnet as corpus

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -57,7 +58,7 @@ def draw(found: FrontierFile, path: Path) -> None:
             ):
                 handles[name] = axes.axhline(100 * share, color="#8a8a8a", linewidth=1, linestyle=style)
         _dress(axes, found, title)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)
 
 
@@ -76,7 +77,7 @@ def _line(points: list[Point], method: Method, measure: str) -> list[Point]:
     return sorted(kept, key=lambda point: point.budget)
 
 
-def _dress(axes, found: FrontierFile, title: str) -> None:
+def _dress(axes: Axes, found: FrontierFile, title: str) -> None:
     axes.set_xscale("log", base=2)
     ticks = [budget for budget in found.budgets or found.answer_budgets if budget != 2048]
     axes.set_xticks(ticks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 
@@ -76,7 +76,7 @@ def chosen_methods(known: list[Method], patterns: str | None, option: str = "--m
         return list(known)
     kept = []
     for pattern in (part.strip() for part in patterns.split(",")):
-        fits = [method for method in known if fnmatch(method.id, pattern) or pattern == "default" and method.default]
+        fits = [method for method in known if fnmatch(method.id, pattern) or (pattern == "default" and method.default)]
         if not fits:
             ids = ", ".join(method.id for method in known)
             raise InputError(f"{option} '{pattern}' matches no method: use default, or of {ids}")
@@ -90,7 +90,6 @@ class Asked:
     def __init__(self, scene: EncodedImage, question: str, settings: Settings) -> None:
         self.scene, self.question, self.settings = scene, question, settings
         self._importance: dict[str, dict] = {}
-        self._rankings: dict[str, Mapping] = {}
 
     def importance(self, name: str) -> dict[int, torch.Tensor]:
         """{size: float32[N]}."""
@@ -127,15 +126,17 @@ class Asked:
         return SelectedTokens(view, selections, {size: part.budget for size, part in selections.items()})
 
 
-def preserved(scene: EncodedImage, boxes, ranked: Question | BaselineRanking, budgets: list[int]) -> np.ndarray:
+def preserved(
+    scene: EncodedImage, boxes: Sequence[tuple[float, ...]], ranked: Question | BaselineRanking, budgets: list[int]
+) -> np.ndarray:
     """bool[budgets]: whether every box has a preserved token at some scale."""
     sizes = scene.square.sizes
     if isinstance(ranked, Question):
         shares = order_of_shares(scene.square.scales)
-        table = [np.bincount(shares[:budget], minlength=len(sizes)) for budget in budgets]
+        table = np.array([np.bincount(shares[:budget], minlength=len(sizes)) for budget in budgets])
     else:
-        table = [[split[size] for size in sizes] for split in map(ranked.split, budgets)]
-    return evidence_preserved(scene.square, boxes, ranked.rankings, np.array(table)).all(-1)
+        table = np.array([[split[size] for size in sizes] for split in map(ranked.split, budgets)])
+    return np.all(evidence_preserved(scene.square, boxes, ranked.rankings, table), axis=-1)
 
 
 def _no_importance(scene: EncodedImage) -> dict[int, torch.Tensor]:

@@ -166,9 +166,9 @@ def markdown(found: FrontierFile, scenes: dict[int, dict]) -> str:
         f"{told.settings['importance']} importance, {told.settings['regions']} regions by {told.settings['order']}. "
         "Shares in %, in brackets the 95 % bootstrap interval (scenes resampled).",
         "",
-        "Evidence is preserved where every object that the answer needs has a token at some scale that is handed over as it "
-        "is. Such a token need not show the object: at scale 672 one of 6 px at 4,032 is 1 px. So a method that hands over "
-        "the whole of a coarse scale preserves all evidence and may still not answer.",
+        "Evidence is preserved where every object that the answer needs has a token at some scale that is handed over "
+        "as it is. Such a token need not show the object: at scale 672 one of 6 px at 4,032 is 1 px. So a method that "
+        "hands over the whole of a coarse scale preserves all evidence and may still not answer.",
         "",
     ]
     for measure, title in (("accuracy", "Accuracy (exact match)"), ("evidence", "Evidence preserved")):

@@ -9,8 +9,6 @@ writing the report of all that is kept.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
@@ -22,36 +20,29 @@ from tqdm import tqdm
 
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
-from uhrbat.errors import InputError
 from uhrbat.evaluation.answers import answer_many, blind_answers
 from uhrbat.evaluation.encoded import WorldEncoder, fingerprint
-from uhrbat.evaluation.findings import Method
+from uhrbat.evaluation.findings import FrontierFile, Method
 from uhrbat.evaluation.frontier import report as frontier_report
 from uhrbat.evaluation.frontier.methods import Asked, chosen_methods, methods, preserved
-from uhrbat.evaluation.kept import Kept, part_of
+from uhrbat.evaluation.kept import Kept
+from uhrbat.evaluation.seeds import Seeds
 from uhrbat.settings import Settings
-from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, World, WorldQuestion, questions
+from uhrbat.worlds import World, WorldQuestion, questions
 
-BUDGETS = (64, 128, 256, 512, 1024, 2048, 3000, 8000, 16000)
-ANSWER_BUDGETS = (64, 256, 1024, 3000)
-ANSWERED = (
-    "default,attention-kmeans-mean,fused-kmeans-max,similarity-grid-max,similarity-none,downsampling,dense_tiling,"
-    "everything_that_fits,random_tokens,global_topk-similarity,coarse_to_fine-attention"
-)
-WIDE = 16000
 RECALLED = 80
 _VERSION = 1
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: the evidence of `methods` at `budgets`; the answers of some of them, and the default's at `wide`."""
+    """What is measured: evidence of `methods` at `budgets`; answers of some of them, and the default's at `wide`."""
 
     methods: tuple[Method, ...]
     budgets: tuple[int, ...]
     answered: tuple[Method, ...]
     answer_budgets: tuple[int, ...]
-    wide: int | None = WIDE
+    wide: int | None = None
     questions: int = 20
 
     def answers_at(self, method: Method) -> list[int]:
@@ -110,7 +101,7 @@ def measure(encoder: WorldEncoder, seed: int, plan: Plan, settings: Settings, re
             ranked = common or query.rank(method)
             if method.importance is None:
                 common = ranked
-            kept = preserved(encoded, boxes, ranked, evidence_at) if boxes and evidence_at else []
+            kept = list(preserved(encoded, boxes, ranked, evidence_at)) if boxes and evidence_at else []
             table.append([str(int(value)) for value in kept] if boxes else ["-"] * len(evidence_at))
             cuts += [query.select(ranked, budget) for budget in answers_at]
         if evidence_at:
@@ -169,97 +160,52 @@ def joined(records: list[dict]) -> dict[int, dict]:
     return dict(sorted(scenes.items()))
 
 
-def add_common_arguments(parser: argparse.ArgumentParser, scenes: int) -> None:
-    """The arguments of every evaluation that generates scenes."""
-    parser.add_argument("--model", default="nano", help="nano or a checkpoint folder")
-    parser.add_argument("--scenes", type=int, default=scenes)
-    parser.add_argument("--skip", type=int, default=0, help="skip this many seeds")
-    parser.add_argument("--part", default="1/1", help="i/n: every n-th scene, for n processes that share the work")
-    parser.add_argument("--development", action="store_true", help="the development seeds, for choices")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the finished scenes and the report")
-    parser.add_argument("--cache", type=Path, help="keep encoded scenes in this folder, 50 MB each, and read them")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the model")
-    parser.add_argument("--threads", type=int, help="CPU threads of this process")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON, and no progress bar")
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure, in words: methods as patterns (`chosen_methods`; answer_methods may be "none"), and budgets."""
+
+    methods: str | None
+    budgets: tuple[int, ...]
+    answer_methods: str
+    answer_budgets: tuple[int, ...]
+    wide: int
+    questions: int = 20
+
+    def plan(self, known: list[Method]) -> Plan:
+        """The same for the methods that there are; InputError for patterns that match none."""
+        chosen = chosen_methods(known, self.methods)
+        answered = []
+        if self.answer_methods != "none":
+            answered = chosen_methods(known, self.answer_methods, "--answer-methods")
+        return Plan(
+            tuple(chosen),
+            tuple(sorted(set(self.budgets))),
+            tuple(method for method in answered if method in chosen),
+            tuple(sorted(set(self.answer_budgets))),
+            self.wide or None,
+            self.questions,
+        )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common_arguments(parser, 300)
-    parser.add_argument("--questions", type=int, default=20, help="questions a scene")
-    parser.add_argument("--budgets", default=_listed(BUDGETS), help="total tokens of which the evidence is told")
-    parser.add_argument(
-        "--methods", help="only these, separated by commas; * stands for anything: similarity-*,default"
-    )
-    parser.add_argument(
-        "--answer-budgets", default=_listed(ANSWER_BUDGETS), help="total tokens of which answers are told"
-    )
-    parser.add_argument("--answer-methods", default=ANSWERED, help="whose answers are told; none: nobody's")
-    parser.add_argument(
-        "--wide", type=int, default=WIDE, help="the default's answers are told at this budget, too; 0: not"
-    )
+def run_frontier(
+    engine: UHRBAT, seeds: Seeds, wanted: Wanted, out: Path, cache: Path | None = None, progress: bool = True
+) -> FrontierFile:
+    """Measure this part's worlds and report on all that `out` keeps, there (frontier.json, .md, .png) and as a value.
 
-
-def _listed(numbers) -> str:
-    return ",".join(map(str, numbers))
-
-
-def budgets_of(text: str, option: str) -> tuple[int, ...]:
-    """ "64,256" -> (64, 256), ascending; InputError for anything else."""
-    try:
-        budgets = sorted({int(value) for value in text.split(",")})
-    except ValueError:
-        budgets = [0]
-    if budgets[0] < 1:
-        raise InputError(f"{option} is '{text}'; give whole numbers from 1, separated by commas")
-    return tuple(budgets)
-
-
-def seeds_of(args: argparse.Namespace) -> tuple[str, range, list[int]]:
-    """The set's name, all the seeds asked for, and this part's. InputError for wrong numbers."""
-    if args.scenes < 1 or args.skip < 0 or getattr(args, "questions", 1) < 1:
-        raise InputError("--scenes and --questions are whole numbers from 1, --skip from 0")
-    index, count = part_of(args.part)
-    seeds = DEVELOPMENT_SEEDS if args.development else EVALUATION_SEEDS
-    wanted = seeds[args.skip : args.skip + args.scenes]
-    return "development" if args.development else "evaluation", wanted, list(wanted[index - 1 :: count])
-
-
-def loaded_model(args: argparse.Namespace) -> UHRBAT:
-    """The model of the arguments, on as many threads as they say."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    return UHRBAT.from_pretrained(args.model, "cpu", getattr(torch, args.dtype))
-
-
-def run(args: argparse.Namespace) -> int:
-    kind, wanted, mine = seeds_of(args)
-    budgets = budgets_of(args.budgets, "--budgets")
-    answer_budgets = budgets_of(args.answer_budgets, "--answer-budgets")
-    model = loaded_model(args)
-    settings = model.settings
+    cache: a folder of encoded worlds. InputError where `out` holds results of another model or of other settings.
+    """
+    settings = engine.settings
     known = methods(settings)
-    chosen = chosen_methods(known, args.methods)
-    answered = [] if args.answer_methods == "none" else chosen_methods(known, args.answer_methods, "--answer-methods")
-    plan = Plan(
-        tuple(chosen),
-        budgets,
-        tuple(method for method in answered if method in chosen),
-        answer_budgets,
-        args.wide or None,
-        args.questions,
-    )
-    encoder = WorldEncoder(model, args.cache)
-    print_ = fingerprint(model.network, asdict(model.network.config), asdict(settings), args.questions, kind, _VERSION)
-    kept = Kept(args.out, "scenes", print_, args.part.replace("/", "of"))
+    plan = wanted.plan(known)
+    encoder = WorldEncoder(engine, cache)
+    config = asdict(engine.network.config)
+    print_ = fingerprint(engine.network, config, asdict(settings), wanted.questions, seeds.kind, _VERSION)
+    kept = Kept(out, "scenes", print_, seeds.part_name)
     done = joined(kept.records())
-    for seed in tqdm(mine, desc="scenes", disable=args.json):
+    for seed in tqdm(seeds.mine, desc="worlds", disable=not progress):
         if plan.missing(done.get(seed, {})):
             kept.add(measure(encoder, seed, plan, settings, done.get(seed)))
-    scenes = {seed: record for seed, record in joined(kept.records()).items() if seed in wanted}
-    found = frontier_report.summarise(scenes, known, model, print_, kind)
-    frontier_report.write_all(found, scenes, args.out)
-    if args.json:
-        print(json.dumps(asdict(found)))
-    else:
-        print((args.out / "frontier.md").read_text())
-    return 0
+    worlds = {seed: record for seed, record in joined(kept.records()).items() if seed in seeds.wanted}
+    found = frontier_report.summarise(worlds, known, engine, print_, seeds.kind)
+    frontier_report.write_all(found, worlds, out)
+    return found

@@ -40,9 +40,9 @@ def cases(scene: World, seed: int, pairs: int, per_scene: int = 20) -> dict[int,
 
 
 def _truth_without(scene: World, question: WorldQuestion) -> str | None:
-    """The answer once one of the objects is gone; None where there is none, it stays, or it is not among the choices."""
+    """The answer once one of the objects is gone; None where there is none, it stays, or is not among the choices."""
     left = len(matches(scene, question.targets[0])) - 1
-    if question.type not in (PRESENCE, COUNT) or question.type == PRESENCE and left:
+    if question.type not in (PRESENCE, COUNT) or (question.type == PRESENCE and left):
         return None
     answer = "no" if question.type == PRESENCE else NUMBERS[left]
     if not question.choices:

@@ -24,7 +24,7 @@ from uhrbat.evaluation.kept import Kept
 from uhrbat.evaluation.shares import groups_of, share
 from uhrbat.geometry import SCALES
 from uhrbat.imagery import canvas_of, scale_images
-from uhrbat.selection.evidence import PRESERVED
+from uhrbat.selection.evidence import KEPT
 
 SIZES = (4, 8, 16, 30)
 """Longer sides of the placed objects, px at 4,032."""
@@ -88,7 +88,7 @@ def measure(
 ) -> tuple[Photographs | None, str]:
     """What is preserved of the placements in every photograph of the folder, and a sentence where there is none.
 
-    part: (i, n), this process takes the i-th of n shares of the photographs; records are kept, and those of others read.
+    part: (i, n), this process takes the i-th of n shares of the photographs; records are kept, those of others read.
     """
     names = sorted({chip.photograph for chip in chips()})
     if folder is None:
@@ -157,5 +157,5 @@ def _summary(rows: list[dict], pictures: int, known: list[Method], budgets: list
     causes = []
     for budget in budgets:
         counts = Counter(row["causes"][str(budget)] for row in rows)
-        causes += [CauseCount(budget, cause, count, 0) for cause, count in sorted(counts.items()) if cause != PRESERVED]
+        causes += [CauseCount(budget, cause, count, 0) for cause, count in sorted(counts.items()) if cause != KEPT]
     return Photographs(pictures, len(chips()), len(rows), points, causes)

@@ -166,9 +166,9 @@ def _photograph_lines(found: LossFile) -> list[str]:
         return [*lines, found.note]
     told = found.photographs
     lines += [
-        f"{told.chips} objects cut out of photographs, shrunk to 4 to 30 px and placed one at a time in {told.pictures} "
-        f"photographs: {told.placements} placements. Share preserved, in %; nano has seen no photograph, and its answers "
-        "about them are not claimed.",
+        f"{told.chips} objects cut out of photographs, shrunk to 4 to 30 px and placed one at a time in "
+        f"{told.pictures} photographs: {told.placements} placements. Share preserved, in %; nano has seen no "
+        "photograph, and its answers about them are not claimed.",
         "",
     ]
     groups = list(dict.fromkeys(point.group for point in told.points))

@@ -2,41 +2,37 @@
 
     python -m uhrbat evaluate loss --scenes 100 --out runs/loss --photographs ../shared/data/real/brighton
 
-Of each scene there is a pair, with and without the object that decides a question, every other pixel equal. Each loss is
-told with its cause as the inspector tells it, and proved by forcing the evidence in at the same budget. The widest
-budget is answered with the model's defaults; the compressed ones with another importance where one is given
+Of each world there is a pair, with and without the object that decides a question, every other pixel equal. Each loss
+is reported with its cause as the inspector gives it, and proved by forcing the evidence in at the same budget. The
+widest budget is answered with the model's defaults; the compressed ones with another importance where one is given
 (`--importance attention`, as the released code scores).
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from uhrbat.answers import same_answer
-from uhrbat.choices import IMPORTANCES
 from uhrbat.encoded import EncodedImage
+from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.answers import answer_many
 from uhrbat.evaluation.encoded import WorldEncoder, fingerprint
-from uhrbat.evaluation.findings import MODEL_ITSELF, Measured
-from uhrbat.evaluation.frontier.run import add_common_arguments, budgets_of, loaded_model, seeds_of
+from uhrbat.evaluation.findings import MODEL_ITSELF, LossFile, Measured
 from uhrbat.evaluation.kept import Kept, part_of
 from uhrbat.evaluation.loss import photographs
 from uhrbat.evaluation.loss import report as loss_report
 from uhrbat.evaluation.loss.pairs import Case, cases, evidence_without, scenes_without
+from uhrbat.evaluation.seeds import Seeds
 from uhrbat.question import Question
-from uhrbat.selection.evidence import PRESERVED
+from uhrbat.selection.evidence import KEPT
 from uhrbat.settings import Settings
 from uhrbat.worlds import World, phrase
 
-BUDGETS = (256, 1024, 3000)
-WIDE = 16000
-PAIRS = 2
 _VERSION = 1
 
 
@@ -52,15 +48,14 @@ def measure(
     scene, encoded = encoder.scene(seed)
     decided = cases(scene, seed, pairs)
     with_object = [case for index in decided for case in decided[index]]
-    rows = _answered(
-        encoded, scene, with_object, [case.question.answer for case in with_object], budgets, wide, settings
-    )
+    rows = _answered(encoded, with_object, [case.question.answer for case in with_object], budgets, wide, settings)
     for case, row in zip(with_object, rows):
         boxes = scene.boxes(case.question)
         _explain(encoded, scene, case, row, list(boxes), case.question.evidence, settings)
     for index, changed in scenes_without(encoder, scene, encoded, list(decided)):
         others = [case for case in decided[index] if case.truth_without]
-        absent = _answered(changed, scene, others, [case.truth_without for case in others], budgets, wide, settings)
+        truths = [case.truth_without or "" for case in others]
+        absent = _answered(changed, others, truths, budgets, wide, settings)
         for case, row in zip(others, absent):
             row["without"] = [index]
             left = [one for one in case.question.evidence if one != index]
@@ -71,7 +66,6 @@ def measure(
 
 def _answered(
     encoded: EncodedImage,
-    scene: World,
     asked: list[Case],
     truths: list[str],
     budgets: list[int],
@@ -144,49 +138,48 @@ def _cause(view: Question, boxes: list, budget: int) -> tuple[int | None, str, s
         return None, MODEL_ITSELF, "The answer needs no object here."
     fates = [view.fate(box, budget) for box in boxes]
     for place, fate in enumerate(fates):
-        if fate.cause != PRESERVED:
+        if fate.cause != KEPT:
             return place, fate.cause, fate.verdict
     place = min(range(len(boxes)), key=lambda one: max(boxes[one][2] - boxes[one][0], boxes[one][3] - boxes[one][1]))
     return place, MODEL_ITSELF, fates[place].verdict
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common_arguments(parser, 100)
-    parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)), help="total tokens, compressed")
-    parser.add_argument("--wide", type=int, default=WIDE, help="total tokens of the widest budget")
-    parser.add_argument(
-        "--importance", choices=IMPORTANCES, help="of the compressed answers; the model's default if not given"
-    )
-    parser.add_argument("--pairs", type=int, default=PAIRS, help="objects left out of each scene, at most")
-    parser.add_argument("--photographs", type=Path, help="folder of the Brighton photographs; left out, they are, too")
+def run_loss(
+    engine: UHRBAT,
+    seeds: Seeds,
+    budgets: Sequence[int],
+    wide: int,
+    pairs: int,
+    out: Path,
+    importance: str | None = None,
+    photograph_folder: Path | None = None,
+    cache: Path | None = None,
+    progress: bool = True,
+) -> tuple[LossFile, Path]:
+    """Measure this part's worlds and report on all that `out` keeps: the report as a value, and its page's file.
 
-
-def run(args: argparse.Namespace) -> int:
-    kind, wanted, mine = seeds_of(args)
-    budgets = list(budgets_of(args.budgets, "--budgets"))
-    wide = budgets_of(str(args.wide), "--wide")[0]
-    pairs = budgets_of(str(args.pairs), "--pairs")[0]
-    model = loaded_model(args)
-    encoder = WorldEncoder(model, args.cache)
-    settings = replace(model.settings, importance=args.importance or model.settings.importance)
-    name = f"loss_{args.importance}" if settings != model.settings else "loss"
-    told = [asdict(model.network.config), asdict(settings), budgets, wide, pairs, kind, _VERSION]
-    print_ = fingerprint(model.network, told)
-    kept = Kept(args.out, name, print_, args.part.replace("/", "of"))
+    budgets: compressed; wide: the one to compare with; pairs: objects left out of each world, at most; importance: of
+    the compressed answers; photograph_folder: the Brighton photographs; cache: a folder of encoded worlds. InputError
+    where `out` holds results of another model or of other settings.
+    """
+    budgets = sorted(set(budgets))
+    encoder = WorldEncoder(engine, cache)
+    settings = replace(engine.settings, importance=importance or engine.settings.importance)
+    name = f"loss_{importance}" if settings != engine.settings else "loss"
+    known = [asdict(engine.network.config), asdict(settings), budgets, wide, pairs, seeds.kind, _VERSION]
+    print_ = fingerprint(engine.network, known)
+    kept = Kept(out, name, print_, seeds.part_name)
     done = {record["seed"] for record in kept.records()}
-    for seed in tqdm(mine, desc="scenes", disable=args.json):
+    for seed in tqdm(seeds.mine, desc="worlds", disable=not progress):
         if seed not in done:
             kept.add(measure(encoder, seed, budgets, wide, pairs, settings))
-    records = sorted((r for r in kept.records() if r["seed"] in wanted), key=lambda record: record["seed"])
-    placed = Kept(args.out, "photographs", fingerprint(model.network, told, photographs.SIZES), kept.part)
+    records = sorted((r for r in kept.records() if r["seed"] in seeds.wanted), key=lambda record: record["seed"])
+    placed = Kept(out, "photographs", fingerprint(engine.network, known, photographs.SIZES), kept.part)
     pictures, note = photographs.measure(
-        encoder, args.photographs, placed, budgets, part_of(args.part), progress=not args.json
+        encoder, photograph_folder, placed, budgets, part_of(seeds.part), progress=progress
     )
-    measured = Measured.of(model, settings, print_, kind, [r["seed"] for r in records], loss_report.questions(records))
+    worlds = [record["seed"] for record in records]
+    measured = Measured.of(engine, settings, print_, seeds.kind, worlds, loss_report.questions(records))
     found = loss_report.summarise(records, measured, budgets, wide, pictures, note)
-    loss_report.write_all(found, args.out, name)
-    if args.json:
-        print(json.dumps(asdict(found)))
-    else:
-        print((args.out / f"{name}.md").read_text())
-    return 0
+    loss_report.write_all(found, out, name)
+    return found, out / f"{name}.md"

@@ -1,4 +1,4 @@
-"""The worker as this page's child process: watched, started anew when it dies, and never left behind."""
+"""The worker as this process's child: watched, started again when it dies, and never left behind."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import IO
 
 import httpx
 
 from uhrbat.errors import WorkerError
+from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import Health
 
 logger = logging.getLogger(__name__)
@@ -30,15 +33,16 @@ DIED = "the model worker stopped (out of memory or killed); it is being started 
 
 
 class Supervisor:
-    """Keeps one worker process alive on a loopback port, reachable with a token that only this process knows.
+    """Keeps one worker process alive on a loopback port, reachable with a secret that only this process knows.
 
-    command: what to start; it must print {"port": N} as its first line, serve there, want the bearer token in
-    UHRBAT_WORKER_TOKEN, and exit when its standard input ends.
+    command: what to start; it must print {"port": N} as its first line, serve there, want the bearer secret in
+    UHRBAT_WORKER_TOKEN, keep images in UHRBAT_STORE_FOLDER, and exit when its standard input ends.
     """
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
         self.command = tuple(command)
-        self._token = secrets.token_urlsafe(32)
+        self.folder: Path | None = Limits().folder()
+        self._secret = secrets.token_urlsafe(32)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._url = ""
@@ -53,13 +57,13 @@ class Supervisor:
         return self._process.pid if self._process else None
 
     def address(self) -> tuple[str, str | None]:
-        """URL and token of a live worker, started now if there is none. WorkerError if it does not start."""
+        """URL and secret of a live worker, started now if there is none. WorkerError if it does not start."""
         with self._lock:
             if self._closed:
                 raise WorkerError("the model worker was stopped")
             if self._process is None or self._process.poll() is not None:
                 self._start()
-            return self._url, self._token
+            return self._url, self._secret
 
     def gone(self, url: str, error: Exception) -> WorkerError:
         process = self._process
@@ -76,7 +80,7 @@ class Supervisor:
             self._closed = True
             process = self._process
         if process is not None and process.poll() is None:
-            process.stdin.close()
+            _close(process)
             try:
                 process.wait(timeout=3)
             except subprocess.TimeoutExpired:
@@ -88,15 +92,17 @@ class Supervisor:
             raise WorkerError("the model worker does not start: its log says why; it is tried again in a moment")
         root = str(Path(__file__).resolve().parents[3])
         paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        environment = os.environ | {"UHRBAT_WORKER_TOKEN": self._token, "PYTHONPATH": paths}
+        given = {"UHRBAT_WORKER_TOKEN": self._secret, "UHRBAT_STORE_FOLDER": str(self.folder), "PYTHONPATH": paths}
+        environment = os.environ | given
         began = time.monotonic()
         process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-        port = _first_line(process)
+        port = _first_line(process.stdout)
         self._process = process
         self.starts += 1
         if port is None:
             process.kill()
             process.wait()
+            _close(process)
             self._pause_after(ready=False)
             raise WorkerError(f"the model worker does not start (exit code {process.returncode}): its log says why")
         self._url = f"http://127.0.0.1:{port}"
@@ -118,6 +124,7 @@ class Supervisor:
                 if stuck or time.monotonic() - answered > HUNG_SECONDS:
                     logger.error("model worker %d %s; ending it", process.pid, "is stuck" if stuck else "has hung")
                     process.kill()
+        _close(process)
         if self._closed:
             return
         logger.error("model worker %d ended with code %s; starting another", process.pid, process.returncode)
@@ -146,14 +153,24 @@ class Supervisor:
         return pause
 
 
-def _first_line(process: subprocess.Popen[bytes]) -> int | None:
-    """The port that a new worker tells; None if it ends, or takes too long, before it does."""
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """End a worker's standard input, by which it ends itself."""
+    with suppress(OSError):
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+def _first_line(output: IO[bytes] | None) -> int | None:
+    """The port that a new worker prints; None if it ends, or takes too long, before it does."""
     lines: SimpleQueue[bytes] = SimpleQueue()
 
     def read() -> None:
-        lines.put(process.stdout.readline())
-        for line in process.stdout:
-            logger.info("model worker: %s", line.decode(errors="replace").rstrip())
+        if output is None:
+            return
+        with output:
+            lines.put(output.readline())
+            for line in output:
+                logger.info("model worker: %s", line.decode(errors="replace").rstrip())
 
     threading.Thread(target=read, daemon=True, name="worker output").start()
     try:

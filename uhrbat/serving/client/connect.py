@@ -1,4 +1,4 @@
-"""Finds or starts the worker that this process shall use."""
+"""Finds or starts the worker for this process."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""A worker reached over HTTP: elsewhere (`Remote`) or this page's own child process (`Supervisor`)."""
+"""A worker reached over HTTP: elsewhere (`Remote`) or this process's own child (`Supervisor`)."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
+from cachetools import LRUCache
 from pydantic import TypeAdapter, ValidationError
 
 from uhrbat.errors import ImageError, InputError, UHRBATError, WorkerError
@@ -18,9 +18,9 @@ from uhrbat.imagery import sha256_file
 from uhrbat.results import PARTIALS, RESULTS, Progress
 from uhrbat.serving import codec, protocol
 from uhrbat.serving.client.worker import Worker
+from uhrbat.serving.folder import CHUNK, place
 from uhrbat.serving.job import Job
-from uhrbat.serving.protocol import Failure, Health, ModelInfo, Request
-from uhrbat.serving.server.storage import CHUNK
+from uhrbat.serving.protocol import AnyRequest, Failure, Health, ModelInfo
 
 logger = logging.getLogger(__name__)
 TIMEOUT = httpx.Timeout(connect=10, read=60, write=60, pool=None)
@@ -30,29 +30,34 @@ AFFINITY = "serve-multiplexed-model-id"
 
 
 class Endpoint(Protocol):
-    """Where a worker is, and what to tell when it is not."""
+    """Where a worker is, and what to say when it is not."""
+
+    folder: Path | None
+    """Where a worker on this machine keeps images; None for one elsewhere."""
 
     def address(self) -> tuple[str, str | None]:
-        """(base URL, token); waits until there is a worker. WorkerError if there will be none."""
+        """(base URL, secret); waits until there is a worker. WorkerError if there will be none."""
 
     def gone(self, url: str, error: Exception) -> WorkerError:
-        """What to tell the user when the worker that was at `url` went away in the middle of a request."""
+        """What to say to the user when the worker that was at `url` went away in the middle of a request."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
 
 
 class Remote:
     """A worker that somebody else runs, at a URL."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    folder: Path | None = None
+
+    def __init__(self, url: str, secret: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"'{url}' is no address of a worker: give one like https://worker.example:8000")
-        self._url, self._token = url.rstrip("/"), token
+        self._url, self._secret = url.rstrip("/"), secret
 
     def address(self) -> tuple[str, str | None]:
-        return self._url, self._token
+        return self._url, self._secret
 
     def gone(self, url: str, error: Exception) -> WorkerError:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
@@ -72,20 +77,19 @@ class HttpWorker(Worker):
         self._clients = {
             trusting: httpx.Client(timeout=TIMEOUT, limits=limits, trust_env=trusting) for trusting in (False, True)
         }
-        self._files: OrderedDict[str, Path] = OrderedDict()
+        self._files: LRUCache[str, Path] = LRUCache(REMEMBERED_FILES)
+        self._lock = threading.Lock()
         self._schema_checked_at = ""
         self._upload_bytes: int | None = None
 
-    def store(self, path: str | Path) -> str:
-        image = sha256_file(path)
-        self._files[image] = Path(path)
-        self._files.move_to_end(image)
-        while len(self._files) > REMEMBERED_FILES:
-            self._files.popitem(last=False)
+    def store(self, path: str | Path, image: str | None = None) -> str:
+        image = image or sha256_file(path)
+        with self._lock:
+            self._files[image] = Path(path)
         try:
             self._call("GET", f"/v1/images/{image}", image)
         except codec.UnknownImage:
-            self._upload(image)
+            self._send(image)
         return image
 
     def health(self) -> Health:
@@ -102,31 +106,32 @@ class HttpWorker(Worker):
         for client in self._clients.values():
             client.close()
 
-    def _submit(self, action: str, request: Request) -> Job[Any]:
+    def _submit(self, request: AnyRequest) -> Job[Any]:
         job: Job[Any] = Job()
         job.emit(Progress("start", 0.0, "calling the model worker"))
-        threading.Thread(target=self._follow, args=(job, action, request), daemon=True, name=f"job {action}").start()
+        name = f"job {request.action}"
+        threading.Thread(target=self._follow, args=(job, request), daemon=True, name=name).start()
         return job
 
-    def _follow(self, job: Job[Any], action: str, request: Request) -> None:
+    def _follow(self, job: Job[Any], request: AnyRequest) -> None:
         """Do a job: read its stream to the end, or until nobody wants it any more."""
         try:
             try:
-                self._read(job, action, request)
+                self._read(job, request)
             except codec.UnknownImage:
                 job.emit(Progress("upload", 0.0, "the worker does not hold the image any more; sending it again"))
-                if not self._upload(request.image):
+                if not self._send(request.image):
                     raise
-                self._read(job, action, request)
+                self._read(job, request)
         except UHRBATError as error:
             job.fail(error)
         except Exception:
             logger.exception("a job's stream could not be read")
             job.fail(WorkerError("the model worker's reply could not be read: ask again"))
 
-    def _read(self, job: Job[Any], action: str, request: Request) -> None:
-        lines = codec.Lines()
-        for piece in self._stream(action, request):
+    def _read(self, job: Job[Any], request: AnyRequest) -> None:
+        lines, action = codec.Lines(), request.action
+        for piece in self._stream(request):
             for line, blob in lines.feed(piece):
                 if line.type == "error":
                     raise codec.error_of(Failure.model_validate(line.value))
@@ -140,13 +145,12 @@ class HttpWorker(Worker):
                 return
         raise WorkerError("the model worker ended the job without a result: ask again")
 
-    def _stream(self, action: str, request: Request) -> Iterator[bytes]:
+    def _stream(self, request: AnyRequest) -> Iterator[bytes]:
         client, url, headers = self._reach(request.image)
         headers["Content-Type"] = "application/json"
         try:
-            with client.stream(
-                "POST", f"{url}/v1/{action}", content=request.model_dump_json(), headers=headers
-            ) as reply:
+            address, content = f"{url}/v1/{request.action}", request.model_dump_json()
+            with client.stream("POST", address, content=content, headers=headers) as reply:
                 if reply.status_code != 200:
                     reply.read()
                     raise _error_in(reply)
@@ -154,9 +158,13 @@ class HttpWorker(Worker):
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise self.endpoint.gone(url, error) from error
 
-    def _upload(self, image: str) -> bool:
-        """Send an image file again or for the first time; False if this process does not know the file."""
-        path = self._files.get(image)
+    def _send(self, image: str) -> bool:
+        """Give the worker an image file, again or for the first time; False if this process does not know the file.
+
+        A worker on this machine finds it in its folder; one elsewhere is sent the bytes.
+        """
+        with self._lock:
+            path = self._files.get(image)
         if path is None or not path.is_file():
             return False
         self._reach(image)
@@ -166,6 +174,10 @@ class HttpWorker(Worker):
                 f"{path.name} has {size / 2**20:,.0f} MiB, and the worker accepts "
                 f"{self._upload_bytes / 2**20:,.0f}: compress it or cut it into parts"
             )
+        if self.endpoint.folder is not None:
+            place(self.endpoint.folder, image, path)
+            self._call("GET", f"/v1/images/{image}", image)
+            return True
         with open(path, "rb") as file:
             self._call(
                 "PUT",
@@ -195,10 +207,10 @@ class HttpWorker(Worker):
 
     def _reach(self, image: str | None) -> tuple[httpx.Client, str, dict[str, str]]:
         """Client, base URL and headers for a request; the worker's version is checked once an address."""
-        url, token = self.endpoint.address()
+        url, secret = self.endpoint.address()
         loopback = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
         client = self._clients[not loopback]
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         if self._schema_checked_at != url:
             self._check_schema(client, url, headers)
             self._schema_checked_at = url
@@ -213,13 +225,13 @@ class HttpWorker(Worker):
             raise WorkerError(f"what answers at {url} is no UHR-BAT worker: check UHRBAT_WORKER_URL") from None
         if health.schema_version != protocol.SCHEMA:
             raise WorkerError(
-                f"the worker speaks version {health.schema_version} and this page {protocol.SCHEMA}: update the older one"
+                f"the worker speaks version {health.schema_version} and this client {protocol.SCHEMA}: update the older one"
             )
         self._upload_bytes = health.upload_bytes
 
 
 def _error_in(reply: httpx.Response) -> UHRBATError:
-    """The error that a reply tells of."""
+    """The error that a reply reports."""
     try:
         error = codec.error_of(Failure.model_validate(reply.json()))
     except ValueError:

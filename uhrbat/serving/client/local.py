@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from uhrbat.imagery import sha256_file
 from uhrbat.serving.client.worker import Worker
 from uhrbat.serving.job import Job
-from uhrbat.serving.protocol import Health, ModelInfo, Request
+from uhrbat.serving.protocol import AnyRequest, Health, ModelInfo
 from uhrbat.serving.server.service import Service
 
 
@@ -17,9 +18,9 @@ class InProcessWorker(Worker):
     def __init__(self, service: Service | None = None) -> None:
         self.service = service or Service()
 
-    def store(self, path: str | Path) -> str:
-        image = self.service.store.add(path)
-        self.service.accept(image)
+    def store(self, path: str | Path, image: str | None = None) -> str:
+        image = image or sha256_file(path)
+        self.service.store.add(path, image)
         return image
 
     def health(self) -> Health:
@@ -34,5 +35,5 @@ class InProcessWorker(Worker):
     def close(self) -> None:
         self.service.close()
 
-    def _submit(self, action: str, request: Request) -> Job[Any]:
-        return self.service.submit(action, request)
+    def _submit(self, request: AnyRequest) -> Job[Any]:
+        return self.service.submit(request)

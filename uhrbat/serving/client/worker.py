@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from uhrbat.budget import Budget
-from uhrbat.results import AnswerResult, AskResult, CompareResult, EncodeResult, InspectResult, SweepResult
+from uhrbat.choices import DEFAULT_BUDGET
+from uhrbat.results import AnswerResult, AskResult, Box, CompareResult, EncodeResult, InspectResult, SweepResult
 from uhrbat.serving import protocol
 from uhrbat.serving.job import Job
-from uhrbat.serving.protocol import Box, Health, ModelInfo, Request, Settings
+from uhrbat.serving.protocol import AnyRequest, Health, ModelInfo, Query, Settings
 
 
 class Worker(ABC):
     """A model worker: stores images, and does the explorer's heavy work on them as jobs.
 
-    `session` names whose turn a job uses: sessions are served in rotation. `settings` is a `protocol.Settings`,
-    its fields as a dict, or None for the defaults. Boxes are (x0, y0, x1, y1) in pixels of the upright image.
-    Wrong input raises InputError at once; what happens later is raised by the job's `result()`.
+    `query` is the question, made by `protocol.query(image, question, settings)`; `session` names whose turn a job
+    uses: sessions are served in rotation. Boxes are (x0, y0, x1, y1) in pixels of the upright image. A budget may be
+    anything that `uhrbat.budget.read_budget` reads. Wrong input raises InputError at once; what happens later is
+    raised by the job's `result()`.
     """
 
     @abstractmethod
-    def store(self, path: str | Path) -> str:
-        """Give the worker an image file unless it holds it; returns the image's id (SHA-256 of its bytes)."""
+    def store(self, path: str | Path, image: str | None = None) -> str:
+        """Give the worker an image file unless it holds it; returns the image's id (SHA-256 of its bytes).
+
+        image: the id, where it is known already. A worker on this machine is given a hard link where that is
+        possible: do not change the file in place afterwards.
+        """
 
     @abstractmethod
     def health(self) -> Health:
@@ -39,97 +46,66 @@ class Worker(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the worker; a worker that this object started is stopped."""
+        """Release the worker; a worker that this object started is stopped."""
 
     @abstractmethod
-    def _submit(self, action: str, request: Request) -> Job[Any]:
+    def _submit(self, request: AnyRequest) -> Job[Any]:
         """Start an action."""
 
-    def encode(self, image: str, settings: Settings | dict | None = None, session: str = "") -> Job[EncodeResult]:
-        """Read the image and encode its scales, ahead of a question."""
-        return self._start("encode", image=image, settings=settings, session=session)
+    def encode(
+        self, image: str, settings: Settings | Mapping[str, Any] | None = None, session: str = ""
+    ) -> Job[EncodeResult]:
+        """Read the image and encode its scales, ahead of a question. Questions of any session go first."""
+        settings = settings or Settings()
+        return self._submit(protocol.EncodeRequest.of(image=image, settings=settings, session=session))
 
-    def ask(
-        self,
-        image: str,
-        question: str,
-        settings: Settings | dict | None = None,
-        budget: Budget | None = None,
-        session: str = "",
-    ) -> Job[AskResult]:
+    def ask(self, query: Query, budget: Budget | None = None, session: str = "") -> Job[AskResult]:
         """Importance, regions and ranking of every scale and, with a budget, the ledger and the answer."""
-        return self._start("ask", image=image, question=question, settings=settings, budget=budget, session=session)
+        return self._submit(protocol.AskRequest.of(query=query, budget=budget, session=session))
 
     def answer(
         self,
-        image: str,
-        question: str,
-        settings: Settings | dict | None = None,
-        budget: Budget = 3000,
-        force: tuple[Box, ...] = (),
-        without: tuple[Box, ...] = (),
+        query: Query,
+        budget: Budget = DEFAULT_BUDGET,
+        force: Sequence[Box] = (),
+        without: Sequence[Box] = (),
         session: str = "",
     ) -> Job[AnswerResult]:
         """The answer at a budget, with the tokens of some boxes forced in or left out."""
-        return self._start(
-            "answer", image=image, question=question, settings=settings, budget=budget, force=force,
-            without=without, session=session,
-        )  # fmt: skip
+        return self._submit(
+            protocol.AnswerRequest.of(query=query, budget=budget, force=force, without=without, session=session)
+        )
 
     def sweep(
         self,
-        image: str,
-        question: str,
-        settings: Settings | dict | None = None,
-        budgets: tuple[Budget, ...] = (),
+        query: Query,
+        budgets: Sequence[Budget],
         truth: str | None = None,
-        boxes: tuple[Box, ...] = (),
+        boxes: Sequence[Box] = (),
         session: str = "",
     ) -> Job[SweepResult]:
         """Answer and evidence at several budgets; each `SweepPoint` is also an event."""
-        return self._start(
-            "sweep", image=image, question=question, settings=settings, budgets=budgets, truth=truth,
-            boxes=boxes, session=session,
-        )  # fmt: skip
+        return self._submit(
+            protocol.SweepRequest.of(query=query, budgets=budgets, truth=truth, boxes=boxes, session=session)
+        )
 
     def compare(
         self,
-        image: str,
-        question: str,
-        settings: Settings | dict | None = None,
-        budget: Budget = 3000,
-        methods: tuple[str, ...] = (),
-        boxes: tuple[Box, ...] = (),
+        query: Query,
+        budget: Budget = DEFAULT_BUDGET,
+        methods: Sequence[str] = (),
+        boxes: Sequence[Box] = (),
         session: str = "",
     ) -> Job[CompareResult]:
-        """The question at one budget through several compressors; each `MethodResult` is also an event."""
-        return self._start(
-            "compare", image=image, question=question, settings=settings, budget=budget, methods=methods,
-            boxes=boxes, session=session,
-        )  # fmt: skip
-
-    def inspect(
-        self,
-        image: str,
-        question: str,
-        settings: Settings | dict | None = None,
-        box: Box = (0, 0, 0, 0),
-        budget: Budget = 3000,
-        session: str = "",
-    ) -> Job[InspectResult]:
-        """What became of a box's tokens at a budget, and why."""
-        return self._start(
-            "inspect",
-            image=image,
-            question=question,
-            settings=settings,
-            box=box,
-            budget=budget,
-            session=session,
+        """The question at one budget through several compressors (none named: all); each `MethodResult` is also an
+        event."""
+        return self._submit(
+            protocol.CompareRequest.of(query=query, budget=budget, methods=methods, boxes=boxes, session=session)
         )
 
-    def _start(self, action: str, settings: Settings | dict | None, **fields: Any) -> Job[Any]:
-        return self._submit(action, protocol.request(action, settings=settings or Settings(), **fields))
+    def inspect(self, query: Query, box: Box, budget: Budget = DEFAULT_BUDGET, session: str = "") -> Job[InspectResult]:
+        """What became of a box's tokens at a budget, and why."""
+        return self._submit(protocol.InspectRequest.of(query=query, box=box, budget=budget, session=session))
 
     def __enter__(self) -> Self:
         return self

@@ -3,136 +3,153 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uhrbat import results
 from uhrbat.answers import same_answer
-from uhrbat.choices import DROPPED, MERGED, OURS, PRESERVED
+from uhrbat.choices import METHODS, OURS
 from uhrbat.errors import InputError
-from uhrbat.serving.server.work import Work
+from uhrbat.serving.protocol import (
+    AnswerRequest,
+    AnyRequest,
+    AskRequest,
+    CompareRequest,
+    EncodeRequest,
+    InspectRequest,
+    SweepRequest,
+)
+from uhrbat.serving.server.context import ActionContext, Emit, ModelHost, Steps
+from uhrbat.serving.server.deadline import Deadline
 
-Steps = Generator[None, None, Any]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from uhrbat.question import Question, SelectedTokens
+
+RunAction = Callable[[ModelHost, AnyRequest, Path, Emit, Deadline], Steps]
+"""Does an action on the image file at a path; its steps return the result."""
 
 
-def encode(work: Work) -> Steps:
+def run_action(host: ModelHost, request: AnyRequest, path: Path, emit: Emit, deadline: Deadline) -> Steps:
+    """The steps of an action, done here."""
+    return _ACTIONS[request.action](ActionContext(host, request, path, emit, deadline))
+
+
+def encode(context: ActionContext[EncodeRequest]) -> Steps:
     """-> EncodeResult"""
-    image = yield from work.encoded()
+    image = yield from context.encoded()
     tokens = {scale.size: scale.tokens for scale in image.square.scales}
-    return results.EncodeResult(work.request.image, tokens, image.caveat, work.account())
+    return results.EncodeResult(context.request.image, tokens, image.caveat, context.run())
 
 
-def ask(work: Work) -> Steps:
+def ask(context: ActionContext[AskRequest]) -> Steps:
     """-> AskResult"""
-    question = yield from work.question()
-    budget, answer, ledger, budgets = work.request.budget, None, (), None
-    scales = tuple(_scale_map(question, size) for size in question.rankings)
-    if budget is not None:
-        selection = question.select(budget)
-        budgets, ledger = tuple(selection.budgets.values()), tuple(selection.ledger.values())
-        answer = _answer(work, selection)
+    question = yield from context.question()
+    budget = context.request.budget
+    selection = None if budget is None else question.select(budget)
     return results.AskResult(
-        image=work.request.image,
+        image=context.request.image,
         question=question.text,
-        scales=scales,
-        budgets=budgets,
-        ledger=ledger,
-        answer=answer,
+        scales=tuple(_scale_map(question, size) for size in question.rankings),
+        budgets=tuple(selection.budgets.values()) if selection else None,
+        ledger=tuple(selection.ledger.values()) if selection else (),
+        answer=context.answer(selection) if selection else None,
         caveat=question.image.caveat,
-        run=work.account(),
+        run=context.run(),
     )
 
 
-def answer(work: Work) -> Steps:
+def answer(context: ActionContext[AnswerRequest]) -> Steps:
     """-> AnswerResult"""
-    question = yield from work.question()
-    request = work.request
+    question = yield from context.question()
+    request = context.request
     selection = question.select(request.budget, force=request.force, without=request.without)
-    said = _answer(work, selection)
     return results.AnswerResult(
         question=question.text,
         budgets=tuple(selection.budgets.values()),
-        answer=said,
+        answer=context.answer(selection),
         ledger=tuple(selection.ledger.values()),
         caveat=question.image.caveat,
-        run=work.account(),
+        run=context.run(),
     )
 
 
-def sweep(work: Work) -> Steps:
+def sweep(context: ActionContext[SweepRequest]) -> Steps:
     """-> SweepResult; emits each SweepPoint"""
-    question = yield from work.question()
-    budgets, truth = work.request.budgets, work.request.truth
+    question = yield from context.question()
+    budgets, truth = context.request.budgets, context.request.truth
     for budget in budgets:
         question.budgets(budget)
     points = []
     for index, budget in enumerate(budgets):
-        work.part(index, len(budgets), f"budget {index + 1} of {len(budgets)}")
+        context.part(index, len(budgets), f"budget {index + 1} of {len(budgets)}")
         selection = question.select(budget)
-        said = _answer(work, selection)
+        given = context.answer(selection)
+        evidence, preserved = _evidence(selection, _fates(selection), context.request.boxes)
         point = results.SweepPoint(
             budgets=tuple(selection.budgets.values()),
-            answer=said,
-            correct=None if truth is None else same_answer(said.text, truth),
-            evidence=_evidence(question.image.square, _kinds(selection), work.request.boxes),
+            answer=given,
+            correct=None if truth is None else same_answer(given.text, truth),
+            evidence=evidence,
+            evidence_preserved=preserved,
         )
         points.append(point)
-        work.emit(point)
+        context.emit(point)
         yield
-    return results.SweepResult(question.text, tuple(points), question.image.caveat, work.account())
+    return results.SweepResult(question.text, tuple(points), question.image.caveat, context.run())
 
 
-def compare(work: Work) -> Steps:
+def compare(context: ActionContext[CompareRequest]) -> Steps:
     """-> CompareResult; emits each MethodResult. No methods named means all."""
-    from uhrbat.selection.baselines import BASELINES
-
-    question = yield from work.question()
-    request, known = work.request, (OURS, *BASELINES)
-    methods = request.methods or known
+    request = context.request
+    methods = request.methods or tuple(METHODS)
     for method in methods:
-        if method not in known:
-            raise InputError(f"method '{method}' is not known; choose among {', '.join(known)}")
+        if method not in METHODS:
+            raise InputError(f"method '{method}' is not known; choose among {', '.join(METHODS)}")
+    question = yield from context.question()
     budgets = tuple(question.budgets(request.budget).values())
     compared = []
     for index, method in enumerate(methods):
-        work.part(index, len(methods), method)
+        context.part(index, len(methods), method)
         began = time.perf_counter()
         seed = request.settings.seed
         selection = question.select(budgets) if method == OURS else question.baseline(method, budgets, seed=seed)
-        said = _answer(work, selection)
-        kinds = _kinds(selection)
-        compared.append(
-            results.MethodResult(
-                method=method,
-                answer=said,
-                seconds=time.perf_counter() - began,
-                evidence=_evidence(question.image.square, kinds, request.boxes),
-                kinds=kinds,
-            )
+        given = context.answer(selection)
+        fates = _fates(selection)
+        evidence, preserved = _evidence(selection, fates, request.boxes)
+        result = results.MethodResult(
+            method=method,
+            answer=given,
+            seconds=time.perf_counter() - began,
+            evidence=evidence,
+            evidence_preserved=preserved,
+            kinds=fates,
         )
-        work.emit(compared[-1])
+        compared.append(result)
+        context.emit(result)
         yield
-    return results.CompareResult(question.text, budgets, tuple(compared), question.image.caveat, work.account())
+    return results.CompareResult(question.text, budgets, tuple(compared), question.image.caveat, context.run())
 
 
-def inspect(work: Work) -> Steps:
+def inspect(context: ActionContext[InspectRequest]) -> Steps:
     """-> InspectResult"""
-    question = yield from work.question()
-    budgets = tuple(question.budgets(work.request.budget).values())
-    fate = question.fate(work.request.box, work.request.budget)
+    question = yield from context.question()
+    request = context.request
     return results.InspectResult(
         question=question.text,
-        box=work.request.box,
-        budgets=budgets,
-        fate=fate,
+        box=request.box,
+        budgets=tuple(question.budgets(request.budget).values()),
+        fate=question.fate(request.box, request.budget),
         caveat=question.image.caveat,
-        run=work.account(),
+        run=context.run(),
     )
 
 
-STEPS = {
+_ACTIONS: dict[str, Callable[[ActionContext[Any]], Steps]] = {
     "encode": encode,
     "ask": ask,
     "answer": answer,
@@ -142,15 +159,7 @@ STEPS = {
 }
 
 
-def _answer(work: Work, selection: Any) -> results.Answer:
-    said = selection.answer(progress=work.progress, cancel=work.token, max_new_tokens=work.bench.limits.answer_tokens)
-    work.took(said.seconds)
-    if "prefill" in said.seconds:
-        work.bench.models.prefilled(work.request.settings.model, said.tokens, said.seconds["prefill"])
-    return said
-
-
-def _scale_map(question: Any, size: int) -> results.ScaleMap:
+def _scale_map(question: Question, size: int) -> results.ScaleMap:
     ranking = question.rankings[size]
     return results.ScaleMap(
         size=size,
@@ -163,23 +172,18 @@ def _scale_map(question: Any, size: int) -> results.ScaleMap:
     )
 
 
-def _kinds(selection: Any) -> dict[int, np.ndarray]:
+def _fates(selection: SelectedTokens) -> dict[int, np.ndarray]:
+    """{size: uint8[N]}: each token's fate."""
     return {size: _array(part.kind, np.uint8) for size, part in selection.selections.items()}
 
 
-def _evidence(square: Any, kinds: dict[int, np.ndarray], boxes: Iterable[results.Box]) -> tuple[results.Kept, ...]:
-    """What became of the boxes' tokens, scale by scale and all together; nothing where there are no boxes."""
-    boxes = tuple(boxes)
-    if not boxes:
-        return ()
-    rows = []
-    for size, kind in kinds.items():
-        tokens = np.unique(np.concatenate([square.tokens_in_box(size, box) for box in boxes]))
-        counts = np.bincount(kind[tokens], minlength=3)
-        rows.append((size, len(tokens), counts[PRESERVED], counts[MERGED], counts[DROPPED]))
-    rows.append((0, *np.sum([row[1:] for row in rows], axis=0)))
-    return tuple(results.Kept(*(int(number) for number in row)) for row in rows)
+def _evidence(
+    selection: SelectedTokens, fates: dict[int, np.ndarray], boxes: Iterable[results.Box]
+) -> tuple[tuple[results.Kept, ...], float | None]:
+    from uhrbat.selection.evidence import kept_evidence
+
+    return kept_evidence(selection.question.image.square, fates, boxes)
 
 
-def _array(tensor: Any, dtype: type) -> np.ndarray:
+def _array(tensor: Tensor, dtype: type) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().cpu().numpy().astype(dtype))

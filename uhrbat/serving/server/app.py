@@ -2,14 +2,15 @@
 
 | request                | what it does                                                                   |
 | ---------------------- | ------------------------------------------------------------------------------ |
-| GET /health            | how the worker is; without the token only whether it is ready                   |
+| GET /health            | how the worker is; without the secret only whether it is ready                 |
 | GET /metrics           | Prometheus text                                                                |
 | GET /v1/models         | the models on offer                                                            |
 | GET /v1/images/{id}    | whether an image is stored; 404 if it is not                                   |
 | PUT /v1/images/{id}    | store an image: the raw bytes, whose SHA-256 is the id                         |
 | POST /v1/{action}      | do an action (`protocol.ACTIONS`); the reply is a stream (`protocol`)            |
 
-All but /health want `Authorization: Bearer <token>` where the worker has a token. No request names a path.
+All but /health want `Authorization: Bearer <secret>` where the worker has a secret, UHRBAT_WORKER_TOKEN. No
+request names a path.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from uhrbat.errors import BusyError, ImageError, InputError, UHRBATError
 from uhrbat.results import Event, Progress
@@ -41,32 +43,32 @@ LOOPBACK = ("127.0.0.1", "localhost")
 STREAM = "application/x-ndjson"
 
 
-def make_app(service: Service, token: str | None = None, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
-    """The app. token: what every request must bear; None only where nobody else can reach the app.
+def make_app(service: Service, secret: str | None = None, hosts: tuple[str, ...] = LOOPBACK) -> FastAPI:
+    """The app. secret: what every request must bear; None only where nobody else can reach the app.
 
     hosts: the names by which it may be called ("*" for any), so that a web page cannot reach it under its
     own.
     """
     app = FastAPI(title="UHR-BAT worker", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_Counted, told=service.counted.request)
+    app.add_middleware(_Counted, on_answer=service.counted.request)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    app.add_exception_handler(UHRBATError, _told)
+    app.add_exception_handler(UHRBATError, _failed)
     app.add_exception_handler(HTTPException, _refused)
 
     def allowed(request: Request) -> bool:
         given = request.headers.get("authorization", "")
-        return token is None or hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+        return secret is None or hmac.compare_digest(given.encode(), f"Bearer {secret}".encode())
 
     def guard(request: Request) -> None:
         if not allowed(request):
-            raise HTTPException(401, "this worker wants its token: set UHRBAT_WORKER_TOKEN to the worker's own")
+            raise HTTPException(401, "this worker wants its secret: set UHRBAT_WORKER_TOKEN to the worker's own")
 
     guarded = [Depends(guard)]
 
     @app.get("/health")
     def health(request: Request) -> Health:
-        told = service.health()
-        return told if allowed(request) else Health(status=told.status)
+        health = service.health()
+        return health if allowed(request) else Health(status=health.status)
 
     @app.get("/metrics", dependencies=guarded)
     def metrics() -> PlainTextResponse:
@@ -99,7 +101,7 @@ def make_app(service: Service, token: str | None = None, hosts: tuple[str, ...] 
             asked = protocol.ACTIONS[action].model_validate_json(await _body(request))
         except ValidationError as error:
             raise InputError(protocol.first_problem(error)) from None
-        return StreamingResponse(stream(lambda: service.submit(action, asked)), media_type=STREAM)
+        return StreamingResponse(stream(lambda: service.submit(asked)), media_type=STREAM)
 
     return app
 
@@ -126,7 +128,7 @@ async def stream(start: Callable[[], Job[Any]]) -> AsyncIterator[bytes]:
         except UHRBATError as error:
             yield codec.failure_line(error)
     finally:
-        job.on_news(lambda: None)
+        job.on_news(None)
         job.cancel()
 
 
@@ -135,21 +137,21 @@ def _event_line(event: Event) -> bytes:
 
 
 class _Counted:
-    """ASGI middleware that tells the method, route and status of every answer. Plain, so that streams stay streams."""
+    """ASGI middleware that reports the method, route and status of every answer. Plain, so that streams stay streams."""
 
-    def __init__(self, app: Any, told: Callable[[str, str, int], None]) -> None:
-        self._app, self._told = app, told
+    def __init__(self, app: ASGIApp, on_answer: Callable[[str, str, int], None]) -> None:
+        self._app, self._on_answer = app, on_answer
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
 
         def count(status: int) -> None:
             # The route's pattern, never the path, and no method of the caller's own making: nothing of a caller shows.
             method = scope["method"] if scope["method"] in ("GET", "PUT", "POST") else "other"
-            self._told(method, getattr(scope.get("route"), "path", "none"), status)
+            self._on_answer(method, getattr(scope.get("route"), "path", "none"), status)
 
-        async def sent(message: Any) -> None:
+        async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 count(message["status"])
             await send(message)
@@ -189,11 +191,12 @@ async def _receive(service: Service, image: str, request: Request) -> None:
         raise
 
 
-async def _told(_: Request, error: UHRBATError) -> JSONResponse:
+async def _failed(_: Request, error: Exception) -> JSONResponse:
     status = 503 if isinstance(error, BusyError) else 404 if isinstance(error, codec.UnknownImage) else 422
     return JSONResponse(codec.failure(error).model_dump(), status)
 
 
-async def _refused(_: Request, error: HTTPException) -> JSONResponse:
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
     kind = "input" if error.status_code in (413, 415) else "worker"
     return JSONResponse(Failure(kind=kind, message=str(error.detail)).model_dump(), error.status_code)

@@ -1,4 +1,4 @@
-"""Encoded scenes kept for the next question, the least recently used first out, bounded in bytes."""
+"""Encoded images kept for the next question, the least recently used first out, bounded in bytes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uhrbat.encoded import EncodedImage
 
 
 class ImageCache:
-    """An LRU of encoded scenes, with all that hangs on them: features, regions, importances, rankings.
+    """An LRU of encoded images, with all that hangs on them: features, regions, importances, rankings.
 
-    device_bytes: what may lie on a GPU; the longest unused scenes move to the host, and come back when they
-    are asked for. host_bytes: what may lie in main memory; the longest unused are forgotten. The scene in use
-    always stays. device: where scenes are made; "cpu" means that there is only the host. counted: told "hit"
-    or "miss".
+    device_bytes: what may lie on a GPU; the longest unused images move to the host, and come back when they
+    are asked for. host_bytes: what may lie in main memory; the longest unused are dropped. The image in use
+    always stays. device: where images are encoded; "cpu" means that there is only the host. on_lookup: called with
+    "hit" or "miss".
+
+    Not cachetools' LRUCache: entries here grow, move between two places, and the newest stays whatever its size.
     """
 
     def __init__(
@@ -23,13 +28,13 @@ class ImageCache:
         device_bytes: int,
         host_bytes: int,
         device: str = "cpu",
-        counted: Callable[[str], None] = lambda outcome: None,
+        on_lookup: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self.limits = {"device": device_bytes, "host": host_bytes}
         self.device = device
-        self._counted = counted
+        self._on_lookup = on_lookup
         self._lock = threading.RLock()
-        self._scenes: OrderedDict[Hashable, Any] = OrderedDict()
+        self._images: OrderedDict[Hashable, EncodedImage] = OrderedDict()
         self._places: dict[Hashable, str] = {}
         self._sizes: dict[Hashable, int] = {}
 
@@ -37,34 +42,38 @@ class ImageCache:
     def _home(self) -> str:
         return "host" if self.device == "cpu" else "device"
 
-    def get(self, key: Hashable) -> Any | None:
-        """The scene, moved to the device if it had to leave it; None if it is not here."""
+    def get(self, key: Hashable, again: bool = False) -> EncodedImage | None:
+        """The image, moved to the device if it had to leave it; None if it is not here.
+
+        again: looked for before, so not counted.
+        """
         with self._lock:
-            scene = self._scenes.get(key)
-            self._counted("miss" if scene is None else "hit")
-            if scene is None:
+            image = self._images.get(key)
+            if not again:
+                self._on_lookup("miss" if image is None else "hit")
+            if image is None:
                 return None
-            self._scenes.move_to_end(key)
+            self._images.move_to_end(key)
             if self._places[key] != self._home:
-                scene.to(self.device)
+                image.to(self.device)
                 self._places[key] = self._home
                 self._shrink()
-            return scene
+            return image
 
-    def put(self, key: Hashable, scene: Any) -> None:
-        """Keep a scene that lies on the device."""
+    def put(self, key: Hashable, image: EncodedImage) -> None:
+        """Keep an image that lies on the device."""
         with self._lock:
-            self._scenes[key] = scene
-            self._scenes.move_to_end(key)
+            self._images[key] = image
+            self._images.move_to_end(key)
             self._places[key] = self._home
-            self._sizes[key] = scene.nbytes
+            self._sizes[key] = image.nbytes
             self._shrink()
 
     def measure(self, key: Hashable) -> None:
-        """Weigh a scene again: it has grown by what was asked of it."""
+        """Weigh an image again: it has grown by what was asked of it."""
         with self._lock:
-            if key in self._scenes:
-                self._sizes[key] = self._scenes[key].nbytes
+            if key in self._images:
+                self._sizes[key] = self._images[key].nbytes
                 self._shrink()
 
     def bytes(self, place: str) -> int:
@@ -73,29 +82,29 @@ class ImageCache:
             return sum(self._sizes[key] for key, where in self._places.items() if where == place)
 
     def __len__(self) -> int:
-        return len(self._scenes)
+        return len(self._images)
 
     def drop(self) -> None:
-        """Forget all scenes."""
+        """Drop all images."""
         with self._lock:
-            for key in list(self._scenes):
-                self._forget(key)
+            for key in list(self._images):
+                self._drop(key)
 
     def _shrink(self) -> None:
-        newest, before = next(reversed(self._scenes), None), len(self._scenes)
+        newest, before = next(reversed(self._images), None), len(self._images)
         for place in ("device", "host"):
-            for key in list(self._scenes):
+            for key in list(self._images):
                 if self.bytes(place) <= self.limits[place]:
                     break
                 if key == newest or self._places[key] != place:
                     continue
                 if place == "device":
-                    self._scenes[key].to("cpu")
+                    self._images[key].to("cpu")
                     self._places[key] = "host"
                 else:
-                    self._forget(key)
-        if len(self._scenes) < before:
-            gc.collect()  # a scene and its views hold one another: they are too few for the collector to come by itself
+                    self._drop(key)
+        if len(self._images) < before:
+            gc.collect()  # an image and its questions hold one another: they are too few for the collector to come by itself
 
-    def _forget(self, key: Hashable) -> None:
-        del self._scenes[key], self._places[key], self._sizes[key]
+    def _drop(self, key: Hashable) -> None:
+        del self._images[key], self._places[key], self._sizes[key]

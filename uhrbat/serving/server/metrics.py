@@ -31,7 +31,7 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self._stage_seconds = Histogram(
-            "uhrbat_stage_seconds", "Time of a stage that was done anew", ["stage"], buckets=SECONDS,
+            "uhrbat_stage_seconds", "Time of a stage that was done now", ["stage"], buckets=SECONDS,
             registry=self.registry,
         )  # fmt: skip
         self._requests = Counter(
@@ -41,7 +41,7 @@ class Metrics:
             "uhrbat_out_of_memory", "Jobs that memory did not suffice for", registry=self.registry
         )
         self._lookups = Counter(
-            "uhrbat_scene_lookups", "Look-ups of encoded scenes", ["outcome"], registry=self.registry
+            "uhrbat_scene_lookups", "Look-ups of encoded images", ["outcome"], registry=self.registry
         )
 
     def ended(self, action: str, outcome: str, seconds: float) -> None:
@@ -62,7 +62,7 @@ class Metrics:
         self._stage_seconds.labels(stage).observe(seconds)
 
     def lookup(self, outcome: str) -> None:
-        """An encoded scene was looked for: "hit" or "miss"."""
+        """An encoded image was looked for: "hit" or "miss"."""
         self._lookups.labels(outcome).inc()
 
     def gauge(self, name: str, about: str, value: Callable[[], float]) -> None:

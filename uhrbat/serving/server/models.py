@@ -9,13 +9,17 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
+from uhrbat import progress
 from uhrbat.checkpoints import hub
 from uhrbat.choices import DEFAULT_MODEL, REGIONS
 from uhrbat.errors import InputError
 from uhrbat.results import Progress
 from uhrbat.serving.protocol import ModelInfo, Settings
+
+if TYPE_CHECKING:
+    from uhrbat.engine import UHRBAT
 
 
 @dataclass(frozen=True)
@@ -49,15 +53,15 @@ class Offer:
         return cls(models or {DEFAULT_MODEL: DEFAULT_MODEL}, device, sam)
 
 
-def load_engine(source: str, device: str, progress: Callable[[str, float, str], None], cancel: Any) -> Any:
+def load_engine(source: str, device: str, progress: progress.Progress, cancel: progress.Flag) -> UHRBAT:
     """Load a model by the engine; CheckpointError if that fails."""
     from uhrbat.engine import UHRBAT
 
     return UHRBAT.from_pretrained(source, device=device, progress=progress, cancel=cancel)
 
 
-Load = Callable[[str, str, Callable[[str, float, str], None], Any], Any]
-"""Loads a model from (source, device), tells (stage, fraction, message), and stops when the flag given last is set."""
+Load = Callable[[str, str, progress.Progress, progress.Flag], "UHRBAT"]
+"""Loads a model from (source, device), reports its progress, and stops when the flag given last is set."""
 
 
 class Loading:
@@ -68,7 +72,7 @@ class Loading:
 
     def __init__(self, name: str, source: str) -> None:
         self.name, self.source = name, source
-        self.outcome: Future[Any] = Future()
+        self.outcome: Future[UHRBAT] = Future()
         self.progress = Progress("load", 0.0, name)
         self.waiting = 0
 
@@ -76,8 +80,8 @@ class Loading:
         """The engine's flag: whether to stop."""
         return not self.waiting
 
-    def tell(self, stage: str, fraction: float, message: str) -> None:
-        """What the engine reports to; the model goes by its name here, its source may be a private folder."""
+    def report(self, stage: str, fraction: float, message: str) -> None:
+        """The engine's progress callback; the model goes by its name here, since its source may be a private folder."""
         self.progress = Progress(stage, fraction, message.replace(self.source, self.name))
 
 
@@ -88,7 +92,7 @@ class Models:
         self.offer = offer
         self._load = load
         self._lock = threading.Lock()
-        self._loaded: dict[str, Any] = {}
+        self._loaded: dict[str, UHRBAT] = {}
         self._loading: dict[str, Loading] = {}
         self._speeds: dict[str, float] = {}
 
@@ -110,7 +114,7 @@ class Models:
     def is_loaded(self, name: str) -> bool:
         return name in self._loaded
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> UHRBAT:
         """A model, loaded if need be. InputError if it is not offered, CheckpointError if it fails."""
         if name not in self._loaded:
             with self.loading(name) as loading:
@@ -138,8 +142,8 @@ class Models:
 
     def _begin(self, name: str, loading: Loading) -> None:
         try:
-            model = self._load(loading.source, self.offer.device, loading.tell, loading)
-        except BaseException as error:  # noqa: BLE001 (whoever waits must hear of it)
+            model = self._load(loading.source, self.offer.device, loading.report, loading)
+        except BaseException as error:  # noqa: BLE001 (raised where the model is waited for)
             loading.outcome.set_exception(error)
             return
         if self.offer.sam:
@@ -148,7 +152,7 @@ class Models:
         loading.outcome.set_result(model)
 
     def prefilled(self, name: str, tokens: int, seconds: float) -> None:
-        """Remember how fast a model took up an image's tokens."""
+        """Remember how fast a model read an image's tokens."""
         if seconds > 0:
             self._speeds[name] = tokens / seconds
 
@@ -167,6 +171,9 @@ class Models:
             regions=self.regions,
             knows_photographs=model.knows_photographs,
             scales=tuple(model.scales),
+            tile=model.tile,
+            tile_grid=model.tile_grid,
+            point_bins=model.point_bins,
             default_settings=Settings(
                 model=name,
                 importance=chosen.importance,

@@ -12,8 +12,9 @@ from typing import Any
 
 from uhrbat.errors import BusyError, Cancelled, WorkerError
 from uhrbat.results import Progress
-from uhrbat.serving.job import Job, Token
+from uhrbat.serving.job import Job
 from uhrbat.serving.limits import Limits
+from uhrbat.serving.server.deadline import Deadline
 
 STUCK_SECONDS = 60
 """How long past its time limit a job may take to notice it, before the worker counts as stuck."""
@@ -26,18 +27,24 @@ class _Task:
     name: str
     session: str
     job: Job[Any]
-    token: Token
+    deadline: Deadline
     steps: Steps
+    ahead_of_time: bool
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     began: float = field(default_factory=time.monotonic)
     started: bool = False
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether all others go first. Once it has begun it takes its turns: others may have come to wait for it."""
+        return self.ahead_of_time and not self.started
 
 
 class Scheduler:
     """Runs jobs step by step. After each step the next session has its turn, so a long job starves nobody.
 
     lanes: how many jobs may be at a step at once; one for one device.
-    ended: told (name, outcome, seconds) at each job's end; outcome: "done", "cancelled", "busy" or "failed".
+    on_end: called with (name, outcome, seconds) at each job's end; outcome: "done", "cancelled", "busy" or "failed".
     presentable: turns whatever a step raised into the error that its caller sees.
     """
 
@@ -45,11 +52,11 @@ class Scheduler:
         self,
         limits: Limits,
         lanes: int = 1,
-        ended: Callable[[str, str, float], None] = lambda name, outcome, seconds: None,
+        on_end: Callable[[str, str, float], None] = lambda name, outcome, seconds: None,
         presentable: Callable[[BaseException], BaseException] = lambda error: error,
     ) -> None:
         self.limits = limits
-        self._ended, self._presentable = ended, presentable
+        self._on_end, self._presentable = on_end, presentable
         self._changed = threading.Condition()
         self._sessions: OrderedDict[str, deque[_Task]] = OrderedDict()
         self._running: list[_Task] = []
@@ -71,18 +78,24 @@ class Scheduler:
     @property
     def stuck(self) -> bool:
         """Whether a job that was to stop long ago still holds the device; only a new process helps then."""
-        return any(task.token.overtime > STUCK_SECONDS for task in list(self._running))
+        return any(task.deadline.overtime > STUCK_SECONDS for task in list(self._running))
 
-    def submit(self, name: str, session: str, steps: Callable[[Job[Any], Token], Steps]) -> Job[Any]:
-        """Queue a job; where the queue is full the job has already failed with BusyError."""
-        job, token = Job(), Token(self.limits.job_seconds)
-        task = _Task(name, session, job, token, steps(job, token))
+    def submit(
+        self, name: str, session: str, steps: Callable[[Job[Any], Deadline], Steps], ahead_of_time: bool = False
+    ) -> Job[Any]:
+        """Queue a job; where the queue is full the job has already failed with BusyError.
+
+        ahead_of_time: nobody waits for it yet, so it begins only when no other job wants a turn.
+        """
+        job: Job[Any] = Job()
+        deadline = Deadline(self.limits.job_seconds)
+        task = _Task(name, session, job, deadline, steps(job, deadline), ahead_of_time)
         with self._changed:
             refusal = self._refusal(session)
             if refusal is None:
                 self._sessions.setdefault(session, deque()).append(task)
                 self._changed.notify()
-                self._tell_positions()
+                self._report_places()
         if refusal is not None:
             self._end(task, error=refusal)
         else:
@@ -116,33 +129,39 @@ class Scheduler:
                 self._changed.wait_for(lambda: self._sessions or self._closed)
                 if self._closed:
                     return
-                task = self._take()
+                task = self._next()
+                self._remove(task)
+                if task.session in self._sessions:
+                    self._sessions.move_to_end(task.session)
+                self._running.append(task)
+                task.started = True
+                self._report_places()
             self._turn(task)
 
-    def _take(self) -> _Task:
-        session, tasks = self._sessions.popitem(last=False)
-        task = tasks.popleft()
-        if tasks:
-            self._sessions[session] = tasks
-        self._running.append(task)
-        task.started = True
-        self._tell_positions()
-        return task
+    def _next(self) -> _Task:
+        """The first job of the first session; one that can wait only where there are no others."""
+        return min((task for tasks in self._sessions.values() for task in tasks), key=lambda task: task.can_wait)
+
+    def _remove(self, task: _Task) -> None:
+        tasks = self._sessions[task.session]
+        tasks.remove(task)
+        if not tasks:
+            del self._sessions[task.session]
 
     def _turn(self, task: _Task) -> None:
         """One step of one task, then its end or its place at the back of the queue."""
-        error = outcome = None
-        over = True
+        error: BaseException | None = None
+        outcome, over = None, True
         try:
-            with task.token:
+            with task.deadline:
                 task.context.run(next, task.steps)
-            over = task.token.is_set()
+            over = task.deadline.is_set()
             error = Cancelled("stopped, as asked") if over else None
         except StopIteration as stop:
             outcome = stop.value
         except BaseException as raised:  # noqa: BLE001 (a lane must outlive whatever a job does)
             error = raised
-        if over and error is not None and task.token.out_of_time and not task.token.cancelled:
+        if over and error is not None and task.deadline.out_of_time and not task.deadline.cancelled:
             limit = f"{self.limits.job_seconds:g} seconds"
             error = WorkerError(f"stopped after {limit}, the most one job may take: ask for less at once")
         with self._changed:
@@ -150,21 +169,18 @@ class Scheduler:
             if not over:
                 self._sessions.setdefault(task.session, deque()).append(task)
                 self._changed.notify()
-            self._tell_positions()
+            self._report_places()
         if over:
             task.steps.close()
             self._end(task, outcome, error)
 
     def _cancel(self, task: _Task) -> None:
-        task.token.cancel()
+        task.deadline.cancel()
         with self._changed:
-            tasks = self._sessions.get(task.session, ())
-            waiting = task in tasks
+            waiting = task in self._sessions.get(task.session, ())
             if waiting:
-                tasks.remove(task)
-                if not tasks:
-                    del self._sessions[task.session]
-                self._tell_positions()
+                self._remove(task)
+                self._report_places()
         if waiting:
             task.steps.close()
             self._end(task, error=Cancelled("stopped, as asked"))
@@ -172,18 +188,20 @@ class Scheduler:
     def _end(self, task: _Task, outcome: Any = None, error: BaseException | None = None) -> None:
         if error is None:
             task.job.finish(outcome)
-            told = "done"
+            word = "done"
         else:
             error = self._presentable(error)
             task.job.fail(error)
-            told = {Cancelled: "cancelled", BusyError: "busy"}.get(type(error), "failed")
-        self._ended(task.name, told, time.monotonic() - task.began)
+            busy = "busy" if isinstance(error, BusyError) else "failed"
+            word = "cancelled" if isinstance(error, Cancelled) else busy
+        self._on_end(task.name, word, time.monotonic() - task.began)
 
-    def _tell_positions(self) -> None:
-        """Tell every job that has not had a turn yet how many have theirs before it."""
+    def _report_places(self) -> None:
+        """Report to every job that has not had a turn yet how many have theirs before it."""
         queues = [list(tasks) for tasks in self._sessions.values()]
         deepest = max(map(len, queues), default=0)
         order = [tasks[depth] for depth in range(deepest) for tasks in queues if depth < len(tasks)]
+        order.sort(key=lambda task: task.can_wait)
         for place, task in enumerate(order):
             if not task.started:
                 ahead = place + len(self._running)

@@ -1,4 +1,4 @@
-"""A worker without its wire: stored images, the bench, whose turn it is, and what was counted."""
+"""A worker without its wire: stored images, models, whose turn it is, and what was counted."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator
 from typing import Any
 
 from uhrbat.errors import Cancelled, InputError, UHRBATError, WorkerError, out_of_memory
 from uhrbat.serving.codec import UnknownImage
-from uhrbat.serving.job import Job, Token
+from uhrbat.serving.job import Job
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.protocol import Health, ModelInfo, Request
+from uhrbat.serving.protocol import AnyRequest, EncodeRequest, Health, ModelInfo, Status
 from uhrbat.serving.server import metrics
-from uhrbat.serving.server.bench import Bench
+from uhrbat.serving.server.actions import RunAction, run_action
+from uhrbat.serving.server.context import ModelHost, Steps
+from uhrbat.serving.server.deadline import Deadline
 from uhrbat.serving.server.models import Load, Models, Offer, load_engine
 from uhrbat.serving.server.scheduler import Scheduler
 from uhrbat.serving.server.storage import Store
@@ -29,8 +30,8 @@ ABSOLUTE_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][\w.@+-]+)*[/\\](?=
 class Service:
     """What every way of starting a worker has in common.
 
-    load: how a model is loaded from its source on a device. lanes: see `Scheduler`. bench: made of the models
-    unless given (ZeroGPU has one of its own).
+    load: how a model is loaded from its source on a device. lanes: see `Scheduler`. run: does an action (ZeroGPU has
+    its own way).
     """
 
     def __init__(
@@ -39,15 +40,16 @@ class Service:
         offer: Offer | None = None,
         load: Load = load_engine,
         lanes: int = 1,
-        bench: Callable[[Bench], Any] = lambda bench: bench,
+        run: RunAction = run_action,
     ) -> None:
-        self.limits = limits or Limits.from_environment()
+        self.limits = limits or Limits()
         self.models = Models(offer or Offer.from_environment(), load)
         self.counted = metrics.Metrics()
         self.store = Store(
             self.limits.folder(), self.limits.store_bytes, self.limits.upload_bytes, self.limits.store_hours
         )
-        self.bench = bench(Bench(self.models, self.limits, self.counted.stage, self.counted.lookup))
+        self.host = ModelHost(self.models, self.limits, self.counted.stage, self.counted.lookup)
+        self._run = run
         self.scheduler = Scheduler(self.limits, lanes, self.counted.ended, self._presentable)
         self._began = time.monotonic()
         self._add_gauges()
@@ -56,22 +58,23 @@ class Service:
         for work in (self._load_first, self._keep_tidy):
             threading.Thread(target=work, daemon=True, name=work.__name__).start()
 
-    def submit(self, action: str, request: Request) -> Job[Any]:
-        """Queue an action. What is wrong with it, or that there is no room for it, is told by the job."""
+    def submit(self, request: AnyRequest) -> Job[Any]:
+        """Queue an action. What is wrong with it, or that there is no room for it, is raised by the job."""
 
-        def steps(job: Job[Any], token: Token) -> Generator[None, None, Any]:
+        def steps(job: Job[Any], deadline: Deadline) -> Steps:
             self._check(request)
             with self.store.hold(request.image) as path:
                 if path is None:
                     raise UnknownImage("the image is no longer stored here: open it again")
-                return (yield from self.bench.run(action, request, path, job.emit, token))
+                return (yield from self._run(self.host, request, path, job.emit, deadline))
 
-        return self.scheduler.submit(action, request.session, steps)
+        return self.scheduler.submit(request.action, request.session, steps, isinstance(request, EncodeRequest))
 
     def require(self, image: str) -> None:
         """UnknownImage unless an image of that id is stored."""
         if self.store.path(image) is None:
             raise UnknownImage("the image is no longer stored here: open it again")
+        self.store.tidy(keep=image)  # a client on this machine may have put it here itself
 
     def accept(self, image: str) -> None:
         """Look at a file just stored; one that is no image is deleted, and ImageError raised."""
@@ -88,7 +91,8 @@ class Service:
 
     def health(self) -> Health:
         """How this worker is."""
-        status, message = "starting", "the model is being loaded"
+        status: Status = "starting"
+        message = "the model is being loaded"
         if self.scheduler.stuck:
             status, message = "stuck", "a job does not stop: the worker must be started again"
         elif self._first.done:
@@ -122,7 +126,7 @@ class Service:
         self._closed.set()
         self.scheduler.close()
 
-    def _check(self, request: Request) -> None:
+    def _check(self, request: AnyRequest) -> None:
         limits = self.limits
         for name, most in (("boxes", limits.boxes), ("force", limits.boxes), ("without", limits.boxes),
                            ("budgets", limits.budgets), ("methods", limits.methods)):  # fmt: skip
@@ -146,8 +150,8 @@ class Service:
         gauge, scheduler = self.counted.gauge, self.scheduler
         gauge("jobs_queued", "Jobs waiting for a turn", lambda: scheduler.queued)
         gauge("jobs_running", "Jobs on the device", lambda: scheduler.running)
-        gauge("scene_bytes_host", "Encoded scenes in main memory", lambda: self.bench.bytes("host"))
-        gauge("scene_bytes_device", "Encoded scenes on the GPU", lambda: self.bench.bytes("device"))
+        gauge("scene_bytes_host", "Encoded images in main memory", lambda: self.host.bytes("host"))
+        gauge("scene_bytes_device", "Encoded images on the GPU", lambda: self.host.bytes("device"))
         gauge("store_bytes", "Stored images", self.store.used_bytes)
         gauge("memory_bytes", "Resident set of the worker", lambda: self._memory("host"))
         gauge("memory_device_bytes", "Most that was allocated on the GPU", lambda: self._memory("device"))
@@ -161,13 +165,13 @@ class Service:
             self.store.tidy()
 
     def _presentable(self, error: BaseException) -> UHRBATError:
-        """The error as its caller may see it: no paths, no traces; out of memory is told as such."""
+        """The error as its caller may see it: no paths, no traces, and out of memory by its name."""
         if isinstance(error, UHRBATError):
             return type(error)(without_paths(str(error)))
         if out_of_memory(error):
             self.counted.ran_out_of_memory()
-            logger.warning("out of memory; cached scenes are dropped: %s", error)
-            self.bench.forget()
+            logger.warning("out of memory; cached images are dropped: %s", error)
+            self.host.forget()
             return WorkerError(
                 "the model ran out of memory: ask again with a smaller budget; the worker itself goes on"
             )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import re
 import threading
 import time
@@ -14,10 +12,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from uhrbat.errors import ImageError, InputError, WorkerError
+from uhrbat.errors import ImageError, InputError
+from uhrbat.serving.folder import ARRIVING, USED, delete, disk, mark_used, place
 
-CHUNK = 2**20
-INCOMING = "incoming-"
 LEFT_SECONDS = 900
 """An arriving file not written to for so long was left behind by a process that died."""
 NAME = re.compile(r"[0-9a-f]{64}")
@@ -29,8 +26,8 @@ class Incoming:
     def __init__(self, store: Store, name: str) -> None:
         self.store, self.name, self.size = store, name, 0
         self._digest = hashlib.sha256()
-        self._path = store.folder / f"{INCOMING}{uuid.uuid4().hex}"
-        with _disk():
+        self._path = store.folder / f"{ARRIVING}{uuid.uuid4().hex}"
+        with disk():
             self._file = open(self._path, "xb")  # noqa: SIM115 (closed by keep or drop)
 
     def write(self, chunk: bytes) -> None:
@@ -39,18 +36,19 @@ class Incoming:
         if self.size > self.store.file_bytes:
             raise ImageError(f"the file has more than {self.store.file_bytes // 2**20:,} MiB, the most accepted here")
         self._digest.update(chunk)
-        with _disk():
+        with disk():
             self._file.write(chunk)
 
     def keep(self) -> Path:
         """The whole file has come; InputError if its bytes are not those announced."""
-        with _disk():
+        with disk():
             self._file.close()
         if self._digest.hexdigest() != self.name:
             self.drop()
             raise InputError("the file was damaged on its way: send it again")
         path = self.store.folder / self.name
-        with _disk():
+        with disk():
+            mark_used(self.store.folder, self.name)
             self._path.replace(path)
         self.store.tidy(keep=self.name)
         return path
@@ -60,17 +58,6 @@ class Incoming:
         with suppress(OSError):  # a full disk refuses the rest that closing writes
             self._file.close()
         self._path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    """What the disk refuses, as a WorkerError that says so."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "its disk is full" if full else error.strerror or type(error).__name__
-        raise WorkerError(f"the model worker cannot store the image, {reason}: free some space there") from error
 
 
 class Store:
@@ -92,10 +79,10 @@ class Store:
         if not NAME.fullmatch(name):
             return None
         path = self.folder / name
-        try:
-            os.utime(path)
-        except OSError:
+        if not path.is_file():
             return None
+        with suppress(OSError):  # a full disk: it is only counted as unused
+            mark_used(self.folder, name)
         return path
 
     @contextmanager
@@ -111,15 +98,14 @@ class Store:
                 if not self._in_use[name]:
                     del self._in_use[name]
 
-    def add(self, path: str | Path) -> str:
-        """Copy a file in, unless it is here; returns its name. ImageError if too large or unreadable."""
-        from uhrbat.imagery import sha256_file
-
-        name = sha256_file(path)
+    def add(self, path: str | Path, name: str) -> None:
+        """Put a file of this machine in under the SHA-256 of its bytes, unless it is here. ImageError if too large."""
         if self.path(name) is None:
-            with open(path, "rb") as file:
-                self.receive(name, iter(lambda: file.read(CHUNK), b""))
-        return name
+            size = Path(path).stat().st_size
+            if size > self.file_bytes:
+                raise ImageError(f"the file has more than {self.file_bytes // 2**20:,} MiB, the most accepted here")
+            place(self.folder, name, path)
+            self.tidy(keep=name)
 
     def incoming(self, name: str) -> Incoming:
         """A file of that name to be written."""
@@ -139,7 +125,7 @@ class Store:
     def remove(self, name: str) -> None:
         """Delete the file of that name, if it is here."""
         if NAME.fullmatch(name):
-            (self.folder / name).unlink(missing_ok=True)
+            delete(self.folder / name)
 
     def used_bytes(self) -> int:
         """Bytes of all files."""
@@ -152,18 +138,22 @@ class Store:
             files = sorted(self._files())
             total = sum(size for _, size, _ in files)
             for used, size, path in files:
-                arriving = path.name.startswith(INCOMING)
+                arriving = not NAME.fullmatch(path.name)
                 left = arriving and used < time.time() - LEFT_SECONDS
-                if path.name == keep or self._in_use[path.name] or (arriving and not left):
+                if path.name == keep or self._in_use.get(path.name) or (arriving and not left):
                     continue
                 if left or used < oldest or total > self.quota_bytes:
-                    path.unlink(missing_ok=True)
+                    delete(path)
                     total -= size
 
     def _files(self) -> list[tuple[float, int, Path]]:
+        """(last use, bytes, path) of every file; of marks only those without their file."""
         found = []
         for path in self.folder.iterdir():
             with suppress(OSError):
-                status = path.stat()
-                found.append((status.st_mtime, status.st_size, path))
+                mark = path.with_name(path.name + USED)
+                if path.suffix == USED and path.with_suffix("").exists():
+                    continue
+                used = (mark if mark.exists() else path).stat().st_mtime
+                found.append((used, path.stat().st_size, path))
         return found

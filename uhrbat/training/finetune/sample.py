@@ -17,6 +17,8 @@ from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.benchmarks.records import ImageSource, open_image_file
 from uhrbat.geometry import Square
+from uhrbat.network.decoder import DecoderInput, prefill
+from uhrbat.network.text import Prompt
 from uhrbat.selection.ranking import Selection
 from uhrbat.settings import Settings
 from uhrbat.training.finetune.conversations import Conversation
@@ -40,7 +42,7 @@ class Sampler(nn.Module):
     """A model with what is trained of it: residuals, projector, token MLP and language model (or its adapters).
 
     The question alone selects tokens, without gradient; answers never take part in it (the release lets them:
-    released-code.md, section 5). The loss is the ordinary next-token loss over the answers.
+    docs/released-code.md, section 5). The loss is the ordinary next-token loss over the answers.
     """
 
     def __init__(self, engine: UHRBAT, settings: Settings) -> None:
@@ -132,18 +134,16 @@ class Sampler(nn.Module):
         """Mean next-token loss over the answers' ids."""
         prompt, learnt = self.engine.codec.conversation(turns)
         device = self.network.device
-        before, after = (torch.tensor(ids, device=device) for ids in (prompt.before, prompt.after))
-        hidden = self._hidden(before, self.image_tokens(picture, selections), after)
+        after = torch.tensor(prompt.after, device=device)
+        hidden = self._hidden(prompt, self.image_tokens(picture, selections))
         rows = torch.tensor(learnt, device=device).nonzero().flatten()
         return F.cross_entropy(self.network.language.lm_head(hidden[rows - 1]).float(), after[rows])
 
-    def _hidden(self, before: Tensor, image: Tensor, after: Tensor) -> Tensor:
+    def _hidden(self, prompt: Prompt, image: Tensor) -> Tensor:
         """Final hidden states float[T, hidden] of the text after the image."""
         network = self.network
         if network.config.image_attention == "self":
-            (_, hidden), _, _ = network.prefill(before, image, after)
-            return hidden[0]
-        embed = network.language.model.embed_tokens
-        text = torch.cat([embed(before), image.to(network.dtype), embed(after)])[None]
+            return prefill(network, [DecoderInput(prompt, image)]).output[0]
+        text = torch.cat([network.embed(prompt.before), image.to(network.dtype), network.embed(prompt.after)])[None]
         out = network.language.model(inputs_embeds=text, use_cache=False)
-        return out.last_hidden_state[0, -len(after) :]
+        return out.last_hidden_state[0, -len(prompt.after) :]

@@ -2,7 +2,7 @@
 
     python -m uhrbat train --data ft.json --images images --model RL-MIND/UHR-BAT --out runs/ft
     accelerate launch -m uhrbat train ...        # a batch shared out over the GPUs, by accelerate's own configuration
-    accelerate launch --config_file uhrbat/training/finetune/fsdp.yaml --num_processes 8 -m uhrbat train ...    # the weights too
+    accelerate launch --config_file uhrbat/training/finetune/fsdp.yaml -m uhrbat train ...    # the weights, too
     ACCELERATE_USE_CPU=1 torchrun --standalone --nproc-per-node 2 -m uhrbat train ...    # on CPUs
 
 The vision tower stays as it is. Started again with the same --out it goes on from its last checkpoint as if it had
@@ -11,14 +11,13 @@ never stopped: which sample, which budget and which order are functions of the s
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import math
 import shutil
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -31,47 +30,13 @@ from uhrbat.checkpoints import loading
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
 from uhrbat.geometry import Scale
-from uhrbat.training.finetune.conversations import Conversation, read_conversations
+from uhrbat.training.finetune.conversations import Conversation
 from uhrbat.training.finetune.sample import Sampler
+from uhrbat.training.finetune.settings import TrainSettings
 
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-FSDP_CONFIG = Path(__file__).with_name("fsdp.yaml")
 KEPT_STATES = 2
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How to train.
-
-    steps of `batch` conversations each, over all processes. lr: of the language model or its adapters; lr_modules:
-    of residuals, projector and token MLP. warmup: share of the steps; then cosine to zero. clip: largest gradient
-    norm. budgets: tokens a scale; None takes the released 80, 320, 600, 2000 or, with other scales, a fortieth.
-    random_budgets: (low, high) totals between which each sample draws one, evenly in the logarithm, instead. lora:
-    rank of the adapters, 0 trains the whole language model. recompute: save memory by computing the language model's
-    activations twice.
-    """
-
-    steps: int = 1000
-    batch: int = 8
-    lr: float = 1e-5
-    lr_modules: float = 1e-5
-    weight_decay: float = 0.0
-    warmup: float = 0.03
-    clip: float = 1.0
-    budgets: tuple[int, ...] | None = None
-    random_budgets: tuple[int, int] | None = None
-    lora: int = 0
-    seed: int = 0
-    save_every: int = 200
-    recompute: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "save_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give a whole number from 1")
-        if self.lora < 0 or min(self.lr, self.lr_modules, self.clip) <= 0:
-            raise InputError("learning rates and clip must be above 0, lora at least 0")
 
 
 def budget_of(settings: TrainSettings, scales: tuple[int, ...], drawn: np.random.Generator) -> tuple[int, ...]:
@@ -186,7 +151,8 @@ class Trainer:
                 part.reshard()
 
     def _groups(self) -> list[dict]:
-        language, modules = [], []
+        language: list[nn.Parameter] = []
+        modules: list[nn.Parameter] = []
         for name, value in self.engine.network.named_parameters():
             if value.requires_grad:
                 (language if name.startswith("language.") else modules).append(value)
@@ -296,54 +262,3 @@ class Trainer:
             loading.save(network, codec.tokenizer, folder, self.dtype, codec.text_tokenizer, tensors)
         self.accelerator.wait_for_everyone()
         return folder
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `train`."""
-    defaults = TrainSettings()
-    parser.description, parser.formatter_class = __doc__, argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--data", type=Path, required=True, help="conversations: .json, .jsonl or .parquet")
-    parser.add_argument("--images", type=Path, default=Path("."), help="folder that the data's image names start from")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run; go on from what it holds")
-    parser.add_argument("--model", default="nano", help="nano, a checkpoint folder or a Hub id")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="of the weights; default: as the model is run")
-    parser.add_argument("--budgets", type=_numbers, help="tokens a scale, such as 80,320,600,2000 (the default)")
-    parser.add_argument("--random-budgets", type=_numbers, help="LOW,HIGH: draw each sample's total between them")
-    parser.add_argument("--recompute", action="store_true", help="less memory, a third more time")
-    for name, kind, told in (
-        ("steps", int, "optimiser steps"),
-        ("batch", int, "conversations a step, over all processes"),
-        ("lr", float, "learning rate of the language model"),
-        ("lr-modules", float, "learning rate of residuals, projector and token MLP"),
-        ("weight-decay", float, ""),
-        ("warmup", float, "share of the steps"),
-        ("clip", float, "largest gradient norm"),
-        ("lora", int, "rank of adapters; 0 trains the whole language model"),
-        ("seed", int, ""),
-        ("save-every", int, "steps between checkpoints"),
-    ):
-        parser.add_argument(f"--{name}", type=kind, default=getattr(defaults, name.replace("-", "_")), help=told)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run `train`; prints the folder of the trained model."""
-    names = TrainSettings.__dataclass_fields__
-    settings = TrainSettings(**{name: getattr(args, name) for name in names})
-    if settings.random_budgets is not None and not 1 <= settings.random_budgets[0] <= settings.random_budgets[-1]:
-        raise InputError("--random-budgets takes two numbers, the lower first")
-    data = read_conversations(args.data, args.images)
-    dtype = getattr(torch, args.dtype) if args.dtype else None
-    engine = UHRBAT.from_pretrained(args.model, args.device, dtype)
-    trainer = Trainer(engine, data, args.out, settings)
-    folder = trainer.run()
-    if trainer.accelerator.is_main_process:
-        print(folder)
-    return 0
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a list of whole numbers like 80,320,600,2000") from None

@@ -1,6 +1,6 @@
-"""Tokens of encoded scenes, kept for stage two: every object's tokens and the background that looks most like one.
+"""Tokens of encoded worlds, kept for stage two: every object's tokens and the background that looks most like one.
 
-A bank scene is a dense scene from which stage two draws sparse ones: some of its objects, all of its background.
+A bank world is a dense world from which stage two draws sparse ones: some of its objects, all of its background.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from uhrbat.selection.regions import partition
 from uhrbat.training.nano.config import POINT_BINS, nano_config
 from uhrbat.training.nano.pool import NO_COLOR, PoolWorld, available
 from uhrbat.training.nano.pretrain import encode_texts, load_weights, normalise
-from uhrbat.training.nano.virtual import SIZE, bare_scene
+from uhrbat.training.nano.virtual import SIZE, bare_world
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, World, WorldObject
 
 HARD_A_PHRASE = (2, 4, 8, 14)
@@ -33,7 +33,7 @@ MEMBERS = 6
 
 
 @torch.inference_mode()
-def encode_scene(model: Network, scene: PoolWorld, bfloat16: bool = False) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def encode_world(model: Network, world: PoolWorld, bfloat16: bool = False) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """-> features and similarity vectors of each scale in raster order, float16[grid, grid, d]."""
     features, visual = [], []
     for size in SCALES:
@@ -43,7 +43,7 @@ def encode_scene(model: Network, scene: PoolWorld, bfloat16: bool = False) -> tu
         places = [(row, col) for row in range(tiles) for col in range(tiles)]
         for start in range(0, len(places), 8):
             some = places[start : start + 8]
-            pixels = np.stack([scene.images[size][r * TILE :][:TILE, c * TILE :][:, :TILE] for r, c in some])
+            pixels = np.stack([world.images[size][r * TILE :][:TILE, c * TILE :][:, :TILE] for r, c in some])
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                 out = model.features(normalise(pixels)).float()
                 seen = model.similarity_vectors(out).float()
@@ -56,11 +56,11 @@ def encode_scene(model: Network, scene: PoolWorld, bfloat16: bool = False) -> tu
     return features, visual
 
 
-def keep_tokens(scene: PoolWorld, features, visual, phrases: np.ndarray, rng: np.random.Generator) -> dict:
-    """Choose which tokens the bank keeps of one scene; arrays over them."""
+def keep_tokens(world: PoolWorld, features: list, visual: list, phrases: np.ndarray, rng: np.random.Generator) -> dict:
+    """Choose which tokens the bank keeps of one world; arrays over them."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "visual", "scale", "xy", "owner", "center")}
     for level, size in enumerate(SCALES):
-        labels = scene.labels[size]
+        labels = world.labels[size]
         grid = labels.kind.shape[0]
         objects = np.flatnonzero(labels.owner.reshape(-1) >= 0)
         background = np.flatnonzero((labels.owner.reshape(-1) < 0) & ~labels.ignore.reshape(-1))
@@ -79,11 +79,11 @@ def keep_tokens(scene: PoolWorld, features, visual, phrases: np.ndarray, rng: np
 
 
 @torch.inference_mode()
-def keep_regions(model: Network, scene: PoolWorld, features, rng: np.random.Generator) -> dict:
+def keep_regions(model: Network, world: PoolWorld, features: list, rng: np.random.Generator) -> dict:
     """Every scale's k-means regions, each as MEMBERS of its background tokens; arrays over the regions."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "xy", "scale", "land")}
     for level, size in enumerate(SCALES):
-        scale, labels = Scale(size), scene.labels[size]
+        scale, labels = Scale(size), world.labels[size]
         flat = torch.from_numpy(features[level]).flatten(0, 1)[torch.tensor(scale.inverse)].float()
         regions = partition(model.project(flat), scale)[torch.tensor(scale.permutation)].numpy()
         free = rng.permutation(np.flatnonzero(labels.owner.reshape(-1) < 0))
@@ -101,7 +101,7 @@ def keep_regions(model: Network, scene: PoolWorld, features, rng: np.random.Gene
 
 @dataclass
 class BankWorld:
-    """Kept tokens of one scene (float16 features and visual vectors, scale level, xy in 0..1, owner, centre) and its
+    """Kept tokens of one world (float16 features and visual vectors, scale level, xy in 0..1, owner, centre) and its
     regions: features float16[r, MEMBERS, width] and xy float32[r, MEMBERS, 2] of some tokens, level, land cover."""
 
     seed: int
@@ -137,33 +137,33 @@ def oriented(xy: np.ndarray, way: int) -> np.ndarray:
     return np.stack([y, x] if way & 4 else [x, y], -1)
 
 
-def draw_subset(scene: BankWorld, rng: np.random.Generator) -> np.ndarray:
-    """Indices of the objects of a sparse scene: 2 to 8 kinds, half of them once, else 2 to 7 times."""
+def draw_subset(world: BankWorld, rng: np.random.Generator) -> np.ndarray:
+    """Indices of the objects of a sparse world: 2 to 8 kinds, half of them once, else 2 to 7 times."""
     kinds: dict[str, list[int]] = {}
-    for index, item in enumerate(scene.objects):
+    for index, item in enumerate(world.objects):
         kinds.setdefault(item.kind, []).append(index)
     names = list(kinds)
     chosen: list[int] = []
     for name in rng.choice(len(names), min(len(names), rng.integers(2, 9)), replace=False):
         members = kinds[names[name]]
         if rng.random() < 0.7:
-            colors = sorted({scene.objects[i].color or "" for i in members})
+            colors = sorted({world.objects[i].color or "" for i in members})
             palette = rng.choice(colors, min(2, len(colors)), replace=False)
-            members = [i for i in members if (scene.objects[i].color or "") in palette]
+            members = [i for i in members if (world.objects[i].color or "") in palette]
         count = 1 if rng.random() < 0.5 else int(rng.integers(2, 8))
         chosen += list(rng.choice(members, min(count, len(members)), replace=False))
     return np.array(sorted(chosen))
 
 
-def sparse_scene(scene: BankWorld, subset: np.ndarray, way: int, seed: int) -> World:
-    """The chosen objects of a bank scene, flipped or turned, as a scene to ask questions about."""
+def sparse_world(world: BankWorld, subset: np.ndarray, way: int, seed: int) -> World:
+    """The chosen objects of a bank world, flipped or turned, as a world to ask questions about."""
     objects = []
     for index in subset:
-        item = scene.objects[index]
+        item = world.objects[index]
         corners = oriented(np.array(item.box, float).reshape(2, 2) / SIZE, way) * SIZE
         low, high = corners.min(0), corners.max(0)
         objects.append(WorldObject(item.kind, item.color, (*map(int, low), *map(int, high))))
-    return bare_scene(objects, scene.land_cover, seed)
+    return bare_world(objects, world.land_cover, seed)
 
 
 def main() -> None:
@@ -172,8 +172,8 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/bank"))
-    parser.add_argument("--scenes", type=int, default=100)
-    parser.add_argument("--part", default="0/1", help="i/n: every n-th scene from the i-th, to share the work out")
+    parser.add_argument("--worlds", type=int, default=100)
+    parser.add_argument("--part", default="0/1", help="i/n: every n-th world from the i-th, to share the work out")
     parser.add_argument("--bfloat16", action="store_true", help="for processors with AMX: several times faster")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -187,15 +187,15 @@ def main() -> None:
     with torch.inference_mode():
         phrases = model.similarity.text_vectors(*encode_texts(codec, names, model.similarity.max_text_tokens)).numpy()
     part, parts = map(int, args.part.split("/"))
-    for seed in tqdm(available(args.pool)[-args.scenes :][part::parts], desc="bank"):
+    for seed in tqdm(available(args.pool)[-args.worlds :][part::parts], desc="bank"):
         path = args.out / f"{seed}.safetensors"
         if path.exists():
             continue
-        scene = PoolWorld(args.pool, seed)
+        world = PoolWorld(args.pool, seed)
         rng = np.random.default_rng(seed)
-        features, visual = encode_scene(model, scene, args.bfloat16)
-        kept = keep_tokens(scene, features, visual, phrases, rng) | keep_regions(model, scene, features, rng)
-        record = {"objects": scene.objects, "land_cover": scene.land_cover}
+        features, visual = encode_world(model, world, args.bfloat16)
+        kept = keep_tokens(world, features, visual, phrases, rng) | keep_regions(model, world, features, rng)
+        record = {"objects": world.objects, "land_cover": world.land_cover}
         path.with_suffix(".json").write_text(json.dumps(record))
         save_file({name: np.ascontiguousarray(value) for name, value in kept.items()}, path.with_suffix(".part"))
         os.replace(path.with_suffix(".part"), path)

@@ -1,4 +1,4 @@
-"""Samples for stage two: what a sparse scene of the bank hands to the language model, and questions about it.
+"""Samples for stage two: what a sparse world of the bank hands to the language model, and questions about it.
 
 An image sample holds the tokens that the pipeline would preserve and the averages of regions that it would merge. A
 blind sample holds none: its targets' places are given, not learnt, and only what follows from them is: counting what
@@ -8,6 +8,7 @@ scoring reads: it teaches where to look, and no answers.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from uhrbat.budget import RELEASED_BUDGETS
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
-from uhrbat.selection.importance import LIKENESS, likeness
-from uhrbat.training.nano.bank import BankWorld, draw_subset, oriented, sparse_scene
+from uhrbat.selection.importance import SIMILARITY_LIMIT, limited, similarity_logits
+from uhrbat.training.nano.bank import BankWorld, draw_subset, oriented, sparse_world
 from uhrbat.training.nano.pretrain import encode_texts
-from uhrbat.training.nano.virtual import bare_scene, virtual_scene
+from uhrbat.training.nano.virtual import bare_world, virtual_world
 from uhrbat.worlds import LAND_COVERS, World, WorldQuestion, questions
 
 QUESTIONS = 12
@@ -31,17 +32,21 @@ BLIND_TYPES = ("count", "absolute position", "relative position")
 DECISION, PLACE = 3.0, 1.0
 DISORDER = (0.0, 1.0, 2.5)
 FINE = 2
+IGNORED = -100
+"""The label of an id that is not learnt."""
+NO_BLOCK = -1
+"""The block of padding, which belongs to no question."""
 Row = tuple[int, int, np.ndarray]
 
 
 @dataclass
 class Sample:
-    """One sparse scene's tokens and questions.
+    """One sparse world's tokens and questions.
 
     Tokens: features [n, width], level, xy, owner (object or -1), center (holds its object's centre). Regions, each as
-    some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. disorder [objects]: how many rows each is
-    moved by in the order of the lists. likeness [questions, n]: of each token with each question; of regions it is lowest.
-    blind: places are not learnt. coarse: only attention is, and no likeness is told.
+    some of its tokens: merged [r, m, width], merged_level [r], merged_xy [r, m, 2]. disorder [objects]: how many rows
+    each is moved by in the order of the lists. similarity [questions, n]: logits of each token with each question; of
+    regions they are the lowest. blind: places are not learnt. coarse: only attention is, and the logits are zero.
     """
 
     features: np.ndarray
@@ -53,15 +58,15 @@ class Sample:
     merged_level: np.ndarray
     merged_xy: np.ndarray
     questions: list[WorldQuestion]
-    scene: World
+    world: World
     disorder: np.ndarray
-    likeness: np.ndarray
+    similarity: np.ndarray
     blind: bool = False
     coarse: bool = False
 
 
 def reading_order(
-    scene: World, question: WorldQuestion, codec: TextCodec, disorder: np.ndarray | None = None
+    world: World, question: WorldQuestion, codec: TextCodec, disorder: np.ndarray | None = None
 ) -> list[int]:
     """Evidence objects as the target lists them: by row, then column; relative position: subject, reference.
 
@@ -70,15 +75,15 @@ def reading_order(
     """
     if question.type == "relative position":
         return list(question.evidence)
-    places = {i: center(scene, i) for i in question.evidence}
-    moved = np.zeros(len(scene.objects)) if disorder is None else disorder
+    places = {i: center(world, i) for i in question.evidence}
+    moved = np.zeros(len(world.objects)) if disorder is None else disorder
     return sorted(places, key=lambda i: (codec.bin(places[i][1]) + moved[i], codec.bin(places[i][0])))
 
 
-def center(scene: World, index: int) -> tuple[float, float]:
-    """Centre (x, y) of an object in 0..1 of the scene."""
-    x, y = scene.objects[index].center
-    return x / scene.size, y / scene.size
+def center(world: World, index: int) -> tuple[float, float]:
+    """Centre (x, y) of an object in 0..1 of the world."""
+    x, y = world.objects[index].center
+    return x / world.size, y / world.size
 
 
 def follows(question: WorldQuestion) -> bool:
@@ -86,27 +91,27 @@ def follows(question: WorldQuestion) -> bool:
     return question.type in BLIND_TYPES and bool(question.evidence)
 
 
-def some_questions(scene: World, seed: int, count: int, rng: np.random.Generator) -> list[WorldQuestion]:
-    """`count` questions about a scene, types that are hard to learn oftener (MORE_OF)."""
-    asked = questions(scene, seed, 2 * count)
+def some_questions(world: World, seed: int, count: int, rng: np.random.Generator) -> list[WorldQuestion]:
+    """`count` questions about a world, types that are hard to learn oftener (MORE_OF)."""
+    asked = questions(world, seed, 2 * count)
     keys = [rng.exponential() / MORE_OF.get(question.type, 1.0) for question in asked]
     return [asked[i] for i in np.argsort(keys)[:count]]
 
 
 class SampleDrawer:
-    """Draws samples from the bank, scenes added to it meanwhile too; question vectors are cached by text."""
+    """Draws samples from the bank, worlds added to it meanwhile too; question vectors are cached by text."""
 
     def __init__(self, folder: Path, model: Network, codec: TextCodec, rng: np.random.Generator) -> None:
         self.folder, self.model, self.codec, self.rng = folder, model, codec, rng
-        self.scenes: dict[Path, BankWorld] = {}
+        self.worlds: dict[Path, BankWorld] = {}
         self.vectors: dict[str, np.ndarray] = {}
         self.refresh()
 
     def refresh(self) -> None:
         for path in sorted(self.folder.glob("*.safetensors")):
-            if path not in self.scenes:
-                self.scenes[path] = BankWorld.load(path)
-        self.order = list(self.scenes.values())
+            if path not in self.worlds:
+                self.worlds[path] = BankWorld.load(path)
+        self.order = list(self.worlds.values())
 
     @torch.no_grad()
     def question_vectors(self, texts: list[str]) -> np.ndarray:
@@ -118,7 +123,7 @@ class SampleDrawer:
         return np.stack([self.vectors[text] for text in texts])
 
     def draw(self, tokens: int, count: int = QUESTIONS, coarse: bool = False) -> Sample:
-        """A sample with about `tokens` image tokens: all of the chosen objects', the likeliest others, and regions.
+        """A sample with about `tokens` image tokens: all of the chosen objects', the most similar others, and regions.
 
         coarse: those of the coarsest scale, and no regions.
         """
@@ -128,9 +133,9 @@ class SampleDrawer:
         way = int(rng.integers(8))
         seed = int(rng.integers(2**31))
         regions, land_cover = self._regions(bank)
-        scene = sparse_scene(bank, subset, way, seed)
-        scene = bare_scene(list(scene.objects), land_cover, seed)
-        asked = some_questions(scene, seed, count, rng)
+        world = sparse_world(bank, subset, way, seed)
+        world = bare_world(list(world.objects), land_cover, seed)
+        asked = some_questions(world, seed, count, rng)
         position = np.full(len(bank.objects), -1)
         position[subset] = np.arange(len(subset))
         owner = np.where(bank.owner >= 0, position[bank.owner], -1)
@@ -139,8 +144,8 @@ class SampleDrawer:
         left = max(16, tokens - len(mine))
         regions = regions[: 0 if coarse else max(8, int(left * rng.choice((0.3, 0.6, 0.9))))]
         shares = {SCALES[0]: 1} if coarse else RELEASED_BUDGETS
-        kept = np.concatenate([mine, self._likeliest(bank, asked, max(8, left - len(regions)), shares)])
-        seen = np.zeros((len(asked), len(kept)), np.float32) if coarse else self._likeness(bank.visual[kept], asked)
+        kept = np.concatenate([mine, self._most_similar(bank, asked, max(8, left - len(regions)), shares)])
+        seen = np.zeros((len(asked), len(kept)), np.float32) if coarse else self._similarity(bank.visual[kept], asked)
         return Sample(
             bank.features[kept],
             bank.scale[kept],
@@ -151,22 +156,23 @@ class SampleDrawer:
             bank.region_scale[regions],
             oriented(bank.region_xy[regions], way),
             asked,
-            scene,
-            self._disorder(scene),
+            world,
+            self._disorder(world),
             seen,
             coarse=coarse,
         )
 
     @torch.no_grad()
-    def _likeness(self, visual: np.ndarray, asked: list[WorldQuestion]) -> np.ndarray:
+    def _similarity(self, visual: np.ndarray, asked: list[WorldQuestion]) -> np.ndarray:
         vectors = torch.from_numpy(self.question_vectors([question.text for question in asked]))
-        return likeness(self.model, torch.from_numpy(visual.astype(np.float32)), vectors).T.numpy()
+        logits = similarity_logits(self.model, torch.from_numpy(visual.astype(np.float32)), vectors)
+        return limited(logits).T.numpy()
 
-    def _disorder(self, scene: World) -> np.ndarray:
-        return self.rng.normal(size=len(scene.objects)) * self.rng.choice(DISORDER)
+    def _disorder(self, world: World) -> np.ndarray:
+        return self.rng.normal(size=len(world.objects)) * self.rng.choice(DISORDER)
 
     def _regions(self, bank: BankWorld) -> tuple[np.ndarray, str]:
-        """Regions in random order, of which another land cover than the scene's own may be the largest."""
+        """Regions in random order, of which another land cover than the world's own may be the largest."""
         rng = self.rng
         covers = np.bincount(bank.region_land, minlength=len(LAND_COVERS))
         main = int(rng.choice(np.flatnonzero(covers >= max(8, 0.04 * covers.sum()))))
@@ -177,7 +183,9 @@ class SampleDrawer:
         regions = np.concatenate([own, rng.permutation(others)[:most]])
         return rng.permutation(regions), LAND_COVERS[main]
 
-    def _likeliest(self, bank: BankWorld, asked: list[WorldQuestion], count: int, shares: dict[int, int]) -> np.ndarray:
+    def _most_similar(
+        self, bank: BankWorld, asked: list[WorldQuestion], count: int, shares: dict[int, int]
+    ) -> np.ndarray:
         """Background tokens that look most like what the questions ask for, more or less of it random."""
         rng = self.rng
         background = np.flatnonzero(bank.owner < 0)
@@ -196,24 +204,25 @@ class SampleDrawer:
         """A sample without an image: what follows from places alone."""
         rng = self.rng
         seed = int(rng.integers(2**31))
-        scene = virtual_scene(rng, seed)
-        asked = [q for q in questions(scene, seed, 2 * count) if follows(q)]
+        world = virtual_world(rng, seed)
+        asked = [q for q in questions(world, seed, 2 * count) if follows(q)]
         width = self.order[0].features.shape[1]
         empty = np.zeros((0, width), np.float16), np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
         none = np.zeros(0, np.int64)
         regions = np.zeros((0, 1, width), np.float16), none, np.zeros((0, 1, 2), np.float32)
-        disorder, unlike = self._disorder(scene), np.zeros((count, 0), np.float32)
-        return Sample(*empty, none, np.zeros(0, bool), *regions, asked[:count], scene, disorder, unlike, True)
+        disorder, unlike = self._disorder(world), np.zeros((count, 0), np.float32)
+        return Sample(*empty, none, np.zeros(0, bool), *regions, asked[:count], world, disorder, unlike, True)
 
 
 @dataclass
 class Batch:
-    """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2]; merged float[B, r, m,
-    width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; likeness float[B, q, n + r]; ids,
-    labels, block, position int[B, T], weight float[B, T] of each label in the loss. Rows of text whose attention is
-    taught, as (sample, row, image tokens): asked: the last prompt token and all evidence; pointing: what predicts a
-    location token or the colour, and the tokens of the object. listed: where a point is complete, as (sample, row, (x,
-    y))."""
+    """Samples padded to one shape. features float[B, n, width], level int[B, n], xy float[B, n, 2]; merged
+    float[B, r, m, width], merged_level int[B, r], merged_xy float[B, r, m, 2]; real bool[B, n + r]; similarity
+    float[B, q, n + r]; ids, labels, block, position int[B, T], weight float[B, T] of each label in the loss. Rows of
+    text whose attention is taught, as (sample, row, image tokens): asked: the last prompt token and all evidence;
+    pointing: what predicts a location token or the colour, and the tokens of the object. listed: where a point is
+    complete, as (sample, row, (x, y)).
+    """
 
     features: Tensor
     level: Tensor
@@ -222,7 +231,7 @@ class Batch:
     merged_level: Tensor
     merged_xy: Tensor
     real: Tensor
-    likeness: Tensor
+    similarity: Tensor
     ids: Tensor
     labels: Tensor
     block: Tensor
@@ -233,81 +242,96 @@ class Batch:
     listed: list[tuple[int, int, tuple[float, float]]]
 
 
-def padded(arrays: list[np.ndarray], dtype: type) -> Tensor:
-    """Arrays [n, ...] -> tensor [B, longest n, ...], zeros behind each."""
+@dataclass(frozen=True)
+class Text:
+    """A question and its target as the language model reads them; rows count from the question's first id.
+
+    ids, labels: int[T], IGNORED where nothing is learnt; weight: float32[T] of each label in the loss. Rows whose
+    attention is taught, each with its image tokens: asked, the last prompt token; pointing, what predicts a place or
+    the colour. listed: rows at which a point is complete, with its (x, y).
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    weight: np.ndarray
+    asked: list[tuple[int, np.ndarray]]
+    pointing: list[tuple[int, np.ndarray]]
+    listed: list[tuple[int, tuple[float, float]]]
+
+
+def padded(arrays: Sequence[np.ndarray], dtype: type, fill: int = 0) -> Tensor:
+    """Arrays [n, ...] -> tensor [B, longest n, ...], `fill` after each."""
     shape = np.max([array.shape for array in arrays], 0)
-    out = np.zeros((len(arrays), *shape), dtype)
+    out = np.full((len(arrays), *shape), fill, dtype)
     for row, array in zip(out, arrays):
         row[tuple(slice(0, n) for n in array.shape)] = array
     return torch.from_numpy(out)
 
 
 def collate(samples: list[Sample], codec: TextCodec) -> Batch:
-    columns: list[list[np.ndarray]] = [[] for _ in range(5)]
+    """Samples, with all questions of each in one row, as one batch."""
+    texts = [[one_text(sample, question, codec) for question in sample.questions] for sample in samples]
     asked: list[Row] = []
     pointing: list[Row] = []
     listed: list[tuple[int, int, tuple[float, float]]] = []
-    for index, sample in enumerate(samples):
-        texts = [_one_text(index, sample, question, codec, asked, pointing) for question in sample.questions]
+    for index, row in enumerate(texts):
         start = 0
-        for ids, _, _, rows in texts:
-            for held, row, tokens in rows:
-                held.append((index, start + row, tokens))
-            listed += [(index, start + row, point) for row, point in codec.points(ids.tolist())]
-            start += len(ids)
-        ids = [text[0] for text in texts]
-        columns[0].append(np.concatenate(ids))
-        columns[1].append(np.concatenate([text[1] for text in texts]) + 100)
-        columns[2].append(np.repeat(np.arange(len(ids)), [len(one) for one in ids]) + 1)
-        columns[3].append(np.concatenate([np.arange(len(one)) for one in ids]))
-        columns[4].append(np.concatenate([text[2] for text in texts]))
-    ids, labels, block, position = (padded(column, np.int64) for column in columns[:4])
-    real = [padded([np.ones(len(getattr(s, name)), bool) for s in samples], bool) for name in ("level", "merged_level")]
-    seen = padded([s.likeness for s in samples], np.float32)
-    unlike = torch.full((*seen.shape[:2], real[1].shape[1]), -LIKENESS)
-    unlike[torch.tensor([s.coarse for s in samples])] = 0
+        for text in row:
+            asked += [(index, start + place, tokens) for place, tokens in text.asked]
+            pointing += [(index, start + place, tokens) for place, tokens in text.pointing]
+            listed += [(index, start + place, point) for place, point in text.listed]
+            start += len(text.ids)
+
+    def joined(of_text: Callable[[int, Text], np.ndarray], dtype: type = np.int64, fill: int = 0) -> Tensor:
+        return padded([np.concatenate([of_text(*pair) for pair in enumerate(row)]) for row in texts], dtype, fill)
+
+    similarity = padded([sample.similarity for sample in samples], np.float32)
+    merged_real = padded([np.ones(len(sample.merged_level), bool) for sample in samples], bool)
+    of_merged = torch.full((*similarity.shape[:2], merged_real.shape[1]), -SIMILARITY_LIMIT)
+    of_merged[torch.tensor([sample.coarse for sample in samples])] = 0
     return Batch(
-        padded([s.features for s in samples], np.float32),
-        padded([s.level for s in samples], np.int64),
-        padded([s.xy for s in samples], np.float32),
-        padded([s.merged for s in samples], np.float32),
-        padded([s.merged_level for s in samples], np.int64),
-        padded([s.merged_xy for s in samples], np.float32),
-        torch.cat(real, 1),
-        torch.cat([seen, unlike], 2),
-        ids,
-        labels - 100,
-        block - 1,
-        position,
-        padded(columns[4], np.float32),
-        asked,
-        pointing,
-        listed,
+        features=padded([sample.features for sample in samples], np.float32),
+        level=padded([sample.level for sample in samples], np.int64),
+        xy=padded([sample.xy for sample in samples], np.float32),
+        merged=padded([sample.merged for sample in samples], np.float32),
+        merged_level=padded([sample.merged_level for sample in samples], np.int64),
+        merged_xy=padded([sample.merged_xy for sample in samples], np.float32),
+        real=torch.cat([padded([np.ones(len(sample.level), bool) for sample in samples], bool), merged_real], 1),
+        similarity=torch.cat([similarity, of_merged], 2),
+        ids=joined(lambda _, text: text.ids),
+        labels=joined(lambda _, text: text.labels, fill=IGNORED),
+        block=joined(lambda block, text: np.full(len(text.ids), block), fill=NO_BLOCK),
+        position=joined(lambda _, text: np.arange(len(text.ids))),
+        weight=joined(lambda _, text: text.weight, np.float32),
+        asked=asked,
+        pointing=pointing,
+        listed=listed,
     )
 
 
-def _one_text(index: int, sample: Sample, question: WorldQuestion, codec: TextCodec, asked: list, pointing: list):
-    """-> ids, labels (-100: not learnt), weights, and rows of attention to teach as (list, row, tokens).
+def one_text(sample: Sample, question: WorldQuestion, codec: TextCodec) -> Text:
+    """One question of a sample with its target.
 
-    Where the listing may end, the next place and the answer weigh alike, so that neither is preferred.
+    Where the listing may end, the next place and the answer weigh the same, so that neither is preferred.
     """
     prompt = codec.prompt(question.text).after
-    listed = reading_order(sample.scene, question, codec, sample.disorder)
-    target = codec.answer_ids(question.answer, [center(sample.scene, i) for i in listed])
+    listed = reading_order(sample.world, question, codec, sample.disorder)
+    target = codec.answer_ids(question.answer, [center(sample.world, i) for i in listed])
     places = 2 * len(listed)
     given = len(target) if sample.coarse else places if sample.blind else 0
-    labels = [-100] * (len(prompt) - 1 + given) + target[given:]
-    weights = np.full(len(labels), DECISION, np.float32)
+    labels = [IGNORED] * (len(prompt) - 1 + given) + target[given:]
+    weight = np.full(len(labels), DECISION, np.float32)
     last = len(prompt) - 1
-    weights[last + 1 : last + places : 2] = PLACE
-    rows = []
+    weight[last + 1 : last + places : 2] = PLACE
+    asked, pointing = [], []
     if not sample.blind:
         evidence = np.flatnonzero(np.isin(sample.owner, listed))
-        rows.append((asked, last, evidence))
+        asked.append((last, evidence))
         for place, item in enumerate(() if sample.coarse else listed):
             tokens = np.flatnonzero(sample.owner == item)
-            rows += [(pointing, last + 2 * place, tokens), (pointing, last + 2 * place + 1, tokens)]
+            pointing += [(last + 2 * place, tokens), (last + 2 * place + 1, tokens)]
         if question.type == "color" and not sample.coarse:
             clear = evidence[sample.center[evidence] & (sample.level[evidence] >= FINE)]
-            rows.append((pointing, last + places, clear if len(clear) else evidence))
-    return np.array(prompt + target[:-1]), np.array(labels), weights, rows
+            pointing.append((last + places, clear if len(clear) else evidence))
+    ids = prompt + target[:-1]
+    return Text(np.array(ids), np.array(labels), weight, asked, pointing, codec.points(ids))

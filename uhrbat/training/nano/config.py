@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uhrbat.geometry import PATCH, TILE
 from uhrbat.network.config import NetworkConfig
 
 POINT_BINS = 64
@@ -18,8 +19,8 @@ def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
             intermediate_size=768,
             num_hidden_layers=3,
             num_attention_heads=3,
-            image_size=336,
-            patch_size=14,
+            image_size=TILE,
+            patch_size=PATCH,
             projection_dim=128,
             **common,
         ),
@@ -37,20 +38,20 @@ def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
             **common,
         ),
         projection_dim=128,
-        language=dict(
-            vocab_size=vocabulary,
-            hidden_size=192,
-            intermediate_size=512,
-            num_hidden_layers=4,
-            num_attention_heads=6,
-            num_key_value_heads=6,
-            max_position_embeddings=4096,
-            rope_parameters={"rope_type": "default", "rope_theta": 1e6},
-            tie_word_embeddings=False,
-            bos_token_id=pad,
-            pad_token_id=pad,
-            eos_token_id=end,
-        ),
+        language={
+            "vocab_size": vocabulary,
+            "hidden_size": 192,
+            "intermediate_size": 512,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 6,
+            "num_key_value_heads": 6,
+            "max_position_embeddings": 4096,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
+            "tie_word_embeddings": False,
+            "bos_token_id": pad,
+            "pad_token_id": pad,
+            "eos_token_id": end,
+        },
         select_layer=-1,
         residual_base=64,
         profile="scene",

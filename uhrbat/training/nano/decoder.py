@@ -1,8 +1,8 @@
-"""Stage two: nano's projector, residuals, token MLP and language model, on tokens of encoded scenes.
+"""Stage two: nano's projector, residuals, token MLP and language model, on tokens of encoded worlds.
 
-A sample (bank_samples.py) is a sparse scene of the bank and a dozen questions at once: image tokens do not see one
+A sample (bank_samples.py) is a sparse world of the bank and a dozen questions at once: image tokens do not see one
 another or the text ("self" attention), so one pass over them serves every question (a block mask keeps the questions
-apart). Targets list the evidence as location tokens, roughly in reading order, then the answer (nano.md, "Point, then answer").
+apart). Targets list the evidence as location tokens, roughly in reading order, then the answer (docs/training.md).
 A second loss pulls the last layer's attention of the last prompt token to the evidence, in some samples over the
 coarsest scale alone, so that `attention` importance has a meaning. Run it again with the same --out to resume; under
 `python -m torch.distributed.run --nproc-per-node N -m uhrbat.training.nano.decoder` N processes share every step.
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 def residuals_at(model: Network, level: Tensor, xy: Tensor) -> Tensor:
-    """The scene-laid residual maps sampled at xy (0..1) of each token's scale: float[B, n, hidden]."""
+    """The residual maps, laid over the square, sampled at xy (0..1) of each token's scale: float[B, n, hidden]."""
     out = 0
     for index, size in enumerate(SCALES):
         table = model.residuals[str(size)]
@@ -80,13 +80,12 @@ def image_embeddings(model: Network, batch: Batch) -> Tensor:
     return torch.cat([tokens, parts.view(count, regions, members, -1).mean(2)], 1)
 
 
-def losses(model: Network, batch: Batch, before: Tensor, neighbours: Neighbours) -> tuple[Tensor, Tensor, Tensor]:
+def losses(model: Network, batch: Batch, before: list[int], neighbours: Neighbours) -> tuple[Tensor, Tensor, Tensor]:
     """-> (next-token loss on targets, attention loss, share of target tokens predicted)."""
     count = len(batch.ids)
     image = model.token_mlp(image_embeddings(model, batch))
     cache = DynamicCache(config=model.language.config)
-    embed = model.language.model.embed_tokens
-    model._run(embed(before[None]).expand(count, -1, -1), torch.arange(len(before))[None], cache)
+    model.run(model.embed(before).expand(count, -1, -1), torch.arange(len(before))[None], cache)
     keys_values = model.image_cache(image, len(before))
     for index, (key, value) in enumerate(keys_values):
         cache.update(key, value, index)
@@ -98,12 +97,12 @@ def losses(model: Network, batch: Batch, before: Tensor, neighbours: Neighbours)
     heads = model.language.config.num_attention_heads
     mask = inhibited(torch.cat([seen, own], -1), near, len(before), heads)
     of_sample = torch.arange(count)[:, None]
-    bias = model.bias(batch.likeness[of_sample, batch.block.clamp(min=0)])
+    bias = model.prior_bias(batch.similarity[of_sample, batch.block.clamp(min=0)])
     if bias is not None:
         mask = biased(mask, bias.transpose(1, 2), len(before))
     position = batch.position + len(before) + 1
     out = model.language.model(
-        inputs_embeds=embed(batch.ids),
+        inputs_embeds=model.language.model.embed_tokens(batch.ids),
         position_ids=position,
         past_key_values=cache,
         attention_mask={"full_attention": mask},
@@ -128,7 +127,7 @@ def near_listed(batch: Batch, reach: float) -> Tensor:
     """bool[B, T, n + r]: the tokens within reach of what a row's question has listed so far, a little off, as a model's
     own points are; regions never are."""
     out = torch.zeros(*batch.ids.shape, batch.real.shape[1], dtype=torch.bool)
-    for index, told in enumerate(out):
+    for index, hidden in enumerate(out):
         listed = [(row, point) for sample, row, point in batch.listed if sample == index]
         if not listed:
             continue
@@ -137,8 +136,8 @@ def near_listed(batch: Batch, reach: float) -> Tensor:
         points = points + SLIP * reach * torch.randn(points.shape)
         near = (batch.xy[index][None] - points[:, None]).abs().amax(-1) < reach
         block = batch.block[index]
-        behind = (block[:, None] == block[rows]) & (torch.arange(len(block))[:, None] >= rows)
-        told[:, : near.shape[1]] = behind.float() @ near.float() > 0
+        after = (block[:, None] == block[rows]) & (torch.arange(len(block))[:, None] >= rows)
+        hidden[:, : near.shape[1]] = after.float() @ near.float() > 0
     return out
 
 
@@ -169,7 +168,7 @@ def attention_loss(
     query, _ = apply_rotary_pos_emb(query, query, cos, sin)
     keys = keys.repeat_interleave(attention.num_key_value_groups, dim=1)
     scores = torch.einsum("rhqd,rhnd->rhqn", query, keys[sample])[:, :, 0] * attention.scaling
-    bias = model.bias(batch.likeness[sample, batch.block[sample, row]])
+    bias = model.prior_bias(batch.similarity[sample, batch.block[sample, row]])
     scores = scores if bias is None else scores + bias
     scores = scores.masked_fill(~batch.real[sample][:, None], -torch.inf)
     half = scores.shape[1] // 2
@@ -184,11 +183,11 @@ def attention_loss(
 
 def initialise(model: Network, drawer: SampleDrawer, codec: TextCodec, generator: torch.Generator) -> None:
     """Start from what is known: the projector from the directions that text was matched with and the features' main
-    ones, each of unit variance; low-frequency cosines laid over the scene as positions (nano.md), and the same cosines
-    as the words for places, so that a place is said as it is seen."""
+    ones, each of unit variance; low-frequency cosines over the square as positions (docs/training.md), and the same
+    cosines as the words for places, so that a place is said as it is seen."""
     language = model.language
     hidden = language.config.hidden_size
-    features = torch.from_numpy(np.concatenate([scene.features[::7] for scene in drawer.order]).astype(np.float32))
+    features = torch.from_numpy(np.concatenate([world.features[::7] for world in drawer.order]).astype(np.float32))
     frequency = torch.tensor([0.5, 0.5, 1, 1, 2, 3, 4, 6, 8, 12])[torch.randint(10, (hidden,), generator=generator)]
     phase = torch.rand(hidden, generator=generator) * 2 * math.pi
     along_x = torch.arange(hidden) % 2 == 0
@@ -320,7 +319,7 @@ def main() -> None:
         value.requires_grad_(name in trained)
     groups = parameter_groups(trained)
     optimizer = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.97), fused=True)
-    before = torch.tensor(codec.prompt("x").before)
+    before = codec.prompt("x").before
     neighbours = Neighbours(codec, len(tokenizer))
     args.out.mkdir(parents=True, exist_ok=True)
     step = load_state(args.out, model, optimizer)

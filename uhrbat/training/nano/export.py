@@ -1,4 +1,4 @@
-"""Write trained weights as the model that ships: config, tokenizer and safetensors in one folder."""
+"""Write trained weights as the shipped model: config, tokenizer and safetensors in one folder."""
 
 from __future__ import annotations
 

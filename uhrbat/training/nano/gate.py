@@ -1,4 +1,4 @@
-"""Is the dense pre-training good enough for stage two? Measured on development scenes, never on evaluation ones.
+"""Is the dense pre-training good enough for stage two? Measured on development worlds, never on evaluation ones.
 
 For every question with evidence: whether the best-scored token of the two finest scales lies on a referent, and, by
 object size, whether a referent has a token among the released budget's best at each scale.
@@ -10,6 +10,7 @@ import argparse
 import json
 import tempfile
 from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ from uhrbat.budget import RELEASED_BUDGETS
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
-from uhrbat.training.nano.bank import encode_scene
+from uhrbat.training.nano.bank import encode_world
 from uhrbat.training.nano.config import POINT_BINS, nano_config
-from uhrbat.training.nano.pool import PoolWorld, write_scene
+from uhrbat.training.nano.pool import PoolWorld, write_world
 from uhrbat.training.nano.pretrain import encode_texts, load_weights
 from uhrbat.worlds import DEVELOPMENT_SEEDS, KINDS, generate, questions
 
@@ -35,12 +36,12 @@ def measure(model: Network, codec: TextCodec, count: int) -> dict:
     best_on, recall = defaultdict(list), defaultdict(list)
     for seed in tqdm(range(DEVELOPMENT_SEEDS.start, DEVELOPMENT_SEEDS.start + count), desc="gate"):
         with tempfile.TemporaryDirectory() as folder:
-            write_scene(Path(folder), seed, dense=False)
+            write_world(Path(folder), seed, dense=False)
             pooled = PoolWorld(Path(folder), seed)
-            _, visual = encode_scene(model, pooled)
+            _, visual = encode_world(model, pooled)
             owners = [pooled.labels[size].owner.reshape(-1) for size in SCALES]
-        scene = generate(seed)
-        asked = [question for question in questions(scene, seed, 20) if question.evidence]
+        world = generate(seed)
+        asked = [question for question in questions(world, seed, 20) if question.evidence]
         texts = [question.text for question in asked]
         vectors = model.similarity.text_vectors(*encode_texts(codec, texts, model.similarity.max_text_tokens))
         scores = [v.reshape(-1, v.shape[-1]).astype(np.float32) @ vectors.numpy().T for v in visual]
@@ -52,11 +53,11 @@ def measure(model: Network, codec: TextCodec, count: int) -> dict:
             for level, size in enumerate(SCALES):
                 top = np.argpartition(-scores[level][:, index], RELEASED_BUDGETS[size])[: RELEASED_BUDGETS[size]]
                 for item in question.evidence:
-                    bin_ = next(f"{a}-{b}" for a, b in SIZES if a < scene.objects[item].size <= b)
+                    bin_ = next(f"{a}-{b}" for a, b in SIZES if a < world.objects[item].size <= b)
                     recall[f"{size}/{bin_}"].append(bool((owners[level][top] == item).any()))
     mean = {name: round(float(np.mean(values)), 3) for name, values in sorted(best_on.items())}
     return {
-        "best token on a referent": round(float(np.mean(sum(best_on.values(), []))), 3),
+        "best token on a referent": round(float(np.mean(list(chain.from_iterable(best_on.values())))), 3),
         "by kind": mean,
         "recall at the released budget": {n: round(float(np.mean(v)), 3) for n, v in sorted(recall.items())},
         "questions": sum(map(len, best_on.values())),
@@ -67,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
-    parser.add_argument("--scenes", type=int, default=8)
+    parser.add_argument("--worlds", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -75,7 +76,7 @@ def main() -> None:
     codec = TextCodec(tokenizer, POINT_BINS)
     model = Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval()
     load_weights(model, args.weights)
-    print(json.dumps(measure(model, codec, args.scenes), indent=1))
+    print(json.dumps(measure(model, codec, args.worlds), indent=1))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A pool of generated scenes on disk, at every scale, with a label for every token.
+"""A pool of generated worlds on disk, at every scale, with a label for every token.
 
-Scenes are made by a separate process (`python -m uhrbat.training.nano.pool`), so that training starts with the
+Worlds are made by a separate process (`python -m uhrbat.training.nano.pool`), so that training starts with the
 first ones and never waits for the generator.
 """
 
@@ -45,15 +45,15 @@ class TokenLabels:
     land: np.ndarray
 
 
-def label_tokens(objects: list[dict], land_map: np.ndarray, size: int, scene_size: int = BASE) -> TokenLabels:
-    """Label the tokens of scale `size` from boxes in scene pixels (a token needs 18 % overlap)."""
+def label_tokens(objects: list[dict], land_map: np.ndarray, size: int, world_size: int = BASE) -> TokenLabels:
+    """Label the tokens of scale `size` from boxes in world pixels (a token needs 18 % overlap)."""
     grid = size // PATCH
     kind = np.full((grid, grid), NO_KIND, np.uint8)
     color = np.full((grid, grid), NO_COLOR, np.uint8)
     center = np.zeros((grid, grid), bool)
     ignore = np.zeros((grid, grid), bool)
     owner = np.full((grid, grid), -1, np.int32)
-    to_tokens = size / scene_size / PATCH
+    to_tokens = size / world_size / PATCH
     for index, item in enumerate(objects):
         x0, y0, x1, y1 = (value * to_tokens for value in item["box"])
         rows, cols = (
@@ -78,14 +78,14 @@ def label_tokens(objects: list[dict], land_map: np.ndarray, size: int, scene_siz
     return TokenLabels(kind, color, center, ignore, owner, land)
 
 
-def object_records(scene: World) -> list[dict]:
+def object_records(world: World) -> list[dict]:
     return [
         {
             "kind": KINDS.index(item.kind),
             "color": COLORS.index(item.color) if item.color else NO_COLOR,
             "box": [int(value) for value in item.box],
         }
-        for item in scene.objects
+        for item in world.objects
     ]
 
 
@@ -94,27 +94,27 @@ def target_records(question: WorldQuestion) -> list[list[int]]:
     return [[KINDS.index(k), COLORS.index(c) if c else -1] for k, c in question.targets]
 
 
-def scale_images(scene: World) -> dict[int, np.ndarray]:
-    picture = Image.fromarray(scene.image)
+def scale_images(world: World) -> dict[int, np.ndarray]:
+    picture = Image.fromarray(world.image)
     return {
-        size: scene.image if size == scene.size else np.asarray(picture.resize((size, size), Image.BICUBIC))
+        size: world.image if size == world.size else np.asarray(picture.resize((size, size), Image.BICUBIC))
         for size in SCALES
     }
 
 
-def write_scene(folder: Path, seed: int, dense: bool, count: int = 30) -> None:
-    """Generate scene `seed` and write its scales (one flat uint8 file) and its labels' source (JSON)."""
-    scene = generate(seed, dense=dense)
-    flat = np.concatenate([scale_images(scene)[size].reshape(-1) for size in SCALES])
+def write_world(folder: Path, seed: int, dense: bool, count: int = 30) -> None:
+    """Generate world `seed` and write its scales (one flat uint8 file) and its labels' source (JSON)."""
+    world = generate(seed, dense=dense)
+    flat = np.concatenate([scale_images(world)[size].reshape(-1) for size in SCALES])
     record = {
         "seed": seed,
-        "objects": object_records(scene),
-        "land_cover": scene.land_cover,
+        "objects": object_records(world),
+        "land_cover": world.land_cover,
         "questions": [
-            {"text": q.text, "type": q.type, "targets": target_records(q)} for q in questions(scene, seed, count)
+            {"text": q.text, "type": q.type, "targets": target_records(q)} for q in questions(world, seed, count)
         ],
     }
-    np.save(folder / f"{seed}.land.npy", scene.land_map)
+    np.save(folder / f"{seed}.land.npy", world.land_map)
     temporary = folder / f"{seed}.part"
     with open(temporary, "wb") as file:
         np.save(file, flat)
@@ -123,7 +123,7 @@ def write_scene(folder: Path, seed: int, dense: bool, count: int = 30) -> None:
 
 
 class PoolWorld:
-    """One scene of the pool: memory-mapped images and labels by scale."""
+    """One world of the pool: memory-mapped images and labels by scale."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         record = json.loads((folder / f"{seed}.json").read_text())
@@ -147,18 +147,18 @@ def available(folder: Path) -> list[int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write generated scenes for training.")
+    parser = argparse.ArgumentParser(description="Write generated worlds for training.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--scenes", type=int, default=200)
-    parser.add_argument("--sparse-every", type=int, default=4, help="every n-th scene is a sparse one; 0: none")
+    parser.add_argument("--worlds", type=int, default=200)
+    parser.add_argument("--sparse-every", type=int, default=4, help="every n-th world is a sparse one; 0: none")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     done = set(available(args.folder))
-    for seed in tqdm(range(args.first, args.first + args.scenes), desc="scenes"):
+    for seed in tqdm(range(args.first, args.first + args.worlds), desc="worlds"):
         if seed not in done:
             dense = not (args.sparse_every and seed % args.sparse_every == args.sparse_every - 1)
-            write_scene(args.folder, seed, dense)
+            write_world(args.folder, seed, dense)
 
 
 if __name__ == "__main__":

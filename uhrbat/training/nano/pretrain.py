@@ -1,7 +1,7 @@
 """Dense text-patch pre-training of nano's vision and text towers, with hard windows mined as it goes.
 
 Every token of a window of 8 x 8 tokens is compared with the questions of a step; a token of an object that a
-question names should match it, all others should not (focal loss on the scaled cosine, as nano.md tells).
+question names should match it, all others should not (focal loss on the scaled cosine, as docs/training.md tells).
 Small heads for kind, colour, centre and land cover keep those readable in the features; they are not shipped.
 Run it again with the same --out to resume.
 """
@@ -51,16 +51,16 @@ class WindowSampler:
 
     def __init__(self, folder: Path, rng: np.random.Generator, hard_capacity: int = 6000) -> None:
         self.folder, self.rng = folder, rng
-        self.scenes: dict[int, PoolWorld] = {}
+        self.worlds: dict[int, PoolWorld] = {}
         self.hard: list[tuple[int, int, int, int]] = []
         self.hard_capacity = hard_capacity
         self.refresh()
 
     def refresh(self) -> None:
         for seed in available(self.folder):
-            if seed not in self.scenes:
-                self.scenes[seed] = PoolWorld(self.folder, seed)
-        self.seeds = list(self.scenes)
+            if seed not in self.worlds:
+                self.worlds[seed] = PoolWorld(self.folder, seed)
+        self.seeds = list(self.worlds)
 
     def add_hard(self, windows: list[tuple[int, int, int, int]]) -> None:
         self.hard = (self.hard + windows)[-self.hard_capacity :]
@@ -85,9 +85,9 @@ class WindowSampler:
         seed = self.seeds[rng.integers(len(self.seeds))]
         size = int(rng.choice(SCALES, p=SCALE_SHARE))
         grid = size // PATCH
-        scene = self.scenes[seed]
-        if luck < 0.8 and scene.objects:
-            x0, y0, x1, y1 = scene.objects[rng.integers(len(scene.objects))]["box"]
+        world = self.worlds[seed]
+        if luck < 0.8 and world.objects:
+            x0, y0, x1, y1 = world.objects[rng.integers(len(world.objects))]["box"]
             factor = grid / (SCALES[-1])
             row, col = int((y0 + y1) / 2 * factor), int((x0 + x1) / 2 * factor)
         else:
@@ -105,12 +105,12 @@ class WindowSampler:
         span = np.arange(window)
         for index in range(count):
             seed, size, row, col = self.draw(hard_share, window)
-            scene = self.scenes[seed]
-            picture = scene.images[size][row * PATCH : row * PATCH + n, col * PATCH : col * PATCH + n]
+            world = self.worlds[seed]
+            picture = world.images[size][row * PATCH : row * PATCH + n, col * PATCH : col * PATCH + n]
             turn, flip = int(self.rng.integers(4)), self.rng.random() < 0.5
             pixels[index] = turned(np.asarray(picture), turn, flip)
             for name in names:
-                values = getattr(scene.labels[size], name)[row : row + window, col : col + window]
+                values = getattr(world.labels[size], name)[row : row + window, col : col + window]
                 labels[name][index] = turned(values, turn, flip)
             top, left = self.rng.integers(0, TILE_GRID - window + 1, 2)
             positions[index, 1:] = 1 + ((top + span)[:, None] * TILE_GRID + left + span).reshape(-1)
@@ -122,11 +122,13 @@ class WindowSampler:
         tile, yet nine times as many of them are worth looking at."""
         side = TILE_GRID // WINDOW
         pixels, labels, _ = self.batch(count * side * side, hard_share, WINDOW)
-        flat = {name: torch.from_numpy(laid(v.numpy(), count, side).reshape(count, -1)) for name, v in labels.items()}
-        return laid(pixels, count, side), flat, None
+        flat = {
+            name: torch.from_numpy(mosaics(v.numpy(), count, side).reshape(count, -1)) for name, v in labels.items()
+        }
+        return mosaics(pixels, count, side), flat, None
 
 
-def laid(windows: np.ndarray, count: int, side: int) -> np.ndarray:
+def mosaics(windows: np.ndarray, count: int, side: int) -> np.ndarray:
     """[count * side², ...] square windows (flat or not) -> [count, side * edge, side * edge, ...] mosaics."""
     if windows.ndim == 2:
         windows = windows.reshape(len(windows), WINDOW, WINDOW)
@@ -153,9 +155,9 @@ class PhraseSampler:
                 self.bank[f"{word} {name}"] = [[kind, color]]
         self.plain = list(self.bank)
 
-    def refresh(self, scenes: dict[int, PoolWorld]) -> None:
-        for scene in scenes.values():
-            for question in scene.questions:
+    def refresh(self, worlds: dict[int, PoolWorld]) -> None:
+        for world in worlds.values():
+            for question in world.questions:
                 self.bank.setdefault(question["text"], question["targets"])
         self.texts = list(self.bank)
 
@@ -183,7 +185,9 @@ def encode_texts(codec: TextCodec, texts: list[str], limit: int) -> tuple[Tensor
     return ids, mask
 
 
-def dense_loss(model: Network, heads: nn.Linear, features: Tensor, labels: dict, text: Tensor, match: Tensor):
+def dense_loss(
+    model: Network, heads: nn.Linear, features: Tensor, labels: dict, text: Tensor, match: Tensor
+) -> tuple[Tensor, dict, Tensor]:
     """Focal loss of every token with every text, plus the readable heads. -> (loss, numbers to log, logits)."""
     visual = model.similarity_vectors(features)
     logits = model.similarity.logits(visual.flatten(0, 1), text).view(*features.shape[:2], -1)
@@ -212,26 +216,36 @@ def dense_loss(model: Network, heads: nn.Linear, features: Tensor, labels: dict,
     with torch.no_grad():
         right = (read[:, KIND_HEAD].argmax(-1) == flat_kind)[known].float().mean() if known.any() else zero
         hue = (read[known][:, COLOR_HEAD].argmax(-1) == color.flatten()[known]).float().mean() if known.any() else zero
-    numbers = dict(similar=similar, kinds=kinds, colors=colors, centers=centers, land=land, kind_ok=right, color_ok=hue)
+    numbers = {
+        "similar": similar,
+        "kinds": kinds,
+        "colors": colors,
+        "centers": centers,
+        "land": land,
+        "kind_ok": right,
+        "color_ok": hue,
+    }
     return loss, {name: float(value.detach()) for name, value in numbers.items()}, logits
 
 
 @torch.no_grad()
-def mine(model: Network, sampler: WindowSampler, text: Tensor, match: Tensor, tiles: int, rng) -> list:
+def mine(
+    model: Network, sampler: WindowSampler, text: Tensor, match: Tensor, tiles: int, rng: np.random.Generator
+) -> list:
     """Look at whole tiles and return tokens (seed, size, row, col) that are most wrongly matched."""
     found = []
     for _ in range(tiles // 4):
         seed = sampler.seeds[rng.integers(len(sampler.seeds))]
         size = int(rng.choice(SCALES, p=(0.05, 0.15, 0.3, 0.5)))
         corners = rng.integers(0, size // (TILE_GRID * PATCH), (4, 2)) * TILE_GRID
-        scene = sampler.scenes[seed]
+        world = sampler.worlds[seed]
         edge = TILE_GRID * PATCH
-        pixels = np.stack([scene.images[size][r * PATCH :][:edge, c * PATCH :][:, :edge] for r, c in corners])
+        pixels = np.stack([world.images[size][r * PATCH :][:edge, c * PATCH :][:, :edge] for r, c in corners])
         visual = model.similarity_vectors(model.features(normalise(pixels)))
         scores = model.similarity.logits(visual.flatten(0, 1), text).sigmoid().view(4, TILE_GRID, TILE_GRID, -1)
         for (r, c), score in zip(corners, scores):
             view = np.s_[r : r + TILE_GRID, c : c + TILE_GRID]
-            labels = scene.labels[size]
+            labels = world.labels[size]
             target = match[
                 torch.from_numpy(labels.kind[view].astype(int)),
                 torch.from_numpy(labels.color[view].astype(int)),
@@ -286,7 +300,7 @@ def main() -> None:
     limit = model.similarity.max_text_tokens
     sampler = WindowSampler(args.pool, rng)
     phrases = PhraseSampler(codec, limit, rng)
-    phrases.refresh(sampler.scenes)
+    phrases.refresh(sampler.worlds)
     args.out.mkdir(parents=True, exist_ok=True)
     if args.initial:
         load_weights(model, args.initial)
@@ -323,7 +337,7 @@ def main() -> None:
         if step % 50 == 0:
             shown = " ".join(f"{name} {value:.3f}" for name, value in average.items())
             logger.info(
-                "%d %.0f s hard %d scenes %d %s",
+                "%d %.0f s hard %d worlds %d %s",
                 step,
                 time.time() - begin,
                 len(sampler.hard),
@@ -338,14 +352,14 @@ def main() -> None:
                 sampler.add_hard(mine(model, sampler, text, match, args.mined, rng))
         if step % 200 == 0:
             sampler.refresh()
-            phrases.refresh(sampler.scenes)
+            phrases.refresh(sampler.worlds)
         if step % 500 == 0 or step == args.steps:
             save_state(args.out, whole, optimizer, step)
 
 
 def load_weights(model: Network, path: Path) -> None:
-    """Weights of a pre-training run (a file; its heads are left out) or of a shipped model (its folder), which may be of a
-    time before there was a prior."""
+    """Weights of a pre-training run (a file; its heads are left out) or of a shipped model (its folder), which may be
+    older than the prior."""
     if path.is_dir():
         tensors = loading.load(str(path), torch.device("cpu"), torch.float32).network.state_dict()
     else:

@@ -1,6 +1,6 @@
 """Fit a trained decoder to a tower that was trained further: the projector's first layer, by least squares.
 
-The tower's features have moved, so the layer that reads them is chosen anew: on the same tokens it gives, of the new
+The tower's features have moved, so the layer that reads them is fitted again: on the same tokens it gives, of the new
 features, as nearly as it can what it gave of the old ones. The decoder goes on from there (`decoder --warm`).
 """
 
@@ -19,7 +19,7 @@ from uhrbat.checkpoints import loading
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
-from uhrbat.training.nano.bank import encode_scene
+from uhrbat.training.nano.bank import encode_world
 from uhrbat.training.nano.config import POINT_BINS, nano_config
 from uhrbat.training.nano.pool import PoolWorld, available
 from uhrbat.training.nano.pretrain import load_weights
@@ -28,17 +28,20 @@ BACKGROUND = 6000
 logger = logging.getLogger(__name__)
 
 
-def shared_tokens(old: Network, new: Network, scene: PoolWorld, rng: np.random.Generator, bfloat16: bool):
-    """Features of one scene's object tokens and some of its background by both towers, float32[n, width] each."""
-    (before, _), (after, _) = encode_scene(old, scene, bfloat16), encode_scene(new, scene, bfloat16)
-    out = ([], [])
+def shared_tokens(
+    old: Network, new: Network, world: PoolWorld, rng: np.random.Generator, bfloat16: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features of one world's object tokens and some of its background by both towers, float32[n, width] each."""
+    (before, _), (after, _) = encode_world(old, world, bfloat16), encode_world(new, world, bfloat16)
+    out: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for level, size in enumerate(SCALES):
-        owner = scene.labels[size].owner.reshape(-1)
+        owner = world.labels[size].owner.reshape(-1)
         ground = np.flatnonzero(owner < 0)
         rows = np.concatenate([np.flatnonzero(owner >= 0), rng.choice(ground, min(len(ground), BACKGROUND // 4))])
         for part, features in zip(out, (before, after)):
             part.append(features[level].reshape(len(owner), -1)[rows])
-    return tuple(torch.from_numpy(np.concatenate(part)).float() for part in out)
+    one, other = (torch.from_numpy(np.concatenate(part)).float() for part in out)
+    return one, other
 
 
 @torch.no_grad()
@@ -62,7 +65,7 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, default=Path("runs/pool"))
     parser.add_argument("--tokenizer", type=Path, default=loading.NANO)
     parser.add_argument("--out", type=Path, default=Path("runs/refit.safetensors"))
-    parser.add_argument("--scenes", type=int, default=6)
+    parser.add_argument("--worlds", type=int, default=6)
     parser.add_argument("--bfloat16", action="store_true", help="for processors with AMX: several times faster")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -76,7 +79,7 @@ def main() -> None:
     tower = {n.removeprefix("model."): v for n, v in load_file(args.tower).items()}
     new.load_state_dict({n: v for n, v in tower.items() if n.startswith(("vision.", "similarity."))}, strict=False)
     rng = np.random.default_rng(0)
-    seeds = available(args.pool)[: args.scenes]
+    seeds = available(args.pool)[: args.worlds]
     pairs = [shared_tokens(old, new, PoolWorld(args.pool, seed), rng, args.bfloat16) for seed in seeds]
     before, after = (torch.cat(part) for part in zip(*pairs))
     logger.info("%d tokens, variance kept %.3f", len(after), refit(new.projector[0], before, after))

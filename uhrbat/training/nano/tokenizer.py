@@ -12,14 +12,14 @@ from transformers import PreTrainedTokenizerFast
 
 from uhrbat.network.text import SYSTEM
 from uhrbat.training.nano.config import POINT_BINS
-from uhrbat.training.nano.virtual import virtual_scene
+from uhrbat.training.nano.virtual import virtual_world
 from uhrbat.worlds import LAND_COVERS, questions
 
 VOCABULARY = 768
 
 
 def build_tokenizer(texts: Iterable[str], point_bins: int) -> PreTrainedTokenizerFast:
-    """Train on `texts`; chat markers and location tokens <x0>.. <y0>.. are special tokens behind them."""
+    """Train on `texts`; chat markers and location tokens <x0>.. <y0>.. are special tokens after them."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -38,12 +38,12 @@ def build_tokenizer(texts: Iterable[str], point_bins: int) -> PreTrainedTokenize
     )
 
 
-def corpus(scenes: int = 400) -> list[str]:
-    """Questions and answers of scenes drawn at random, as the tokenizer's training text."""
+def corpus(worlds: int = 400) -> list[str]:
+    """Questions and answers of worlds drawn at random, as the tokenizer's training text."""
     rng = np.random.default_rng(0)
     out = list(LAND_COVERS)
-    for seed in range(scenes):
-        for question in questions(virtual_scene(rng, seed), seed, 30):
+    for seed in range(worlds):
+        for question in questions(virtual_world(rng, seed), seed, 30):
             out += [question.text, question.answer]
     return out
 

@@ -1,4 +1,4 @@
-"""Scenes without pixels: plausible sets of objects, for question texts and for stage two's token bank."""
+"""Worlds without pixels: plausible sets of objects, for question texts and for stage two's token bank."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MARGIN = 60
 
 
 def draw_specs(rng: np.random.Generator) -> list[tuple[str, str | None]]:
-    """(kind, colour) of a sparse scene's objects: 3 to 7 kinds, half of them once, else 2 to 7 times."""
+    """(kind, colour) of a sparse world's objects: 3 to 7 kinds, half of them once, else 2 to 7 times."""
     out: list[tuple[str, str | None]] = []
     for kind in rng.choice(KINDS, rng.integers(3, 8), replace=False):
         colors = KIND_COLORS[str(kind)] or (None,)
@@ -22,7 +22,7 @@ def draw_specs(rng: np.random.Generator) -> list[tuple[str, str | None]]:
 
 
 def draw_places(rng: np.random.Generator, count: int, apart: float = 90.0) -> np.ndarray:
-    """float[count, 2] centres in pixels of a 4,032-px scene, at least `apart` from each other if that is possible."""
+    """float[count, 2] centres in pixels of a 4,032-px world, at least `apart` from each other if that is possible."""
     places = np.empty((0, 2))
     for _ in range(count):
         for _ in range(12):
@@ -33,7 +33,7 @@ def draw_places(rng: np.random.Generator, count: int, apart: float = 90.0) -> np
     return places
 
 
-def virtual_scene(rng: np.random.Generator, seed: int) -> World:
+def virtual_world(rng: np.random.Generator, seed: int) -> World:
     """A World with objects and a land cover but an empty picture."""
     specs = draw_specs(rng)
     objects = []
@@ -41,9 +41,9 @@ def virtual_scene(rng: np.random.Generator, seed: int) -> World:
         low, high = KIND_SIZES[kind]
         half = np.exp(rng.uniform(np.log(low), np.log(high))) / 2
         objects.append(WorldObject(kind, color, (int(x - half), int(y - half), int(x + half) + 1, int(y + half) + 1)))
-    return bare_scene(objects, LAND_COVERS[rng.integers(len(LAND_COVERS))], seed)
+    return bare_world(objects, LAND_COVERS[rng.integers(len(LAND_COVERS))], seed)
 
 
-def bare_scene(objects: list[WorldObject], land_cover: str, seed: int) -> World:
+def bare_world(objects: list[WorldObject], land_cover: str, seed: int) -> World:
     empty = np.zeros((1, 1, 3), np.uint8)
     return World(empty, tuple(objects), land_cover, np.zeros((1, 1), np.uint8), seed, SIZE)

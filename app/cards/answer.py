@@ -1,0 +1,93 @@
+"""The answer card: what the language model answered at the budget, and where it pointed."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from uhrbat.results import Answer, AnswerResult, AskResult
+
+from .. import progress
+from ..explorer import METHOD_CHOICES, budget_of
+from ..panel import Panel
+from ..shares import geometry
+from ..state.runs import KeptRun
+from ..state.sessions import Session
+from . import marks
+from .budget import cost_value
+from .card import Card, Json, Updates
+from .image import image_value
+from .run import run_value
+from .viewer import maps_value
+
+
+class AnswerCard(Card):
+    """The answer, its ledger and its cost."""
+
+    def build(self) -> None:
+        """Make the components."""
+        self.panel = Panel("answer", "again", elem_id="answer")
+
+    def wire(self, long: Json, quick: Json) -> None:
+        cards = self.cards
+        self.panel.again(
+            self.again, cards.budget.panel, [cards.viewer.panel, self.panel, cards.run.panel, self.ask], **long
+        )
+
+    def again(self, budget: Json, request: gr.Request) -> Updates:
+        """The budget slider is released and the model is quick: the answer follows."""
+        yield from self.guarded(self._again(self.session(request), budget))
+
+    def _again(self, session: Session, budget: Json) -> Updates:
+        run = session.needs_run()
+        started = time.monotonic()
+        job = self.explorer.answer(run, budget_of(budget), session.id)
+        for bar, _ in self.follow(session, job):
+            yield {self.ask: bar}
+        result = job.result()
+        if session.run is run:
+            yield self.show(run, result, time.monotonic() - started)
+
+    def show(self, run: KeptRun, result: AskResult | AnswerResult, seconds: float) -> dict[Any, Any]:
+        """Show an answer: its text, its points on the map, and how it came about."""
+        answer, info = result.answer, self.explorer.model(result.run.model)
+        assert answer is not None, "a question of the page comes with a budget"
+        run.answer = answer_value(
+            run, result, answer, seconds, cost_value(result.run.model, info, result.run.device, answer)
+        )
+        side = max(run.picture.info.width, run.picture.info.height)
+        cell = side / info.point_bins if info and info.point_bins else 0.0
+        run.points = marks.points(answer.points, run.picture.example, run.known, cell)
+        cards = self.cards
+        return {
+            cards.viewer.panel: {
+                "image": image_value(run.picture),
+                "model": geometry(run.scales),
+                "maps": maps_value(run),
+                "points": run.points,
+            },
+            self.panel: run.answer,
+            cards.run.panel: run_value(run, result),
+            self.ask: progress.idle(),
+        }
+
+
+def answer_value(run: KeptRun, result: AskResult | AnswerResult, answer: Answer, seconds: float, cost: Json) -> Json:
+    """An answer as the page shows it; `seconds` from the click to the answer."""
+    return {
+        "text": answer.text,
+        "question": run.question,
+        "budgets": list(result.budgets or ()),
+        "tokens": answer.tokens,
+        "truncated": answer.truncated,
+        "seconds": seconds,
+        "decode_seconds": answer.seconds.get("decode", 0.0),
+        "model": result.run.model,
+        "method": {name: value for name in METHOD_CHOICES if (value := getattr(run.settings, name))},
+        "caveat": result.caveat,
+        "correct": marks.correct(answer.text, run.known),
+        "ledger": [vars(row) for row in result.ledger],
+        "cost": cost,
+    }

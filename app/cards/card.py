@@ -1,0 +1,70 @@
+"""What all cards share: the session of a page, following a worker's job, and one sentence for whatever fails."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from uhrbat.errors import Cancelled, UHRBATError
+from uhrbat.serving.job import Job
+
+from .. import progress
+from ..state.sessions import Session
+
+if TYPE_CHECKING:
+    from ..explorer import Explorer
+    from . import Cards
+
+Json = dict[str, Any]
+"""What a panel of the browser is sent."""
+Updates = Iterator[dict[Any, Any]]
+"""An event: {component: value}, several times; leaving the generator stops the worker's job.
+
+Gradio's own `cancels` are not used: they only work once the other event has its id, and after their own.
+"""
+
+
+class Card:
+    """A card of the page, with the others in reach."""
+
+    def __init__(self, cards: Cards) -> None:
+        self.cards = cards
+
+    @property
+    def explorer(self) -> Explorer:
+        return self.cards.explorer
+
+    @property
+    def ask(self) -> gr.components.Component:
+        """The panel with the Ask button and the progress of whatever is under way."""
+        return self.cards.question.ask
+
+    def wire(self, long: Json, quick: Json) -> None:
+        """Join this card's events; `long` and `quick` are Gradio's options of either kind."""
+
+    def session(self, request: gr.Request) -> Session:
+        """The session of the page that an event came from."""
+        return self.explorer.sessions.of(str(request.session_hash))
+
+    @staticmethod
+    def follow(session: Session, job: Job[Any], title: str = "") -> Iterator[tuple[Json, Any]]:
+        """As `progress.follow`; Cancel stops the job, and so does whatever this page begins next."""
+        session.start(job.cancel)
+        return progress.follow(job, title)
+
+    def guarded(self, work: Updates) -> Updates:
+        """Do the work; what goes wrong is one sentence on the page, and the page stays usable."""
+        try:
+            yield from work
+        except Cancelled:
+            yield {self.ask: progress.idle("Stopped.")}
+        except UHRBATError as error:
+            yield {self.ask: progress.failed(str(error))}
+            # Gradio takes the text for HTML, and the sentence may quote what somebody typed.
+            raise gr.Error(html.escape(str(error), quote=False), duration=8, print_exception=False) from None
+        except Exception:
+            yield {self.ask: progress.failed("That failed for a reason of our own: it is in the log. Try again.")}
+            raise

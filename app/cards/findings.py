@@ -1,0 +1,43 @@
+"""The findings card: what the evaluations found, and the misses, each of which opens in the viewer."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from uhrbat.worlds.files import WorldKey
+
+from .. import findings
+from ..panel import Panel
+from .card import Card, Json, Updates
+
+
+class FindingsCard(Card):
+    """The Findings page."""
+
+    def build(self) -> None:
+        """Make the components."""
+        self.panel = Panel("findings", "open", elem_id="findings")
+
+    def wire(self, long: Json, quick: Json) -> None:
+        self.panel.open(self.open, None, self.cards.openings, **quick)
+
+    @staticmethod
+    def world_of(name: str) -> WorldKey | None:
+        """The generated world that a link names, where it names one."""
+        return WorldKey.parse(name)
+
+    def open(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """A miss is chosen: its world, its question, and the budget and method that lost it."""
+        key = self.world_of(str(event.scene))
+        if key:
+            yield {
+                self.cards.budget.panel: {"total": int(event.budget), "per_scale": None},
+                **self.cards.method.choose(event.method),
+            }
+            yield from self.guarded(self.show(key, str(event.question), request))
+
+    def show(self, key: WorldKey, question: str | None, request: gr.Request) -> Updates:
+        """Make a world again and show it with a question."""
+        yield {self.cards.question.text: question or ""}
+        steps = findings.open_scene(self.explorer.shelf, key, self.explorer.findings())
+        yield from self.cards.image.show(steps, self.session(request), "making the scene")

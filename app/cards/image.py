@@ -1,0 +1,221 @@
+"""The image card: examples, upload, bands; and how an image comes on the page."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+
+import gradio as gr
+
+from uhrbat.choices import DEFAULT_MODEL
+from uhrbat.errors import Cancelled, UHRBATError
+from uhrbat.geometry import Square
+
+from .. import examples, progress
+from ..explorer import DEFAULT
+from ..panel import ASSETS, Panel
+from ..state.pictures import Picture, Steps
+from ..state.sessions import Session
+from .card import Card, Json, Updates
+from .viewer import rectangles
+
+logger = logging.getLogger(__name__)
+SUFFIXES = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k", ".webp", ".gif"]
+CHOICE = 4
+"""A file of more bands than this comes with a choice of those to be shown."""
+
+
+class ImageCard(Card):
+    """Examples to pick, a file to upload, bands to choose."""
+
+    LINK = f"async () => [(await import(new URL('{ASSETS}/link.js', document.baseURI).href)).linked()]"
+    """What the address says is to be opened, as JSON."""
+
+    def build(self) -> None:
+        """Make the components."""
+        self.gallery = Panel("gallery", "pick bands", elem_id="gallery")
+        self.file = gr.File(label="Upload an image", file_types=SUFFIXES, elem_id="upload", height=64, show_label=False)
+
+    def build_link(self) -> None:
+        """Make the hidden field into which the browser puts what the address says."""
+        self.link = gr.Textbox(visible="hidden", label="link", elem_id="link")
+
+    def wire(self, long: Json, quick: Json) -> None:
+        self.gallery.pick(self.pick, None, self.cards.openings, **quick)
+        self.gallery.bands(self.bands, None, self.cards.openings, **quick).then(
+            self.encode, self.cards.method.model, self.ask, **long
+        )
+        self.file.upload(self.upload, self.file, self.cards.openings, **quick).then(
+            self.encode, self.cards.method.model, self.ask, **long
+        )
+
+    def start(self, link: str, request: gr.Request) -> Updates:
+        """The page opens: on what its link says, else on the first example."""
+        yield {self.gallery: gallery_value()}
+        wanted = json.loads(link) if link else {}
+        name = wanted.get("example") or ""
+        world = self.cards.findings.world_of(name)
+        example = examples.find(name) or next(iter(examples.load()), None)
+        if example is None:
+            yield {self.ask: progress.idle()}
+            return
+        budget = wanted.get("budget") or {"total": example.budget}
+        per_scale = budget.get("per_scale")
+        total = sum(per_scale) if per_scale else budget["total"]
+        yield {self.cards.budget.panel: {"total": total, "per_scale": per_scale}}
+        linked = wanted.get("method")
+        yield self.cards.method.choose(example.method if linked is None and not world else linked or {})
+        if world:
+            yield from self.guarded(self.cards.findings.show(world, wanted.get("question"), request))
+        else:
+            yield from self.guarded(self._show_example(example, request, wanted.get("question")))
+        models = self.explorer.models()
+        names = [model.name for model in models] or [DEFAULT_MODEL]
+        if models and models[0].regions:
+            regions = (linked or {}).get("regions")
+            chosen = {"value": regions} if regions in models[0].regions else {}
+            yield {self.cards.method.regions: gr.update(choices=[DEFAULT, *models[0].regions], **chosen)}
+        yield {
+            self.cards.budget.panel: self.cards.budget.price(names[0], {"total": total, "per_scale": per_scale}),
+            self.cards.method.model: gr.update(choices=names, value=names[0]),
+        }
+
+    def pick(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """An example is chosen: it opens at the budget and with the method at which it teaches."""
+        example = examples.find(str(event.name))
+        if example:
+            yield {
+                self.cards.budget.panel: {"total": example.budget, "per_scale": None},
+                **self.cards.method.choose(example.method),
+            }
+            yield from self.guarded(self._show_example(example, request))
+
+    def upload(self, path: str | None, request: gr.Request) -> Updates:
+        """A file has arrived: check it, tile it, show it."""
+        if path:
+            yield from self.guarded(self._upload(path, request))
+
+    def _upload(self, path: str, request: gr.Request) -> Updates:
+        session = self.session(request)
+        try:
+            yield from self.show(self.explorer.shelf.ingest(path), session, "preparing the image")
+        except UHRBATError:
+            yield {self.file: None}
+            raise
+        yield {self.file: None, self.cards.question.text: gr.update(placeholder="What do you want to know of it?")}
+
+    def bands(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Other bands of the file are to be shown, and seen by the model."""
+        yield from self.guarded(self._bands(tuple(event.bands), request))
+
+    def _bands(self, bands: tuple[int, ...], request: gr.Request) -> Updates:
+        session = self.session(request)
+        picture = session.needs_picture()
+        steps = self.explorer.shelf.ingest(picture.path, picture.name, bands=bands)
+        yield from self.show(steps, session, "reading the bands")
+
+    def _show_example(self, example: examples.Example, request: gr.Request, question: str | None = None) -> Updates:
+        if question is None:
+            question = example.questions[0].text if example.questions else ""
+        yield {self.cards.question.text: question}
+        yield from self.show(self.explorer.shelf.example(example), self.session(request), "opening the example")
+
+    def show(self, steps: Steps, session: Session, text: str) -> Updates:
+        """Bring an image on the page: `steps` of `Shelf.ingest`; what was known of the last one is cleared."""
+        started, job, stopped = time.monotonic(), progress.new_job(), threading.Event()
+        session.leave()
+        session.start(stopped.set)
+        picture: Picture | None = None
+        for step in steps:
+            if stopped.is_set():
+                steps.close()
+                raise Cancelled("stopped")
+            if isinstance(step, Picture):
+                picture = step
+            else:
+                yield {self.ask: progress.running(text, step, job)}
+        assert picture is not None, "steps end with the picture"
+        session.picture, session.run = picture, None
+        logger.info("picture %s ready in %.2f s", picture.id, time.monotonic() - started)
+        cards = self.cards
+        yield {
+            # By the job the page recognises a new showing, even of the same picture.
+            cards.viewer.panel: {"image": image_value(picture), "job": job},
+            cards.answer.panel: None,
+            cards.object.panel: None,
+            cards.budgets.panel: None,
+            cards.compare.panel: None,
+            cards.run.panel: None,
+            self.ask: progress.idle(),
+        }
+
+    def encode(self, model: str, request: gr.Request) -> Updates:
+        """The uploaded image is shown: encode it now, so that the first question does not wait for that.
+
+        The page says how far it is; a question asked meanwhile goes on from it, another image stops it. What goes
+        wrong here is not reported: the question itself will report it.
+        """
+        session = self.session(request)
+        picture = session.picture
+        if picture is None or picture.stays:
+            return
+        job = self.explorer.encode(picture, model, session.id)
+        session.encode(job)
+        for bar in progress.watch(job, "getting ready"):
+            if session.encoding is not job or session.busy:
+                return
+            yield {self.ask: {**bar, "state": "ahead"}}
+        if session.picture is picture and not session.busy:
+            yield {self.ask: {**progress.idle(), "state": "ready"}}
+
+
+def gallery_value() -> Json:
+    """The examples to pick from."""
+    return {
+        "examples": [
+            {
+                "name": example.name,
+                "title": example.title,
+                "caption": example.caption,
+                "thumbnail": f"example/{example.name}.jpg",
+            }
+            for example in examples.load()
+        ]
+    }
+
+
+def image_value(picture: Picture) -> Json:
+    """What the viewer needs to know of a picture; boxes come with the tokens they touch at each scale."""
+    square = Square(picture.info.width, picture.info.height)
+    example, place, choice = picture.example, picture.place, picture.info.bands > CHOICE
+    return {
+        "id": picture.id,
+        "example": example.name if example else None,
+        "title": example.title if example else picture.name,
+        "caption": example.caption if example else None,
+        "width": square.width,
+        "height": square.height,
+        "side": square.side,
+        "offset": list(square.offset),
+        "max_zoom": picture.reader.max_zoom(),
+        "tiles": f"tile/{picture.id}/{{z}}/{{x}}/{{y}}.jpg",
+        "notes": list(picture.info.notes),
+        "metres_per_pixel": picture.metres_per_pixel,
+        "place": {"crs": place.name, "transform": list(place.transform)} if place and place.transform else None,
+        "bands": {"names": list(picture.info.colors), "shown": list(picture.info.shown)} if choice else None,
+        "objects": [
+            {
+                "kind": item.kind,
+                "color": item.color,
+                "box": list(item.box),
+                "rectangles": rectangles(square, item.box),
+            }
+            for item in (example.objects if example else ())
+        ],
+        "questions": [
+            {"text": known.text, "answer": known.answer, "evidence": list(known.evidence)}
+            for known in (example.questions if example else ())
+        ],
+    }

@@ -1,0 +1,100 @@
+"""The object card: what became of a box's tokens and why, and what the answer would be with or without them."""
+
+from __future__ import annotations
+
+import time
+
+import gradio as gr
+
+from uhrbat.errors import Cancelled, UHRBATError
+from uhrbat.results import AnswerResult, InspectResult
+
+from .. import progress
+from ..explorer import budget_of
+from ..panel import Panel
+from ..state.runs import KeptRun
+from .card import Card, Json, Updates
+from .viewer import rectangles
+
+
+class ObjectCard(Card):
+    """The inspector."""
+
+    def build(self) -> None:
+        """Make the components."""
+        self.panel = Panel("object", "box force without", elem_id="object")
+
+    def wire(self, long: Json, quick: Json) -> None:
+        budget = self.cards.budget.panel
+        self.panel.force(self.force, budget, [self.panel, self.ask], **long)
+        self.panel.without(self.without, budget, [self.panel, self.ask], **long)
+        self.panel.box(self.inspect, budget, self.panel, **quick)
+
+    def inspect(self, budget: Json, event: gr.EventData, request: gr.Request) -> Updates:
+        """A box is drawn or typed: what became of its tokens."""
+        session = self.session(request)
+        if session.run is None:
+            return
+        session.box = box = tuple(event.box)
+        try:
+            run = session.needs_run()
+            job = self.explorer.inspect(run, box, budget_of(budget), session.id)
+            for _ in job:
+                yield {self.panel: gr.skip()}
+            if session.run is not run or session.box != box:
+                return
+            if not run.inspected or run.inspected.box != box:
+                run.counterfactuals.clear()
+            run.inspected = job.result()
+            yield {self.panel: object_value(run, run.inspected)}
+        except Cancelled:
+            return
+        except UHRBATError as error:
+            yield {self.panel: {"error": str(error)}}
+
+    def force(self, budget: Json, event: gr.EventData, request: gr.Request) -> Updates:
+        """The question again with the box's tokens forced in."""
+        yield from self.guarded(self._counterfactual("forced", tuple(event.box), budget, request))
+
+    def without(self, budget: Json, event: gr.EventData, request: gr.Request) -> Updates:
+        """The question again with the box's tokens taken out."""
+        yield from self.guarded(self._counterfactual("without", tuple(event.box), budget, request))
+
+    def _counterfactual(self, which: str, box: tuple, budget: Json, request: gr.Request) -> Updates:
+        session = self.session(request)
+        run = session.needs_run()
+        started = time.monotonic()
+        boxes = {"force": (box,)} if which == "forced" else {"without": (box,)}
+        job = self.explorer.answer(run, budget_of(budget), session.id, **boxes)
+        for bar, _ in self.follow(session, job):
+            yield {self.ask: bar}
+        result = job.result()
+        run.counterfactuals[which] = counterfactual_value(result, time.monotonic() - started)
+        if session.run is run and run.inspected:
+            yield {self.panel: object_value(run, run.inspected), self.ask: progress.idle()}
+
+
+def object_value(run: KeptRun, inspected: InspectResult) -> Json:
+    """What became of a box's tokens, and the verdict at every total budget."""
+    touched, fate = rectangles(run.square, inspected.box), inspected.fate
+    tokens = {scale.size: scale.tokens for scale in run.scales}
+    return {
+        "box": [int(value) for value in inspected.box],
+        "maps": run.id,
+        "budgets": list(inspected.budgets),
+        "rows": [
+            {**vars(row), "pixels": list(row.pixels), **cells, "scale_tokens": tokens[row.size]}
+            for row, cells in zip(fate.rows, touched, strict=True)
+        ],
+        "verdict": fate.verdict,
+        "cause": fate.cause,
+        "smallest_budget": fate.smallest_budget,
+        "steps": [vars(step) for step in fate.steps],
+        "forced": run.counterfactuals.get("forced"),
+        "without": run.counterfactuals.get("without"),
+    }
+
+
+def counterfactual_value(result: AnswerResult, seconds: float) -> Json:
+    """An answer with a box's tokens forced in or taken out."""
+    return {"text": result.answer.text, "tokens": result.answer.tokens, "seconds": seconds}

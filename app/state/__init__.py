@@ -1,0 +1,1 @@
+"""What the server keeps for open pages: sessions, pictures, questions asked, uploads."""

@@ -1,0 +1,128 @@
+"""The questions that pages show, kept for as long as someone may look: their maps, answers and downloads."""
+
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from uhrbat.errors import InputError
+from uhrbat.geometry import Scale, Square
+from uhrbat.results import AskResult, CompareResult, InspectResult, ScaleMap, SweepResult
+from uhrbat.serving.protocol import Query, Settings
+
+from ..examples import KnownQuestion
+from .pictures import Picture
+
+_KEPT = 64
+_KEPT_KINDS = 20
+_STRETCH = (1.0, 99.9)
+
+
+@dataclass
+class Asked:
+    """A question asked of a picture."""
+
+    picture: Picture
+    query: Query
+    """The question as the worker gets it."""
+    scales: tuple[Scale, ...]
+    """Of the model that it is asked of."""
+
+    @property
+    def question(self) -> str:
+        """Its text."""
+        return self.query.question
+
+    @property
+    def settings(self) -> Settings:
+        """How it is asked."""
+        return self.query.settings
+
+    @cached_property
+    def square(self) -> Square:
+        """The picture's square, as the model sees it."""
+        info, first = self.picture.info, self.scales[0]
+        return Square(info.width, info.height, tuple(s.size for s in self.scales), first.tile, first.tile_grid)
+
+    @property
+    def known(self) -> KnownQuestion | None:
+        """The true answer and evidence, where the picture is an example and the question one of its own."""
+        return self.picture.example.question(self.question) if self.picture.example else None
+
+    @property
+    def evidence(self) -> tuple:
+        """The boxes that the true answer depends on, where they are known."""
+        return self.picture.example.boxes(self.known) if self.picture.example else ()
+
+
+@dataclass
+class KeptRun(Asked):
+    """One question on one picture, and all that was found out about it since."""
+
+    asked: AskResult
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    answer: dict[str, Any] | None = None
+    points: list[dict[str, Any]] = field(default_factory=list)
+    inspected: InspectResult | None = None
+    counterfactuals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    swept: SweepResult | None = None
+    compared: CompareResult | None = None
+    pictures: dict[tuple, bytes] = field(default_factory=dict)
+    """Encoded maps, by what they show."""
+    kinds: OrderedDict[str, dict[int, np.ndarray]] = field(default_factory=OrderedDict)
+    """Fates of compared selections, by their random keys."""
+
+    def scale(self, size: int) -> ScaleMap:
+        """One scale of the question; InputError where there is none."""
+        for scale in self.asked.scales:
+            if scale.size == size:
+                return scale
+        raise InputError(f"there is no scale {size}")
+
+    def geometry(self, size: int) -> Scale:
+        """The scale of a size; InputError where there is none."""
+        for scale in self.scales:
+            if scale.size == size:
+                return scale
+        raise InputError(f"there is no scale {size}")
+
+    def keep_kinds(self, kinds: dict[int, np.ndarray]) -> str:
+        """Keep the fates of one selection (scale to uint8[N]) and give the key to fetch them by."""
+        key = secrets.token_urlsafe(6)
+        self.kinds[key] = kinds
+        while len(self.kinds) > _KEPT_KINDS:
+            self.kinds.popitem(last=False)
+        return key
+
+    def stretch(self, size: int) -> list[float]:
+        """The importances shown as darkest and brightest."""
+        low, high = np.percentile(self.scale(size).importance.astype(np.float32), _STRETCH)
+        return [float(low), float(high)]
+
+
+class Runs:
+    """The most recent runs of all pages, by their random ids."""
+
+    def __init__(self, most: int = _KEPT):
+        self._most = most
+        self._runs: OrderedDict[str, KeptRun] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, run: KeptRun) -> KeptRun:
+        """Keep a run; the one least recently used goes when there are too many."""
+        with self._lock:
+            self._runs[run.id] = run
+            while len(self._runs) > self._most:
+                self._runs.popitem(last=False)
+        return run
+
+    def get(self, id: str) -> KeptRun | None:
+        """A kept run, or None."""
+        with self._lock:
+            if id in self._runs:
+                self._runs.move_to_end(id)
+            return self._runs.get(id)

@@ -1,0 +1,243 @@
+import json
+import time
+from dataclasses import replace
+
+import gradio as gr
+import pytest
+
+from app import examples
+from app.explorer import SWEEP, budget_of
+from tests.support.fake_worker import FakeWorker
+from tests.support.handlers import event, last
+from uhrbat.errors import InputError, WorkerError
+
+METHOD = ("nano", "default", "default", "default", 0)
+BUDGET = {"total": 3000, "per_scale": None}
+
+
+@pytest.fixture
+def opened(cards, request_of):
+    """A page on the third example."""
+    example = examples.load()[2]
+    list(cards.image.pick(event(name=example.name), request_of()))
+    return example
+
+
+def test_the_page_opens_on_the_first_example(cards, request_of):
+    updates = list(cards.image.start("", request_of()))
+    first = examples.load()[0]
+    assert last(updates, cards.viewer.panel)["image"]["example"] == first.name
+    assert last(updates, cards.question.text) == first.questions[0].text
+    assert next(item["name"] for item in last(updates, cards.image.gallery)["examples"]) == first.name
+
+
+def test_the_page_opens_on_what_its_link_says(cards, request_of):
+    wanted = examples.load()[4].name
+    link = f'{{"example": "{wanted}", "question": "Why?", "budget": {{"per_scale": [1, 2, 3, 4]}}}}'
+    updates = list(cards.image.start(link, request_of()))
+    assert last(updates, cards.viewer.panel)["image"]["example"] == wanted
+    assert last(updates, cards.question.text) == "Why?"
+    budget = last(updates, cards.budget.panel)
+    assert (budget["total"], budget["per_scale"]) == (10, [1, 2, 3, 4])
+
+
+def test_the_partitions_are_those_that_the_worker_can_make(cards, request_of):
+    assert last(list(cards.image.start("", request_of())), cards.method.regions)["choices"] == [
+        "default",
+        "kmeans",
+        "grid",
+        "sam",
+        "none",
+    ]
+
+
+def test_a_link_chooses_the_method_and_an_example_its_own(cards, request_of, monkeypatch):
+    example = replace(examples.load()[4], method={"importance": "attention"})
+    monkeypatch.setattr(examples, "find", lambda name: example)
+
+    def opened_with(link):
+        updates = list(cards.image.start(json.dumps({"example": example.name} | link), request_of()))
+        regions = last(updates, cards.method.regions).get("value", "default")
+        return [
+            last(updates, cards.method.importance),
+            regions,
+            last(updates, cards.method.order),
+            last(updates, cards.method.seed),
+        ]
+
+    assert opened_with({}) == ["attention", "default", "default", 0]
+    assert opened_with({"method": {"regions": "sam", "order": "mean", "seed": "7"}}) == ["default", "sam", "mean", 7]
+    assert opened_with({"method": {"importance": "none", "seed": "x"}}) == ["default", "default", "default", 0]
+
+
+def test_what_a_token_costs_is_told_before_the_first_answer_and_for_the_chosen_model(cards, request_of):
+    cost = last(list(cards.image.start("", request_of())), cards.budget.panel)["cost"]
+    assert cost["bytes_per_token"] == 6144 and cost["tokens_per_second"] == 9000
+    assert cards.budget.price("another", BUDGET) == {
+        **BUDGET,
+        "cost": cost | dict.fromkeys(cost) | {"model": "another"},
+    }
+
+
+def test_asking_shows_maps_answer_and_run(cards, opened, request_of):
+    known = opened.questions[0]
+    updates = list(cards.question.asked(known.text, BUDGET, *METHOD, request_of()))
+    answer, viewer = last(updates, cards.answer.panel), last(updates, cards.viewer.panel)
+    assert answer["text"] == "five" and answer["budgets"] == [80, 320, 600, 2000] and answer["tokens"] == 3000
+    assert answer["correct"] is False and answer["caveat"] is None
+    assert [scale["size"] for scale in viewer["maps"]["scales"]] == [672, 1344, 2688, 4032]
+    assert last(updates, cards.run.panel)["seconds"]["encode"] == 4.2
+    fractions = [update[cards.question.ask]["fraction"] for update in updates if cards.question.ask in update][:-1]
+    assert fractions == sorted(fractions) and fractions[-1] > 0.9
+    assert last(updates, cards.question.ask)["state"] == "idle"
+
+
+def test_a_photograph_gets_the_caveat(cards, wide_photo, request_of):
+    shown = list(cards.image.upload(str(wide_photo), request_of()))
+    assert last(shown, cards.viewer.panel)["image"]["example"] is None
+    updates = list(cards.question.asked("How many ships?", BUDGET, *METHOD, request_of()))
+    assert "generated scenes only" in last(updates, cards.answer.panel)["caveat"]
+    assert last(updates, cards.answer.panel)["correct"] is None
+
+
+@pytest.mark.parametrize(
+    ("question", "budget", "message"),
+    [("  ", BUDGET, "empty"), ("Why?", {"total": 0}, "0 tokens"), ("Why?", {"total": 131_329}, "131,329"),
+     ("Why?", {"per_scale": [2305, 0, 0, 0]}, "2,305"), ("Why?", {"per_scale": [0, 0, 0, 0]}, "0 tokens"),
+     ("Why?", None, "no budget")],
+)  # fmt: skip
+def test_wrong_input_is_said_in_one_sentence(cards, opened, request_of, question, budget, message):
+    updates = []
+    with pytest.raises(gr.Error, match=message):
+        for update in cards.question.asked(question, budget, *METHOD, request_of()):
+            updates.append(update)
+    assert last(updates, cards.question.ask)["state"] == "failed"
+
+
+def test_asking_needs_an_image(cards, request_of):
+    with pytest.raises(gr.Error, match="choose an example"):
+        list(cards.question.asked("Why?", BUDGET, *METHOD, request_of("another page")))
+
+
+def test_a_wrong_file_leaves_the_page_usable(cards, opened, tmp_path, request_of):
+    path = tmp_path / "wrong.jpg"
+    path.write_text("no image")
+    with pytest.raises(gr.Error, match="wrong.jpg"):
+        list(cards.image.upload(str(path), request_of()))
+    updates = list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
+    assert last(updates, cards.answer.panel)["text"] == "five"
+
+
+def test_leaving_stops_the_job(explorer, cards, request_of):
+    worker = explorer._worker = FakeWorker(step_seconds=0.05, steps=100)
+    list(cards.image.pick(event(name=examples.load()[2].name), request_of()))
+    asking = cards.question.asked("How many?", BUDGET, *METHOD, request_of())
+    for _ in range(3):
+        next(asking)
+    asking.close()
+    deadline = time.monotonic() + 60
+    while not worker.cancelled and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert worker.cancelled == 1
+
+
+def test_a_late_answer_is_not_shown_on_another_image(cards, opened, request_of):
+    asking = cards.question.asked("How many?", BUDGET, *METHOD, request_of())
+    next(asking)
+    list(cards.image.pick(event(name=examples.load()[3].name), request_of()))
+    assert not any(cards.answer.panel in update for update in asking)
+
+
+def test_the_object_and_its_counterfactuals(cards, opened, request_of):
+    list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
+    box = list(opened.objects[0].box)
+    told = last(list(cards.object.inspect(BUDGET, event(box=box), request_of())), cards.object.panel)
+    assert told["box"] == box and len(told["rows"]) == 4 and told["steps"][0]["total"] == 1
+    row = told["rows"][0]
+    cells = (row["rows"][1] - row["rows"][0] + 1) * (row["cols"][1] - row["cols"][0] + 1)
+    assert cells == row["tokens"]
+    assert (
+        last(list(cards.object.force(BUDGET, event(box=box), request_of())), cards.object.panel)["forced"]["text"]
+        == "five"
+    )
+    both = last(list(cards.object.without(BUDGET, event(box=box), request_of())), cards.object.panel)
+    assert both["without"]["text"] == "none" and both["forced"]["text"] == "five"
+
+
+def test_a_box_outside_the_image_is_told_in_its_tab(cards, opened, request_of):
+    list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
+    told = last(list(cards.object.inspect(BUDGET, event(box=[9000, 0, 9010, 10]), request_of())), cards.object.panel)
+    assert "outside the image" in told["error"]
+
+
+def test_a_sweep_comes_point_by_point(cards, opened, request_of):
+    list(cards.question.asked(opened.questions[0].text, BUDGET, *METHOD, request_of()))
+    values = [
+        update[cards.budgets.panel] for update in cards.budgets.sweep(request_of()) if cards.budgets.panel in update
+    ]
+    assert [len(value["points"]) for value in values[:3]] == [0, 1, 2]
+    assert len(values[-1]["points"]) == len(SWEEP) and not values[-1]["running"]
+    assert {point["answer"] for point in values[-1]["points"]} == {"four", "five"}
+
+
+def test_comparing_needs_a_question_and_shows_every_method(cards, opened, explorer, request_of):
+    with pytest.raises(gr.Error, match="Ask a question first"):
+        list(cards.compare.compare(BUDGET, request_of()))
+    list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
+    shown = last(list(cards.compare.compare(BUDGET, request_of())), cards.compare.panel)
+    assert next(method["name"] for method in shown["methods"]) == "uhrbat" and len(shown["methods"]) == 5
+    fates = shown["methods"][1]["fates"]["672"].split("/")
+    assert explorer.runs.get(fates[1]).kinds[fates[3]][672].size == 2304
+
+
+def test_a_worker_that_died_is_told_and_the_next_question_works(cards, opened, worker, request_of, monkeypatch):
+    def died(self, *_):
+        raise WorkerError("The model worker stopped; ask again.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FakeWorker, "_ask", died)
+        with pytest.raises(gr.Error, match="ask again"):
+            list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
+    assert (
+        last(list(cards.question.asked("How many?", BUDGET, *METHOD, request_of())), cards.answer.panel)["text"]
+        == "five"
+    )
+
+
+def test_a_closed_page_is_forgotten(cards, explorer, opened, request_of):
+    cards.closed(request_of())
+    assert explorer.sessions.of("page").picture is None
+
+
+def test_budgets_of_the_panel():
+    assert budget_of({"total": 64, "per_scale": None}) == 64
+    assert budget_of({"total": 10, "per_scale": [1, 2, 3, 4]}) == (1, 2, 3, 4)
+    for wrong in (None, {}, {"total": None}, {"total": 12.5}, {"total": 0}, {"per_scale": [1, "2"]}, {"total": True}):
+        with pytest.raises(InputError):
+            budget_of(wrong)
+
+
+def test_a_budget_must_fit_the_models_scales(cards, opened, request_of):
+    wrong = {"total": None, "per_scale": [1, 2]}
+    with pytest.raises(gr.Error, match="give 4 whole numbers"):
+        list(cards.question.asked("How many?", wrong, *METHOD, request_of()))
+
+
+def test_chosen_bands_are_shown_and_asked_of(cards, worker, six_bands, request_of):
+    shown = last(list(cards.image.upload(str(six_bands), request_of())), cards.viewer.panel)["image"]
+    assert len(shown["bands"]["names"]) == 6 and shown["bands"]["shown"] == [1, 2, 3]
+    assert shown["place"] == {"crs": "EPSG:32633", "transform": [0.5, 0, 500_000, 0, -0.5, 5_000_000]}
+    updates = list(cards.image.bands(event(bands=[6, 5, 4]), request_of()))
+    again = last(updates, cards.viewer.panel)["image"]
+    assert again["bands"]["shown"] == [6, 5, 4] and again["title"] == shown["title"] and again["id"] != shown["id"]
+    list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
+    assert worker.requests[-1][1].settings.bands == (6, 5, 4)
+    list(cards.answer.again(BUDGET, request_of()))
+    assert worker.requests[-1][1].settings.bands == (6, 5, 4)
+    with pytest.raises(gr.Error, match="bands 1 to 6"):
+        list(cards.image.bands(event(bands=[0, 1, 2]), request_of()))
+
+
+def test_few_bands_leave_no_choice(cards, wide_photo, request_of):
+    shown = last(list(cards.image.upload(str(wide_photo), request_of())), cards.viewer.panel)["image"]
+    assert shown["bands"] is None and shown["place"] is None

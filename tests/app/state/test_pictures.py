@@ -1,0 +1,152 @@
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import examples
+from app.limits import PageLimits
+from app.state.pictures import Picture, Shelf
+from uhrbat.errors import Cancelled, ImageError, InputError, WorkerError
+
+
+def tiles_in(explorer):
+    """Uploaded pictures' tiles, finished or not."""
+    return [path.name for path in explorer.shelf.folder.iterdir() if not path.name.startswith("example-")]
+
+
+def test_a_file_becomes_a_picture(explorer, worker, wide_photo):
+    *progress, picture = explorer.shelf.ingest(wide_photo)
+    assert isinstance(picture, Picture) and (picture.info.width, picture.info.height) == (900, 500)
+    assert all(0 <= step <= 1 for step in progress) and progress == sorted(progress)
+    assert picture.image in worker.files and explorer.shelf.get(picture.id) is picture
+
+
+def test_ids_are_long_and_never_the_same(explorer, wide_photo):
+    ids = {list(explorer.shelf.ingest(wide_photo))[-1].id for _ in range(3)}
+    assert len(ids) == 3 and all(len(id) >= 16 for id in ids)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, I am a text", b"\xff\xd8\xff\xe0" + bytes(64)])
+def test_a_wrong_file_is_refused_in_one_sentence_and_leaves_nothing(explorer, tmp_path, content):
+    path = tmp_path / "wrong.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match="wrong.jpg"):
+        list(explorer.shelf.ingest(path))
+    assert tiles_in(explorer) == []
+
+
+def test_a_truncated_jpeg_is_refused(explorer, wide_photo, tmp_path):
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(wide_photo.read_bytes()[:9000])
+    with pytest.raises(ImageError, match="cut"):
+        list(explorer.shelf.ingest(path))
+    assert tiles_in(explorer) == []
+
+
+def test_a_single_pixel_is_an_image(explorer, tmp_path):
+    path = tmp_path / "one.png"
+    Image.new("RGB", (1, 1), "red").save(path)
+    picture = list(explorer.shelf.ingest(path))[-1]
+    assert picture.reader.tile(0, 0, 0)[:2] == b"\xff\xd8"
+
+
+def test_leaving_early_stops_the_work(explorer, tmp_path, monkeypatch):
+    stopped = []
+
+    def slow(path, out, info=None, progress=None, cancel=None):
+        for _ in range(200):
+            time.sleep(0.01)
+            if cancel():
+                stopped.append(True)
+                raise Cancelled("stopped")
+
+    monkeypatch.setattr("app.state.pictures.write_pyramid", slow)
+    path = tmp_path / "slow.png"
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(path)
+    work = explorer.shelf.ingest(path)
+    next(work)
+    work.close()
+    deadline = time.monotonic() + 60
+    while not stopped and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert stopped
+
+
+@pytest.mark.parametrize("limit", [{"tiles_hours": 1e-9}, {"tiles_bytes": 1}])
+def test_uploads_too_old_or_too_many_are_let_go_and_examples_stay(worker, wide_photo, tmp_path, limit):
+    shelf = Shelf(lambda: worker, tmp_path / "t", PageLimits(**limit))
+    upload = list(shelf.ingest(wide_photo))[-1]
+    example = list(shelf.example(examples.load()[2]))[-1]
+    time.sleep(0.01)
+    shelf.expire()
+    assert shelf.get(upload.id) is None and not upload.tiles.exists()
+    assert shelf.get(example.id) is example and example.tiles.exists()
+    assert list(shelf.example(examples.load()[2])) == [example]  # its tiles are written once
+    shelf.close()
+
+
+def test_over_the_quota_the_longest_unused_upload_goes_first(worker, wide_photo, tmp_path):
+    shelf = Shelf(lambda: worker, tmp_path / "t", PageLimits(tiles_bytes=10**9))
+    old, used, new = (list(shelf.ingest(wide_photo))[-1] for _ in range(3))
+    shelf.get(used.id)
+    shelf.limits = PageLimits(tiles_bytes=int(2.5 * used.tiles.stat().st_size))
+    shelf.expire()
+    assert not old.tiles.exists() and used.tiles.exists() and new.tiles.exists()
+    shelf.close()
+
+
+def test_an_image_of_too_many_pixels_is_refused(worker, wide_photo, tmp_path):
+    with pytest.raises(ImageError, match="pixels"):
+        list(Shelf(lambda: worker, tmp_path / "t", PageLimits(pixels=1000)).ingest(wide_photo))
+
+
+def test_a_full_disk_is_told(explorer, wide_photo, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.state.pictures.write_pyramid", full)
+    with pytest.raises(ImageError, match="No space left"):
+        list(explorer.shelf.ingest(wide_photo))
+
+
+def test_what_a_file_was_shown_as_is_told(explorer, six_bands):
+    picture = list(explorer.shelf.ingest(six_bands))[-1]
+    bands, stretch = picture.info.notes
+    assert bands == "bands 1, 2, 3 of 6 are shown as red, green and blue"
+    low, high = picture.info.stretch
+    assert stretch == f"stretched from {low:.6g}..{high:.6g} (2nd to 98th percentile)"
+
+
+def test_bands_are_chosen_and_wrong_ones_refused(explorer, six_bands):
+    picture = list(explorer.shelf.ingest(six_bands, bands=(6, 5, 4)))[-1]
+    assert picture.info.shown == (6, 5, 4)
+    asked = explorer.asked(picture, "Why?", {"model": "nano"})
+    assert (asked.settings.model, asked.settings.bands) == ("nano", (6, 5, 4))
+    with pytest.raises(InputError, match="bands 1 to 6"):
+        list(explorer.shelf.ingest(six_bands, bands=(1, 2, 7)))
+
+
+def test_a_worker_that_cannot_take_the_file_leaves_no_tiles(explorer, worker, wide_photo, monkeypatch):
+    def refuse(self, path):
+        raise WorkerError("the model worker cannot store the image, its disk is full: free some space there")
+
+    before = tiles_in(explorer)
+    monkeypatch.setattr(type(worker), "store", refuse)
+    with pytest.raises(WorkerError, match="disk is full"):
+        list(explorer.shelf.ingest(wide_photo))
+    assert tiles_in(explorer) == before
+
+
+NAMES = ["two words.png", "quote'\".png", "line\nbreak.png", "\u8239 \U0001f6a2.png", "<b>bold.png", "n" * 250 + ".png"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_any_kind(explorer, wide_photo, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(wide_photo.read_bytes())
+    assert list(explorer.shelf.ingest(path))[-1].info.width == 900
+    path.write_bytes(b"no image")
+    with pytest.raises(ImageError, match="is not an image") as caught:
+        list(explorer.shelf.ingest(path))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200

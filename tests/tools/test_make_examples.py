@@ -1,0 +1,73 @@
+from types import SimpleNamespace
+
+import pytest
+
+from tools.make_examples.__main__ import suggested
+from tools.make_examples.lessons import BUDGETS, PLANS, Shown, table
+from uhrbat.selection.evidence import AVERAGED, KEPT
+
+PLAN = {plan.name: plan for plan in PLANS}
+
+
+def shown(least=100, wrong_below=0, pixels=6.0, names=("red car",), text="Where is it?", by_default=True):
+    """A question whose evidence is kept from `least` tokens up and whose answer is right from `wrong_below` up."""
+    budgets = sorted(BUDGETS)
+    return Shown(
+        text=text, type="color", truth="red", names=names, pixels=pixels, least=least,
+        answers={k: "Red " if k >= wrong_below else "blue" for k in budgets},
+        preserved={k: k >= least for k in budgets},
+        causes={k: (KEPT if k >= least else AVERAGED,) for k in budgets}, by_default=by_default,
+    )  # fmt: skip
+
+
+def test_the_lost_one_says_why():
+    plan, found = PLAN["suburb"], shown(least=5000, wrong_below=5000)
+    assert plan.taught_by(found) and plan.importance == "attention"
+    caption = plan.caption_of(found)
+    assert "at 3,000 tokens" in caption and "averaged away" in caption and "6 px" in caption
+
+
+@pytest.mark.parametrize("found", [
+    shown(least=1, wrong_below=5000),        # wrong, but nothing was lost
+    shown(least=5000, wrong_below=0),        # lost, but answered all the same
+    shown(least=5000, wrong_below=5000, by_default=False),     # not the scoring's doing
+    shown(least=5000, wrong_below=5000, pixels=40),
+])  # fmt: skip
+def test_what_is_not_a_loss_does_not_teach_one(found):
+    assert not PLAN["suburb"].taught_by(found)
+
+
+@pytest.mark.parametrize(("name", "found", "taught"), [
+    ("airfield", shown(least=60, pixels=30), True),
+    ("airfield", shown(least=60, pixels=8), False),
+    ("airfield", shown(least=300, pixels=30), False),
+    ("harbour", shown(least=900, pixels=7), True),
+    ("harbour", shown(least=2000, pixels=7), False),
+    ("rafts", shown(text="Where is the island relative to the fish raft?"), True),
+    ("rafts", shown(text="Where is the ship relative to the fish raft?"), False),
+    ("tanks", shown(names=("white storage tank",) * 3), True),
+    ("tanks", shown(names=("white storage tank",) * 2), False),
+    ("lagoon", shown(least=0, pixels=0.0, names=()), True),
+    ("lagoon", shown(least=0, pixels=0.0, names=(), wrong_below=256), False),
+    ("lagoon", None, False),
+])  # fmt: skip
+def test_each_plan_knows_its_lesson(name, found, taught):
+    assert PLAN[name].taught_by(found) is taught
+
+
+def test_the_table_tells_answers_and_fates():
+    text = table("suburb", shown(least=5000, wrong_below=5000), PLAN["suburb"])
+    assert "TEACHES" in text and "wrong  blue" in text and "averaged away" in text and text.count("\n") == 5
+
+
+def test_suggestions_are_one_of_each_type_with_evidence_first():
+    def asked(type, evidence=(), choices=()):
+        return SimpleNamespace(type=type, evidence=evidence, choices=choices)
+
+    first, plain, closed, seen = (
+        asked("count"),
+        asked("color"),
+        asked("color", (1,), ("(A) red",)),
+        asked("color", (2,)),
+    )
+    assert suggested(first, [plain, closed, seen, asked("count", (3,))]) == [first, seen]

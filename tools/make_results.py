@@ -1,0 +1,476 @@
+"""Writes the pages of results from the files that hold the measurements, so that no figure is copied by hand.
+
+    python -m tools.make_results
+
+From assets/findings (frontier.json, loss.json, loss_attention.json) and docs/results/measurements.json come the pages
+docs/results/*.md and the tables between `<!-- results: NAME -->` and `<!-- end -->` in README.md and in nano's model card.
+A test compares what is committed with what this script writes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from uhrbat.evaluation.findings import (
+    FrontierFile,
+    LossFile,
+    Measured,
+    Method,
+    Photographs,
+    Point,
+    read_frontier,
+    read_loss,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+FINDINGS = Path("assets/findings")
+RESULTS = Path("docs/results")
+README, MODEL_CARD = Path("README.md"), Path("uhrbat/nano/README.md")
+MADE = "<!-- Made by `python -m tools.make_results`; edit the JSON or the script, not this page. -->"
+FRONTIER_COMMAND = (
+    "uhrbat evaluate frontier --scenes 300 --out runs/frontier \\\n    --answer-budgets 256,1024,3000\n"
+    "uhrbat evaluate frontier --scenes 300 --out runs/frontier \\\n    --answer-budgets 64,512 "
+    "--methods default,global_topk-similarity,attention-kmeans-mean\n"
+    "uhrbat evaluate frontier --scenes 16 --out runs/frontier --answer-methods none"
+)
+LOSS_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier \\\n    --photographs FOLDER"
+ATTENTION_COMMAND = (
+    "uhrbat evaluate loss --scenes 100 --out runs/frontier \\\n    --importance attention --budgets 256,3000"
+)
+SHORT = (256, 1024, 3000)
+"""The budgets of README's table."""
+README_METHODS = (
+    "similarity-kmeans-max",
+    "attention-kmeans-mean",
+    "global_topk-similarity",
+    "coarse_to_fine-attention",
+    "downsampling",
+    "dense_tiling",
+    "random_tokens",
+)
+SIDES = {"with": "with the object", "without": "without it", "pair": "both worlds of a pair"}
+TYPES = ("relative position", "absolute position", "color", "presence", "land cover", "count", "all")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Figures that a tool printed once: the command, and the conditions as far as they were written down.
+
+    page: the page in docs/results that shows it. date: when README first held these figures, where known. load: of the
+    machine meanwhile; model: which nano. rows: cells of a table under `head`; notes: paragraphs below it.
+    """
+
+    page: str
+    title: str
+    command: str
+    machine: str
+    load: str
+    model: str
+    date: str = "not recorded"
+    head: list[str] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Share(Protocol):
+    """Any of the dataclasses of `uhrbat.evaluation.findings` that hold a share and its interval."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of measurements that stand in measurements.json."""
+
+    title: str
+    about: str
+
+
+PAGES = {
+    "serving": Page(
+        "Results: page and worker",
+        "How the page and its worker behave under load, when a process is killed, and with several replicas.",
+    ),
+    "images": Page("Results: large images and file formats", "How files are read, how exactly, and how long it takes."),
+    "speed": Page("Results: speed", "How long the page, one question and the selection of tokens take."),
+}
+
+
+def files(root: Path = ROOT) -> dict[Path, str]:
+    """Every file that this script writes, by its path in the repository, with its content."""
+    frontier = read_frontier(root / FINDINGS / "frontier.json")
+    losses = [read_loss(root / FINDINGS / f"{name}.json") for name in ("loss", "loss_attention")]
+    measurements = [Measurement(**values) for values in json.loads((root / RESULTS / "measurements.json").read_text())]
+    made = {
+        RESULTS / "frontier.md": frontier_page(frontier, measurements),
+        RESULTS / "loss.md": loss_page(*losses),
+        **{RESULTS / f"{name}.md": measured_page(name, measurements) for name in PAGES},
+    }
+    tables = {
+        README: {"frontier": short_table(frontier), "photographs": photographs_sentence(losses[0])},
+        MODEL_CARD: {"types": types_table(frontier)},
+    }
+    for path, parts in tables.items():
+        made[path] = with_parts((root / path).read_text(), parts)
+    return made
+
+
+def with_parts(text: str, parts: dict[str, list[str]]) -> str:
+    """A text with the lines of each part in its place, between `<!-- results: NAME -->` and `<!-- end -->`."""
+    for name, lines in parts.items():
+        place = re.compile(rf"(<!-- results: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        found = place.search(text)
+        if found is None:
+            raise ValueError(f"the text has no place for the results called {name}")
+        body = "\n".join(lines).strip("\n")
+        text = f"{text[: found.end(1)]}{body}\n{text[found.start(2) :]}"
+    return text
+
+
+def frontier_page(found: FrontierFile, measurements: Sequence[Measurement]) -> str:
+    """The accuracy-budget frontier: every method, the default by question type, and the comparisons."""
+    points = _by_key(found)
+    lines = [
+        "# Results: the accuracy-budget frontier",
+        "",
+        MADE,
+        "",
+        f"{_on(found.measured)} Answers count by exact match, and the brackets hold the 95 % bootstrap interval with "
+        "worlds resampled. All shares are in %.",
+        "",
+        *_code(FRONTIER_COMMAND),
+        "The second command adds the budgets of 64 and 512 tokens for three methods, the third the evidence of all other "
+        "methods on 16 worlds.",
+        "",
+        "![Accuracy and evidence preserved against the total budget](../../assets/findings/frontier.png)",
+        "",
+        "The evidence of a question is *preserved* where every object that the answer needs has a token at some scale that "
+        "the language model is given as it is. Such a token touches the object and need not show it: at scale 672 an object "
+        "of 6 px at 4,032 is 1 px wide. A method that hands over a whole coarse scale therefore preserves everything and "
+        "may still not answer.",
+        "",
+    ]
+    for measure, title in (("accuracy", "Accuracy"), ("evidence", "Evidence preserved")):
+        lines += [f"## {title} by total budget", "", *_measure_table(found, points, measure)]
+    lines += [
+        f"Without an image, the majority answer of each type is right for {percent(found.majority['all'])} % and the "
+        f"language model without image tokens for {percent(found.no_image['all'])} %.",
+        "",
+        "## Accuracy by question type",
+        "",
+        "The default method, compared with what needs no image.",
+        "",
+        *types_table(found, interval),
+        "Every method whose answers were measured at 256 and 3,000 tokens:",
+        "",
+        *_type_by_method(found, points),
+        "## Evidence preserved by object size",
+        "",
+        "The size is the longer side, at 4,032 px, of the smallest object that the answer needs.",
+        "",
+        *_size_table(found, points),
+        "## The default against the best baseline",
+        "",
+        *_comparison_table(found, points),
+        "## The same answer as at a wide budget",
+        "",
+        *table(
+            ["budget", "compared with", "equal answers", "questions"],
+            [[number(row.budget), number(row.wide), interval(row), number(row.questions)] for row in found.agreement],
+        ),
+        "## What attention finds",
+        "",
+        "Objects that have a token among the 80 best of the 2,304 tokens of scale 672, scored by `attention`, and by chance.",
+        "",
+        *table(
+            ["object's size at 4,032 px", "objects", "found", "by chance"],
+            [
+                [size_name(row.group), number(row.objects), interval(row), percent(row.chance)]
+                for row in found.attention_recall
+            ],
+        ),
+    ]
+    lines += _measurements("frontier", measurements)
+    return _text(lines)
+
+
+def loss_page(default: LossFile, attention: LossFile) -> str:
+    """The controlled loss test, by default and by attention, and the test on photographs."""
+    lines = [
+        "# Results: the controlled loss test",
+        "",
+        MADE,
+        "",
+        f"{_on(default.measured)} A pair is a world and the same world without one object that decides a question, every "
+        f"other pixel equal; there are {default.pairs}. The brackets hold the 95 % bootstrap interval, worlds resampled.",
+        "",
+        f"A **loss** is an answer that is right at {default.wide:,} tokens by the "
+        "model's defaults and wrong at the smaller budget; a **gain** is the reverse. A loss is **proved** if the answer is "
+        "right again once the tokens of the evidence are forced in at the same budget.",
+        "",
+        *_code(f"{LOSS_COMMAND}\n{ATTENTION_COMMAND}"),
+    ]
+    for found in (default, attention):
+        settings = found.measured.settings
+        name = f"{settings['importance'].capitalize()} importance, {settings['regions']} regions by {settings['order']}"
+        lines += [f"## {name}", "", *_loss_tables(found)]
+    lines += [
+        "The second table is scored by attention, as the released code scores, and its regions are ordered by the model's own "
+        "default rather than by their mean.",
+        "",
+        "## Photographs",
+        "",
+    ]
+    lines += _photograph_tables(default.photographs) if default.photographs else [default.note, ""]
+    return _text(lines)
+
+
+def measured_page(name: str, measurements: Sequence[Measurement]) -> str:
+    """One page of measurements that tools printed."""
+    page = PAGES[name]
+    lines = [f"# {page.title}", "", MADE, "", page.about, ""]
+    return _text([*lines, *_measurements(name, measurements)])
+
+
+def short_table(found: FrontierFile) -> list[str]:
+    """README's table: accuracy at three budgets and the evidence preserved, ours and the baselines."""
+    points, rows = _by_key(found), []
+    titles = {method.id: method for method in found.methods}
+    for method in (titles[name] for name in README_METHODS):
+        accuracy = [percent(points[method.id, budget, "accuracy", "all"].value) for budget in SHORT]
+        evidence = [points[method.id, SHORT[-1], "evidence", group] for group in ("all", "size: <= 8")]
+        rows.append([_name(method), *accuracy, *(percent(point.value) for point in evidence)])
+    head = [
+        "method",
+        *(f"{budget:,} tokens" for budget in SHORT),
+        "evidence preserved at 3,000",
+        "of objects up to 8 px",
+    ]
+    return table(head, rows)
+
+
+def photographs_sentence(found: LossFile) -> list[str]:
+    """README's figures of how little nano sees on photographs."""
+    if not found.photographs:
+        return []
+    points = {(p.importance, p.order, p.budget, p.group): p for p in found.photographs.points}
+    order = found.measured.settings["order"]
+    whole = points["similarity", order, 3000, "all"]
+    small = points["similarity", order, 3000, "size: <= 8"]
+    released = points["attention", "mean", 3000, "all"]
+    text = (
+        f"{found.photographs.chips} real cars and people were cut from photographs, shrunk to 4 to 30 px and placed "
+        f"in others, {found.photographs.placements} times in all. At 3,000 tokens the default preserves "
+        f"{percent(whole.value)} % of them (95 % interval {percent(whole.low)} to {percent(whole.high)}), "
+        f"{percent(small.value)} % of those up to 8 px, and attention as released {percent(released.value)} %."
+    )
+    return textwrap.wrap(text, 120)
+
+
+def types_table(found: FrontierFile, cell_text: Callable[[Point], str] | None = None) -> list[str]:
+    """Accuracy of the default method by question type at every budget, beside what needs no image."""
+    shown = cell_text or (lambda cell: percent(cell.value))
+    points = _by_key(found)
+    default = next(method.id for method in found.methods if method.default)
+    budgets = [budget for budget in found.answer_budgets if (default, budget, "accuracy", "all") in points]
+    rows = []
+    for kind in TYPES:
+        group = _type_group(kind)
+        cells = [points[default, budget, "accuracy", group] for budget in budgets]
+        name = f"{kind} ({cells[0].questions:,})"
+        blind = (percent(found.majority[group]), percent(found.no_image[group]))
+        rows.append([name, *map(shown, cells), *blind])
+    return table(["question type (questions)", *map(number, budgets), "majority answer", "no image"], rows)
+
+
+def _measure_table(found: FrontierFile, points: dict, measure: str) -> list[str]:
+    budgets = sorted({point.budget for point in found.points if point.measure == measure})
+    rows = []
+    for method in found.methods:
+        cells = [points.get((method.id, budget, measure, "all")) for budget in budgets]
+        if any(cells):
+            worlds = max(cell.scenes for cell in cells if cell)
+            rows.append([_name(method), worlds, *(interval(cell) for cell in cells)])
+    return table(["method", "worlds", *map(number, budgets)], rows)
+
+
+def _type_by_method(found: FrontierFile, points: dict) -> list[str]:
+    rows = []
+    for method in found.methods:
+        for budget in (256, 3000):
+            cells = [points.get((method.id, budget, "accuracy", _type_group(kind))) for kind in TYPES]
+            shares = [percent(cell.value) for cell in cells if cell]
+            if len(shares) == len(TYPES):
+                rows.append([_name(method), number(budget), *shares])
+    return table(["method", "budget", *TYPES], rows)
+
+
+def _size_table(found: FrontierFile, points: dict) -> list[str]:
+    groups = ("size: <= 4", "size: 5-8", "size: <= 8", "size: 9-16", "size: 17-32", "size: > 32")
+    rows = []
+    for method in found.methods:
+        if method.id not in ("similarity-kmeans-max", "attention-kmeans-mean"):
+            continue
+        for group in groups:
+            cells = [points.get((method.id, budget, "evidence", group)) for budget in SHORT]
+            questions = max(cell.questions for cell in cells if cell)
+            rows.append([_name(method), size_name(group), number(questions), *(interval(cell) for cell in cells)])
+    return table(["method", "smallest object", "questions", *map(number, SHORT)], rows)
+
+
+def _comparison_table(found: FrontierFile, points: dict) -> list[str]:
+    titles = {method.id: method.title for method in found.methods}
+    rows = []
+    for row in found.comparisons:
+        ours, theirs = (points[name, row.budget, "accuracy", "all"] for name in (row.method, row.baseline))
+        apart = "yes" if ours.low > theirs.high or theirs.low > ours.high else "no"
+        paired = f"{100 * row.difference:+.1f} ({100 * row.low:+.1f} to {100 * row.high:+.1f})"
+        rows.append([number(row.budget), titles[row.baseline], interval(ours), interval(theirs), paired, apart])
+    head = ["budget", "best baseline", "default", "baseline", "difference in points, paired", "own intervals apart"]
+    return table(head, rows)
+
+
+def _loss_tables(found: LossFile) -> list[str]:
+    rows = [
+        [
+            number(row.budget),
+            SIDES[row.side],
+            row.cases,
+            row.both_right,
+            row.losses,
+            row.gains,
+            row.both_wrong,
+            interval(row),
+        ]
+        for row in found.counts
+    ]
+    head = ["budget", "world", "questions", "right twice", "losses", "gains", "wrong twice", "losses, % of right"]
+    lines = table(head, rows)
+    causes = [[number(row.budget), row.cause, row.losses, row.proved] for row in found.causes]
+    return lines + table(["budget", "cause (worlds with the object)", "losses", "proved"], causes)
+
+
+def _photograph_tables(found: Photographs) -> list[str]:
+    points = {(p.importance, p.order, p.budget, p.group): p for p in found.points}
+    budgets = sorted({point.budget for point in found.points})
+    choices = list(dict.fromkeys((point.importance, point.order) for point in found.points))
+    rows = [
+        [f"{importance}, {order}", *(interval(points[importance, order, budget, "all"]) for budget in budgets)]
+        for importance, order in choices
+    ]
+    groups = ["kind: car", "kind: person", "size: <= 4", "size: 5-8", "size: <= 8", "size: 9-16", "size: 17-32"]
+    shown = (("similarity", "max"), ("attention", "mean"))
+    sizes = [
+        [size_name(group), points["similarity", "max", 3000, group].placements]
+        + [interval(points[importance, order, 3000, group]) for importance, order in shown]
+        for group in groups
+    ]
+    causes = [[number(row.budget), row.cause, row.losses] for row in found.causes]
+    return [
+        f"{found.chips} cars and people were cut out of {found.pictures} photographs, shrunk to 4 to 30 px at 4,032 px, and "
+        f"placed in the others: {found.placements} placements. nano has never seen a photograph, so only the evidence is "
+        "measured, not its answers. K-means regions; in the first table all placements, by importance and order of regions.",
+        "",
+        *table(["importance, order", *map(number, budgets)], rows),
+        "At 3,000 tokens, by kind and size:",
+        "",
+        *table(["objects", "placements", "similarity, max (default)", "attention, mean (as released)"], sizes),
+        "Why the default did not preserve the others:",
+        "",
+        *table(["budget", "cause", "placements"], causes),
+    ]
+
+
+def _measurements(page: str, measurements: Iterable[Measurement]) -> list[str]:
+    lines = []
+    for found in measurements:
+        if found.page != page:
+            continue
+        lines += [f"## {found.title}", "", *_code(found.command)]
+        lines += [f"Machine: {found.machine}. Load: {found.load}. Model: {found.model}. Date: {found.date}.", ""]
+        lines += table(found.head, found.rows) if found.rows else []
+        for note in found.notes:
+            lines += [note, ""]
+    return lines
+
+
+def _on(measured: Measured) -> str:
+    return (
+        f"Measured with {measured.model} ({measured.parameters:,} parameters) on {measured.scenes} held-out worlds from seed "
+        f"{measured.first_seed:,}, {measured.questions:,} questions. Fingerprint of weights and settings: "
+        f"`{measured.fingerprint}`."
+    )
+
+
+def _by_key(found: FrontierFile) -> dict[tuple[str, int, str, str], Point]:
+    return {(point.method, point.budget, point.measure, point.group): point for point in found.points}
+
+
+def _name(method: Method) -> str:
+    return f"**{method.title}**" if method.default else method.title
+
+
+def _type_group(kind: str) -> str:
+    return kind if kind == "all" else f"type: {kind}"
+
+
+def size_name(group: str) -> str:
+    """A group of objects in words: "size: <= 8" -> "up to 8 px"."""
+    name = group.removeprefix("size: ").removeprefix("kind: ")
+    if not group.startswith("size: "):
+        return name
+    return name.replace("<= ", "up to ").replace("> ", "above ").replace("-", " to ") + " px"
+
+
+def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
+    """The lines of a Markdown table and an empty one after it."""
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(map(str, row)) + " |" for row in lines] + [""]
+
+
+def percent(value: float) -> str:
+    """A share in %, without the sign: 0.956 -> "95.6"."""
+    return f"{100 * value:.1f}"
+
+
+def interval(found: Share | None) -> str:
+    """A share and its 95 % interval, "95.6 (94.0–97.1)"; "–" for None."""
+    return f"{percent(found.value)} ({percent(found.low)}–{percent(found.high)})" if found else "–"
+
+
+def number(value: int) -> str:
+    """A whole number with thousands separated."""
+    return f"{value:,}"
+
+
+def _code(command: str) -> list[str]:
+    return ["```sh", *command.splitlines(), "```", ""]
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def main(report: Callable[[str], object] = print) -> int:
+    """Write every file whose content has changed."""
+    for path, content in files().items():
+        if not (ROOT / path).is_file() or (ROOT / path).read_text() != content:
+            (ROOT / path).write_text(content)
+            report(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

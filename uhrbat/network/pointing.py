@@ -1,0 +1,62 @@
+"""How a model that points before it answers lists places (nano), and how the likeliest next id is chosen among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from uhrbat.network.text import TextCodec
+
+BESIDE = 1.5
+"""Two points this near, in bins of the location tokens, along both axes are one place."""
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """What a model that points sees of the image while it lists places, and which places it may not list again.
+
+    codec: of the model, with its location tokens. places: float[n, 2], the centre (x, y) of each image token in 0..1
+    of the square, infinite for averages. reach: `NetworkConfig.inhibition`, a share of the square's side.
+    """
+
+    codec: TextCodec
+    places: Tensor
+    reach: float
+
+    def near(self, ids: list[int]) -> Tensor | None:
+        """bool[n]: the image tokens within reach of the points that `ids` list; None where they list none."""
+        points = [point for _, point in self.codec.points(ids)]
+        if not points or not self.reach:
+            return None
+        distance = (self.places[:, None] - torch.tensor(points, device=self.places.device)).abs().amax(-1)
+        return (distance < self.reach).any(1)
+
+    def repeated(self, ids: list[int]) -> list[int]:
+        """The ids of the last point's row and of the rows beside it, where `ids` end in a point beside an earlier one.
+
+        Empty where they do not.
+        """
+        *earlier, (index, (x, y)) = self.codec.points(ids) or [(-1, (0.0, 0.0))]
+        limit = BESIDE / max(1, self.codec.point_bins)
+        beside = any(abs(x - other_x) < limit and abs(y - other_y) < limit for _, (other_x, other_y) in earlier)
+        if index != len(ids) - 1 or not beside:
+            return []
+        row = self.codec.bin(y)
+        return list(self.codec.y_ids[max(0, row - 1) : row + 2])
+
+
+def most_likely(logits: Tensor, together: Sequence[int] = ()) -> Tensor:
+    """Greedy choice int64[n] of logits float[n, vocabulary]; the ids in `together` win or lose as one.
+
+    A place is as likely as all places are, since each shares its likelihood with its neighbours
+    (`TextCodec.point_starts`): by itself none might ever outweigh the one id that ends the listing.
+    """
+    if not len(together):
+        return logits.argmax(-1)
+    group = torch.tensor(together, device=logits.device)
+    others = logits.index_fill(-1, group, -torch.inf)
+    wins = logits[:, group].logsumexp(-1) > others.amax(-1)
+    return torch.where(wins, group[logits[:, group].argmax(-1)], others.argmax(-1))
