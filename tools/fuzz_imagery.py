@@ -91,14 +91,14 @@ def edit_format(data, rng):
         edit_header(data, rng)
 
 
-TAGS = (254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347,
-        530, 532, 33550, 33922, 34264, 34665, 34675, 34735, 42112, 42113)  # fmt: skip
+TAGS = (254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338, 339,
+        347, 530, 532, 33550, 33922, 34264, 34665, 34675, 34735, 42112, 42113)  # fmt: skip
 """TIFF tags that a decoder acts on."""
 WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
 def edit_tiff(data, rng):
-    """Change entries of one directory of a TIFF or BigTIFF: tag, type, count, value, or a value in the list it names."""
+    """Change entries of one directory of a TIFF or BigTIFF: tag, type, count, value, or a value in its list."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
     at = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
@@ -113,7 +113,7 @@ def edit_tiff(data, rng):
         if entry == at + head + entry_size * count:
             struct.pack_into(order + number, data, entry, rng.choice((at, 8, len(data) - 2, *INTERESTING)))
             continue
-        tag, kind, length = struct.unpack_from(order + "HH" + number, data, entry)
+        _, kind, length = struct.unpack_from(order + "HH" + number, data, entry)
         value = rng.choice((at, len(data), rng.randrange(1, 20), *INTERESTING))
         choice = rng.random()
         if choice < 0.1:

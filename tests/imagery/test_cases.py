@@ -21,11 +21,14 @@ CASES = SHARED / "data" / "cases"
 pytestmark = pytest.mark.skipif(
     not (CASES / "make_cases.py").exists(), reason="no ../shared/data/cases beside the checkout"
 )
-NAMES = ("infrared_not_alpha.tif", "bands_named_bgrn.tif", "sentinel2_named.tif", "undeclared_nodata.tif", "black_collar.tif",
-         "complex_int16.tif", "codec_jpeg_xl.tif", "display_p3.jpg", "lab.tif", "thumbnail_first.tif", "photograph.jfif",
+NAMES = ("infrared_not_alpha.tif", "bands_named_bgrn.tif", "sentinel2_named.tif", "undeclared_nodata.tif",
+         "black_collar.tif",
+         "complex_int16.tif", "codec_jpeg_xl.tif", "display_p3.jpg", "lab.tif", "thumbnail_first.tif",
+         "photograph.jfif",
          "no_ending", "without_end_marker.jpg", "transform_without_crs.tif", "curved_gcps.tif", "bitmap.bmp",
          "telephone.avif", "page.pdf")  # fmt: skip
-HOSTILE = {"lying_jpeg.tif": "damaged", "one_huge_tile.tif": "empty mosaic|inner tiles", "black.webp": "decoded at once",
+HOSTILE = {"lying_jpeg.tif": "damaged", "one_huge_tile.tif": "empty mosaic|inner tiles",
+           "black.webp": "decoded at once",
            "many_metadata.tif": "metadata", "many_scans.jpg": "scans", "many_tiles.tif": "inner tiles"}  # fmt: skip
 
 
@@ -46,7 +49,10 @@ def test_a_case_shows_what_it_must(folder, name):
     try:
         canvas = apart.read_canvas(folder / name)
     except ImageError as error:
-        assert expected["error"].lower() in str(error).lower() and expected.get("not", "???") not in str(error)
+        message = str(error)
+        canvas = None
+    if canvas is None:
+        assert expected["error"].lower() in message.lower() and expected.get("not", "???") not in message
         return
     info, pixels = canvas.info, np.asarray(canvas.image, float)
     words = " ".join(info.notes)

@@ -103,7 +103,8 @@ def test_lab_is_converted(tmp_path):
     )
     space.save(tmp_path / "lab.tif")
     assert np.abs(shown(tmp_path / "lab.tif") - RED).max() <= 3
-    lab = (pyvips.Image.black(40, 30, bands=3) + [53.0, -40.0, 30.0]).cast("float").copy(interpretation="lab")
+    shades = [53.0, -40.0, 30.0]
+    lab = (pyvips.Image.black(40, 30, bands=3) + shades).cast("float").copy(interpretation="lab")
     expected = lab.icc_export(output_profile="srgb", intent="relative").numpy()[0, 0]
     for name, values in {
         "signed.tif": np.array([53 * 65535 / 100, -40 * 256, 30 * 256]).round().astype(np.int64) % 65536,

@@ -1,5 +1,7 @@
 """Pixels, map coordinates, metres and GeoJSON, upright however the file is stored."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import rasterio
@@ -34,7 +36,7 @@ def test_a_utm_file(tmp_path):
     assert ring[0] == ring[-1] == [500_005, 4_999_990] and ring[2] == [500_015, 4_999_980]
     (ring,) = reference.polygon((10, 20, 30, 40))["coordinates"]
     assert ring[0] == ring[-1] == pytest.approx(reference.to_lonlat(10, 20), abs=1e-8)
-    area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(ring, ring[1:]))
+    area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise(ring))
     assert area > 0, "RFC 7946 wants an outer ring counter-clockwise"
     assert reference.point(10, 20)["coordinates"] == ring[0]
 

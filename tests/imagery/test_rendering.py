@@ -1,4 +1,4 @@
-"""What a picture is: its bands by name, what is transparency, what is missing, which page; and what a user may choose."""
+"""What a picture is: its bands by name, what is transparency, what is missing, which page; what a user may choose."""
 
 import numpy as np
 import pytest

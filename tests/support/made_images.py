@@ -445,7 +445,7 @@ def make_named(folder: Path) -> list[Made]:
     )
     sentinel = deep(12)
     described("sentinel2.tif", "TIFF, twelve bands named B01 to B12", stretched(sentinel[..., [3, 2, 1]]), sentinel,
-              tuple(f"B{n:02d}" for n in (1, 2, 3, 4, 5, 6, 7, 8)) + ("B8A", "B09", "B11", "B12"))  # fmt: skip
+              (*(f"B{n:02d}" for n in range(1, 9)), "B8A", "B09", "B11", "B12"))  # fmt: skip
     landsat = tuple(f"SR_B{n}" for n in range(1, 8))
     described("landsat8.tif", "TIFF, bands named SR_B1 to SR_B7", stretched(deep(7)[..., [3, 2, 1]]), deep(7), landsat)
     infrared = np.where(rgb[..., 1] > 100, rgb[..., 0] // 2 + 20, 0).astype(np.uint8)
@@ -606,7 +606,7 @@ def matrix_profile(primaries, gamma: float, name: str = "made") -> bytes:
         tags[b"kTRC"] = curve
     else:
         tags |= {key: xyz(row) for key, row in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)}
-        tags |= {key: curve for key in (b"rTRC", b"gTRC", b"bTRC")}
+        tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     table, content, at = b"", b"", 132 + 12 * len(tags)
     for key, value in tags.items():
         table += key + struct.pack(">II", at + len(content), len(value))

@@ -3,8 +3,9 @@
     from uhrbat.imagery.apart import open_image, read_canvas, write_pyramid
 
 The functions are those of `uhrbat.imagery`, and give the same. Each call has a child process to itself, with limits on
-address space, processor time and time by the clock; it is killed when `cancel` says so. At most two files are decoded at
-once in one process; further calls wait. A child that did its work serves the next call, so that none waits for imports.
+address space, processor time and time by the clock; it is killed when `cancel` says so. At most two files are decoded
+at once in one process; further calls wait. A child that did its work serves the next call, which so waits for no
+imports.
 """
 
 import atexit

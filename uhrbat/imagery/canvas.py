@@ -65,8 +65,8 @@ def read_canvas(
     """Decode a file into a canvas, in memory bounded by the canvas whatever the file's size.
 
     info: from `open_image`, where limits or the rendering were chosen; by default the file is opened with the usual
-    limits and `rendering`. progress: called with 0..1. cancel: called often; once it returns true, Cancelled is raised. A file
-    whose longer side exceeds 8,064 pixels is averaged in boxes of ceil(side / 8064) pixels while it streams
+    limits and `rendering`. progress: called with 0..1. cancel: called often; once it returns true, Cancelled is raised.
+    A file whose longer side exceeds 8,064 pixels is averaged in boxes of ceil(side / 8064) pixels while it streams
     (a last, partial box by its own pixels); any other is decoded exactly. On a mosaic of a photograph, shrunk by
     2, the scales then differ from those of all pixels by 0.4 to 0.6 of 255 on average and by at most 8
     (`python -m tools.shrink_difference`). Raises ImageError where the file is damaged or refused.

@@ -1,4 +1,4 @@
-"""The process in which files are opened and decoded for `apart`: requests on standard input, answers on standard output.
+"""The process in which files are decoded for `apart`: requests on standard input, answers on standard output.
 
     python -m uhrbat.imagery.child FD
 
@@ -135,7 +135,7 @@ def _address_space() -> int:
 
 if __name__ == "__main__":
     # Imported before the first request, so that a process that waits is warm.
-    import uhrbat.imagery  # noqa: F401
+    import uhrbat.imagery
     import uhrbat.imagery.wire  # noqa: F401
 
     main()

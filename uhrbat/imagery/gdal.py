@@ -1,4 +1,4 @@
-"""Reading with rasterio (GDAL): TIFF, JPEG 2000, BMP and NITF, streamed to libvips by rows of the file's inner tiles."""
+"""Reading with rasterio (GDAL): TIFF, JPEG 2000, BMP, NITF, streamed to libvips by rows of the file's inner tiles."""
 
 import base64
 import struct
@@ -192,7 +192,8 @@ def _check_directory(path: Path, page: TiffPage) -> None:
         )
     if page.entries > _MOST_ENTRIES or page.metadata > _MOST_METADATA:
         raise ImageError(
-            f"{name} holds {page.metadata:,} bytes of metadata in {page.entries:,} entries, more than is read: save it without."
+            f"{name} holds {page.metadata:,} bytes of metadata in {page.entries:,} entries, more than is "
+            "read: save it without."
         )
     width, height = page.tile
     planes = max(1, page.samples) if page.planar else 1
@@ -209,8 +210,8 @@ def _check_directory(path: Path, page: TiffPage) -> None:
 def _missing_codec(path: Path, page: TiffPage) -> ImageError:
     maker = "a whole slide of Aperio's (SVS)" if page.description.startswith("Aperio") else "a TIFF"
     return ImageError(
-        f"{shown_name(path)} is {maker} compressed as {page.codec}, which is not built in here: save it with deflate or "
-        "LZW compression."
+        f"{shown_name(path)} is {maker} compressed as {page.codec}, which is not built in here: save it with deflate "
+        "or LZW compression."
     )
 
 

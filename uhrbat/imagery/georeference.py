@@ -100,7 +100,7 @@ class GeoReference:
         return found if found is None or decimals is None else (round(found[0], decimals), round(found[1], decimals))
 
     def lattice(self, width: int, height: int, steps: int = 32) -> list[list[tuple[float, float]]]:
-        """Map coordinates of (steps + 1) x (steps + 1) positions evenly over the image, row by row, to interpolate in."""
+        """Map coordinates of (steps + 1) x (steps + 1) positions evenly over the image, row by row."""
         return [
             [self.to_map(width * i / steps, height * j / steps) for i in range(steps + 1)] for j in range(steps + 1)
         ]

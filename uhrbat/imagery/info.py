@@ -1,7 +1,7 @@
 """What a file says of itself before a pixel is decoded, and the declared limits it is held against."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +55,8 @@ class ImageInfo:
     mask: a mask file given with the picture. ended: whether a JPEG has its end marker. crs: 'EPSG:...' or WKT, or
     None. transform: the affine map (a, b, c, d, e, f) from upright pixels to that CRS, x = a*col +
     b*row + c and y = d*col + e*row + f, or None. reader: 'pyvips' or 'rasterio'. mode: how the shown bands
-    become colours ('rgb', 'gray', 'palette', 'cmyk', 'lab', 'icclab'). shown: the bands shown, counted from 1. stretch: (low,
-    high) values shown as black and white, or None where the file is 8-bit or has not been measured yet.
+    become colours ('rgb', 'gray', 'palette', 'cmyk', 'lab', 'icclab'). shown: the bands shown, counted from 1. stretch:
+    (low, high) values shown as black and white, or None where the file is 8-bit or has not been measured yet.
     inverted: whether low values are shown bright. notes: sentences for the user.
     """
 
@@ -83,7 +83,7 @@ class ImageInfo:
     names: tuple[str, ...] = ()
     page: int = 1
     page_sizes: tuple[tuple[int, int], ...] = ()
-    rendering: Rendering = Rendering()
+    rendering: Rendering = field(default_factory=Rendering)
     noticed: str = ""
     points: tuple[tuple[float, float, float, float], ...] = ()
     icc: bytes | None = None

@@ -39,7 +39,7 @@ class Rendering:
         if not 0.1 <= gamma <= 10:
             raise InputError(f"The gamma is {gamma:g}: choose 0.1 to 10.")
         object.__setattr__(self, "gamma", gamma)
-        if isinstance(self.nodata, str) and self.nodata != AUTO or isinstance(self.nodata, bool):
+        if (isinstance(self.nodata, str) and self.nodata != AUTO) or isinstance(self.nodata, bool):
             raise InputError(f"The nodata value is {short(self.nodata)}: give a number, 'auto' or nothing.")
         if self.nodata is not None and self.nodata != AUTO:
             try:

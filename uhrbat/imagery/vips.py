@@ -88,8 +88,8 @@ def read_header(path: Path, format: str, rendering: Rendering, most_scans: int) 
     scans, ended = jpeg_scans(path, most_scans) if format == "JPEG" else (1, True)
     if scans > most_scans:
         raise ImageError(
-            f"{shown_name(path)} is a progressive JPEG of more than {most_scans} scans, which take long to decode: save "
-            "it as a plain JPEG."
+            f"{shown_name(path)} is a progressive JPEG of more than {most_scans} scans, which take long to decode: "
+            "save it as a plain JPEG."
         )
     if not ended:
         gdal.require_all_rows(path, _END)
