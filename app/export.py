@@ -84,7 +84,7 @@ def marks_geojson(run: KeptRun) -> str:
     place = run.picture.place or imagery.GeoReference("", (1, 0, 0, 0, -1, 0))
 
     def box(role: str, corners, **properties: Any) -> dict:
-        return _feature(place.polygon(corners), role=role, **properties)
+        return _feature(place.polygon(corners, lonlat=False), role=role, **properties)
 
     features = []
     for index, item in enumerate(run.picture.example.objects if run.picture.example else ()):

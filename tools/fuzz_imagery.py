@@ -75,28 +75,62 @@ def zero_piece(data, rng):
 
 def edit_format(data, rng):
     """Change a field that the format's own structure leads to, keeping its checksums right."""
-    if data[:4] in (b"II*\0", b"MM\0*"):
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         edit_tiff(data, rng)
     elif data[:4] == b"\x89PNG":
         edit_png(data, rng)
     elif data[:3] == b"\xff\xd8\xff":
         edit_jpeg(data, rng)
+    elif data[:4] == b"RIFF":
+        edit_riff(data, rng)
+    elif data[:4] == b"GIF8":
+        edit_gif(data, rng)
+    elif data[4:8] == b"jP  " or data[:4] == b"\xff\x4f\xff\x51":
+        edit_jp2(data, rng)
     else:
         edit_header(data, rng)
 
 
+TAGS = (254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338, 339,
+        347, 530, 532, 33550, 33922, 34264, 34665, 34675, 34735, 42112, 42113)  # fmt: skip
+"""TIFF tags that a decoder acts on."""
+WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
+
 def edit_tiff(data, rng):
+    """Change entries of one directory of a TIFF or BigTIFF: tag, type, count, value, or a value in its list."""
     order = "<" if data[:2] == b"II" else ">"
-    (at,) = struct.unpack_from(order + "I", data, 4)
-    (count,) = struct.unpack_from(order + "H", data, at)
+    big = data[2:4] in (b"+\0", b"\0+")
+    at = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
+    head, entry_size, number, inline = (8, 20, "Q", 8) if big else (2, 12, "I", 4)
+    for _ in range(rng.choice((0, 0, 0, 1, 2))):  # a later directory
+        count = struct.unpack_from(order + ("Q" if big else "H"), data, at)[0]
+        following = struct.unpack_from(order + number, data, at + head + entry_size * count)[0]
+        at = following or at
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
     for _ in range(rng.choice((1, 1, 2, 4))):
-        entry = at + 2 + 12 * rng.randrange(count + 1)
-        if entry == at + 2 + 12 * count:
-            struct.pack_into(order + "I", data, entry, rng.choice((at, 8, len(data) - 2, *INTERESTING)))
+        entry = at + head + entry_size * rng.randrange(count + 1)
+        if entry == at + head + entry_size * count:
+            struct.pack_into(order + number, data, entry, rng.choice((at, 8, len(data) - 2, *INTERESTING)))
             continue
-        place, size = rng.choice(((0, 2), (2, 2), (4, 4), (8, 4), (8, 2)))
-        value = rng.choice((at, len(data), rng.randrange(1, 20), *INTERESTING)) % 256**size
-        struct.pack_into(order + {2: "H", 4: "I"}[size], data, entry + place, value)
+        _, kind, length = struct.unpack_from(order + "HH" + number, data, entry)
+        value = rng.choice((at, len(data), rng.randrange(1, 20), *INTERESTING))
+        choice = rng.random()
+        if choice < 0.1:
+            struct.pack_into(order + "H", data, entry, rng.choice(TAGS))
+        elif choice < 0.2:
+            struct.pack_into(order + "H", data, entry + 2, rng.choice(tuple(WIDTHS)))
+        elif choice < 0.35:
+            struct.pack_into(order + number, data, entry + 4, value)
+        elif WIDTHS.get(kind, 1) * length > inline and choice < 0.7:
+            (where,) = struct.unpack_from(order + number, data, entry + entry_size - inline)
+            width = WIDTHS.get(kind, 1)
+            where += width * rng.randrange(max(1, length))
+            data[where : where + width] = (value % 256**width).to_bytes(width, "little" if order == "<" else "big")
+        else:
+            width = min(WIDTHS.get(kind, 4), inline)
+            place = entry + entry_size - inline
+            data[place : place + width] = (value % 256**width).to_bytes(width, "little" if order == "<" else "big")
 
 
 def edit_png(data, rng):
@@ -112,13 +146,66 @@ def edit_png(data, rng):
 
 
 def edit_jpeg(data, rng):
+    """Change, double, drop or move a segment, those between scans too."""
     markers, at = [], 2
-    while at + 4 < len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+    while at + 4 < len(data) and data[at] == 0xFF:
         (length,) = struct.unpack_from(">H", data, at + 2)
-        markers.append((at, length))
+        markers.append((at, length + 2))
         at += 2 + length
+        if data[markers[-1][0] + 1] == 0xDA:  # on to the marker after the coded data
+            while at + 1 < len(data) and not (data[at] == 0xFF and data[at + 1] not in (0, *range(0xD0, 0xD8))):
+                at += 1
+            if at + 1 >= len(data) or data[at + 1] == 0xD9:
+                break
     at, length = rng.choice(markers)
-    overwrite(data, rng, at + 2, at + 2 + max(2, length))
+    choice = rng.random()
+    if choice < 0.7:
+        overwrite(data, rng, at + 2, at + max(4, length))
+    elif choice < 0.8:
+        del data[at : at + length]
+    else:
+        place, _ = rng.choice(markers)
+        data[place:place] = data[at : at + length] * rng.choice((1, 1, 3, 200))
+
+
+def edit_riff(data, rng):
+    """Change a chunk of a WebP, or the dimensions in its bit stream."""
+    chunks, at = [], 12
+    while at + 8 <= len(data):
+        (length,) = struct.unpack_from("<I", data, at + 4)
+        chunks.append((at, length))
+        at += 8 + length + length % 2
+    at, length = rng.choice(chunks)
+    if rng.random() < 0.3:
+        overwrite(data, rng, at, at + 8)
+    else:
+        overwrite(data, rng, at + 8, at + 8 + rng.choice((12, 40, max(1, length))))
+
+
+def edit_gif(data, rng):
+    """Change the screen, a block's head, or the smallest code size."""
+    places = [6, *(at for at in range(13, len(data) - 10) if data[at] == 0x2C or data[at : at + 2] == b"\x21\xf9")]
+    at = rng.choice(places[:64])
+    overwrite(data, rng, at, at + 11)
+
+
+def edit_jp2(data, rng):
+    """Change a box's head or a segment of the code stream's main header."""
+    start = max(0, data.find(b"\xff\x4f\xff\x51"))
+    places, at = [], 0
+    while start and at + 8 <= start:
+        (length,) = struct.unpack_from(">I", data, at)
+        places.append((at, max(8, min(length, 60))))
+        at += max(8, length)
+        if data[at + 4 : at + 8] == b"jp2h":
+            at += 8
+    at = start + 2
+    while at + 4 < len(data) and data[at] == 0xFF and data[at + 1] != 0x93:
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        places.append((at + 2, length))
+        at += 2 + length
+    at, length = rng.choice(places)
+    overwrite(data, rng, at, at + length)
 
 
 MUTATIONS = (flip_bits, truncate, edit_header, edit_anywhere, move_piece, zero_piece, edit_format, edit_format)
@@ -142,7 +229,7 @@ def mutated(number: int, seeds: list[tuple[str, bytes]]) -> tuple[str, bytes]:
 def ingest(path: Path, out: Path) -> str:
     """Everything that an upload goes through; 'shown' or 'refused'."""
     from uhrbat.errors import ImageError
-    from uhrbat.imagery import GeoReference, TileReader, open_image, read_canvas, sha256_file, write_pyramid
+    from uhrbat.imagery import GeoReference, TileReader, histogram, open_image, read_canvas, sha256_file, write_pyramid
 
     try:
         info = open_image(path)
@@ -152,10 +239,12 @@ def ingest(path: Path, out: Path) -> str:
             reader.tile(0, 0, 0)
         out.unlink()
         sha256_file(path)
+        histogram(canvas.info)
         reference = GeoReference.of(info)
         if reference is not None:
-            reference.polygon((0, 0, 1, 1))
+            reference.polygon((0, 0, 1, 1), lonlat=False)
             reference.metres_per_pixel(1, 1)
+            reference.position(1, 1, lonlat=True)
     except ImageError as error:
         message = str(error)
         if not message.endswith(".") or "\n" in message:

@@ -203,7 +203,7 @@ def image_value(picture: Picture) -> Json:
         "tiles": f"tile/{picture.id}/{{z}}/{{x}}/{{y}}.jpg",
         "notes": list(picture.info.notes),
         "metres_per_pixel": picture.metres_per_pixel,
-        "place": {"crs": place.name, "transform": list(place.transform)} if place else None,
+        "place": {"crs": place.name, "transform": list(place.transform)} if place and place.transform else None,
         "bands": {"names": list(picture.info.colors), "shown": list(picture.info.shown)} if choice else None,
         "objects": [
             {

@@ -4,6 +4,7 @@ No expectation comes from the code under test: it is the array a file was writte
 where the format loses something.
 """
 
+import io
 import struct
 import zlib
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ import cv2
 import numpy as np
 import pyvips
 import rasterio
-from PIL import Image
+from PIL import Image, ImageCms
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
+from rasterio.windows import Window
 
 FILL = (122, 116, 104)
 WIDTH, HEIGHT = 203, 149
@@ -425,6 +427,103 @@ def make_shapes(folder: Path) -> list[Made]:
     return made
 
 
+def make_named(folder: Path) -> list[Made]:
+    """Files whose bands, pages, colours or codecs must be understood before they are shown."""
+    rgb, values, made = picture(), deep(4), []
+    plain, wide = Image.fromarray(rgb), matrix_profile(ADOBE_RGB, 2.199, "Adobe RGB (1998)")
+
+    def described(name, odd, expected, data, names, **options):
+        path = write_tiff(folder / name, data, **options)
+        with rasterio.open(path, "r+") as file:
+            file.descriptions = names
+        made.append(Made(path, odd, expected))
+
+    described("bgrn.tif", "TIFF, bands named blue, green, red, NIR", stretched(values[..., [2, 1, 0]]), values,
+              ("Blue", "Green", "Red", "NIR"))  # fmt: skip
+    described(
+        "nrgb.tif", "TIFF, bands named NIR first", stretched(values[..., 1:]), values, ("nir", "red", "green", "blue")
+    )
+    sentinel = deep(12)
+    described("sentinel2.tif", "TIFF, twelve bands named B01 to B12", stretched(sentinel[..., [3, 2, 1]]), sentinel,
+              (*(f"B{n:02d}" for n in range(1, 9)), "B8A", "B09", "B11", "B12"))  # fmt: skip
+    landsat = tuple(f"SR_B{n}" for n in range(1, 8))
+    described("landsat8.tif", "TIFF, bands named SR_B1 to SR_B7", stretched(deep(7)[..., [3, 2, 1]]), deep(7), landsat)
+    infrared = np.where(rgb[..., 1] > 100, rgb[..., 0] // 2 + 20, 0).astype(np.uint8)
+    path = write_tiff(folder / "infrared.tif", np.dstack([rgb, infrared]))
+    made.append(Made(path, "TIFF, infrared marked as alpha", rgb))
+    undeclared = {"uint16": (0, 65535), "int16": (-9999, -32768), "float32": (-9999,), "float64": (0,)}
+    for dtype, value in ((dtype, value) for dtype, values in undeclared.items() for value in values):
+        data = deep()[..., 0].astype(dtype)
+        data[:, :40] = value
+        seen = np.ones(data.shape, bool)
+        seen[:, :40] = False
+        path = write_tiff(folder / f"collar_{dtype}_{value}.tif", data)
+        made.append(Made(path, f"TIFF, {dtype}, collar of {value} not declared", stretched(data, seen), seen))
+    numbers = np.random.default_rng(0).normal(size=(HEIGHT, WIDTH, 2)) @ np.array([1, 1j])
+    for dtype in ("complex64", "complex128"):
+        path = write_tiff(folder / f"{dtype}.tif", numbers.astype(dtype))
+        expected = stretched(np.abs(numbers.astype(dtype)).astype("float32" if dtype == "complex64" else "float64"))
+        made.append(Made(path, f"TIFF, {dtype}, by its magnitude", expected))
+    for suffix, options in (("png", {}), ("webp", {"lossless": True}), ("tif", {})):
+        target = ImageCms.ImageCmsProfile(io.BytesIO(wide))
+        changed = ImageCms.profileToProfile(plain, ImageCms.createProfile("sRGB"), target, renderingIntent=1)
+        changed.save(folder / f"adobe.{suffix}", icc_profile=wide, **options)
+        back = ImageCms.profileToProfile(changed, target, ImageCms.createProfile("sRGB"), renderingIntent=1)
+        kind = {"png": "PNG", "webp": "WebP", "tif": "TIFF"}[suffix]
+        made.append(Made(folder / f"adobe.{suffix}", f"{kind}, Adobe RGB profile", np.asarray(back), tolerance=2))
+    lab = ImageCms.createProfile("LAB")
+    muted = Image.fromarray(rgb // 3 + 80)  # 8-bit L*a*b* is coarse in strong colours
+    changed = ImageCms.profileToProfile(muted, ImageCms.createProfile("sRGB"), lab, outputMode="LAB")
+    changed.save(folder / "lab.tif")
+    made.append(Made(folder / "lab.tif", "TIFF, CIE L*a*b*", np.asarray(muted), tolerance=4))
+    small = Image.fromarray(picture(40, 30))
+    small.save(folder / "thumbnail.tif", save_all=True, append_images=[plain], tiffinfo={254: 1})
+    made.append(Made(folder / "thumbnail.tif", "TIFF, thumbnail first", rgb))
+    small.save(folder / "smaller.tif", save_all=True, append_images=[plain, small])
+    made.append(Made(folder / "smaller.tif", "TIFF, the second of three pages is the largest", rgb))
+    plain.save(folder / "ended.jpg", quality=90)
+    expected = by_pillow(folder / "ended.jpg")
+    (folder / "no_end.jpg").write_bytes((folder / "ended.jpg").read_bytes()[:-2])
+    (folder / "ended.jpg").unlink()
+    made.append(Made(folder / "no_end.jpg", "JPEG, without its end marker", expected))
+    plain.save(folder / "photo.jfif", "JPEG")
+    made.append(Made(folder / "photo.jfif", "JPEG, named .jfif", by_pillow(folder / "photo.jfif")))
+    plain.save(folder / "no_suffix", "TIFF")
+    made.append(Made(folder / "no_suffix", "TIFF, without a suffix", rgb))
+    for name, image, odd in (
+        ("rgb.bmp", plain, "BMP, 24-bit"),
+        ("grey.bmp", Image.fromarray(rgb[..., 1]), "BMP, grey"),
+        ("palette.bmp", plain.quantize(60), "BMP, palette"),
+        ("bilevel.bmp", Image.fromarray(rgb[..., 1] > 100), "BMP, 1 bit"),
+    ):
+        image.save(folder / name)
+        made.append(Made(folder / name, odd, by_pillow(folder / name)))
+    made.append(Made(write_tiff(folder / "rgb.ntf", rgb, driver="NITF"), "NITF, 8-bit", rgb))
+    deep_grey = deep()[..., 0]
+    made.append(Made(write_tiff(folder / "deep.ntf", deep_grey, driver="NITF"), "NITF, 16-bit", stretched(deep_grey)))
+    for compression in ("lzw", "deflate", "zstd", "lerc", "packbits", "lzma"):
+        for dtype in ("uint8", "uint16", "float32"):
+            data = deep().astype(dtype) if dtype != "uint8" else rgb
+            name = f"{compression}_{dtype}.tif"
+            options = {
+                "tiled": True,
+                "blockxsize": 64,
+                "blockysize": 64,
+                "BIGTIFF": "YES" if dtype == "float32" else "NO",
+            }
+            path = write_tiff(folder / name, data, compress=compression, photometric="RGB", **options)
+            made.append(
+                Made(path, f"TIFF, {compression}, {dtype}, tiled", rgb if dtype == "uint8" else stretched(data))
+            )
+    path = write_tiff(folder / "webp.tif", rgb, compress="webp", WEBP_LOSSLESS="YES", photometric="RGB")
+    made.append(Made(path, "TIFF, WebP inside, lossless", rgb))
+    path = write_tiff(folder / "big_jpeg.tif", rgb, compress="jpeg", photometric="YCBCR", BIGTIFF="YES", tiled=True,
+                      blockxsize=64, blockysize=64)  # fmt: skip
+    with rasterio.open(path) as file:
+        made.append(Made(path, "BigTIFF, JPEG inside (YCbCr)", np.moveaxis(file.read(), 0, 2)))
+    return made
+
+
 def make_all(folder: Path) -> list[Made]:
     """Every made file, written into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -436,6 +535,7 @@ def make_all(folder: Path) -> list[Made]:
         make_odd_tiffs,
         make_jp2s,
         make_shapes,
+        make_named,
     )
     return [made for maker in makers for made in maker(folder)]
 
@@ -484,3 +584,93 @@ def lying_jpeg_tiff(path, samples: int | None = 1) -> Path:
             struct.pack_into("<H", data, entry + 8, 8)
     Path(path).write_bytes(bytes(data))
     return Path(path)
+
+
+def matrix_profile(primaries, gamma: float, name: str = "made") -> bytes:
+    """An ICC profile of three primaries (rows of D50 XYZ) and one gamma; of one grey curve where there are none."""
+
+    def padded(data: bytes) -> bytes:
+        return data + bytes(-len(data) % 4)
+
+    def xyz(values) -> bytes:
+        return b"XYZ " + bytes(4) + b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
+    text = name.encode("ascii") + b"\0"
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79),
+        b"wtpt": xyz((0.9642, 1, 0.8249)),
+    }
+    tags[b"cprt"] = b"text" + bytes(4) + b"none\0"
+    if primaries is None:
+        tags[b"kTRC"] = curve
+    else:
+        tags |= {key: xyz(row) for key, row in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)}
+        tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    table, content, at = b"", b"", 132 + 12 * len(tags)
+    for key, value in tags.items():
+        table += key + struct.pack(">II", at + len(content), len(value))
+        content += padded(value)
+    space = b"RGB " if primaries else b"GRAY"
+    head = struct.pack(">I4sI4s4s4s", at + len(content), bytes(4), 0x02400000, b"mntr", space, b"XYZ ")
+    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + xyz((0.9642, 1, 0.8249))[8:]
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + content
+
+
+ADOBE_RGB = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
+"""The primaries of Adobe RGB (1998), whose gamma is 2.2."""
+
+
+def sparse_mosaic(path: Path, side: int = 6000, written: bool = True, **profile) -> Path:
+    """A tiled TIFF of which one tile is written, or none."""
+    profile = {"dtype": "uint8", "count": 3, **profile}
+    tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "SPARSE_OK": True, "compress": "deflate"}
+    with rasterio.open(path, "w", driver="GTiff", width=side, height=side, **tiles, **profile) as file:
+        if written:
+            pixels = np.moveaxis(np.resize(picture(), (256, 256, 3)), 2, 0)[: profile["count"]]
+            file.write(pixels.astype(profile["dtype"]), window=Window(512, 512, 256, 256))
+    return path
+
+
+def raw_tiff(
+    path: Path, tags: list[tuple[int, int, int, int | bytes]], data: bytes = bytes(4096), big: bool = False
+) -> Path:
+    """A little-endian TIFF or BigTIFF of one directory of (tag, type, count, value or bytes); data at offset 4096."""
+    head = b"II+\0\x08\0\0\0" + struct.pack("<Q", 16) if big else b"II*\0" + struct.pack("<I", 8)
+    entry = "<HHQ" if big else "<HHI"
+    inline, start = (8, 16 + 8 + 20 * len(tags) + 8) if big else (4, 8 + 2 + 12 * len(tags) + 4)
+    body = struct.pack("<Q" if big else "<H", len(tags))
+    extra = bytes(4096 - start) + data
+    for tag, kind, count, value in sorted(tags):
+        if isinstance(value, bytes):
+            place = (
+                struct.pack("<Q" if big else "<I", start + len(extra))
+                if len(value) > inline
+                else value.ljust(inline, b"\0")
+            )
+            extra += value if len(value) > inline else b""
+        else:
+            place = value.to_bytes(inline, "little")
+        body += struct.pack(entry, tag, kind, count) + place
+    path.write_bytes(head + body + bytes(inline) + extra)
+    return path
+
+
+def plain_tags(
+    width: int, height: int, samples: int = 1, compression: int = 1
+) -> list[tuple[int, int, int, int | bytes]]:
+    """The tags that any 8-bit TIFF has, for `raw_tiff`."""
+    return [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, compression), (262, 3, 1, 1),
+            (277, 3, 1, samples)]  # fmt: skip
+
+
+def many_scans_jpeg(path: Path, scans: int, side: int = 64) -> Path:
+    """A grey progressive JPEG that repeats its last scan."""
+    out = io.BytesIO()
+    Image.fromarray(picture(side, side)[..., 0]).save(out, "JPEG", progressive=True, quality=50)
+    data = out.getvalue()
+    first, last = data.find(b"\xff\xda"), data.rfind(b"\xff\xda")
+    assert first < last
+    table = max(data.rfind(b"\xff\xc4", 0, last), first)
+    path.write_bytes(data[:-2] + data[table:-2] * scans + b"\xff\xd9")
+    return path

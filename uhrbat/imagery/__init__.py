@@ -13,21 +13,28 @@ os.environ.setdefault("GDAL_CACHEMAX", "128")
 os.environ.setdefault("VIPS_WARNING", "0")
 
 from uhrbat.imagery.canvas import Canvas, canvas_of, read_canvas, scale_image, scale_images, tiles, valid_tokens
+from uhrbat.imagery.companions import is_companion, paired
 from uhrbat.imagery.georeference import GeoReference
 from uhrbat.imagery.headers import sha256_file
 from uhrbat.imagery.info import ImageInfo, Limits, open_image
-from uhrbat.imagery.pixels import FILL, with_stretch
+from uhrbat.imagery.pixels import FILL, Histogram, histogram, with_stretch
+from uhrbat.imagery.rendering import Rendering
 from uhrbat.imagery.tile_pyramid import TileReader, write_pyramid
 
 __all__ = [
     "FILL",
     "Canvas",
     "GeoReference",
+    "Histogram",
     "ImageInfo",
     "Limits",
+    "Rendering",
     "TileReader",
     "canvas_of",
+    "histogram",
+    "is_companion",
     "open_image",
+    "paired",
     "read_canvas",
     "scale_image",
     "scale_images",

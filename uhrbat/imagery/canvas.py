@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import pyvips
 from PIL import Image
 
 from uhrbat.errors import ImageError, InputError
 from uhrbat.geometry import SCALES, TILE, Scale, Square
 from uhrbat.imagery.info import ImageInfo, open_image
-from uhrbat.imagery.pixels import FILL, Cancel, Progress, evaluate, open_picture, part, with_stretch
+from uhrbat.imagery.pixels import FILL, Cancel, Progress, evaluate, open_picture, part, watched, with_stretch
+from uhrbat.imagery.rendering import Rendering
 
 MAX_SIDE = 2 * SCALES[-1]
 _ROWS = 1024
@@ -53,18 +56,44 @@ def canvas_of(pixels) -> Canvas:
 
 
 def read_canvas(
-    path, info: ImageInfo | None = None, progress: Progress | None = None, cancel: Cancel | None = None
+    path,
+    info: ImageInfo | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+    rendering: Rendering | None = None,
 ) -> Canvas:
     """Decode a file into a canvas, in memory bounded by the canvas whatever the file's size.
 
-    info: from `open_image`, where limits or bands were chosen; by default the file is opened with the usual
-    ones. progress: called with 0..1. cancel: called often; once it returns true, Cancelled is raised. A file
-    whose longer side exceeds 8,064 pixels is averaged in boxes of ceil(side / 8064) pixels while it streams
+    info: from `open_image`, where limits or the rendering were chosen; by default the file is opened with the usual
+    limits and `rendering`. progress: called with 0..1. cancel: called often; once it returns true, Cancelled is raised.
+    A file whose longer side exceeds 8,064 pixels is averaged in boxes of ceil(side / 8064) pixels while it streams
     (a last, partial box by its own pixels); any other is decoded exactly. On a mosaic of a photograph, shrunk by
     2, the scales then differ from those of all pixels by 0.4 to 0.6 of 255 on average and by at most 8
-    (`python tests/shrink_difference.py`). Raises ImageError where the file is damaged or refused.
+    (`python -m tools.shrink_difference`). Raises ImageError where the file is damaged or refused.
     """
-    info = info or open_image(path)
+    info = info or open_image(path, rendering=rendering)
+    return canvas_from(*decode(info, progress, cancel))
+
+
+def decode(
+    info: ImageInfo, progress: Progress | None = None, cancel: Cancel | None = None
+) -> tuple[np.ndarray, ImageInfo, int]:
+    """uint8[height, width, 3, or 4 with validity last], the info with its stretch decided, and the shrink."""
+    with _decoding(info, progress, cancel) as (pixels, info, shrink, rest):
+        return evaluate(pixels, info, rest, cancel), info, shrink
+
+
+def decode_into(file: int, info: ImageInfo, progress: Progress | None = None) -> tuple[list[int], ImageInfo, int]:
+    """As `decode`, the bytes written to an open file as they are made; their shape takes the array's place."""
+    with _decoding(info, progress, None) as (pixels, info, shrink, rest):
+        with watched(pixels, info, rest, None):
+            pixels.rawsave_target(pyvips.Target.new_to_descriptor(file))
+        return [pixels.height, pixels.width, pixels.bands], info, shrink
+
+
+@contextmanager
+def _decoding(info: ImageInfo, progress: Progress | None, cancel: Cancel | None):
+    """The canvas's pixels, not yet evaluated, the info with its stretch, the shrink, and the progress that is left."""
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
     info = with_stretch(info, part(progress, 0.0, first), cancel)
     shrink = max(1, math.ceil(max(info.width, info.height) / MAX_SIDE))
@@ -72,14 +101,20 @@ def read_canvas(
         pixels = picture.rgb if picture.valid is None else picture.rgb.bandjoin(picture.valid)
         if shrink > 1:
             pixels = pixels.shrink(shrink, shrink, ceil=True)
-        array = evaluate(pixels, info, part(progress, first, 1.0), cancel)
+        yield pixels, info, shrink, part(progress, first, 1.0)
+
+
+def canvas_from(array: np.ndarray, info: ImageInfo, shrink: int) -> Canvas:
+    """The canvas of what `decode` gave, a copy of it; ImageError where no pixel is valid."""
+    if array.shape[2] == 3:
+        return Canvas(Image.fromarray(array), None, info, shrink)
     image = Image.new("RGB", (array.shape[1], array.shape[0]))
     for row in range(0, len(array), _ROWS):
         image.paste(Image.fromarray(np.ascontiguousarray(array[row : row + _ROWS, :, :3])), (0, row))
-    valid = array[..., 3] > 0 if array.shape[2] == 4 else None
-    if valid is not None and not valid.any():
+    valid = array[..., 3] > 0
+    if not valid.any():
         raise ImageError(f"{info.name} has no valid pixel, all are transparent or without data: choose another image.")
-    return Canvas(image, None if valid is None or valid.all() else valid, info, shrink)
+    return Canvas(image, None if valid.all() else valid, info, shrink)
 
 
 def scale_image(canvas: Canvas, size: int) -> np.ndarray:

@@ -1,11 +1,14 @@
 """What can be told of a file from its first bytes, before any decoder touches it."""
 
 import hashlib
+import mmap
 import os
 import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from uhrbat.errors import ImageError
 
@@ -20,30 +23,63 @@ _SIGNATURES = (
     (b"MM\x00+", "TIFF"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"NITF0", "NITF"),
+    (b"NSIF0", "NITF"),
 )
+_SAVE = "save it as JPEG, PNG, WebP, GIF, TIFF, JPEG 2000, BMP or NITF"
+_CONVERT = "convert it to GeoTIFF with gdal_translate or the program that it comes from"
+_EXPORT = "export the page that you want as PNG or TIFF"
+_UNPACK = "unpack it and choose an image in it"
 _OTHERS = (
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive or an office document"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"8BPS", "a Photoshop document"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"CDF", "a netCDF file"),
-    (b"BM", "a BMP picture"),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
-    (b"NITF", "a NITF file"),
-    (b"<svg", "an SVG drawing"),
-    (b"<?xml", "an XML file"),
-    (b"<!DOCTYPE", "a web page"),
-    (b"<!doctype", "a web page"),
-    (b"<html", "a web page"),
+    (b"%PDF", "a PDF document", _EXPORT),
+    (b"PK\x03\x04", "a ZIP archive or an office document", _UNPACK),
+    (b"\x1f\x8b", "a gzip archive", _UNPACK),
+    (b"Rar!", "a RAR archive", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
+    (b"8BPS", "a Photoshop document", _SAVE),
+    (b"\x89HDF", "an HDF5 file", _CONVERT),
+    (b"CDF\x01", "a netCDF file", _CONVERT),
+    (b"CDF\x02", "a netCDF file", _CONVERT),
+    (b"GRIB", "a GRIB file", _CONVERT),
+    (b"SIMPLE  =", "a FITS file", _SAVE),
+    (b"EHFA_HEADER_TAG", "an ERDAS Imagine file", _CONVERT),
+    (b"msid", "a MrSID picture", _CONVERT),
+    (b"v/1\x01", "an OpenEXR picture", _SAVE),
+    (b"\xff\x0a", "a JPEG XL picture", _SAVE),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture", _SAVE),
+    (b"II\xbc\x01", "a JPEG XR picture", _SAVE),
+    (b"\x00\x00\x01\x00", "an icon", _SAVE),
+    (b"<svg", "an SVG drawing", "export it as PNG"),
+    (b"<?xml", "an XML file", _SAVE),
+    (b"<VRTDataset", "a GDAL VRT, which only points at other files", "convert it to GeoTIFF with gdal_translate"),
+    (b"<PAMDataset", "an .aux.xml file, which belongs to a picture", "give both together"),
+    (b"<!DOCTYPE", "a web page", "save the picture on it"),
+    (b"<!doctype", "a web page", "save the picture on it"),
+    (b"<html", "a web page", "save the picture on it"),
+    (b"P5\n", "a PGM picture", _SAVE),
+    (b"P6\n", "a PPM picture", _SAVE),
 )
-FORMATS = ("JPEG", "PNG", "WebP", "GIF", "TIFF", "JPEG 2000")
+_BRANDS = {
+    b"avif": "an AVIF picture",
+    b"avis": "an AVIF picture",
+    b"heic": "a HEIC picture",
+    b"heix": "a HEIC picture",
+    b"heim": "a HEIC picture",
+    b"heis": "a HEIC picture",
+    b"hevc": "a HEIC picture",
+    b"hevx": "a HEIC picture",
+    b"mif1": "a HEIC or AVIF picture",
+    b"msf1": "a HEIC or AVIF picture",
+    b"crx ": "a raw photograph",
+}
+WORLD_FILES = (".tfw", ".tifw", ".tiffw", ".jgw", ".jpgw", ".pgw", ".pngw", ".j2w", ".bpw", ".wld")
+FORMATS = ("JPEG", "PNG", "WebP", "GIF", "TIFF", "JPEG 2000", "BMP", "NITF")
+
+NO_CRS = "it has map coordinates, but its coordinate system (CRS) is missing: degrees and metres are unknown"
 
 _MAX_PAGES = 10_000
-_TYPE_CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_MAX_ENTRIES = 4096
+_TYPE_CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "B", 7: "B", 13: "I", 16: "Q", 18: "Q"}
 
 
 @dataclass(frozen=True)
@@ -53,8 +89,12 @@ class Header:
     dtype: a NumPy name, or the reader's own name of a type that is no picture. colors: one name a band
     ('red', 'green', 'blue', 'gray', 'alpha', 'palette', 'cyan', 'magenta', 'yellow', 'black', 'undefined').
     bits: significant bits of a band's values where fewer than its type has. inverted: whether low values are
-    bright. whole: why the file can only be decoded at once ('an interlaced PNG'), or ''. block_bytes: one row
-    of inner tiles, decoded. The others are as in ImageInfo.
+    bright. whole: why the file can only be decoded at once ('an interlaced PNG'), or ''. whole_bytes: what that takes.
+    block_bytes: one row of inner tiles, decoded, with all bands that are decoded together. stored: the share of its
+    tiles that the file has at all (below 1 in a sparse one). icc: its colour profile, where that changes a colour
+    visibly. space: 'lab' and the like where bands are no colours of light. points: ground control points (column,
+    row, x, y), as stored. natural: the bands described as red, green and blue. infrared: which are described as that.
+    ended: whether a JPEG has an end marker. The others are as in ImageInfo.
     """
 
     path: Path
@@ -74,7 +114,21 @@ class Header:
     crs: str | None = None
     transform: tuple[float, ...] | None = None
     whole: str = ""
+    whole_bytes: int = 0
     block_bytes: int = 0
+    stored: float = 1.0
+    names: tuple[str, ...] = ()
+    natural: tuple[int, int, int] | None = None
+    infrared: tuple[bool, ...] = ()
+    noticed: str = ""
+    page: int = 1
+    page_sizes: tuple[tuple[int, int], ...] = ()
+    source: str = ""
+    icc: bytes | None = None
+    space: str = ""
+    points: tuple[tuple[float, float, float, float], ...] = ()
+    mask: Path | None = None
+    ended: bool = True
     notes: tuple[str, ...] = ()
 
 
@@ -117,31 +171,90 @@ def sniff(path) -> str:
             return format
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
-    raise ImageError(f"{name} is {_guess(head)}: save it as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
+    if head[:2] == b"BM" and head[14:18] in _BMP_HEADERS:
+        return "BMP"
+    kind, remedy = _guess(head, str(path).lower())
+    raise ImageError(f"{name} is {kind}: {remedy}.")
 
 
-def _guess(head: bytes) -> str:
+_BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
+
+
+def _guess(head: bytes, path: str) -> tuple[str, str]:
+    """What a file that is not read is, and what to do."""
+    if path.endswith(WORLD_FILES):
+        return "a world file, which belongs to a picture and is ignored alone", "give both together"
+    if path.endswith(".prj") and b"CS[" in head:
+        return "a description of a coordinate system, which is ignored alone", "give the picture with it"
+    if path.endswith(".aux.xml"):
+        return "an .aux.xml file, which belongs to a picture and is ignored alone", "give both together"
     if head[4:8] == b"ftyp":
-        return "a HEIC or AVIF picture or a video, which is not read here"
+        brands = [head[at : at + 4] for at in (8, *range(16, min(len(head), 64), 4))]
+        kind = next((_BRANDS[brand] for brand in brands if brand in _BRANDS and brand not in (b"mif1", b"msf1")), None)
+        kind = kind or next((_BRANDS[brand] for brand in brands if brand in _BRANDS), "a video")
+        return f"{kind}, which is not read here", "save a frame of it as PNG" if kind == "a video" else _SAVE
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    for signature, kind in _OTHERS:
+    if text.startswith(b"<?xml") and b"<svg" in text:
+        text = b"<svg"
+    for signature, kind, remedy in _OTHERS:
         if head.startswith(signature) or text.startswith(signature):
-            return f"{kind}, which is not read here"
-    return "not an image that is read here"
+            return f"{kind}, which is not read here", remedy
+    if head[128:132] == b"DICM":
+        return "a DICOM file, which is not read here", _SAVE
+    if head[:1] == b"e" and path.endswith(".ecw"):
+        return "an ECW picture, which is not read here", _CONVERT
+    if path.endswith((".ecw", ".sid", ".heic", ".heif", ".avif", ".svg", ".pdf")):
+        return f"not the {path.rsplit('.', 1)[1].upper()} file that its name says", _SAVE
+    return "not an image that is read here", _SAVE
 
 
 @dataclass(frozen=True)
 class TiffPage:
-    """One directory of a TIFF file, or none of its claims where a tag is absent."""
+    """One directory of a TIFF file, or none of its claims where a tag is absent.
+
+    tile: (width, height) of its tiles or strips, 0 where it does not say. tiles: how many the directory lists, `stored`
+    the share of them that has any bytes. metadata: bytes of GDAL's and Adobe's XML. entries: how many the
+    directory has. hamamatsu: whether it has the tags of that maker's slides. profile: whether it has a colour profile.
+    """
 
     width: int
     height: int
     bits: int = 1
     samples: int = 1
     compression: int = 1
+    photometric: int = 1
     orientation: int = 1
     reduced: bool = False
     mask: bool = False
+    tile: tuple[int, int] = (0, 0)
+    tiles: int = 0
+    stored: float = 1.0
+    planar: bool = False
+    metadata: int = 0
+    entries: int = 0
+    hamamatsu: bool = False
+    profile: bool = False
+    description: str = ""
+
+    @property
+    def codec(self) -> str:
+        """The name of its compression."""
+        return CODECS.get(self.compression, f"method {self.compression}")
+
+
+CODECS = {
+    1: "none", 2: "CCITT", 3: "fax group 3", 4: "fax group 4", 5: "LZW", 6: "old-style JPEG", 7: "JPEG", 8: "deflate",
+    9: "JBIG", 10: "JBIG", 22610: "JPEG XR", 32766: "NeXT", 32773: "PackBits", 32809: "ThunderScan", 32908: "PixarFilm",
+    32909: "PixarLog", 32946: "deflate", 33003: "JPEG 2000 (Aperio)", 33004: "JPEG 2000 (Aperio)",
+    33005: "JPEG 2000 (Aperio)", 34661: "JBIG", 34676: "SGI LogLuv", 34677: "SGI LogLuv", 34712: "JPEG 2000",
+    34713: "Nikon NEF", 34715: "JBIG 2", 34887: "LERC", 34892: "lossy JPEG (DNG)", 34925: "LZMA", 34933: "PNG",
+    34934: "JPEG XR", 50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
+}  # fmt: skip
+"""TIFF's compressions by their numbers."""
+
+_WANTED = frozenset((254, 255, 256, 257, 258, 259, 262, 274, 277, 278, 284, 322, 323))
+_LISTS = frozenset((273, 279, 324, 325))
+_TEXTS = frozenset((700, 42112, 42113))
 
 
 def tiff_pages(path) -> list[TiffPage]:
@@ -160,45 +273,111 @@ def tiff_pages(path) -> list[TiffPage]:
             (offset,) = struct.unpack(order + ("8xQ" if big else "4xI"), head[: 16 if big else 8])
             while offset and offset not in seen and offset < size and len(pages) < _MAX_PAGES:
                 seen.add(offset)
-                page, offset = _tiff_page(file, offset, order, big)
+                page, offset = _tiff_page(file, offset, order, big, size, first=not pages)
                 pages.append(page)
-        except (struct.error, KeyError, IndexError, OverflowError, OSError):
+        except (struct.error, KeyError, IndexError, OverflowError, OSError, ValueError):
             pass
     if not pages:
         raise ImageError(f"{shown_name(path)} is damaged: its TIFF directory cannot be read; copy or export it again.")
     return pages
 
 
-def _tiff_page(file, offset: int, order: str, big: bool) -> tuple[TiffPage, int]:
+def _tiff_page(file, offset: int, order: str, big: bool, size: int, first: bool) -> tuple[TiffPage, int]:
     file.seek(offset)
     count_code, entry_size, inline = ("Q", 20, 8) if big else ("H", 12, 4)
     (count,) = struct.unpack(order + count_code, file.read(struct.calcsize(order + count_code)))
-    raw = file.read(min(count, 4096) * entry_size)
-    tags = {}
+    raw = file.read(min(count, _MAX_ENTRIES) * entry_size)
+    tags: dict[int, int] = {}
+    lists: dict[int, tuple[str, int, int]] = {}
+    metadata, hamamatsu, profile, description = 0, False, False, ""
     for start in range(0, len(raw) - entry_size + 1, entry_size):
         tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), raw, start)
-        if tag in (254, 255, 256, 257, 258, 259, 274, 277) and kind in _TYPE_CODES and number:
-            code = order + _TYPE_CODES[kind]
-            if struct.calcsize(code) * number <= inline:
-                (tags[tag],) = struct.unpack_from(code, raw, start + entry_size - inline)
-            else:
-                (where,) = struct.unpack_from(order + ("Q" if big else "I"), raw, start + entry_size - inline)
-                file.seek(where)
-                (tags[tag],) = struct.unpack(code, file.read(struct.calcsize(code)))
+        hamamatsu |= 65420 <= tag <= 65458
+        profile |= tag == 34675
+        if kind not in _TYPE_CODES or not number:
+            continue
+        code = order + _TYPE_CODES[kind]
+        width = struct.calcsize(code)
+        where = start + entry_size - inline
+        if width * number > inline:
+            (where,) = struct.unpack_from(order + ("Q" if big else "I"), raw, where)
+        else:
+            where += offset + struct.calcsize(order + count_code)
+        if tag in _WANTED:
+            file.seek(where)
+            (tags[tag],) = struct.unpack(code, file.read(width))
+        elif tag in _LISTS:
+            lists[tag] = code, number, where
+        elif tag in _TEXTS:
+            metadata += width * number
+        elif tag == 270 and first:
+            file.seek(where)
+            description = file.read(min(number, 256)).decode("latin-1")
+    counts = lists.get(325) or lists.get(279)
+    stored = _share(file, counts, size) if counts else 1.0
     file.seek(offset + struct.calcsize(order + count_code) + count * entry_size)
-    (following,) = struct.unpack(order + ("Q" if big else "I"), file.read(8 if big else 4))
-    kind = tags.get(254, {2: 1}.get(tags.get(255), 0))
+    end = file.read(8 if big else 4)
+    following = struct.unpack(order + ("Q" if big else "I"), end)[0] if len(end) == (8 if big else 4) else 0
+    kind = tags.get(254, {2: 1}.get(tags.get(255, 0), 0))
+    tiled = 322 in tags and 323 in tags
     page = TiffPage(
         width=tags[256],
         height=tags[257],
         bits=tags.get(258, 1),
         samples=tags.get(277, 1),
         compression=tags.get(259, 1),
+        photometric=tags.get(262, 1),
         orientation=tags.get(274, 1),
         reduced=bool(kind & 1),
         mask=bool(kind & 4),
+        tile=(tags[322], tags[323]) if tiled else (tags[256], min(tags.get(278, tags[257]), tags[257])),
+        tiles=max((number for _, number, _ in lists.values()), default=0),
+        stored=stored,
+        planar=tags.get(284, 1) == 2,
+        metadata=metadata,
+        entries=count,
+        hamamatsu=hamamatsu,
+        profile=profile,
+        description=description,
     )
     return page, following
+
+
+_MOST_COUNTS = 4_000_000
+
+
+def _share(file, counts: tuple[str, int, int], size: int) -> float:
+    """The share of a directory's tiles that have any bytes; 1 where its list is missing or absurdly long."""
+    code, number, where = counts
+    width = struct.calcsize(code)
+    if number > _MOST_COUNTS or where + number * width > size:
+        return 1.0
+    file.seek(where)
+    lengths = np.frombuffer(file.read(number * width), np.dtype(code[0] + f"u{width}"))
+    return float((lengths > 0).mean())
+
+
+def jpeg_scans(path, most: int) -> tuple[int, bool]:
+    """How many scans a JPEG has, counted up to one above `most`, and whether it has an end marker.
+
+    Markers stand in no coded data (a 255 there is followed by 0), so after the first scan they are searched for.
+    """
+    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = 2
+        while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+            if data[at + 1] == 0xFF:
+                at += 1
+            elif data[at + 1] in (0x01, *range(0xD0, 0xD9)):
+                at += 2
+            else:
+                at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        end = data.find(b"\xff\xd9", at)
+        stop = end if end >= 0 else len(data)
+        scans = 0
+        while scans <= most and (at := data.find(b"\xff\xda", at, stop)) >= 0:
+            scans += 1
+            at += 2
+        return scans, end >= 0
 
 
 def is_animated_png(path) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyvips
 
-from uhrbat.errors import Cancelled, ImageError
-from uhrbat.imagery import gdal, vips
+from uhrbat.errors import Cancelled, ImageError, InputError
+from uhrbat.imagery import colour, gdal, vips
 from uhrbat.imagery.info import ImageInfo, image_errors
 
 FILL = (122, 116, 104)
@@ -46,21 +46,33 @@ def open_picture(info: ImageInfo, cancel: Cancel | None = None) -> Iterator[Pict
     """
     with _open_bands(info, cancel) as (colors, valid):
         if info.mode == "palette":
-            table = gdal.palette(info.path, info.format)
+            table = gdal.palette(info)
             colors = colors.maplut(pyvips.Image.new_from_memory(table, len(table), 1, 3, "uchar"))
+        elif info.mode in ("lab", "icclab"):
+            colors = colour.lab_to_srgb(colors, signed=info.mode == "lab")
+        elif info.icc is not None:
+            colors = colour.to_srgb(colors, info.icc, info.mode)
         elif info.mode == "cmyk":
             inks = 255 - colors
             colors = (inks[:3] * inks[3] / 255).rint().cast("uchar")
-        elif info.needs_stretch:
+        if info.needs_stretch:
+            assert info.stretch is not None
             low, high = info.stretch
             scale = 255 / (high - low)
             colors = (colors.cast("double") * scale - low * scale).rint().cast("uchar")
+        if info.rendering.gamma != 1 and info.mode != "palette":
+            colors = colors.maplut(_gamma(info.rendering.gamma))
         if info.inverted:
             colors = (255 - colors).cast("uchar")
         rgb = colors if colors.bands == 3 else colors.bandjoin([colors, colors])
         if valid is not None:
             rgb = valid.ifthenelse(rgb, list(FILL))
         yield Picture(rgb.copy(interpretation="srgb"), valid)
+
+
+def _gamma(gamma: float) -> pyvips.Image:
+    table = np.rint(255 * (np.arange(256) / 255) ** (1 / gamma)).astype(np.uint8)
+    return pyvips.Image.new_from_memory(table.tobytes(), 256, 1, 1, "uchar")
 
 
 def with_stretch(info: ImageInfo, progress: Progress | None = None, cancel: Cancel | None = None) -> ImageInfo:
@@ -71,14 +83,7 @@ def with_stretch(info: ImageInfo, progress: Progress | None = None, cancel: Canc
     """
     if not info.needs_stretch or info.stretch is not None:
         return info
-    step = max(1, math.ceil(math.sqrt(info.width * info.height / _SAMPLES)))
-    with _open_bands(info, cancel) as (colors, valid):
-        samples = colors if valid is None else colors.cast("double").bandjoin(valid)
-        if step > 1:
-            samples = samples.subsample(min(step, info.width), min(step, info.height))
-        values = evaluate(samples, info, progress, cancel)
-    if valid is not None:
-        values = values[values[..., -1] > 0][..., :-1]
+    values = _valid_values(info, progress, cancel)
     if values.size == 0:
         return info.stretched(0.0, 1.0)
     low, high = np.percentile(values, PERCENTILES).tolist()
@@ -87,6 +92,55 @@ def with_stretch(info: ImageInfo, progress: Progress | None = None, cancel: Canc
     if low == high:
         low, high = low - 0.5, high + 0.5
     return info.stretched(low, high)
+
+
+def _valid_values(info: ImageInfo, progress: Progress | None, cancel: Cancel | None) -> np.ndarray:
+    """[n, shown bands]: values of at most about four million valid pixels, evenly spaced."""
+    step = max(1, math.ceil(math.sqrt(info.width * info.height / _SAMPLES)))
+    with _open_bands(info, cancel) as (colors, valid):
+        if info.icc is not None:
+            colors = colour.to_srgb(colors, info.icc, info.mode)
+        samples = colors if valid is None else colors.cast("double").bandjoin(valid)
+        if step > 1:
+            samples = samples.subsample(min(step, info.width), min(step, info.height))
+        values = evaluate(samples, info, progress, cancel)
+    return values.reshape(-1, values.shape[-1]) if valid is None else values[values[..., -1] > 0][..., :-1]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How the valid values of the shown bands are spread.
+
+    edges: float64[bins + 1], from the smallest to the largest value. counts: int64[shown bands, bins]. percentiles: the
+    2nd and 98th of all shown bands together, the default stretch. pixels: how many valid pixels were looked at.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    percentiles: tuple[float, float]
+    pixels: int
+
+
+def histogram(
+    info: ImageInfo, bins: int = 256, progress: Progress | None = None, cancel: Cancel | None = None
+) -> Histogram:
+    """The histogram of the shown bands, as stored (after a colour profile), before stretch and gamma.
+
+    At most about four million pixels, evenly spaced, are looked at. Raises ImageError where the file is damaged or no
+    pixel is valid, InputError where `bins` is not 1 to 4,096.
+    """
+    if not 1 <= bins <= 4096:
+        raise InputError(f"A histogram of {bins} bins cannot be made: choose 1 to 4,096.")
+    values = _valid_values(info, progress, cancel)
+    if values.size == 0:
+        raise ImageError(f"{info.name} has no valid pixel, all are transparent or without data: choose another image.")
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, bins + 1)
+    counts = np.stack([np.histogram(band, bins, (low, high))[0] for band in values.T])
+    percentiles = np.percentile(values, PERCENTILES).tolist()
+    return Histogram(edges, counts, (percentiles[0], percentiles[1]), len(values))
 
 
 def evaluate(image: pyvips.Image, info: ImageInfo, progress: Progress | None, cancel: Cancel | None) -> np.ndarray:
@@ -127,22 +181,29 @@ def _open_bands(info: ImageInfo, cancel: Cancel | None):
     """The shown bands as stored values, upright, and their validity (uchar 0 or 255, or None)."""
     # Rows of a turned picture are needed in another order than they are stored in.
     access = "sequential" if info.orientation <= 2 else "random"
-    stream = None
+    stream: gdal.Stream | vips.WithEnd | None = None
     with image_errors(info.path):
         if info.width * info.height == 0:
             raise ImageError(f"{info.name} has no pixels: choose another file.")
         try:
             if info.reader == "rasterio":
                 stream = gdal.Stream(info, cancel)
-                image = stream.image(access)
+                image = stream.image()
                 colors, valid = image[0 : len(info.shown)], None
                 if info.validity is not None:
                     valid = image[len(info.shown)] > 0
             else:
-                image = vips.load(info.path, info.format, access)
+                if info.ended:
+                    image = vips.load(info.path, info.format, access, info.page)
+                else:
+                    stream = vips.WithEnd(info.path)
+                    image = stream.image(access)
                 colors, valid = _pick(image, info.shown), None
                 if info.validity == "alpha":
                     valid = image[info.colors.index("alpha")] > 0
+                if info.nodata is not None:
+                    data = (colors != info.nodata).bandor()
+                    valid = data if valid is None else valid & data
             if colors.format in ("float", "double"):
                 finite = (colors.abs() <= np.finfo(vips.DTYPES[colors.format]).max).bandand()
                 valid = finite if valid is None else valid & finite

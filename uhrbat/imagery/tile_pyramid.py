@@ -19,6 +19,7 @@ from uhrbat.errors import InputError
 from uhrbat.imagery import gdal
 from uhrbat.imagery.info import ImageInfo, image_errors, open_image
 from uhrbat.imagery.pixels import FILL, Cancel, Progress, open_picture, part, watched, with_stretch
+from uhrbat.imagery.rendering import Rendering
 
 TILE_SIZE = 256
 _QUALITY = 85
@@ -30,17 +31,28 @@ def write_pyramid(
     info: ImageInfo | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
+    rendering: Rendering | None = None,
 ) -> ImageInfo:
     """Write a file's upright RGB pixels as a tiled JPEG pyramid TIFF for `TileReader`, never for the model.
 
-    Returns the info with its stretch decided, and told in its notes. info: as for `read_canvas`; pass the
-    canvas's own so that the stretch is not measured again. progress: called with 0..1. cancel: once it
+    Returns the info with its stretch decided, and told in its notes. info, rendering: as for `read_canvas`; pass the
+    canvas's own info so that the stretch is not measured again. progress: called with 0..1. cancel: once it
     returns true, Cancelled is raised. The file appears under `out_path` when it is complete and not at all
     otherwise. Raises ImageError where the file is damaged or the disk is full.
     """
-    info = info or open_image(path)
-    out_path = Path(out_path)
-    unfinished = out_path.with_name(f".{secrets.token_hex(8)}.part.tif")
+    info = info or open_image(path, rendering=rendering)
+    return write_as(info, Path(out_path), unfinished_name(out_path), progress, cancel)
+
+
+def unfinished_name(out_path) -> Path:
+    """A name beside `out_path` for the file while it is written."""
+    return Path(out_path).with_name(f".{secrets.token_hex(8)}.part.tif")
+
+
+def write_as(
+    info: ImageInfo, out_path: Path, unfinished: Path, progress: Progress | None = None, cancel: Cancel | None = None
+) -> ImageInfo:
+    """Write the pyramid as `unfinished`, and rename it when it is complete."""
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
     info = with_stretch(info, part(progress, 0.0, first), cancel)
     try:

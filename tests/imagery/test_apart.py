@@ -1,0 +1,188 @@
+"""Decoding in a child: the same pixels, and one sentence for whatever ends it."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+
+from tests.support.made_images import lying_jpeg_tiff, picture
+from uhrbat import imagery
+from uhrbat.errors import Cancelled, ImageError, InputError
+from uhrbat.imagery import Rendering, apart, wire
+
+
+@pytest.fixture(scope="module", autouse=True)
+def children():
+    yield
+    apart.stop()
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """A picture that takes some seconds."""
+    path = tmp_path_factory.mktemp("slow") / "slow.tif"
+    image = pyvips.Image.new_from_array(picture(500, 500)).replicate(10, 8)
+    (image.cast("ushort") * 13).tiffsave(str(path))
+    return path
+
+
+def running() -> list[int]:
+    return [child.process.pid for child in apart._all]
+
+
+@pytest.mark.parametrize(
+    "name", ["rgb.jpg", "uint16.tif", "rgba.png", "nan.tif", "palette.tif", "cog.tif", "turned6.tif"]
+)
+def test_the_same_as_in_this_process(made, tmp_path, name):
+    path = made[name].path
+    info = apart.open_image(path)
+    assert info == imagery.open_image(path)
+    seen = []
+    canvas, expected = apart.read_canvas(path, info, seen.append), imagery.read_canvas(path)
+    assert np.array_equal(np.asarray(canvas.image), np.asarray(expected.image))
+    assert np.array_equal(canvas.valid, expected.valid)
+    assert canvas.info.notes == expected.info.notes and canvas.shrink == expected.shrink
+    assert seen[-1] == 1 and all(0 <= share <= 1 for share in seen)
+    assert apart.write_pyramid(path, tmp_path / "apart.tif", canvas.info) == canvas.info
+    imagery.write_pyramid(path, tmp_path / "here.tif", canvas.info)
+    assert (tmp_path / "apart.tif").read_bytes() == (tmp_path / "here.tif").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["apart.tif", "here.tif"]
+
+
+def test_choices_and_histogram_pass_through(made):
+    path = made["eight.tif"].path
+    chosen = Rendering(bands=(8, 1, 5), limits=(200, 3000), gamma=1.5)
+    info = apart.open_image(path, rendering=chosen)
+    assert info == imagery.open_image(path, rendering=chosen)
+    here, there = imagery.histogram(info, 32), apart.histogram(info, 32)
+    assert np.array_equal(here.counts, there.counts) and np.array_equal(here.edges, there.edges)
+    assert apart.open_image(path, bands=np.array([1, 2, 3])).shown == (1, 2, 3)
+    for bands in ((1, 2), "red", object(), (1, 2, [3])):
+        with pytest.raises(InputError, match="band"):
+            apart.open_image(path, bands=bands)
+
+
+def test_an_info_goes_through_json(made):
+    for file in made.values():
+        info = imagery.open_image(file.path)
+        again = wire.info_from_dict(wire.info_to_dict(info))
+        assert repr(again) == repr(info)  # nodata may be NaN
+
+
+def test_errors_are_those_of_this_process(made, tmp_path):
+    (tmp_path / "text.png").write_text("hello")
+    cases = [tmp_path / "text.png", tmp_path / "absent.png", lying_jpeg_tiff(tmp_path / "lying.tif")]
+    for path in cases:
+        messages = []
+        for module in (imagery, apart):
+            with pytest.raises(ImageError) as caught:
+                module.read_canvas(path)
+            messages.append(str(caught.value))
+        assert messages[0] == messages[1]
+    with pytest.raises(ImageError, match="accepted"):
+        apart.open_image(made["rgb.png"].path, imagery.Limits(max_side=10))
+
+
+@pytest.mark.parametrize("ending", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
+def test_a_decoder_that_ends_costs_one_file(slow, made, ending):
+    def strike(share):
+        os.kill(apart_child(), ending)
+
+    words = "more memory" if ending == signal.SIGKILL else "its decoder ended"
+    with pytest.raises(ImageError, match=words) as caught:
+        apart.read_canvas(slow, imagery.open_image(slow), strike)
+    assert str(caught.value).startswith("'slow.tif'") and str(caught.value).endswith(".")
+    assert apart.read_canvas(made["rgb.png"].path).image.size == (203, 149)
+
+
+def apart_child() -> int:
+    """The child that works now."""
+    busy = [child for child in apart._all if child not in apart._idle]
+    return busy[0].process.pid
+
+
+def test_a_hanging_decoder_is_cancelled_within_a_second(slow, tmp_path):
+    struck: list[float] = []
+
+    def strike(share):
+        if not struck:
+            os.kill(apart_child(), signal.SIGSTOP)
+            struck.append(time.monotonic())
+
+    out = tmp_path / "viewer.tif"
+    with pytest.raises(Cancelled):
+        apart.write_pyramid(slow, out, None, strike, lambda: bool(struck) and time.monotonic() > struck[0] + 0.5)
+    assert time.monotonic() - struck[0] < 2.5  # half a second of it was waited for on purpose
+    assert os.listdir(tmp_path) == []
+
+
+def test_processor_time_is_limited(slow, monkeypatch):
+    monkeypatch.setattr(apart, "_seconds", lambda info: 0.1)
+    with pytest.raises(ImageError, match="takes too long"):
+        apart.read_canvas(slow, imagery.open_image(slow))
+
+
+def test_time_by_the_clock_is_limited(slow, monkeypatch):
+    monkeypatch.setattr(apart, "_CLOCK", 0.01)
+    with pytest.raises(ImageError, match="takes too long"):
+        apart.read_canvas(slow, imagery.open_image(slow), lambda share: os.kill(apart_child(), signal.SIGSTOP))
+
+
+def test_memory_is_limited(slow, made, monkeypatch):
+    monkeypatch.setattr(apart, "ADDRESS_SPACE", 420 * 2**20)
+    apart.stop()
+    with pytest.raises(ImageError, match="memory|decoder ended"):
+        apart.read_canvas(slow, imagery.open_image(slow))
+    monkeypatch.undo()
+    assert apart.read_canvas(made["rgb.png"].path).image.size == (203, 149)
+
+
+def test_at_most_two_files_are_decoded_at_once(made):
+    most, lock, now = [0], threading.Lock(), [0]
+    real = apart._Child.ask
+
+    def counted(self, *args):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        try:
+            return real(self, *args)
+        finally:
+            with lock:
+                now[0] -= 1
+
+    names = ["rgb.jpg", "tiled.tif", "deep.jp2", "nan.tif", "rgba.png", "palette.tif"]
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(6) as pool:
+        patch.setattr(apart._Child, "ask", counted)
+        read = list(pool.map(lambda name: np.asarray(apart.read_canvas(made[name].path).image), names * 2))
+    assert most[0] <= 2 and len(running()) <= 2
+    assert all(np.array_equal(a, b) for a, b in zip(read[:6], read[6:], strict=True))
+
+
+def test_waiting_for_a_place_can_be_cancelled(made):
+    for _ in range(apart.AT_ONCE):
+        apart._places.acquire()
+    try:
+        began = time.monotonic()
+        with pytest.raises(Cancelled):
+            apart.open_image(made["rgb.jpg"].path, cancel=lambda: time.monotonic() > began + 0.2)
+    finally:
+        for _ in range(apart.AT_ONCE):
+            apart._places.release()
+
+
+def test_nothing_is_left_when_children_end(made):
+    apart.read_canvas(made["rgb.jpg"].path)
+    folders, pids = [Path(child.folder) for child in apart._all], running()
+    assert folders and all(folder.is_dir() for folder in folders)
+    apart.stop()
+    assert not any(folder.exists() for folder in folders)
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
