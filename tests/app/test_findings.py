@@ -48,7 +48,7 @@ def test_the_page_is_told_every_number(folder):
     curve = told["frontier"]["points"]["accuracy"]["type: count"]["similarity-kmeans"]
     assert [point[0] for point in curve] == made_up_findings.BUDGETS and curve[0][4] == 900
     assert told["missing"] == [] and [len(loss["misses"]) for loss in told["losses"]] == [30, 30]
-    assert {miss["scene"] for miss in told["losses"][0]["misses"]} == {f"scene-{SEED}", f"scene-{SEED}-1"}
+    assert {miss["scene"] for miss in told["losses"][0]["misses"]} == {f"world-{SEED}", f"world-{SEED}-1"}
     assert [loss["misses"][0]["method"]["importance"] for loss in told["losses"]] == ["similarity", "attention"]
 
 
@@ -92,7 +92,7 @@ def test_a_miss_opens_as_a_generated_scene_with_its_truth_and_is_let_go(explorer
 
 
 def test_only_scenes_of_misses_are_made(explorer):
-    with pytest.raises(InputError, match="no miss in scene-5"):
+    with pytest.raises(InputError, match="no miss in world-5"):
         list(findings.open_scene(explorer.shelf, WorldKey(5), explorer.findings()))
 
 
@@ -116,13 +116,13 @@ def test_leaving_stops_the_child(explorer, monkeypatch):
 def test_a_miss_chosen_on_the_page_shows_scene_question_and_budget(explorer, cards, request_of):
     miss = explorer.findings().loss.misses[0]
     method = {"importance": "attention", "regions": "kmeans", "order": "max"}
-    told = event(scene=f"scene-{SEED}", question=miss.question, budget=miss.budget, method=method)
+    told = event(scene=f"world-{SEED}", question=miss.question, budget=miss.budget, method=method)
     updates = list(cards.findings.open(told, request_of()))
-    assert last(updates, cards.viewer.panel)["image"]["example"] == f"scene-{SEED}"
+    assert last(updates, cards.viewer.panel)["image"]["example"] == f"world-{SEED}"
     assert last(updates, cards.question.text) == miss.question and last(updates, cards.budget.panel)["total"] == 256
     assert last(updates, cards.method.importance) == "attention"
     link = json.dumps({"example": f"scene-{SEED}", "question": miss.question, "budget": {"total": 99}})
     assert (
         last(list(cards.image.start(link, request_of("another"))), cards.viewer.panel)["image"]["example"]
-        == f"scene-{SEED}"
+        == f"world-{SEED}"
     )

@@ -209,7 +209,7 @@ class FakeWorker(Worker):
 
     def _caveat(self, request) -> str | None:
         file = self.files[request.image]
-        return None if "examples" in file.parts or file.name.startswith("scene-") else CAVEAT
+        return None if "examples" in file.parts or file.name.startswith("world-") else CAVEAT
 
     def _maps(self, request) -> dict[int, results.ScaleMap]:
         seed = int(hashlib.sha256((request.image + request.question).encode()).hexdigest()[:8], 16)

@@ -40,8 +40,8 @@ class WorldKey:
 
     @classmethod
     def parse(cls, name: str) -> "WorldKey | None":
-        """The world of this name, or None where it is no such name."""
-        if not re.fullmatch(r"world(-\d{1,9}){1,9}", name):
+        """The world of this name, or None where it is no such name; links of version 0.1 begin with "scene"."""
+        if not re.fullmatch(r"(world|scene)(-\d{1,9}){1,9}", name):
             return None
         seed, *without = map(int, name.split("-")[1:])
         return cls(seed, tuple(without))

@@ -63,15 +63,21 @@ def answers_of_a_model_that_sees_what_is_preserved(scene_of):
 @pytest.fixture
 def seeing(monkeypatch):
     """A model whose only failing is what its selection dropped."""
-    asked = {}
-    original = loss._answered
+    asked, worlds = {}, {}
+    original, original_cases = loss._answered, loss.cases
 
-    def answered(scene_tokens, scene, cases, truths, *rest):
+    def cases(world, *rest):
+        found = original_cases(world, *rest)
+        worlds.update({id(case): world for group in found.values() for case in group})
+        return found
+
+    def answered(scene_tokens, cases, truths, *rest):
         for case, truth in zip(cases, truths):
             left = () if truth == case.question.answer else (case.left_out,)
-            asked[id(scene_tokens), case.question.text] = case.question, scene, left
-        return original(scene_tokens, scene, cases, truths, *rest)
+            asked[id(scene_tokens), case.question.text] = case.question, worlds[id(case)], left
+        return original(scene_tokens, cases, truths, *rest)
 
+    monkeypatch.setattr(loss, "cases", cases)
     monkeypatch.setattr(loss, "_answered", answered)
     answer = answers_of_a_model_that_sees_what_is_preserved(lambda view: asked[id(view.image), view.text])
     monkeypatch.setattr(loss, "answer_many", answer)
