@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
@@ -12,7 +13,9 @@ from rasterio.warp import transform as reproject
 
 from uhrbat.errors import InputError
 from uhrbat.imagery.control_points import METRES_PER_DEGREE, Fit, fit
-from uhrbat.imagery.info import ImageInfo
+
+if TYPE_CHECKING:
+    from uhrbat.imagery.info import ImageInfo
 
 _EQUATOR = 6_378_137.0
 _FLATTENING = 1 / 298.257223563
@@ -35,7 +38,7 @@ class GeoReference:
     residual: float | None = None
 
     @classmethod
-    def of(cls, info: ImageInfo) -> "GeoReference | None":
+    def of(cls, info: "ImageInfo") -> "GeoReference | None":
         """An image's georeference, or None where its file has none."""
         if info.points:
             found = fit(info.points, metres_per_unit(info.crs))
