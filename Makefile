@@ -25,7 +25,8 @@ static: $(VENV)/.dev
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	chromium="$$(sh tests/browser/chromium.sh $(BIN)/python)" && UHRBAT_CHROMIUM="$$chromium" $(PYTEST) --durations=15
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m "not browser" --durations=15
+	chromium="$$(sh tests/browser/chromium.sh $(BIN)/python)" && UHRBAT_CHROMIUM="$$chromium" $(PYTEST) -m browser
 
 # Everything but the page in a browser, with a report of what was run, as text and in htmlcov/
 coverage: $(VENV)/.dev

@@ -12,6 +12,7 @@ from .explorer import Explorer
 from .guard import CLOSED, LOOPBACK
 from .limits import PageLimits
 from .page import build, launch_options
+from .state.folders import private_folder, sweep
 
 
 def main(host: str | None = None, port: int | None = None) -> None:
@@ -24,6 +25,9 @@ def main(host: str | None = None, port: int | None = None) -> None:
     name = host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     closed = frozenset() if os.environ.get("UHRBAT_MONITORING") == "1" else CLOSED
     limits = PageLimits()
+    sweep()
+    # What visitors upload lies in a folder of this process's own, so that nothing of it is left behind.
+    os.environ["GRADIO_TEMP_DIR"] = str(private_folder("uploads"))
     explorer = Explorer(connect, limits=limits)
     page = build(explorer)
     threading.Thread(target=explorer.models, daemon=True, name="start the worker").start()

@@ -1,9 +1,17 @@
 """Markers by folder and fixture, and a line at the end that says what was skipped and why."""
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections import Counter
 
 import pytest
 from hypothesis import settings
+
+# Test processes that run side by side each have an upload folder of their own.
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="uhrbat-tests-")
+atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
 settings.register_profile("patient", deadline=None)  # an example may take long on a busy machine
 settings.load_profile("patient")

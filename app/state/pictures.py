@@ -1,11 +1,8 @@
 """Pictures that pages show: a file is checked, tiled and given to the worker, and released when nobody looks at it."""
 
-import atexit
 import logging
 import os
 import secrets
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -21,6 +18,7 @@ from uhrbat.serving.client.worker import Worker
 
 from ..examples import Example
 from ..limits import PageLimits
+from .folders import private_folder
 
 logger = logging.getLogger(__name__)
 _TICK = 0.12
@@ -236,6 +234,4 @@ def _default_folder() -> Path:
     chosen = os.environ.get("UHRBAT_CACHE")
     if chosen:
         return Path(chosen) / "tiles"
-    folder = Path(tempfile.mkdtemp(prefix="uhrbat-tiles-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return private_folder("tiles")
