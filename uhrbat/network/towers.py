@@ -19,8 +19,13 @@ from transformers import (
 )
 
 from uhrbat.geometry import PATCH, TILE, TILE_GRID
+from uhrbat.network.efficientnet import EfficientNetConfig, EfficientNetTower
 
-TOWERS = {"clip": (CLIPVisionConfig, CLIPVisionModel), "siglip": (SiglipVisionConfig, SiglipVisionModel)}
+TOWERS = {
+    "clip": (CLIPVisionConfig, CLIPVisionModel),
+    "siglip": (SiglipVisionConfig, SiglipVisionModel),
+    "efficientnet": (EfficientNetConfig, EfficientNetTower),
+}
 
 
 def build_tower(kind: str, fields: dict, tile: int = TILE, patch: int = PATCH) -> PreTrainedModel:
@@ -41,7 +46,10 @@ def patch_features(tower: nn.Module, pixels: Tensor, select_layer: int, position
 
     The hidden state `select_layer` (-1: after the last layer, -2: before it), no final norm, class token dropped.
     positions: int[n, 1 + patches], position embeddings for windows smaller than a tile (CLIP, training).
+    An EfficientNet tower has one output and no positions.
     """
+    if isinstance(tower, EfficientNetTower):
+        return tower.features(pixels)
     embeddings: Any = tower.embeddings  # of either kind: transformers types no parts of a model
     pixels = pixels.to(embeddings.patch_embedding.weight.dtype)
     hidden = embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from uhrbat.geometry import PATCH, TILE
 from uhrbat.network.config import NetworkConfig
 
 POINT_BINS = 64
 MEAN = (0.36, 0.38, 0.33)
 STD = (0.22, 0.19, 0.17)
+PUBLISHED_MEAN, PUBLISHED_STD = (127 / 255,) * 3, (128 / 255,) * 3
+"""What the published EfficientNet-Lite0 was trained with: (pixel - 127) / 128."""
+VISION = {"hidden_size": 192, "detail": 64, "mixers": 2, "image_size": 336, "patch_size": 14}
+"""Sizes of the tower that sees real pictures (`EfficientNetConfig`)."""
 
 
 def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
@@ -62,4 +68,12 @@ def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
         similarity_floor=0.1,
         image_mean=MEAN,
         image_std=STD,
+    )
+
+
+def real_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
+    """nano's configuration with the tower that sees real pictures in place of CLIP's."""
+    config = nano_config(vocabulary, pad, end)
+    return replace(
+        config, vision=dict(VISION), tower="efficientnet", image_mean=PUBLISHED_MEAN, image_std=PUBLISHED_STD
     )

@@ -1,0 +1,213 @@
+"""Large images laid of real tiles whose content is known: what is asked for, among pictures that hold none of it.
+
+The square is cut into blocks of 504 px at scale 4032; a block shows one picture, 2 x 2, 4 x 4 or 8 x 8 of them. So a
+picture of 256 px is shown at 63 to 504 px, and an object of any size where it is wanted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from uhrbat.training.nano.real import Box, Picture, PictureCache
+
+SIDE = 4032
+BLOCK = 504
+DIVISIONS = (1, 2, 4, 8)
+INSIDE = 0.6
+"""Share of an object that a cut must show; one of which less is shown is cut away whole, or the cut is not used."""
+ENLARGED = 2.5
+TRIES = 4000
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A square part of a picture: its left and top edge and its side, in the picture's pixels."""
+
+    picture: Picture
+    left: float
+    top: float
+    side: float
+
+
+@dataclass(frozen=True)
+class Composition:
+    """image: uint8[side, side, 3]; boxes: every object of `kind` in it, in its pixels, cut to what is shown."""
+
+    image: np.ndarray
+    kind: str
+    boxes: tuple[Box, ...]
+
+    @property
+    def sizes(self) -> list[float]:
+        """Longer side of each object, px at scale 4032."""
+        factor = SIDE / len(self.image)
+        return [max(box[2] - box[0], box[3] - box[1]) * factor for box in self.boxes]
+
+
+class Composer:
+    """Lays compositions of some pictures. The same pictures, generator and arguments give the same one."""
+
+    def __init__(self, pictures: Sequence[Picture], cache: PictureCache | None = None) -> None:
+        self.pictures = list(pictures)
+        self.cache = cache or PictureCache()
+
+    def compose(
+        self,
+        kind: str,
+        rng: np.random.Generator,
+        count: tuple[int, int] = (1, 6),
+        longer: tuple[float, float] = (4, 60),
+        side: int = SIDE,
+    ) -> Composition:
+        """A composition with count[0] to count[1] objects of a kind (0: none), their longer side `longer` px at 4032.
+
+        ValueError where no picture boxes the kind, or none surely holds none of it.
+        """
+        wanted = int(rng.integers(count[0], count[1] + 1))
+        showing = [picture for picture in self.pictures if picture.boxes.get(kind)]
+        without = [picture for picture in self.pictures if kind in picture.absent]
+        if not without or (wanted and not showing):
+            raise ValueError(f"there are no pictures with, or none surely without, '{kind}'")
+        side = round(side / SIDE * BLOCK) * SIDE // BLOCK
+        block = side // (SIDE // BLOCK)
+        image = np.empty((side, side, 3), np.uint8)
+        cells = _Cells(rng)
+        boxes: list[Box] = []
+        for _ in range(TRIES):
+            if len(boxes) == wanted:
+                break
+            found = self._showing(kind, showing, rng, wanted - len(boxes), longer, side)
+            place = cells.take(found[1]) if found else None
+            if not found or place is None:
+                continue
+            cut, division = found
+            cell = block // division
+            left, top = place[0] * block // 8, place[1] * block // 8
+            image[top : top + cell, left : left + cell] = self.pixels(cut, cell)
+            boxes += shown_boxes(cut, kind, left, top, cell)
+        for column, row, division in cells.rest():
+            cell = block // division
+            left, top = column * block // 8, row * block // 8
+            image[top : top + cell, left : left + cell] = self.pixels(self._without(kind, without, rng, cell), cell)
+        return Composition(image, kind, tuple(boxes))
+
+    def pixels(self, cut: Cut, side: int) -> np.ndarray:
+        """A cut as uint8[side, side, 3]."""
+        box = (cut.left, cut.top, cut.left + cut.side, cut.top + cut.side)
+        picture = Image.fromarray(self.cache.read(cut.picture.path))
+        return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC, box=box))
+
+    def _showing(
+        self,
+        kind: str,
+        showing: list[Picture],
+        rng: np.random.Generator,
+        most: int,
+        longer: tuple[float, float],
+        side: int,
+    ) -> tuple[Cut, int] | None:
+        """A cut that shows one to `most` objects of about a size drawn at random, and how its block is divided."""
+        picture = showing[rng.integers(len(showing))]
+        boxes = picture.boxes[kind]
+        box = boxes[rng.integers(len(boxes))]
+        long = max(box[2] - box[0], box[3] - box[1])
+        wanted = math.exp(rng.uniform(math.log(longer[0]), math.log(longer[1])))
+        scale = wanted / long
+        division = int(rng.choice(DIVISIONS))
+        part = BLOCK / division / scale
+        height, width = self.cache.read(picture.path).shape[:2]
+        if part > min(height, width) or part < 1.3 * long or scale * side / SIDE > ENLARGED:
+            return None
+        left = box[0] - rng.uniform(0.1, 0.9) * (part - (box[2] - box[0]))
+        top = box[1] - rng.uniform(0.1, 0.9) * (part - (box[3] - box[1]))
+        left, top = min(max(0.0, left), width - part), min(max(0.0, top), height - part)
+        cut = Cut(picture, left, top, part)
+        shares = [_inside(other, cut) for other in boxes]
+        unsure = any(_inside(other, cut) > 0 for other in picture.unsure.get(kind, ()))
+        shown = sum(share >= INSIDE for share in shares)
+        if unsure or any(0.02 < share < INSIDE for share in shares) or not 1 <= shown <= most:
+            return None
+        fitting = all(
+            longer[0] <= max(b[2] - b[0], b[3] - b[1]) * scale <= longer[1] * 1.5
+            for b, share in zip(boxes, shares)
+            if share >= INSIDE
+        )
+        return (cut, division) if fitting else None
+
+    def _without(self, kind: str, without: list[Picture], rng: np.random.Generator, cell: int) -> Cut:
+        """A cut that shows nothing of the kind: half of them of pictures that show it elsewhere, where there are."""
+        boxed = [picture for picture in self.pictures if picture.boxes.get(kind)]
+        for _ in range(20):
+            if not boxed or rng.random() < 0.5:
+                break
+            picture = boxed[rng.integers(len(boxed))]
+            height, width = self.cache.read(picture.path).shape[:2]
+            whole = min(height, width)
+            part = math.exp(rng.uniform(math.log(min(whole, max(48, cell / ENLARGED))), math.log(whole)))
+            cut = Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
+            taken = (*picture.boxes[kind], *picture.unsure.get(kind, ()))
+            if all(_inside(box, cut) <= 0 for box in taken):
+                return cut
+        picture = without[rng.integers(len(without))]
+        height, width = self.cache.read(picture.path).shape[:2]
+        part = rng.uniform(0.6, 1.0) * min(height, width)
+        return Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
+
+
+class _Cells:
+    """Which parts of the 8 x 8 blocks are taken; places count in eighths of a block."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        blocks = SIDE // BLOCK
+        self.blocks = blocks
+        self.rng = rng
+        self.division = np.zeros((blocks, blocks), int)
+        self.free: dict[int, list[tuple[int, int]]] = {division: [] for division in DIVISIONS}
+
+    def take(self, division: int) -> tuple[int, int] | None:
+        """Column and row of a free cell of this division, a new block divided where there is none; None when full."""
+        if not self.free[division]:
+            untouched = np.argwhere(self.division == 0)
+            if not len(untouched):
+                return None
+            row, column = untouched[self.rng.integers(len(untouched))]
+            self._divide(int(row), int(column), division)
+        cells = self.free[division]
+        return cells.pop(int(self.rng.integers(len(cells))))
+
+    def _divide(self, row: int, column: int, division: int) -> None:
+        self.division[row, column] = division
+        step = 8 // division
+        self.free[division] += [
+            (column * 8 + x * step, row * 8 + y * step) for y in range(division) for x in range(division)
+        ]
+
+    def rest(self) -> list[tuple[int, int, int]]:
+        """(column, row, division) of every cell that is left, blocks that were not touched divided at random."""
+        for row, column in np.argwhere(self.division == 0):
+            self._divide(int(row), int(column), int(self.rng.choice((1, 2, 4, 8), p=(0.25, 0.45, 0.25, 0.05))))
+        return [(column, row, division) for division, cells in self.free.items() for column, row in cells]
+
+
+def shown_boxes(cut: Cut, kind: str, left: int, top: int, cell: int) -> list[Box]:
+    """Boxes of a kind that a cut shows, in pixels of the image in which it lies at (left, top), `cell` px a side."""
+    scale = cell / cut.side
+    out = []
+    for box in cut.picture.boxes[kind]:
+        if _inside(box, cut) >= INSIDE:
+            x0, x1 = (min(max(value - cut.left, 0), cut.side) * scale + left for value in (box[0], box[2]))
+            y0, y1 = (min(max(value - cut.top, 0), cut.side) * scale + top for value in (box[1], box[3]))
+            out.append((x0, y0, x1, y1))
+    return out
+
+
+def _inside(box: Box, cut: Cut) -> float:
+    """Share of a box that a cut shows."""
+    wide = min(box[2], cut.left + cut.side) - max(box[0], cut.left)
+    tall = min(box[3], cut.top + cut.side) - max(box[1], cut.top)
+    return max(0.0, wide) * max(0.0, tall) / ((box[2] - box[0]) * (box[3] - box[1]))
