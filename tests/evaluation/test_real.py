@@ -16,6 +16,7 @@ from uhrbat.geometry import Scale
 from uhrbat.imagery import canvas_of
 from uhrbat.training.nano.compositions import Composer, Composition
 from uhrbat.training.nano.real import held_back, read_pictures
+from uhrbat.worlds import generate
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +86,10 @@ def test_finished_compositions_are_kept(tmp_path, monkeypatch):
     assert len(keep.read_text().splitlines()) == 1 and json.loads(keep.read_text())["kind"] == "car"
     monkeypatch.setattr(real, "evidence_record", None)
     assert real.measure(engine(), Composer(pictures), ("car",), counts, keep) == first
+
+
+def test_generated_worlds_are_measured_by_question(monkeypatch):
+    monkeypatch.setattr(real, "generate", lambda seed: generate(seed, 504))
+    row = real.world_record(engine(), 1_000_000)
+    assert len(row["sizes"]) == len(row["preserved"]) == len(row["random"]) > 3
+    assert all(len(kept) == len(real.BUDGETS) and size > 0 for kept, size in zip(row["preserved"], row["sizes"]))

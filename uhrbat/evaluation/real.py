@@ -14,7 +14,7 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,12 +32,16 @@ from uhrbat.selection.baselines import rank_baseline
 from uhrbat.selection.evidence import evidence_preserved, preserving_budgets
 from uhrbat.training.nano.compositions import Composer, Composition
 from uhrbat.training.nano.kinds import plural
-from uhrbat.training.nano.real import OWN_BOXES, held_back, read_pictures
+from uhrbat.training.nano.real import OWN_BOXES, Box, held_back, read_pictures
+from uhrbat.worlds import DEVELOPMENT_SEEDS, generate, questions
 
 KINDS = ("car", "building", "airplane", "ship", "storage tank", "tennis court")
 BUDGETS = (256, 1024, 3000)
 FINE = (2688, 4032)
 BEST = 100
+WORLDS = "generated worlds"
+QUESTIONS = 20
+"""Questions asked of a generated world."""
 MANY, FEW = (120, 200), (1, 6)
 """How many objects a composition holds for precision, and for evidence."""
 LONGER = {"precision": (8.0, 60.0), "evidence": (4.0, 60.0)}
@@ -112,17 +116,34 @@ def evidence_record(encoded: EncodedImage, found: Composition) -> dict:
     scales = encoded.square.scales
     table = np.array([split_budget(budget, scales) for budget in BUDGETS])
     ours = evidence_preserved(encoded.square, found.boxes, question.rankings, table)
-    chance = random_preserved(encoded, found)
+    chance = random_preserved(encoded, found.boxes)
     return {"sizes": found.sizes, "preserved": ours.T.tolist(), "random": chance.T.tolist()}
 
 
-def random_preserved(encoded: EncodedImage, found: Composition, draws: int = 5) -> np.ndarray:
+def world_record(engine: UHRBAT, seed: int) -> dict:
+    """As `evidence_record`, of a generated world: a row a question that has evidence, its smallest object's size."""
+    world = generate(seed)
+    encoded = engine.encode_canvas(canvas_of(world.image), generated=True)
+    table = np.array([split_budget(budget, encoded.square.scales) for budget in BUDGETS])
+    out: dict = {"sizes": [], "preserved": [], "random": []}
+    for asked in questions(world, seed, QUESTIONS):
+        if not asked.evidence:
+            continue
+        boxes = world.boxes(asked)
+        rankings = encoded.ask(asked.text).rankings
+        out["sizes"].append(min(world.objects[index].size for index in asked.evidence))
+        out["preserved"].append(evidence_preserved(encoded.square, boxes, rankings, table).all(-1).tolist())
+        out["random"].append(random_preserved(encoded, boxes, 1).all(-1).astype(float).tolist())
+    return out
+
+
+def random_preserved(encoded: EncodedImage, boxes: Sequence[Box], draws: int = 5) -> np.ndarray:
     """float[budgets, objects]: how often tokens drawn at random from all scales preserve each object."""
     none = {size: torch.zeros(len(excluded)) for size, excluded in encoded.excluded.items()}
-    total = np.zeros((len(BUDGETS), len(found.boxes)))
+    total = np.zeros((len(BUDGETS), len(boxes)))
     for seed in range(draws):
         ranked = rank_baseline("random_tokens", none, encoded.square.scales, seed, encoded.excluded)
-        smallest = preserving_budgets(encoded.square, found.boxes, ranked.rankings)
+        smallest = preserving_budgets(encoded.square, boxes, ranked.rankings)
         for row, budget in enumerate(BUDGETS):
             split = np.array([ranked.split(budget)[size] for size in encoded.square.sizes])
             total[row] += (smallest <= split[None]).any(-1)
@@ -130,11 +151,18 @@ def random_preserved(encoded: EncodedImage, found: Composition, draws: int = 5) 
 
 
 def measure(
-    engine: UHRBAT, composer: Composer, kinds: tuple[str, ...], counts: dict[str, int], keep: Path
+    engine: UHRBAT, composer: Composer, kinds: tuple[str, ...], counts: dict[str, int], keep: Path, worlds: int = 0
 ) -> list[dict]:
     """A record a composition; finished ones are read from the file `keep` and new ones written to it."""
     records = [json.loads(line) for line in keep.read_text().splitlines()] if keep.exists() else []
     done = {(record["measure"], record["kind"], record["index"]) for record in records}
+    for seed in range(DEVELOPMENT_SEEDS.start, DEVELOPMENT_SEEDS.start + worlds):
+        if ("evidence", WORLDS, seed) not in done:
+            record = {"measure": "evidence", "kind": WORLDS, "index": seed} | world_record(engine, seed)
+            records.append(record)
+            with keep.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+            logger.info("world %d", seed)
     for name, count in counts.items():
         for kind in kinds:
             for index, found in enumerate(compositions(composer, kind, name, count)):
@@ -217,6 +245,7 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--precision", type=int, default=4, help="compositions a kind with many objects")
     parser.add_argument("--evidence", type=int, default=10, help="compositions a kind with one to six objects")
+    parser.add_argument("--worlds", type=int, default=0, help="generated worlds, beside real pictures")
     parser.add_argument("--out", type=Path, default=Path("runs/real.json"))
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -228,7 +257,7 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     engine = UHRBAT.from_pretrained(args.model)
     counts = {"precision": args.precision, "evidence": args.evidence}
-    records = measure(engine, Composer(pictures), kinds, counts, args.out.with_suffix(".records.jsonl"))
+    records = measure(engine, Composer(pictures), kinds, counts, args.out.with_suffix(".records.jsonl"), args.worlds)
     told = report(records) | {"model": args.model, "scales": SCALES}
     args.out.write_text(json.dumps(told, indent=1))
     print(table(told))
