@@ -44,6 +44,8 @@ from uhrbat.worlds import LAND_COVERS
 SHOWN_WEIGHT, NOT_WEIGHT, CENTER_WEIGHT = 0.6, 0.25, 0.6
 AVERAGED = 0.998
 """How much of the averaged weights stays a step; they are what is measured and shipped."""
+SAVED = 100
+"""Steps between two states on disk."""
 MISTAKEN = 0.35
 logger = logging.getLogger(__name__)
 
@@ -289,7 +291,7 @@ def train(model, optimizer, worlds, real, paster, sampler, step: int, args) -> N
             logger.info("%d %.0f s mistakes %d %s", step, time.time() - began, len(worlds.mistakes), shown)
         if step % 100 == 0 and args.worlds:
             worlds.add_mistakes(mistakes(model, worlds, sampler.draw(12, 20), 48))
-        if step % 200 == 0 or step == args.steps:
+        if step % SAVED == 0 or step == args.steps:
             save_state(args.out, model, optimizer, step)
             save_file({n: v.contiguous() for n, v in average.items()}, args.out / "average.part")
             (args.out / "average.part").replace(args.out / "average.safetensors")
