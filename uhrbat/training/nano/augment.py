@@ -12,7 +12,7 @@ def recoloured(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x = (x - 0.5) * np.exp(rng.normal(0, 0.22)) + 0.5 + rng.normal(0, 0.07)
     table = np.clip(x[:, None] * (1 + rng.normal(0, 0.04, 3)) * 255, 0, 255).astype(np.uint8)
     out = cv2.LUT(np.ascontiguousarray(pixels), table[:, None])
-    keep = 0.0 if rng.random() < 0.04 else float(np.exp(rng.normal(0, 0.22)))
+    keep = 0.0 if rng.random() < 0.1 else float(np.exp(rng.normal(0, 0.22)))
     grey = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return cv2.addWeighted(out, keep, grey, 1 - keep, 0)
 
