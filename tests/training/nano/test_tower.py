@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 import pytest
 import torch
@@ -17,7 +15,17 @@ from uhrbat.training.nano.kinds import INDEX, TOWER_KINDS
 from uhrbat.training.nano.pastes import Paster
 from uhrbat.training.nano.phrases import ANY, Phrases, PhraseSampler
 from uhrbat.training.nano.real import training
-from uhrbat.training.nano.tower import Batch, Matcher, bag_loss, batch_of, matching_loss, parameter_groups, rate_share
+from uhrbat.training.nano.tower import (
+    Batch,
+    Matcher,
+    Plan,
+    Sources,
+    bag_loss,
+    batch_of,
+    matching_loss,
+    parameter_groups,
+    rate_share,
+)
 from uhrbat.training.nano.windows import Bag, RealWindows, blank_labels
 from uhrbat.training.nano.worlds import WorldWindows
 
@@ -99,7 +107,7 @@ def test_a_convolution_s_rate_follows_its_size():
 def run(pictures, pool, tmp_path):
     """Train some steps into a folder; returns the folder and the model."""
 
-    def steps(count: int, without: str | None = None):
+    def steps(count: int):
         model = matcher()
         optimizer = torch.optim.AdamW(parameter_groups(model, 1e-3, 1e-3, 1e-4))
         step = load_state(tmp_path, model, optimizer)
@@ -108,8 +116,7 @@ def run(pictures, pool, tmp_path):
         worlds = WorldWindows(pool, rng)
         paster = Paster(training(pictures), rng, real.cache)
         sampler = PhraseSampler(TextCodec(tokenizer(), BINS), 40, rng, worlds.worlds.values())
-        args = argparse.Namespace(out=tmp_path, steps=count, worlds=1, real=1, without=without)
-        tower.train(model, optimizer, worlds, real, paster, sampler, step, args)
+        tower.train(model, optimizer, Sources(worlds, real, paster, sampler), step, Plan(tmp_path, count, 1, 1))
         return tmp_path, model
 
     return steps

@@ -55,7 +55,7 @@ class Paster:
         rng = self.rng
         pixels, state, color = window.pixels.copy(), window.state.copy(), window.color.copy()
         center = window.center.copy()
-        for _ in range(int(rng.integers(1, 7))):
+        for _ in range(int(rng.integers(1, 7)) if self.cut_from else 0):
             kind = list(self.cut_from)[rng.integers(len(self.cut_from))]
             picture = self.cut_from[kind][rng.integers(len(self.cut_from[kind]))]
             boxes = picture.boxes[kind]

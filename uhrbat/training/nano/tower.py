@@ -16,7 +16,7 @@ import argparse
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ from uhrbat.training.nano.windows import NO_COLOR, Bag, RealWindows, Window
 from uhrbat.training.nano.worlds import Place, WorldWindows
 from uhrbat.worlds import LAND_COVERS
 
-SHOWN_WEIGHT, NOT_WEIGHT, CENTER_WEIGHT = 0.6, 0.25, 0.6
+SHOWN_WEIGHT, NOT_WEIGHT, CENTER_WEIGHT, BAG_WEIGHT = 0.6, 0.25, 0.6, 0.15
 AVERAGED = 0.998
 """How much of the averaged weights stays a step; they are what is measured and shipped."""
 SAVED = 100
@@ -201,6 +201,95 @@ def load_average(out: Path, model: nn.Module) -> dict[str, Tensor]:
     return load_file(path) if path.exists() else {n: v.detach().clone() for n, v in model.state_dict().items()}
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What windows and texts are drawn from; paster: None to paste nothing."""
+
+    worlds: WorldWindows
+    real: RealWindows
+    paster: Paster | None
+    texts: PhraseSampler
+
+    def draw(self, worlds: int, real: int) -> dict[str, list[Window]]:
+        """Windows by where they come from, some with objects of the other sort pasted into them."""
+        drawn = {
+            "worlds": [self.pasted(self.worlds.draw(), False) for _ in range(worlds)],
+            "real": [self.pasted(self.real.draw(), True) for _ in range(real)],
+        }
+        return {name: windows for name, windows in drawn.items() if windows}
+
+    def pasted(self, window: Window, is_real: bool) -> Window:
+        """Into one real window in six generated objects, into one in ten real ones; into one world in five real ones."""
+        luck = self.worlds.rng.random()
+        if self.paster is None or luck >= 0.26:
+            return window
+        if is_real:
+            return self.paster.generated(window) if luck < 0.16 else self.paster.real(window)
+        return self.paster.real(window) if luck < 0.2 else window
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where a run is kept, how many steps it has, and how many windows of worlds and of real pictures each has."""
+
+    out: Path
+    steps: int
+    worlds: int = 4
+    real: int = 6
+
+
+def train(model: Matcher, optimizer: torch.optim.Optimizer, sources: Sources, step: int, plan: Plan) -> None:
+    """Train from `step` to the plan's last, the state written to its folder every SAVED steps."""
+    average = load_average(plan.out, model)
+    numbers: dict[str, float] = {}
+    began = time.time()
+    while step < plan.steps:
+        for group in optimizer.param_groups:
+            group["lr"] = group["full"] * rate_share(step, plan.steps)
+        phrases = sources.texts.draw()
+        drawn = {name: batch_of(windows) for name, windows in sources.draw(plan.worlds, plan.real).items()}
+        losses = losses_of(model, drawn, phrases)
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        follow(average, model, min(AVERAGED, step / (step + 20)))
+        for name, value in losses.items():
+            numbers[name] = 0.97 * numbers.get(name, float(value.detach())) + 0.03 * float(value.detach())
+        if step % 50 == 0:
+            shown = " ".join(f"{name} {value:.3f}" for name, value in numbers.items())
+            logger.info("%d %.0f s mistakes %d %s", step, time.time() - began, len(sources.worlds.mistakes), shown)
+        if step % 100 == 0 and plan.worlds:
+            sources.worlds.add_mistakes(mistakes(model, sources.worlds, sources.texts.draw(12, 20), 48))
+        if step % SAVED == 0 or step == plan.steps:
+            save_state(plan.out, model, optimizer, step)
+            save_file({n: v.contiguous() for n, v in average.items()}, plan.out / "average.part")
+            (plan.out / "average.part").replace(plan.out / "average.safetensors")
+
+
+def losses_of(model: Matcher, drawn: dict[str, Batch], phrases: Phrases) -> dict[str, Tensor]:
+    """Every part of the loss, by name: of each source, matching and reading; of real pictures, the bags too."""
+    text = model.similarity.text_vectors(phrases.ids, phrases.mask)
+    features = model.vision.features(torch.cat([batch.pixels for batch in drawn.values()]))
+    parts = features.split([len(batch.pixels) for batch in drawn.values()])
+    out: dict[str, Tensor] = {}
+    for (name, batch), own in zip(drawn.items(), parts):
+        logits = model.match(own, text)
+        out[name] = matching_loss(logits, batch, phrases)
+        out[f"{name} read"] = reading_loss(model, own, batch)
+        if name == "real":
+            out["bags"] = BAG_WEIGHT * bag_loss(logits, batch, phrases)
+    return out
+
+
+@torch.no_grad()
+def follow(average: dict[str, Tensor], model: nn.Module, kept: float) -> None:
+    """Move averaged weights, in place, towards the model's; kept: how much of them stays."""
+    for name, value in model.state_dict().items():
+        average[name].lerp_(value, 1 - kept)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder of real pictures (boxes.json, scenes, ..)")
@@ -230,71 +319,14 @@ def main() -> None:
     rng = np.random.default_rng((args.seed, step))
     pictures = training(read_pictures(args.data, args.boxes))
     if args.without == "boxes":
-        pictures = [picture for picture in pictures if picture.scene]
+        pictures = [replace(picture, boxes={}, unsure={}) for picture in pictures if picture.scene or picture.points]
     worlds = WorldWindows(args.pool, rng)
     real = RealWindows(pictures, rng, bags=args.without != "classes")
-    paster = Paster(pictures, rng, real.cache)
+    paster = None if args.without == "pastes" else Paster(pictures, rng, real.cache)
     codec = TextCodec(AutoTokenizer.from_pretrained(args.initial), POINT_BINS)
-    sampler = PhraseSampler(codec, model.similarity.max_text_tokens, rng, worlds.worlds.values())
-    train(model, optimizer, worlds, real, paster, sampler, step, args)
-
-
-def pasted(window: Window, paster: Paster, is_real: bool, rng: np.random.Generator) -> Window:
-    """A window with objects of the other world in it: one real window in six, one generated in five."""
-    luck = rng.random()
-    if is_real:
-        return paster.generated(window) if luck < 0.16 else paster.real(window) if luck < 0.26 else window
-    return paster.real(window) if luck < 0.2 else window
-
-
-def train(model, optimizer, worlds, real, paster, sampler, step: int, args) -> None:
-    average = load_average(args.out, model)
-    rng = worlds.rng
-    numbers: dict[str, float] = {}
-    began = time.time()
-    while step < args.steps:
-        for group in optimizer.param_groups:
-            group["lr"] = group["full"] * rate_share(step, args.steps)
-        drawn = [worlds.draw() for _ in range(args.worlds)], [real.draw() for _ in range(args.real)]
-        if args.without != "pastes":
-            drawn = tuple([pasted(w, paster, bool(i), rng) for w in part] for i, part in enumerate(drawn))
-        phrases = sampler.draw()
-        text = model.similarity.text_vectors(phrases.ids, phrases.mask)
-        batches = [batch_of(part) for part in drawn if part]
-        features = model.vision.features(torch.cat([batch.pixels for batch in batches]))
-        loss, start = torch.zeros(()), 0
-        for name, batch in zip([n for n, part in zip(("worlds", "real"), drawn) if part], batches):
-            own = features[start : start + len(batch.pixels)]
-            start += len(batch.pixels)
-            logits = model.match(own, text)
-            losses = {
-                name: matching_loss(logits, batch, phrases),
-                f"{name} read": reading_loss(model, own, batch),
-            }
-            if name == "real":
-                losses["bags"] = 0.15 * bag_loss(logits, batch, phrases)
-            for key, value in losses.items():
-                loss = loss + value
-                seen = float(value.detach())
-                numbers[key] = 0.97 * numbers.get(key, seen) + 0.03 * seen
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        kept = min(AVERAGED, step / (step + 20))
-        with torch.no_grad():
-            for key, value in model.state_dict().items():
-                average[key].lerp_(value, 1 - kept) if value.is_floating_point() else average[key].copy_(value)
-        if step % 50 == 0:
-            shown = " ".join(f"{key} {value:.3f}" for key, value in numbers.items())
-            logger.info("%d %.0f s mistakes %d %s", step, time.time() - began, len(worlds.mistakes), shown)
-        if step % 100 == 0 and args.worlds:
-            worlds.add_mistakes(mistakes(model, worlds, sampler.draw(12, 20), 48))
-        if step % SAVED == 0 or step == args.steps:
-            save_state(args.out, model, optimizer, step)
-            save_file({n: v.contiguous() for n, v in average.items()}, args.out / "average.part")
-            (args.out / "average.part").replace(args.out / "average.safetensors")
+    texts = PhraseSampler(codec, model.similarity.max_text_tokens, rng, worlds.worlds.values())
+    sources = Sources(worlds, real, paster, texts)
+    train(model, optimizer, sources, step, Plan(args.out, args.steps, args.worlds, args.real))
 
 
 if __name__ == "__main__":

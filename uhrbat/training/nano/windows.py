@@ -122,7 +122,7 @@ class RealWindows:
     def draw(self) -> Window:
         """One window of any sort, coloured, degraded, turned and mirrored at random."""
         rng, luck = self.rng, self.rng.random()
-        if luck < 0.42 or not self.scenes:
+        if self.boxed and (luck < 0.42 or not self.scenes):
             kind = list(self.boxed)[rng.integers(len(self.boxed))]
             window = self.around(kind)
         elif luck < 0.48 and self.pointed:
