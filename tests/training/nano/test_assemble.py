@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from uhrbat.checkpoints import loading
 from uhrbat.engine import UHRBAT
 from uhrbat.imagery import canvas_of
 from uhrbat.training.nano.assemble import paired_features, with_tower
+from uhrbat.training.nano.pretrain import network_from
 from uhrbat.training.nano.tower import Matcher
 
 
@@ -50,3 +52,14 @@ def test_it_is_saved_loaded_and_asked(nano, assembled, tmp_path):
     question = engine.encode_canvas(canvas_of(picture)).ask("How many cars are there?")
     assert question.importance[672].shape == (2304,)
     assert str(question.select(80).answer())
+
+
+def test_training_goes_on_with_the_tower_that_the_weights_are_of(nano, assembled, tmp_path):
+    config = nano.network.config
+    ids = config.language["vocab_size"], config.language["pad_token_id"], config.language["eos_token_id"]
+    save_file(
+        {f"model.{name}": value for name, value in assembled[0].state_dict().items()}, tmp_path / "run.safetensors"
+    )
+    found = network_from(tmp_path / "run.safetensors", *ids)
+    assert found.config.tower == "efficientnet" and network_from(loading.NANO, *ids).config.tower == "clip"
+    torch.testing.assert_close(found.vision.join.weight, assembled[0].vision.join.weight)

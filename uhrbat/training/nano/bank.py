@@ -21,9 +21,9 @@ from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.selection.regions import partition
-from uhrbat.training.nano.config import POINT_BINS, nano_config
+from uhrbat.training.nano.config import POINT_BINS
 from uhrbat.training.nano.pool import NO_COLOR, PoolWorld, available
-from uhrbat.training.nano.pretrain import encode_texts, load_weights, normalise
+from uhrbat.training.nano.pretrain import encode_texts, network_from, normalise
 from uhrbat.training.nano.virtual import SIZE, bare_world
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, World, WorldObject
 
@@ -45,7 +45,7 @@ def encode_world(model: Network, world: PoolWorld, bfloat16: bool = False) -> tu
             some = places[start : start + 8]
             pixels = np.stack([world.images[size][r * TILE :][:TILE, c * TILE :][:, :TILE] for r, c in some])
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                out = model.features(normalise(pixels)).float()
+                out = model.features(normalise(pixels, model.config.image_mean, model.config.image_std)).float()
                 seen = model.similarity_vectors(out).float()
             for (r, c), one, two in zip(some, out, seen):
                 view = np.s_[r * TILE_GRID : (r + 1) * TILE_GRID, c * TILE_GRID : (c + 1) * TILE_GRID]
@@ -181,8 +181,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
-    model = Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval()
-    load_weights(model, args.weights)
+    model = network_from(args.weights, len(tokenizer), tokenizer.pad_token_id, codec.end).eval()
     names = [*KINDS, *(f"{color} {kind}" for kind in KINDS for color in COLORS), *LAND_COVERS]
     with torch.inference_mode():
         phrases = model.similarity.text_vectors(*encode_texts(codec, names, model.similarity.max_text_tokens)).numpy()

@@ -31,8 +31,8 @@ from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.finetune.state import load_state, save_state
 from uhrbat.training.nano.bank_samples import Batch, Row, SampleDrawer, collate
-from uhrbat.training.nano.config import POINT_BINS, nano_config
-from uhrbat.training.nano.pretrain import load_weights
+from uhrbat.training.nano.config import POINT_BINS
+from uhrbat.training.nano.pretrain import network_from
 
 SHARES = {"projector.0": 0.05, "projector.2": 0.2, "token_mlp": 0.2}
 COARSE = 0.4
@@ -309,8 +309,7 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
-    model = Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
-    load_weights(model, args.weights)
+    model = network_from(args.weights, len(tokenizer), tokenizer.pad_token_id, codec.end)
     drawer = SampleDrawer(args.bank, model, codec, rng)
     if not args.warm:
         initialise(model, drawer, codec, torch.Generator().manual_seed(args.seed))

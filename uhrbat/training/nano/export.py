@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from uhrbat.checkpoints import loading
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
-from uhrbat.training.nano.config import POINT_BINS, nano_config
+from uhrbat.training.nano.config import POINT_BINS, nano_config, real_config
 
 
 def main() -> None:
@@ -23,12 +23,15 @@ def main() -> None:
     args = parser.parse_args()
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
-    config = nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)
-    config.extra = {"generated_scenes_only": True}
+    tensors = {n.removeprefix("model."): v for n, v in load_file(args.weights).items() if not n.startswith("heads.")}
+    sizes = len(tokenizer), tokenizer.pad_token_id, codec.end
+    if "vision.stem.weight" in tensors:
+        config = real_config(*sizes)
+    else:
+        config = nano_config(*sizes)
+        config.extra = {"generated_scenes_only": True}
     model = Network(config)
-    model.load_state_dict(
-        {n.removeprefix("model."): v for n, v in load_file(args.weights).items() if not n.startswith("heads.")}
-    )
+    model.load_state_dict(tensors)
     loading.save(model, tokenizer, args.out, torch.float16)
 
 

@@ -23,9 +23,9 @@ from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.nano.bank import encode_world
-from uhrbat.training.nano.config import POINT_BINS, nano_config
+from uhrbat.training.nano.config import POINT_BINS
 from uhrbat.training.nano.pool import PoolWorld, write_world
-from uhrbat.training.nano.pretrain import encode_texts, load_weights
+from uhrbat.training.nano.pretrain import encode_texts, network_from
 from uhrbat.worlds import DEVELOPMENT_SEEDS, KINDS, generate, questions
 
 SIZES = ((0, 8), (8, 16), (16, 32), (32, 100))
@@ -74,8 +74,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
-    model = Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval()
-    load_weights(model, args.weights)
+    model = network_from(args.weights, len(tokenizer), tokenizer.pad_token_id, codec.end).eval()
     print(json.dumps(measure(model, codec, args.worlds), indent=1))
 
 

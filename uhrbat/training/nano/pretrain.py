@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -27,7 +28,7 @@ from uhrbat.geometry import PATCH, SCALES, TILE_GRID
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.finetune.state import load_state, save_state
-from uhrbat.training.nano.config import MEAN, POINT_BINS, STD, nano_config
+from uhrbat.training.nano.config import MEAN, POINT_BINS, STD, nano_config, real_config
 from uhrbat.training.nano.pool import NO_COLOR, NO_KIND, PoolWorld, available
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS
 
@@ -40,10 +41,10 @@ HEADS = LAND_HEAD.stop
 logger = logging.getLogger(__name__)
 
 
-def normalise(windows: np.ndarray) -> Tensor:
-    """uint8[n, h, w, 3] -> float32[n, 3, h, w] as the tower takes it."""
+def normalise(windows: np.ndarray, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD) -> Tensor:
+    """uint8[n, h, w, 3] -> float32[n, 3, h, w] as a tower takes it whose pixels have this mean and deviation."""
     pixels = torch.from_numpy(windows).permute(0, 3, 1, 2).float().div_(255)
-    return (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    return (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
 
 
 class WindowSampler:
@@ -365,6 +366,17 @@ def load_weights(model: Network, path: Path) -> None:
     else:
         tensors = {name[6:]: value for name, value in load_file(path).items() if name.startswith("model.")}
     model.load_state_dict({"prior": model.prior} | tensors)
+
+
+def network_from(path: Path, vocabulary: int, pad: int, end: int) -> Network:
+    """The network whose weights a folder or a run's file holds, with the tower that they are of."""
+    if path.is_dir():
+        return loading.load(str(path), torch.device("cpu"), torch.float32).network
+    with safe_open(path, "pt") as file:
+        sees_real = any(name.endswith("vision.stem.weight") for name in file.keys())
+    model = Network((real_config if sees_real else nano_config)(vocabulary, pad, end))
+    load_weights(model, path)
+    return model
 
 
 if __name__ == "__main__":
