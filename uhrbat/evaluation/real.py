@@ -3,7 +3,7 @@
     python -m uhrbat.evaluation.real --data DATA/real --boxes BOXES --model nano --out runs/real.json
 
 Measured on compositions of pictures held back by place (`uhrbat.training.nano.real`). Precision: of the 100 best tokens
-of a scale, how many touch an object asked for, where there are many. Evidence preserved: of one to six objects asked
+of a scale, how many touch an object asked for, where there are many. Evidence preserved: of two to six objects asked
 for, how many have a preserved token at a budget, beside tokens chosen at random. Finished compositions are kept beside
 --out, so that a run that was cut off goes on.
 """
@@ -42,9 +42,10 @@ BEST = 100
 WORLDS = "generated worlds"
 QUESTIONS = 20
 """Questions asked of a generated world."""
-MANY, FEW = (120, 200), (1, 6)
+MANY, FEW = (120, 200), (2, 6)
 """How many objects a composition holds for precision, and for evidence."""
-LONGER = {"precision": (8.0, 60.0), "evidence": (4.0, 60.0)}
+LONGER = {"precision": ((8.0, 60.0),), "evidence": ((9.0, 16.0), (17.0, 60.0), (4.0, 8.0))}
+"""Longer side of the objects at 4032, of one composition after another."""
 SIDES = (4032, 4032, 6048, 8064)
 """Sides of the compositions, in turn."""
 SIZES = {"<= 8": (0, 8), "9-16": (8, 16), "17-32": (16, 32), "> 32": (32, np.inf), "9-60": (8, 60), "all": (0, np.inf)}
@@ -85,11 +86,15 @@ def question_of(kind: str) -> str:
 
 
 def compositions(composer: Composer, kind: str, measure: str, count: int) -> Iterator[Composition]:
-    """`count` compositions of a kind for "precision" or "evidence", always the same ones."""
+    """Up to `count` compositions of a kind for "precision" or "evidence", always the same ones: fewer where no picture is
+    large enough to show objects as small as wanted."""
     objects = MANY if measure == "precision" else FEW
     for index in range(count):
         seed = np.random.default_rng((index, KINDS.index(kind), measure == "precision"))
-        yield composer.compose(kind, seed, objects, LONGER[measure], SIDES[index % len(SIDES)])
+        longer = LONGER[measure][index % len(LONGER[measure])]
+        found = composer.compose(kind, seed, objects, longer, SIDES[index % len(SIDES)])
+        if found.boxes:
+            yield found
 
 
 def touching(encoded: EncodedImage, boxes: tuple, size: int) -> np.ndarray:
@@ -244,7 +249,7 @@ def main() -> None:
     parser.add_argument("--model", default="nano", help="nano or a checkpoint folder")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--precision", type=int, default=4, help="compositions a kind with many objects")
-    parser.add_argument("--evidence", type=int, default=10, help="compositions a kind with one to six objects")
+    parser.add_argument("--evidence", type=int, default=10, help="compositions a kind with two to six objects")
     parser.add_argument("--worlds", type=int, default=0, help="generated worlds, beside real pictures")
     parser.add_argument("--out", type=Path, default=Path("runs/real.json"))
     parser.add_argument("--threads", type=int, default=1)

@@ -1,7 +1,7 @@
 """Large images laid of real tiles whose content is known: what is asked for, among pictures that hold none of it.
 
-The square is cut into blocks of 504 px at scale 4032; a block shows one picture, 2 x 2, 4 x 4 or 8 x 8 of them. So a
-picture of 256 px is shown at 63 to 504 px, and an object of any size where it is wanted.
+The square is cut into blocks of 504 px at scale 4032; a block shows one picture, or 2 x 2 to 14 x 14 of them. So a
+picture of 256 px is shown at 36 to 504 px, and an object of any size where it is wanted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uhrbat.training.nano.real import Box, Picture, PictureCache
 
 SIDE = 4032
 BLOCK = 504
-DIVISIONS = (1, 2, 4, 8)
+DIVISIONS = (1, 2, 4, 8, 14)
 INSIDE = 0.6
 """Share of an object that a cut must show; one of which less is shown is cut away whole, or the cut is not used."""
 ENLARGED = 2.5
@@ -74,7 +74,6 @@ class Composer:
         if not without or (wanted and not showing):
             raise ValueError(f"there are no pictures with, or none surely without, '{kind}'")
         side = round(side / SIDE * BLOCK) * SIDE // BLOCK
-        block = side // (SIDE // BLOCK)
         image = np.empty((side, side, 3), np.uint8)
         cells = _Cells(rng)
         boxes: list[Box] = []
@@ -86,14 +85,12 @@ class Composer:
             if not found or place is None:
                 continue
             cut, division = found
-            cell = block // division
-            left, top = place[0] * block // 8, place[1] * block // 8
-            image[top : top + cell, left : left + cell] = self.pixels(cut, cell)
+            left, top, cell = pixels_of(*place, division, side)
+            lay(image, self.pixels(cut, cell), left, top)
             boxes += shown_boxes(cut, kind, left, top, cell)
         for column, row, division in cells.rest():
-            cell = block // division
-            left, top = column * block // 8, row * block // 8
-            image[top : top + cell, left : left + cell] = self.pixels(self._without(kind, without, rng, cell), cell)
+            left, top, cell = pixels_of(column, row, division, side)
+            lay(image, self.pixels(self._without(kind, without, rng, cell), cell), left, top)
         return Composition(image, kind, tuple(boxes))
 
     def pixels(self, cut: Cut, side: int) -> np.ndarray:
@@ -159,8 +156,22 @@ class Composer:
         return Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
 
 
+def lay(image: np.ndarray, pixels: np.ndarray, left: int, top: int) -> None:
+    """Write `pixels` into the image at (left, top), in place; what reaches beyond its edge is cut off."""
+    view = image[top : top + len(pixels), left : left + len(pixels)]
+    view[:] = pixels[: view.shape[0], : view.shape[1]]
+
+
+def pixels_of(column: int, row: int, division: int, side: int) -> tuple[int, int, int]:
+    """Left and top edge and side, in pixels of an image of `side` px, of a cell at (column, row) px of scale 4032."""
+    factor = side / SIDE
+    left, top = round(column * factor), round(row * factor)
+    far = BLOCK // division
+    return left, top, max(round((column + far) * factor) - left, round((row + far) * factor) - top)
+
+
 class _Cells:
-    """Which parts of the 8 x 8 blocks are taken; places count in eighths of a block."""
+    """Which parts of the 8 x 8 blocks are taken; places count in pixels of scale 4032."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         blocks = SIDE // BLOCK
@@ -182,9 +193,9 @@ class _Cells:
 
     def _divide(self, row: int, column: int, division: int) -> None:
         self.division[row, column] = division
-        step = 8 // division
+        step = BLOCK // division
         self.free[division] += [
-            (column * 8 + x * step, row * 8 + y * step) for y in range(division) for x in range(division)
+            (column * BLOCK + x * step, row * BLOCK + y * step) for y in range(division) for x in range(division)
         ]
 
     def rest(self) -> list[tuple[int, int, int]]:
