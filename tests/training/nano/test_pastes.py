@@ -66,3 +66,13 @@ def test_a_blend_keeps_the_middle_and_the_outside():
     blend(under, patch, 6.0, np.random.default_rng(1))
     assert under[15, 20, 0] > 60
     assert under[0].max() < 40
+
+
+def test_clutter_is_none_of_the_kinds(paster):
+    state, color, center, land = blank_labels()
+    before = Window(np.full((TILE, TILE, 3), 100, np.uint8), state, color, center, land)
+    after = paster.clutter(before)
+    taught = after.state[INDEX["car"]] == NOT
+    changed = (after.pixels != before.pixels).any(-1).reshape(24, 14, 24, 14).any((1, 3))
+    assert taught.any() and changed[taught].all()
+    assert (after.state[INDEX["tree"]] == UNKNOWN).all() and not (after.state == SHOWN).any()

@@ -13,7 +13,7 @@ from uhrbat.geometry import PATCH, TILE, TILE_GRID
 from uhrbat.training.nano.augment import recoloured
 from uhrbat.training.nano.kinds import INDEX
 from uhrbat.training.nano.real import Picture, PictureCache
-from uhrbat.training.nano.windows import NO_COLOR, NOT, SHOWN, UNKNOWN, Window, mark_boxes
+from uhrbat.training.nano.windows import EXCLUDED, NO_COLOR, NOT, SHOWN, UNKNOWN, Window, mark_boxes
 from uhrbat.worlds import COLORS, KIND_COLORS, KINDS
 from uhrbat.worlds.sprites import draw, paste
 
@@ -87,6 +87,37 @@ class Paster:
             box = (left + edge, top + edge, left + wide - edge, top + tall - edge)
             self.write(state, color, center, box, INDEX[kind], NO_COLOR, shown)
         return Window(pixels, state, color, center, window.land, window.bags)
+
+    def clutter(self, window: Window) -> Window:
+        """The window with bare branches and stones as drones see them from near, which are none of the kinds."""
+        rng = self.rng
+        pixels, state = window.pixels.copy(), window.state.copy()
+        drawn = np.zeros(pixels.shape[:2], np.uint8)
+        layer = pixels.copy()
+        tone = rng.uniform(60, 235) * (1 + rng.normal(0, 0.06, 3))
+        for _ in range(int(rng.integers(4, 30))):
+            start, reach = rng.uniform(0, TILE, 2), rng.uniform(15, 110)
+            bend = np.cumsum(rng.normal(0, 0.25, 9)) + rng.uniform(0, 2 * math.pi)
+            path = start + np.cumsum(np.stack([np.cos(bend), np.sin(bend)], 1), 0) * reach / 9
+            wide, color = int(rng.integers(1, 7)), (tone * rng.uniform(0.7, 1.15)).clip(0, 255).tolist()
+            for canvas, paint in ((layer, color), (drawn, 255)):
+                cv2.polylines(canvas, [np.int32(path * 8)], False, paint, wide, cv2.LINE_AA, 3)
+        for _ in range(int(rng.integers(0, 5))):
+            angles, radius = np.sort(rng.uniform(0, 2 * math.pi, 9)), rng.uniform(4, 45)
+            edge = np.stack([np.cos(angles), np.sin(angles)], 1) * radius * rng.uniform(0.6, 1.1, (9, 1))
+            middle, shade = rng.uniform(0, TILE, 2), rng.normal(0, 0.35 * radius, 2)
+            grey = float(rng.uniform(110, 215))
+            stone = (grey, grey * rng.uniform(0.9, 1.0), grey * rng.uniform(0.85, 1.0))
+            for offset, color in ((shade, (30.0, 34.0, 30.0)), (np.zeros(2), stone)):
+                for canvas, paint in ((layer, color), (drawn, 255)):
+                    cv2.fillPoly(canvas, [np.int32((middle + offset + edge) * 8)], paint, cv2.LINE_AA, 3)
+        pixels = cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.3, 1.2)) if rng.random() < 0.7 else layer
+        touched = drawn.reshape(TILE_GRID, PATCH, TILE_GRID, PATCH).mean((1, 3)) > 40
+        for kind in EXCLUDED:
+            own = state[INDEX[kind]]
+            own[touched & (own == UNKNOWN)] = NOT
+            own[touched & (own == SHOWN)] = UNKNOWN
+        return Window(pixels, state, window.color, window.center, window.land, window.bags)
 
     @staticmethod
     def write(state, color, center, box, kind: int, hue: int, shown: bool = True) -> None:

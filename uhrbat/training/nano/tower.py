@@ -219,13 +219,16 @@ class Sources:
         return {name: windows for name, windows in drawn.items() if windows}
 
     def pasted(self, window: Window, is_real: bool) -> Window:
-        """Into one real window in six generated objects, into one in ten real ones; into one world in five real ones."""
+        """Into one real window in six generated objects, into one in ten real ones, into one in eight branches and stones;
+        into one world in five real objects."""
         luck = self.worlds.rng.random()
-        if self.paster is None or luck >= 0.26:
+        if self.paster is None or luck >= 0.38:
             return window
-        if is_real:
-            return self.paster.generated(window) if luck < 0.16 else self.paster.real(window)
-        return self.paster.real(window) if luck < 0.2 else window
+        if not is_real:
+            return self.paster.real(window) if luck < 0.2 else window
+        if luck < 0.16:
+            return self.paster.generated(window)
+        return self.paster.real(window) if luck < 0.26 else self.paster.clutter(window)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ SHOWN, NOT, UNKNOWN = 1, 0, -1
 NO_COLOR = len(COLORS)
 COVERED, TOUCHED = 0.3, 0.04
 """Share of a token (or of a smaller object) from which it shows the object, and from which it is not said to not."""
+EXCLUDED = ("car", "building", "airplane", "ship", "storage tank", "tennis court", "swimming pool", "road")
+"""Kinds that are not where a boxed object of another kind is: no car stands on a roof or on a wing."""
 ROUND = 1.25
 """How far into a box's corners a token may lie, its ellipse being 1: of turned objects they show the ground."""
 SMALLEST = 3.0
@@ -163,6 +165,11 @@ class RealWindows:
             own = np.full((TILE_GRID, TILE_GRID), NOT, np.int8)
             mark_boxes(own, moved(boxes, left, top, scale), moved(picture.unsure.get(kind, ()), left, top, scale))
             state[INDEX[kind]][where] = own[where]
+            alone = np.zeros_like(own, bool)
+            alone[where] = own[where] == SHOWN
+            for other in EXCLUDED:
+                if other != kind and other not in picture.boxes:
+                    state[INDEX[other]][alone] = NOT
         if not picture.scene:
             for kind in ("airplane", "storage tank", "ship", "fish raft", "wind turbine", "island"):
                 state[INDEX[kind]][where] = NOT
