@@ -16,6 +16,7 @@ from uhrbat.training.nano.windows import (
     RealWindows,
     Window,
     blank_labels,
+    clipped,
     mark_boxes,
     moved,
     turned_window,
@@ -113,3 +114,19 @@ def test_the_same_generator_draws_the_same(pictures):
     one, other = (RealWindows(training(pictures), np.random.default_rng(7)).draw() for _ in range(2))
     np.testing.assert_array_equal(one.pixels, other.pixels)
     np.testing.assert_array_equal(one.state, other.state)
+
+
+def test_an_object_at_a_cell_s_edge_is_not_denied_by_the_next_cell(pictures):
+    windows = RealWindows([p for p in training(pictures) if p.boxes.get("car")], np.random.default_rng(2))
+    denied = 0
+    for _ in range(6):
+        window = windows.mosaic(9)
+        red = (window.pixels[..., 0].astype(int) - window.pixels[..., 1] > 70).reshape(24, 14, 24, 14).mean((1, 3))
+        denied += int((window.state[INDEX["car"]] == NOT)[red > 0.3].sum())
+        assert (window.state[INDEX["car"]] == SHOWN).any()
+    assert denied <= 2
+
+
+def test_boxes_are_clipped_to_a_cell():
+    assert clipped((5, 5, 20, 20), (0, 0, 10, 30)) == (5, 5, 10, 20)
+    assert clipped((50, 5, 60, 20), (0, 0, 10, 30))[::2] == (10, 10)

@@ -145,7 +145,7 @@ class RealWindows:
         wanted = math.exp(rng.uniform(math.log(5), math.log(120)))
         scale = min(wanted / typical, 4.0)
         if scale < TILE / min(height, width):
-            return self.tiled(picture, max(scale, TILE / 5 / min(height, width)))
+            return self.tiled(picture, max(scale, TILE / 9 / min(height, width)))
         side = TILE / scale
         left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
         if rng.random() < 0.7:
@@ -177,18 +177,19 @@ class RealWindows:
     def tiled(self, picture: Picture, scale: float) -> Window:
         """A picture too small to fill the window at this scale, among others of the same scale."""
         pixels = self.cache.read(picture.path)
-        count = max(1, min(5, int(TILE // (min(pixels.shape[:2]) * scale))))
+        count = max(1, min(9, int(TILE // (min(pixels.shape[:2]) * scale))))
         place = int(self.rng.integers(count * count))
         return self.mosaic(count, {place: picture})
 
     def mosaic(self, count: int | None = None, given: dict[int, Picture] | None = None) -> Window:
         """A window laid of count x count pictures, each with what is known of it."""
         rng = self.rng
-        count = count or int(rng.choice((1, 1, 2, 2, 3, 4)))
+        count = count or int(rng.choice((1, 1, 2, 2, 3, 4, 6, 9)))
         edges = np.linspace(0, TILE, count + 1).round().astype(int)
         pixels = np.zeros((TILE, TILE, 3), np.uint8)
         state, color, center, land = blank_labels()
         bags: list[Bag] = []
+        touched = np.zeros_like(state, bool)
         for place in range(count * count):
             row, column = divmod(place, count)
             y0, y1, x0, x1 = edges[row], edges[row + 1], edges[column], edges[column + 1]
@@ -204,10 +205,16 @@ class RealWindows:
             rows, columns = slice(round(y0 / PATCH), round(y1 / PATCH)), slice(round(x0 / PATCH), round(x1 / PATCH))
             scale = side / part
             self.know(picture, state, left - x0 / scale, top - y0 / scale, scale, (rows, columns))
+            for kind, boxes in (*picture.boxes.items(), *picture.unsure.items()):
+                here = moved(boxes, left - x0 / scale, top - y0 / scale, scale)
+                reach = spilt([clipped(box, (x0, y0, x1, y1)) for box in here])
+                reach[rows, columns] = False
+                touched[INDEX[kind]] |= reach
             if picture.scene:
                 land[rows, columns] = land_of(picture.scene)
                 if self.bags and part > 0.75 * whole:
                     bags += self.bags_of(picture, rows, columns)
+        state[touched & (state == NOT)] = UNKNOWN
         return Window(pixels, state, color, center, land, tuple(bags))
 
     def bags_of(self, picture: Picture, rows: slice, columns: slice) -> list[Bag]:
@@ -245,6 +252,20 @@ class RealWindows:
             own = np.where(apart < 0.75, SHOWN, np.where(apart > far, NOT, UNKNOWN))
             state[INDEX[kind]] = own
         return Window(resized(pixels, (left, top, left + part, top + part), TILE), state, color, center, land)
+
+
+def clipped(box: Box, to: Box) -> Box:
+    """The part of a box that lies in another; without area where there is none."""
+    x0, x1 = (min(max(value, to[0]), to[2]) for value in (box[0], box[2]))
+    y0, y1 = (min(max(value, to[1]), to[3]) for value in (box[1], box[3]))
+    return (x0, y0, x1, y1)
+
+
+def spilt(boxes: Sequence[Box]) -> np.ndarray:
+    """bool[24, 24]: tokens that boxes with an area, in window pixels, touch."""
+    state = np.full((TILE_GRID, TILE_GRID), NOT, np.int8)
+    mark_boxes(state, (), [box for box in boxes if box[2] - box[0] > 0.5 and box[3] - box[1] > 0.5])
+    return state != NOT
 
 
 def resized(pixels: np.ndarray, box: Box, side: int) -> np.ndarray:
