@@ -115,7 +115,7 @@ def test_gradients_reach_every_weight():
     assert not missing
 
 
-@pytest.mark.parametrize("kernel, stride", [(3, 1), (3, 2), (5, 1), (5, 2)])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
 def test_an_odd_side_is_padded_like_an_even_one(kernel, stride):
     made = Convolution(4, 4, kernel, stride, groups=4)
     for side in (21, 24):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -86,8 +87,10 @@ def question_of(kind: str) -> str:
 
 
 def compositions(composer: Composer, kind: str, measure: str, count: int) -> Iterator[Composition]:
-    """Up to `count` compositions of a kind for "precision" or "evidence", always the same ones: fewer where no picture is
-    large enough to show objects as small as wanted."""
+    """Up to `count` compositions of a kind for "precision" or "evidence", always the same ones.
+
+    There are fewer where no picture is large enough to show objects as small as wanted.
+    """
     objects = MANY if measure == "precision" else FEW
     for index in range(count):
         seed = np.random.default_rng((index, KINDS.index(kind), measure == "precision"))
@@ -236,9 +239,8 @@ def table(told: dict) -> str:
     lines.append(f"{'evidence':14} {'size':>6} {'budget':>6} {'value':>7} {'interval':>14} {'random':>7} {'n':>4}")
     for e in told["evidence"]:
         ends = f"{e['low']:.2f} to {e['high']:.2f}"
-        lines.append(
-            f"{e['kind']:14} {e['size']:>6} {e['budget']:6} {e['value']:7.3f} {ends:>14} {e['random']:7.3f} {e['objects']:4}"
-        )
+        found = f"{e['value']:7.3f} {ends:>14} {e['random']:7.3f} {e['objects']:4}"
+        lines.append(f"{e['kind']:14} {e['size']:>6} {e['budget']:6} {found}")
     return "\n".join(lines)
 
 
@@ -265,7 +267,7 @@ def main() -> None:
     records = measure(engine, Composer(pictures), kinds, counts, args.out.with_suffix(".records.jsonl"), args.worlds)
     told = report(records) | {"model": args.model, "scales": SCALES}
     args.out.write_text(json.dumps(told, indent=1))
-    print(table(told))
+    sys.stdout.write(table(told) + "\n")
 
 
 if __name__ == "__main__":

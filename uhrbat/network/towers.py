@@ -28,7 +28,7 @@ TOWERS = {
 }
 
 
-def build_tower(kind: str, fields: dict, tile: int = TILE, patch: int = PATCH) -> PreTrainedModel:
+def build_tower(kind: str, fields: dict, tile: int = TILE, patch: int = PATCH) -> PreTrainedModel | EfficientNetTower:
     """A tower of TOWERS for tiles of `tile` px in patches of `patch` px. ValueError for another size or kind."""
     if kind not in TOWERS:
         raise ValueError(f"vision tower '{kind}' is not one of {', '.join(TOWERS)}")

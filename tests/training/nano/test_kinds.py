@@ -37,6 +37,6 @@ def test_a_class_never_lacks_what_it_shows(scene):
     assert -1 <= land_of(scene) < len(LAND_COVERS)
 
 
-@pytest.mark.parametrize("one, many", [("ship", "ships"), ("bush", "bushes"), ("aircraft", "aircraft")])
+@pytest.mark.parametrize(("one", "many"), [("ship", "ships"), ("bush", "bushes"), ("aircraft", "aircraft")])
 def test_plurals(one, many):
     assert plural(one) == many

@@ -1,4 +1,4 @@
-"""Objects of one world laid into another: real ones into generated or real pictures, generated ones into real pictures."""
+"""Objects pasted: real ones into generated worlds and real pictures, generated ones into real pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from uhrbat.geometry import PATCH, TILE, TILE_GRID
 from uhrbat.training.nano.augment import recoloured
 from uhrbat.training.nano.kinds import INDEX
-from uhrbat.training.nano.real import Picture, PictureCache
+from uhrbat.training.nano.real import Box, Picture, PictureCache
 from uhrbat.training.nano.windows import EXCLUDED, NO_COLOR, NOT, SHOWN, UNKNOWN, Window, mark_boxes
 from uhrbat.worlds import COLORS, KIND_COLORS, KINDS
 from uhrbat.worlds.sprites import draw, paste
@@ -120,7 +120,9 @@ class Paster:
         return Window(pixels, state, window.color, window.center, window.land, window.bags)
 
     @staticmethod
-    def write(state, color, center, box, kind: int, hue: int, shown: bool = True) -> None:
+    def write(
+        state: np.ndarray, color: np.ndarray, center: np.ndarray, box: Box, kind: int, hue: int, shown: bool = True
+    ) -> None:
         """Label the tokens that the box covers: they show `kind` (or surely do not), and of others nothing is known."""
         x0, y0, x1, y1 = box
         rows = slice(max(0, int(y0 // PATCH)), min(TILE_GRID, math.ceil(y1 / PATCH)))

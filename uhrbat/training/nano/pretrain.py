@@ -373,7 +373,7 @@ def network_from(path: Path, vocabulary: int, pad: int, end: int) -> Network:
     if path.is_dir():
         return loading.load(str(path), torch.device("cpu"), torch.float32).network
     with safe_open(path, "pt") as file:
-        sees_real = any(name.endswith("vision.stem.weight") for name in file.keys())
+        sees_real = any(name.endswith("vision.stem.weight") for name in file.keys())  # noqa: SIM118 - not a dict
     model = Network((real_config if sees_real else nano_config)(vocabulary, pad, end))
     load_weights(model, path)
     return model

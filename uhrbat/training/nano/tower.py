@@ -219,8 +219,11 @@ class Sources:
         return {name: windows for name, windows in drawn.items() if windows}
 
     def pasted(self, window: Window, is_real: bool) -> Window:
-        """Into one real window in six generated objects, into one in ten real ones, into one in eight branches and stones;
-        into one world in five real objects."""
+        """A window, in some with something pasted.
+
+        One real window in six has generated objects, one in ten real ones, one in eight branches and stones; one world
+        in five has real objects.
+        """
         luck = self.worlds.rng.random()
         if self.paster is None or luck >= 0.38:
             return window

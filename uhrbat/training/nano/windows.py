@@ -1,4 +1,4 @@
-"""Windows of one tile with what every token shows: cut from real pictures, laid of several, or from generated worlds."""
+"""Windows of one tile with what every token shows, cut from a real picture or laid of several."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from uhrbat.training.nano.real import Box, Picture, PictureCache
 from uhrbat.worlds import COLORS
 
 SHOWN, NOT, UNKNOWN = 1, 0, -1
+Where = tuple[slice, slice]
+"""Rows and columns of tokens."""
 NO_COLOR = len(COLORS)
 COVERED, TOUCHED = 0.3, 0.04
 """Share of a token (or of a smaller object) from which it shows the object, and from which it is not said to not."""
@@ -154,10 +156,10 @@ class RealWindows:
             top = (box[1] + box[3]) / 2 - rng.uniform(0.1, 0.9) * side
         left, top = min(max(0.0, left), width - side), min(max(0.0, top), height - side)
         state, color, center, land = blank_labels()
-        self.know(picture, state, left, top, scale, np.s_[:, :])
+        self.know(picture, state, left, top, scale, (slice(None), slice(None)))
         return Window(resized(pixels, (left, top, left + side, top + side), TILE), state, color, center, land)
 
-    def know(self, picture: Picture, state: np.ndarray, left: float, top: float, scale: float, where) -> None:
+    def know(self, picture: Picture, state: np.ndarray, left: float, top: float, scale: float, where: Where) -> None:
         """Write what is known of a picture into `state`; `where`: the tokens that show it."""
         for kind in picture.absent:
             state[INDEX[kind]][where] = NOT
@@ -234,7 +236,7 @@ class RealWindows:
         return pictures[rng.integers(len(pictures))]
 
     def points(self) -> Window:
-        """A window of a picture with points: their tokens show the kind, those beside them may, those far off do not."""
+        """A window of a picture with points: tokens there show the kind, those beside may, those far off do not."""
         rng = self.rng
         picture = self.pointed[rng.integers(len(self.pointed))]
         pixels = self.cache.read(picture.path)
@@ -243,7 +245,7 @@ class RealWindows:
         left, top = rng.uniform(0, pixels.shape[1] - part), rng.uniform(0, pixels.shape[0] - part)
         scale = TILE / part
         state, color, center, land = blank_labels()
-        self.know(picture, state, left, top, scale, np.s_[:, :])
+        self.know(picture, state, left, top, scale, (slice(None), slice(None)))
         for kind, found in picture.points.items():
             spots = (np.array(found).reshape(-1, 2) - (left, top)) * scale / PATCH
             middles = np.stack(np.meshgrid(np.arange(TILE_GRID), np.arange(TILE_GRID)), -1) + 0.5

@@ -21,7 +21,7 @@ Place = tuple[int, int, int, int]
 
 
 class WorldWindows:
-    """Draws windows from a pool of worlds (`uhrbat.training.nano.pool`): around objects, at random, and around mistakes."""
+    """Draws windows from a pool of worlds (`nano.pool`): around objects, at random, and around mistakes."""
 
     def __init__(self, folder: Path, rng: np.random.Generator, capacity: int = 4000) -> None:
         self.rng, self.capacity = rng, capacity
