@@ -9,6 +9,8 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ("tests.support.picture_fixtures",)
+
 # Test processes that run side by side each have an upload folder of their own.
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="uhrbat-tests-")
 atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)

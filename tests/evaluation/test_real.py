@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.made_pictures import write
 from tests.support.tiny import engine
-from tests.training.nano.made_pictures import write
+from uhrbat.data.compositions import Composer, Composition
+from uhrbat.data.real import held_back, read_pictures
 from uhrbat.evaluation import real
 from uhrbat.evaluation.real import evidence_record, precision_record, report, table, touching
 from uhrbat.geometry import Scale
 from uhrbat.imagery import canvas_of
-from uhrbat.training.nano.compositions import Composer, Composition
-from uhrbat.training.nano.real import held_back, read_pictures
 from uhrbat.worlds import generate
 
 

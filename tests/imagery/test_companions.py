@@ -28,7 +28,7 @@ def test_a_world_file_places_the_picture(tmp_path, plain):
     assert GeoReference.of(info).to_map(0.5, 0.5) == pytest.approx((500000.25, 4999999.75))
     assert GeoReference.of(info).to_map(1.5, 2.5) == pytest.approx((500000.25 + 0.5 + 0.4, 4999999.75 + 0.1 - 1))
     assert any("CRS" in note and "missing" in note for note in info.notes)
-    (tmp_path / "plain.prj").write_text(CRS.from_epsg(32633).to_wkt("WKT1_ESRI"))
+    (tmp_path / "plain.prj").write_text(CRS.from_epsg(32633).to_wkt(version="WKT1_ESRI"))
     info = open_image(plain, beside=[world, tmp_path / "plain.prj"])
     assert GeoReference.of(info).to_lonlat(0, 0) == pytest.approx((15.0, 45.15), abs=0.01)
     assert not any("missing" in note for note in info.notes)

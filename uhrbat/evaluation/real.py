@@ -2,7 +2,7 @@
 
     python -m uhrbat.evaluation.real --data DATA/real --boxes BOXES --model nano --out runs/real.json
 
-Measured on compositions of pictures held back by place (`uhrbat.training.nano.real`). Precision: of the 100 best tokens
+Measured on compositions of pictures held back by place (`uhrbat.data.real`). Precision: of the 100 best tokens
 of a scale, how many touch an object asked for, where there are many. Evidence preserved: of two to six objects asked
 for, how many have a preserved token at a budget, beside tokens chosen at random. Finished compositions are kept beside
 --out, so that a run that was cut off goes on.
@@ -24,6 +24,9 @@ import torch
 from torch import Tensor
 
 from uhrbat.budget import split_budget
+from uhrbat.data.compositions import Composer, Composition
+from uhrbat.data.kinds import plural
+from uhrbat.data.real import OWN_BOXES, Box, held_back, read_pictures
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.shares import Share, share
@@ -31,9 +34,6 @@ from uhrbat.geometry import SCALES
 from uhrbat.imagery import canvas_of
 from uhrbat.selection.baselines import rank_baseline
 from uhrbat.selection.evidence import evidence_preserved, preserving_budgets
-from uhrbat.training.nano.compositions import Composer, Composition
-from uhrbat.training.nano.kinds import plural
-from uhrbat.training.nano.real import OWN_BOXES, Box, held_back, read_pictures
 from uhrbat.worlds import DEVELOPMENT_SEEDS, generate, questions
 
 KINDS = ("car", "building", "airplane", "ship", "storage tank", "tennis court")

@@ -57,7 +57,8 @@ class Convolution(nn.Conv2d):
         if stride > 1:
             tall, wide = (max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[-2:])
             x, padding = F.pad(x, (wide // 2, wide - wide // 2, tall // 2, tall - tall // 2)), 0
-        out = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype), self.stride, padding, 1, self.groups)
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        out = F.conv2d(x, self.weight.to(x.dtype), bias, self.stride, padding, 1, self.groups)
         return out.to(dtype)
 
 
@@ -137,7 +138,8 @@ class EfficientNetTower(nn.Module):
     def pooled(self, maps: list[Tensor]) -> Tensor:
         """The maps resampled to the tokens' grid -> float[n, grid * grid, channels]."""
         fine, size = maps[0], (self.grid, self.grid)
-        detail = F.conv2d(fine, self.detail.weight.to(fine.dtype), self.detail.bias.to(fine.dtype), 7)
+        bias = None if self.detail.bias is None else self.detail.bias.to(fine.dtype)
+        detail = F.conv2d(fine, self.detail.weight.to(fine.dtype), bias, 7)
         parts = [F.relu6(detail), F.adaptive_max_pool2d(maps[1], size), F.adaptive_avg_pool2d(maps[1], size)]
         parts.append(F.adaptive_avg_pool2d(maps[2], size))
         parts.append(F.interpolate(maps[3], size=size, mode="bilinear", align_corners=False))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from uhrbat.data.kinds import INDEX
+from uhrbat.data.real import PictureCache, training
 from uhrbat.geometry import TILE
-from uhrbat.training.nano.kinds import INDEX
 from uhrbat.training.nano.pastes import Paster, blend
-from uhrbat.training.nano.real import PictureCache, training
 from uhrbat.training.nano.windows import NO_COLOR, NOT, SHOWN, UNKNOWN, Window, blank_labels
 from uhrbat.worlds import KINDS
 

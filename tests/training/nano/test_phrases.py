@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.support.tiny import BINS, tokenizer
+from uhrbat.data.kinds import INDEX, SYNONYMS, TOWER_KINDS
 from uhrbat.network.text import TextCodec
-from uhrbat.training.nano.kinds import INDEX, SYNONYMS, TOWER_KINDS
 from uhrbat.training.nano.phrases import ANY, Phrases, PhraseSampler
 from uhrbat.training.nano.pool import NO_COLOR
 from uhrbat.training.nano.worlds import WorldWindows

@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from tests.support.tiny import BINS, config, tokenizer
+from uhrbat.data.kinds import INDEX, TOWER_KINDS
+from uhrbat.data.real import training
 from uhrbat.network.text import TextCodec
 from uhrbat.training.finetune.state import load_state
 from uhrbat.training.nano import tower
-from uhrbat.training.nano.kinds import INDEX, TOWER_KINDS
 from uhrbat.training.nano.pastes import Paster
 from uhrbat.training.nano.phrases import ANY, Phrases, PhraseSampler
-from uhrbat.training.nano.real import training
 from uhrbat.training.nano.tower import (
     Batch,
     Matcher,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from uhrbat.data.kinds import INDEX, TOWER_KINDS
+from uhrbat.data.real import training
 from uhrbat.geometry import PATCH, TILE, TILE_GRID
-from uhrbat.training.nano.kinds import INDEX, TOWER_KINDS
-from uhrbat.training.nano.real import training
 from uhrbat.training.nano.windows import (
     NOT,
     SHOWN,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from uhrbat.data.kinds import INDEX
 from uhrbat.geometry import PATCH, TILE, TILE_GRID
-from uhrbat.training.nano.kinds import INDEX
 from uhrbat.training.nano.windows import NOT, SHOWN, UNKNOWN
 from uhrbat.training.nano.worlds import WorldWindows, grid_of
 from uhrbat.worlds import COLORS

@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
@@ -77,7 +78,7 @@ def main() -> None:
     old = loading.load(str(args.old), torch.device("cpu"), torch.float32).network
     new = with_tower(old, len(tokenizer), tokenizer.pad_token_id, codec.end, load_file(args.tower))
     before, after = paired_features(old, new, args.pool, args.tiles)
-    logger.info("%d tokens, variance kept %.3f", len(after), refit(new.projector[0], before, after))
+    logger.info("%d tokens, variance kept %.3f", len(after), refit(cast(nn.Linear, new.projector[0]), before, after))
     loading.save(new, tokenizer, args.out, torch.float16)
 
 

@@ -37,5 +37,5 @@ def degraded(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         out = np.clip(out + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.4:
         _, coded = cv2.imencode(".jpg", out, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 92))))
-        out = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        out = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     return out

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from uhrbat.data.kinds import INDEX
+from uhrbat.data.real import Box, Picture, PictureCache
 from uhrbat.geometry import PATCH, TILE, TILE_GRID
 from uhrbat.training.nano.augment import recoloured
-from uhrbat.training.nano.kinds import INDEX
-from uhrbat.training.nano.real import Box, Picture, PictureCache
 from uhrbat.training.nano.windows import EXCLUDED, NO_COLOR, NOT, SHOWN, UNKNOWN, Window, mark_boxes
 from uhrbat.worlds import COLORS, KIND_COLORS, KINDS
 from uhrbat.worlds.sprites import draw, paste
@@ -101,7 +101,7 @@ class Paster:
             path = start + np.cumsum(np.stack([np.cos(bend), np.sin(bend)], 1), 0) * reach / 9
             wide, color = int(rng.integers(1, 7)), (tone * rng.uniform(0.7, 1.15)).clip(0, 255).tolist()
             for canvas, paint in ((layer, color), (drawn, 255)):
-                cv2.polylines(canvas, [np.int32(path * 8)], False, paint, wide, cv2.LINE_AA, 3)
+                cv2.polylines(canvas, [(path * 8).astype(np.int32)], False, paint, wide, cv2.LINE_AA, 3)
         for _ in range(int(rng.integers(0, 5))):
             angles, radius = np.sort(rng.uniform(0, 2 * math.pi, 9)), rng.uniform(4, 45)
             edge = np.stack([np.cos(angles), np.sin(angles)], 1) * radius * rng.uniform(0.6, 1.1, (9, 1))
@@ -110,7 +110,7 @@ class Paster:
             stone = (grey, grey * rng.uniform(0.9, 1.0), grey * rng.uniform(0.85, 1.0))
             for offset, color in ((shade, (30.0, 34.0, 30.0)), (np.zeros(2), stone)):
                 for canvas, paint in ((layer, color), (drawn, 255)):
-                    cv2.fillPoly(canvas, [np.int32((middle + offset + edge) * 8)], paint, cv2.LINE_AA, 3)
+                    cv2.fillPoly(canvas, [((middle + offset + edge) * 8).astype(np.int32)], paint, cv2.LINE_AA, 3)
         pixels = cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.3, 1.2)) if rng.random() < 0.7 else layer
         touched = drawn.reshape(TILE_GRID, PATCH, TILE_GRID, PATCH).mean((1, 3)) > 40
         for kind in EXCLUDED:

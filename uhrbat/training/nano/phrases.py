@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from uhrbat.data.kinds import INDEX, SYNONYMS, TOWER_KINDS, plural
 from uhrbat.network.text import TextCodec
-from uhrbat.training.nano.kinds import INDEX, SYNONYMS, TOWER_KINDS, plural
 from uhrbat.training.nano.pool import NO_COLOR, PoolWorld
 from uhrbat.training.nano.pretrain import encode_texts
 from uhrbat.worlds import COLORS, KIND_COLORS, KINDS
@@ -87,8 +87,8 @@ class PhraseSampler:
     def draw(self, colored: int = 6, asked: int = 12) -> Phrases:
         """Every kind once or twice, `colored` kinds with a colour, `asked` questions of the worlds."""
         chosen: list[tuple[str, list[Target]]] = []
-        for kind, name in enumerate(TOWER_KINDS):
-            chosen.append((self.worded(name), [(kind, ANY)]))
+        for index, name in enumerate(TOWER_KINDS):
+            chosen.append((self.worded(name), [(index, ANY)]))
         for _ in range(colored):
             kind = KINDS[self.rng.integers(len(KINDS))]
             hues = KIND_COLORS[kind]

@@ -27,16 +27,17 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
+from uhrbat.data.kinds import TOWER_KINDS
+from uhrbat.data.real import OWN_BOXES, read_pictures, training
+from uhrbat.errors import InputError
 from uhrbat.geometry import TILE_GRID
 from uhrbat.network.efficientnet import EfficientNetConfig, EfficientNetTower, folded
 from uhrbat.network.text import TextCodec
 from uhrbat.network.towers import DenseSimilarity
 from uhrbat.training.finetune.state import load_state, save_state
 from uhrbat.training.nano.config import POINT_BINS, PUBLISHED_MEAN, PUBLISHED_STD, VISION
-from uhrbat.training.nano.kinds import TOWER_KINDS
 from uhrbat.training.nano.pastes import Paster
 from uhrbat.training.nano.phrases import Phrases, PhraseSampler
-from uhrbat.training.nano.real import OWN_BOXES, read_pictures, training
 from uhrbat.training.nano.windows import NO_COLOR, Bag, RealWindows, Window
 from uhrbat.training.nano.worlds import Place, WorldWindows
 from uhrbat.worlds import LAND_COVERS
@@ -185,6 +186,8 @@ def rate_share(step: int, steps: int, warm: int = 150, falls: float = 0.3) -> fl
 def begin(backbone: Path | None, initial: Path) -> Matcher:
     """A model to train: ImageNet's weights in the backbone, the text tower of the model in the folder `initial`."""
     nano = loading.load(str(initial), torch.device("cpu"), torch.float32).network
+    if nano.config.text is None or nano.similarity is None:
+        raise InputError(f"the model in {initial} has no text tower: start from one that has")
     model = Matcher(nano.config.text, nano.config.projection_dim)
     before = nano.similarity.state_dict()
     del before["visual_projection.weight"]

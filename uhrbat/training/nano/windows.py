@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from uhrbat.data.kinds import INDEX, SCENE_CLASSES, TOWER_KINDS, land_of
+from uhrbat.data.real import Box, Picture, PictureCache
 from uhrbat.geometry import PATCH, TILE, TILE_GRID
 from uhrbat.training.nano.augment import degraded, recoloured
-from uhrbat.training.nano.kinds import INDEX, SCENE_CLASSES, TOWER_KINDS, land_of
-from uhrbat.training.nano.real import Box, Picture, PictureCache
 from uhrbat.worlds import COLORS
 
 SHOWN, NOT, UNKNOWN = 1, 0, -1
@@ -103,8 +103,8 @@ def turned_window(window: Window, turn: int, flip: bool) -> Window:
         rows, columns = (np.flatnonzero(way(mask).any(axis)) for axis in (1, 0))
         span = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
         bags.append(Bag(bag.kind, *span, bag.share))
-    arrays = (way(a) for a in (window.color, window.center, window.land))
-    return Window(way(window.pixels), way(window.state, (1, 2)), *arrays, tuple(bags))
+    color, center, land = (way(a) for a in (window.color, window.center, window.land))
+    return Window(way(window.pixels), way(window.state, (1, 2)), color, center, land, tuple(bags))
 
 
 class RealWindows:

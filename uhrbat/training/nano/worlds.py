@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from uhrbat.data.kinds import INDEX
 from uhrbat.geometry import PATCH, SCALES, TILE, TILE_GRID
 from uhrbat.training.nano.augment import degraded
-from uhrbat.training.nano.kinds import INDEX
 from uhrbat.training.nano.pool import PoolWorld, available
 from uhrbat.training.nano.windows import NOT, SHOWN, UNKNOWN, Window, blank_labels, turned_window
 from uhrbat.worlds import KINDS
@@ -35,7 +35,9 @@ class WorldWindows:
         if rng.random() < laid:
             parts = [self.cut(*self.place(mistakes, PART), PART) for _ in range((TILE_GRID // PART) ** 2)]
             parts = [turned_window(part, int(rng.integers(4)), bool(rng.random() < 0.5)) for part in parts]
-            window = Window(*(grid_of([getattr(part, name) for part in parts]) for name in _ARRAYS))
+            pixels, *labels = (grid_of([getattr(part, name) for part in parts]) for name in _ARRAYS)
+            state, color, center, land = labels
+            window = Window(pixels, state, color, center, land)
         else:
             window = self.cut(*self.place(mistakes, TILE_GRID), TILE_GRID)
             window = turned_window(window, int(rng.integers(4)), bool(rng.random() < 0.5))

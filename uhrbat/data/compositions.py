@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from uhrbat.training.nano.real import Box, Picture, PictureCache
+from uhrbat.data.real import Box, Picture, PictureCache
 
 SIDE = 4032
 BLOCK = 504

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from uhrbat.training.nano.kinds import SCENE_CLASSES, absent
+from uhrbat.data.kinds import SCENE_CLASSES, absent
 
 HELD_CARS = ("kit-MunichStreet02", "minsk-DJI_0762")
 """Beginnings of the file names of the sequence and the clip that are held back."""

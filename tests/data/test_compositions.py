@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.training.nano.made_pictures import BOX
-from uhrbat.training.nano.compositions import Composer, Cut, shown_boxes
-from uhrbat.training.nano.real import Picture, training
+from tests.support.made_pictures import BOX
+from uhrbat.data.compositions import Composer, Cut, shown_boxes
+from uhrbat.data.real import Picture, training
 
 
 @pytest.fixture(scope="module")

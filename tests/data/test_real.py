@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.nano.made_pictures import A_CLASS, BOX, SIDE
-from uhrbat.training.nano.real import PictureCache, held_back, read_pictures, training
+from tests.support.made_pictures import A_CLASS, BOX, SIDE
+from uhrbat.data.real import PictureCache, held_back, read_pictures, training
 
 DATA = Path(os.environ.get("UHRBAT_REAL_DATA", "../shared/data/real"))
 

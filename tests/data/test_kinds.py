@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uhrbat.training.nano.kinds import (
+from uhrbat.data.kinds import (
     COMMON,
     INDEX,
     RARE,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from uhrbat.data.kinds import SCENE_CLASSES
 from uhrbat.geometry import SCALES
-from uhrbat.training.nano.kinds import SCENE_CLASSES
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS
 
 SIDE = 128

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.nano.made_pictures import write, write_own, write_pool
-from uhrbat.training.nano.real import Picture, read_pictures
+from tests.support.made_pictures import write, write_own, write_pool
+from uhrbat.data.real import Picture, read_pictures
 
 
 @pytest.fixture(scope="session")
