@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tests.support.tiny import BINS, config, tokenizer
+from uhrbat.checkpoints import loading
 from uhrbat.data.kinds import INDEX, TOWER_KINDS
 from uhrbat.data.real import training
+from uhrbat.errors import InputError
 from uhrbat.network.text import TextCodec
 from uhrbat.training.finetune.state import load_state
 from uhrbat.training.nano import tower
@@ -142,3 +144,16 @@ def test_mistakes_are_places_in_worlds(pool):
     found = tower.mistakes(model, worlds, sampler.draw(2, 1), 4)
     assert len(found) == 12
     assert all(seed == 7 and 0 <= row < size // 14 for seed, size, row, _ in found)
+
+
+def test_training_goes_on_from_a_towers_weights(tmp_path):
+    first = tower.begin(None, loading.NANO)
+    with torch.no_grad():
+        next(first.vision.parameters()).add_(0.5)
+    kept = {n: v.half().contiguous() for n, v in first.state_dict().items() if not n.startswith("heads.")}
+    save_file(kept, tmp_path / "tower.safetensors")
+    again = tower.begin(None, loading.NANO, tmp_path / "tower.safetensors")
+    assert all(torch.allclose(again.state_dict()[name], value.float()) for name, value in kept.items())
+    save_file({"other": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="no tower of this layout"):
+        tower.begin(None, loading.NANO, tmp_path / "other.safetensors")

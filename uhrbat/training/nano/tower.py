@@ -183,8 +183,11 @@ def rate_share(step: int, steps: int, warm: int = 150, falls: float = 0.3) -> fl
     return min(1.0, (step + 1) / warm, 0.02 + 0.98 * left)
 
 
-def begin(backbone: Path | None, initial: Path) -> Matcher:
-    """A model to train: ImageNet's weights in the backbone, the text tower of the model in the folder `initial`."""
+def begin(backbone: Path | None, initial: Path, weights: Path | None = None) -> Matcher:
+    """A model to train: ImageNet's weights in the backbone, the text tower of the model in the folder `initial`.
+
+    weights: those of a trained tower instead; its heads, which only training needs, begin again.
+    """
     nano = loading.load(str(initial), torch.device("cpu"), torch.float32).network
     if nano.config.text is None or nano.similarity is None:
         raise InputError(f"the model in {initial} has no text tower: start from one that has")
@@ -195,6 +198,10 @@ def begin(backbone: Path | None, initial: Path) -> Matcher:
     if backbone is not None:
         published = torch.load(backbone, map_location="cpu", weights_only=True)
         model.vision.load_state_dict(folded(published), strict=False)
+    if weights is not None:
+        left = model.load_state_dict({name: value.float() for name, value in load_file(weights).items()}, strict=False)
+        if left.unexpected_keys or any(not name.startswith("heads.") for name in left.missing_keys):
+            raise InputError(f"{weights} holds no tower of this layout")
     return model
 
 
@@ -304,6 +311,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder of real pictures (boxes.json, scenes, ..)")
     parser.add_argument("--boxes", type=Path, default=OWN_BOXES, help="the folder of our own boxes")
     parser.add_argument("--backbone", type=Path, help="the published EfficientNet-Lite0 weights (.pth)")
+    parser.add_argument("--weights", type=Path, help="a trained tower's weights (safetensors) to go on from")
     parser.add_argument("--pool", type=Path, default=Path("runs/pool"))
     parser.add_argument("--initial", type=Path, default=loading.NANO, help="tokenizer and text tower to begin with")
     parser.add_argument("--out", type=Path, default=Path("runs/tower"))
@@ -319,7 +327,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    model = begin(args.backbone, args.initial)
+    model = begin(args.backbone, args.initial, args.weights)
     optimizer = torch.optim.AdamW(parameter_groups(model, *args.rates), betas=(0.9, 0.98), fused=True)
     args.out.mkdir(parents=True, exist_ok=True)
     step = load_state(args.out, model, optimizer)
