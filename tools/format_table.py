@@ -101,14 +101,14 @@ def row(file: Made, folder: Path) -> tuple[str, bool]:
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1])
     if done.returncode:
         return f"| {file.odd} | - | {done.stderr.splitlines()[-1]} | | | | |", False
-    told, read = json.loads(done.stdout), np.load(pixels)
+    reply, read = json.loads(done.stdout), np.load(pixels)
     same_valid = np.array_equal(np.load(valid), file.valid) if valid.exists() else file.valid is None
     if read.shape != file.expected.shape or not same_valid:
-        return f"| {file.odd} | {told['reader']} | other size or validity | | | | |", False
+        return f"| {file.odd} | {reply['reader']} | other size or validity | | | | |", False
     difference = np.abs(read.astype(np.float64) - file.expected).max()
     size = f"{read.shape[1]} x {read.shape[0]}"
-    figures = f"{told['wall']:.2f} | {told['cpu']:.2f} | {told['memory']:.0f}"
-    line = f"| {file.odd} | {size} | {told['reader']} | {difference:.3g} | {file.tolerance} | {figures} |"
+    figures = f"{reply['wall']:.2f} | {reply['cpu']:.2f} | {reply['memory']:.0f}"
+    line = f"| {file.odd} | {size} | {reply['reader']} | {difference:.3g} | {file.tolerance} | {figures} |"
     return line, difference <= file.tolerance
 
 

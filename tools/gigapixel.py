@@ -135,11 +135,11 @@ def run(path: Path, port: int, memory: Memory) -> None:
     sent = stage("upload", upload)
     image = stage("ingest (square, to the worker)", lambda: client.predict(sent, api_name="/ingest"))
     asked = {"image": image["image"], "question": QUESTION, "budget": 3000, "api_name": "/ask"}
-    told = stage("ask", lambda: client.predict(**asked))
-    seconds = told["run"]["seconds"] | told["seconds"]
+    info = stage("ask", lambda: client.predict(**asked))
+    seconds = info["run"]["seconds"] | info["seconds"]
     print("| of it: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()) + " | | | |")
     stage("ask again, another question", lambda: client.predict(**asked | {"question": "Is there a ship?"}))
-    print(json.dumps({name: image[name] for name in ("name", "width", "height", "notes")} | {"answer": told["answer"]}))
+    print(json.dumps({name: image[name] for name in ("name", "width", "height", "notes")} | {"answer": info["answer"]}))
 
 
 def main() -> int:

@@ -55,15 +55,15 @@ def main() -> None:
         for mine, other, (_, truth, _) in zip(ours, grid, record["questions"]):
             gains.append(same_answer(mine, truth) - same_answer(other, truth))
             seeds.append(seed)
-    told = share(gains, seeds)
-    print(f"default less {GRID}, all questions: {told.value:+.4f} ({told.low:+.4f} to {told.high:+.4f})\n", flush=True)
+    info = share(gains, seeds)
+    print(f"default less {GRID}, all questions: {info.value:+.4f} ({info.low:+.4f} to {info.high:+.4f})\n", flush=True)
     encoder = WorldEncoder(model, options.cache)
     found: dict[str, Counter] = defaultdict(Counter)
     for seed, record in tqdm(scenes):
         answers = [record["answers"][name][str(options.budget)] for name in wanted]
         chosen = {}
         for index, (kind, truth, smallest) in enumerate(record["questions"]):
-            group = GROUPS.get(tuple(same_answer(told[index], truth) for told in answers))
+            group = GROUPS.get(tuple(same_answer(info[index], truth) for info in answers))
             if kind == "count" and smallest and group and found[group]["questions"] < MOST.get(group, 10**9):
                 found[group]["questions"] += 1
                 chosen[index] = group

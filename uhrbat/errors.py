@@ -40,6 +40,6 @@ def quoted(value: object, most: int = 80) -> str:
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory did not suffice, on the host or on a device."""
     text = str(error).lower()
-    told = any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
+    facts = any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
     named = type(error).__name__ == "OutOfMemoryError"  # torch's, which is not imported here
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and (told or named))
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and (facts or named))

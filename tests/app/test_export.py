@@ -30,11 +30,11 @@ def run(explorer, cards, request_of):
 
 def test_json_has_every_number_and_no_token_arrays(run):
     text = export.run_json(run)
-    told = json.loads(text)
-    assert len(text) < 100_000 and told["settings"]["seed"] == 0
-    assert told["answer"]["text"] == "five" and told["object"]["smallest_budget"] > 0
-    assert len(told["budgets"]["points"]) == 10 and len(told["compare"]["methods"]) == 5
-    assert "kinds" not in told["compare"]["methods"][0]
+    reply = json.loads(text)
+    assert len(text) < 100_000 and reply["settings"]["seed"] == 0
+    assert reply["answer"]["text"] == "five" and reply["object"]["smallest_budget"] > 0
+    assert len(reply["budgets"]["points"]) == 10 and len(reply["compare"]["methods"]) == 5
+    assert "kinds" not in reply["compare"]["methods"][0]
 
 
 def test_the_ledger_adds_up(run):
@@ -53,9 +53,9 @@ def test_geojson_of_a_placed_image_is_in_its_crs(explorer, cards, six_bands, req
     list(cards.image.upload(str(six_bands), request_of()))
     list(cards.question.asked("How many cars?", BUDGET, "nano", "default", "default", "default", 0, request_of()))
     list(cards.object.inspect(BUDGET, gr.EventData(None, {"box": [10, 20, 30, 40]}), request_of()))
-    told = json.loads(export.marks_geojson(explorer.sessions.of("page").run))
-    assert told["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
-    (box,) = (f["geometry"] for f in told["features"] if f["properties"]["role"] == "inspected")
+    reply = json.loads(export.marks_geojson(explorer.sessions.of("page").run))
+    assert reply["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
+    (box,) = (f["geometry"] for f in reply["features"] if f["properties"]["role"] == "inspected")
     ring = [
         [500_005, 4_999_990],
         [500_015, 4_999_990],

@@ -39,24 +39,24 @@ def page(found):
 
 
 def test_without_files_the_page_names_the_commands_that_write_them(tmp_path):
-    told = page(findings.load(tmp_path))
-    assert told["missing"] == list(findings.COMMANDS.values()) and not told["frontier"] and not told["problems"]
+    reply = page(findings.load(tmp_path))
+    assert reply["missing"] == list(findings.COMMANDS.values()) and not reply["frontier"] and not reply["problems"]
 
 
 def test_the_page_is_told_every_number(folder):
-    told = page(findings.load(folder))
-    curve = told["frontier"]["points"]["accuracy"]["type: count"]["similarity-kmeans"]
+    reply = page(findings.load(folder))
+    curve = reply["frontier"]["points"]["accuracy"]["type: count"]["similarity-kmeans"]
     assert [point[0] for point in curve] == made_up_findings.BUDGETS and curve[0][4] == 900
-    assert told["missing"] == [] and [len(loss["misses"]) for loss in told["losses"]] == [30, 30]
-    assert {miss["scene"] for miss in told["losses"][0]["misses"]} == {f"world-{SEED}", f"world-{SEED}-1"}
-    assert [loss["misses"][0]["method"]["importance"] for loss in told["losses"]] == ["similarity", "attention"]
+    assert reply["missing"] == [] and [len(loss["misses"]) for loss in reply["losses"]] == [30, 30]
+    assert {miss["scene"] for miss in reply["losses"][0]["misses"]} == {f"world-{SEED}", f"world-{SEED}-1"}
+    assert [loss["misses"][0]["method"]["importance"] for loss in reply["losses"]] == ["similarity", "attention"]
 
 
 def test_a_file_of_another_layout_is_told_and_the_other_is_shown(tmp_path):
     made_up_findings.write(tmp_path)
     (tmp_path / "loss.json").write_text("{}")
-    told = page(findings.load(tmp_path))
-    assert "loss.json" in told["problems"][0] and told["frontier"] and told["missing"] == [findings.COMMANDS["loss"]]
+    reply = page(findings.load(tmp_path))
+    assert "loss.json" in reply["problems"][0] and reply["frontier"] and reply["missing"] == [findings.COMMANDS["loss"]]
 
 
 def test_findings_are_read_anew_when_they_have_changed(tmp_path):
@@ -116,8 +116,8 @@ def test_leaving_stops_the_child(explorer, monkeypatch):
 def test_a_miss_chosen_on_the_page_shows_scene_question_and_budget(explorer, cards, request_of):
     miss = explorer.findings().loss.misses[0]
     method = {"importance": "attention", "regions": "kmeans", "order": "max"}
-    told = event(scene=f"world-{SEED}", question=miss.question, budget=miss.budget, method=method)
-    updates = list(cards.findings.open(told, request_of()))
+    reply = event(scene=f"world-{SEED}", question=miss.question, budget=miss.budget, method=method)
+    updates = list(cards.findings.open(reply, request_of()))
     assert last(updates, cards.viewer.panel)["image"]["example"] == f"world-{SEED}"
     assert last(updates, cards.question.text) == miss.question and last(updates, cards.budget.panel)["total"] == 256
     assert last(updates, cards.method.importance) == "attention"

@@ -46,15 +46,15 @@ def test_the_endpoints_are_the_five_and_nothing_else(client):
 def test_ingest_and_ask(client, wide_photo):
     image = client.predict(handle_file(str(wide_photo)), api_name="/ingest")
     assert (image["width"], image["height"], image["tokens"]) == (900, 500, 131_328)
-    told = client.predict(image=image["image"], question="How many cars?", budget=500, api_name="/ask")
-    assert told["answer"] == "four" and sum(told["budgets"]) == 500 and "generated scenes" in told["caveat"]
-    told = client.predict(image=image["image"], question="How many?", per_scale=[0, 0, 0, 9], api_name="/ask")
-    assert told["budgets"] == [0, 0, 0, 9]
+    shown = client.predict(image=image["image"], question="How many cars?", budget=500, api_name="/ask")
+    assert shown["answer"] == "four" and sum(shown["budgets"]) == 500 and "generated scenes" in shown["caveat"]
+    shown = client.predict(image=image["image"], question="How many?", per_scale=[0, 0, 0, 9], api_name="/ask")
+    assert shown["budgets"] == [0, 0, 0, 9]
 
 
 def test_bands_can_be_chosen(client, six_bands):
-    told = client.predict(handle_file(str(six_bands)), [6, 5, 4], api_name="/ingest")
-    assert told["notes"][0] == "bands 6, 5, 4 of 6 are shown as red, green and blue"
+    shown = client.predict(handle_file(str(six_bands)), [6, 5, 4], api_name="/ingest")
+    assert shown["notes"][0] == "bands 6, 5, 4 of 6 are shown as red, green and blue"
     for wrong in ([6, 5, 7], "red", [1, 2]):
         with pytest.raises(AppError, match="bands 1 to 6"):
             client.predict(handle_file(str(six_bands)), wrong, api_name="/ingest")
@@ -92,8 +92,8 @@ def test_names_of_any_kind(client, wide_photo, name):
         f"{client.src}gradio_api/upload", files={"files": (name, wide_photo.read_bytes())}, trust_env=False
     )
     file = {"path": reply.raise_for_status().json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
-    told = client.predict(file, api_name="/ingest")
-    assert told["width"] == 900 and told["name"].endswith("png") and "/" not in told["name"]
+    shown = client.predict(file, api_name="/ingest")
+    assert shown["width"] == 900 and shown["name"].endswith("png") and "/" not in shown["name"]
 
 
 def test_uploads_that_do_not_fit_are_refused_before_they_are_written(client, wide_photo, monkeypatch):
@@ -113,8 +113,8 @@ def test_uploads_that_do_not_fit_are_refused_before_they_are_written(client, wid
 
 def test_inspect_sweep_and_compare_an_example(client):
     asked = {"image": "airfield", "question": "How many cars?"}
-    told = client.predict(**asked, box=[10, 10, 60, 70], api_name="/inspect")
-    assert told["cause"] and len(told["rows"]) == 4
+    shown = client.predict(**asked, box=[10, 10, 60, 70], api_name="/inspect")
+    assert shown["cause"] and len(shown["rows"]) == 4
     points = client.predict(**asked, budgets=[100, 2000], truth="four", api_name="/sweep")["points"]
     assert [point["correct"] for point in points] == [True, False]
     methods = client.predict(**asked, api_name="/compare")["methods"]

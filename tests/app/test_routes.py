@@ -55,9 +55,9 @@ def test_every_token_map_of_a_run(client, run):
 
 
 def test_downloads(client, run):
-    told = client.get(f"{PREFIX}/run/{run.id}/run.json")
-    assert told.headers["content-disposition"] == "attachment"
-    assert json.loads(told.text)["question"] == "How many ships?"
+    shown = client.get(f"{PREFIX}/run/{run.id}/run.json")
+    assert shown.headers["content-disposition"] == "attachment"
+    assert json.loads(shown.text)["question"] == "How many ships?"
     assert client.get(f"{PREFIX}/run/{run.id}/ledger.csv").text.startswith("size,tokens,budget,used,")
     figure = client.get(f"{PREFIX}/run/{run.id}/figure-1344.png")
     assert Image.open(io.BytesIO(figure.content)).width > 1500

@@ -44,9 +44,9 @@ def test_the_story(open_page, url):
 
     # Ask: the answer, its ledger as the library counts it, and no caveat for one of nano's own scenes.
     ask(page)
-    told = state(page, "answer")
-    assert told["budgets"] == list(split_budget(FIRST.budget, SCALES)) and not told["caveat"]
-    assert ledger(page) == [[row["preserved"], row["merged"], row["dropped"]] for row in told["ledger"]]
+    reply = state(page, "answer")
+    assert reply["budgets"] == list(split_budget(FIRST.budget, SCALES)) and not reply["caveat"]
+    assert ledger(page) == [[row["preserved"], row["merged"], row["dropped"]] for row in reply["ledger"]]
     page.get_by_role("tab", name="Run").click()
     expect(page.locator(".uhr-stages tr").nth(4)).to_be_visible()
 
@@ -104,8 +104,8 @@ def test_the_story(open_page, url):
     page.wait_for_selector(".uhr-verdict")
     rows = page.locator(".uhr-fates tbody tr")
     assert rows.count() == 4
-    for row, told in zip(rows.all(), state(page, "object.rows"), strict=True):
-        fate = "preserved" if told["preserved"] else "merged" if told["merged"] else "dropped"
+    for row, reply in zip(rows.all(), state(page, "object.rows"), strict=True):
+        fate = "preserved" if reply["preserved"] else "merged" if reply["merged"] else "dropped"
         assert row.get_attribute("data-fate") == fate
     least = state(page, "object.smallest_budget")
     if least:
@@ -140,8 +140,8 @@ def test_the_story(open_page, url):
     page.get_by_role("tab", name="Run").click()
     with page.expect_download() as arriving:
         page.click("#run >> text=JSON")
-    told = json.loads(Path(arriving.value.path()).read_text())
-    assert told["question"] == FIRST.questions[1].text and len(told["budgets"]["points"]) == 10
+    reply = json.loads(Path(arriving.value.path()).read_text())
+    assert reply["question"] == FIRST.questions[1].text and len(reply["budgets"]["points"]) == 10
     with page.expect_download() as arriving:
         page.click("#run >> text=Figure 4032")
     assert Image.open(arriving.value.path()).width > 2000
@@ -260,24 +260,24 @@ def test_findings(open_page):
     page = open_page()
     page.click(".uhr-page[data-page=findings]")
     page.wait_for_selector('#findings [data-ready="1"]')
-    told = httpx.get(
+    reply = httpx.get(
         page.evaluate("new URL('gradio_api/uhr/findings.json', document.baseURI).href"), trust_env=False
     ).json()
-    for command in told["missing"]:
+    for command in reply["missing"]:
         expect(page.locator("#findings")).to_contain_text(command)
-    if told["frontier"]:
+    if reply["frontier"]:
         before = page.locator(".uhr-frontier .method").count()
         page.click(".uhr-legendline[aria-pressed=false]:not([hidden]) >> nth=0")
         assert page.locator(".uhr-frontier .method").count() == before + 1
-        curves = told["frontier"]["points"]["accuracy"]["all"]
+        curves = reply["frontier"]["points"]["accuracy"]["all"]
         asked = {method: max(point[4] for point in curve) for method, curve in curves.items()}
         for method, questions in asked.items():
             fewer = "" if questions == max(asked.values()) else f"{questions:,} questions"
             expect(page.locator(f".uhr-legendline[data-method='{method}'] .uhr-fewer")).to_have_text(fewer)
         same = page.locator("table[aria-label='Answers that are those at the widest budget']")
-        for row in told["frontier"]["agreement"]:
+        for row in reply["frontier"]["agreement"]:
             expect(same).to_contain_text(f"{100 * row['value']:.1f} %")
-    for photographs in filter(None, (loss["photographs"] for loss in told["losses"])):
+    for photographs in filter(None, (loss["photographs"] for loss in reply["losses"])):
         budget = min(point["budget"] for point in photographs["points"])
         page.click(f".uhr-chip[data-budget='{budget}']")
         point = next(
@@ -288,7 +288,7 @@ def test_findings(open_page):
         )
         row = page.locator("table[aria-label='Preserved real objects'] tbody tr >> nth=0")
         expect(row).to_contain_text(f"{100 * point['value']:.1f} %")
-    misses = [miss for loss in told["losses"] for miss in loss["misses"]]
+    misses = [miss for loss in reply["losses"] for miss in loss["misses"]]
     if misses:
         miss = misses[0]
         page.click(".uhr-miss button >> nth=0")

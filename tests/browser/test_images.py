@@ -53,9 +53,9 @@ def test_bands_stretch_and_map_coordinates(open_page, tmp_path):
         "() => { const v = window.UHRBAT.view; return v.map.latLngToContainerPoint(v.toMap(100, 50)); }"
     )
     page.mouse.move(frame["x"] + place["x"], frame["y"] + place["y"])
-    told = page.locator(".uhr-readout").inner_text().split(" · ")[1].split()
-    east, north = (float(number.replace(",", "")) for number in told[:2])
-    assert told[2] == "EPSG:32633"
+    reply = page.locator(".uhr-readout").inner_text().split(" · ")[1].split()
+    east, north = (float(number.replace(",", "")) for number in reply[:2])
+    assert reply[2] == "EPSG:32633"
     assert (east, north) == pytest.approx((ORIGIN[0] + 100 * METRES, ORIGIN[1] - 50 * METRES), abs=METRES)
 
     # Other bands are shown to both, and the box comes with its place on the map.
@@ -72,9 +72,9 @@ def test_bands_stretch_and_map_coordinates(open_page, tmp_path):
     expect(page.locator(".uhr-mapbox")).to_contain_text(f"{corners[0][0]:,.2f} {corners[0][1]:,.2f} to")
     with page.expect_download() as arriving:
         page.click("#object >> text=GeoJSON")
-    told = json.loads(Path(arriving.value.path()).read_text())
-    assert told["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
-    (box,) = (f for f in told["features"] if f["properties"]["role"] == "inspected")
+    reply = json.loads(Path(arriving.value.path()).read_text())
+    assert reply["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
+    (box,) = (f for f in reply["features"] if f["properties"]["role"] == "inspected")
     assert box["geometry"]["coordinates"][0][:4] == corners
 
 
@@ -172,12 +172,12 @@ def test_pixels_to_screen_to_tokens_and_back(open_page):
         zoom = max(0, int(np.ceil(np.log2(max(width, height) / 256))))
         image = {"width": width, "height": height, "side": square.side, "offset": list(square.offset),
                  "max_zoom": zoom, "tiles": "tile/made/{z}/{x}/{y}.jpg"}  # fmt: skip
-        told = page.evaluate(
+        reply = page.evaluate(
             "([image, x, y, grids]) => window.roundTrip(image, x, y, grids)",
             [image, x, y, [scale.grid for scale in square.scales]],
         )
-        assert told["back"] == pytest.approx([x, y], abs=1)
-        for scale, (row, col), box in zip(square.scales, told["cells"], told["boxes"], strict=True):
+        assert reply["back"] == pytest.approx([x, y], abs=1)
+        for scale, (row, col), box in zip(square.scales, reply["cells"], reply["boxes"], strict=True):
             token = int(scale.index(row, col))
             x0, y0, x1, y1 = box
             assert x0 - 1 <= x <= x1 + 1 and y0 - 1 <= y <= y1 + 1

@@ -259,13 +259,13 @@ def fake_hub(tmp_path, monkeypatch):
 
 def test_a_hub_id_is_downloaded_with_progress(tmp_path, fake_hub):
     write_released(tmp_path / "ckpt")
-    told = []
-    loaded = load("RL-MIND/UHR-BAT@main", CPU, FLOAT, progress=lambda share, message: told.append((share, message)))
+    reply = []
+    loaded = load("RL-MIND/UHR-BAT@main", CPU, FLOAT, progress=lambda share, message: reply.append((share, message)))
     assert loaded.network
     assert fake_hub == [("RL-MIND/UHR-BAT", "main", True), ("RL-MIND/UHR-BAT", "main", False)]
-    shares = [share for share, _ in told]
+    shares = [share for share, _ in reply]
     assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 5
-    assert any("GB" in message for _, message in told)
+    assert any("GB" in message for _, message in reply)
 
 
 def test_a_download_can_be_stopped(tmp_path, fake_hub):

@@ -57,10 +57,10 @@ def test_bands_are_chosen_and_wrong_ones_refused(model, tmp_path, capsys):
     command = ["ask", str(path), "Is there a ship?", "--budget", "50", "--model", model, "--json", "--bands"]
     assert main([*command, "6,5,4"]) == 0
     assert "bands 6, 5, 4 of 6" in json.loads(capsys.readouterr().out)["notes"][0]
-    for wrong, told in (("7,1,2", "bands 1 to 6"), ("red", "list of bands"), ("1,2", "choose one or three")):
+    for wrong, reply in (("7,1,2", "bands 1 to 6"), ("red", "list of bands"), ("1,2", "choose one or three")):
         assert main([*command, wrong]) == 2
         error = capsys.readouterr().err
-        assert told in error and error.count("\n") == 1
+        assert reply in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ def test_every_kind_is_rare_or_common_and_has_other_words():
 
 @pytest.mark.parametrize("scene", SCENE_CLASSES)
 def test_a_class_never_lacks_what_it_shows(scene):
-    told = SCENE_CLASSES[scene]
-    assert not set(absent(scene)) & {*told.shown, *told.may}
+    reply = SCENE_CLASSES[scene]
+    assert not set(absent(scene)) & {*reply.shown, *reply.may}
     assert set(absent(scene)) <= set(TOWER_KINDS)
     assert -1 <= land_of(scene) < len(LAND_COVERS)
 

@@ -68,12 +68,12 @@ def records() -> list[dict]:
 
 
 def test_the_report_groups_by_size_and_budget():
-    told = report(records())
-    assert [p["value"] for p in told["precision"]] == [0.9, 0.7]
-    small = {e["budget"]: e["value"] for e in told["evidence"] if e["size"] == "<= 8"}
+    reply = report(records())
+    assert [p["value"] for p in reply["precision"]] == [0.9, 0.7]
+    small = {e["budget"]: e["value"] for e in reply["evidence"] if e["size"] == "<= 8"}
     assert small == {256: 0.0, 1024: 0.0, 3000: 1.0}
-    assert {e["objects"] for e in told["evidence"] if e["size"] == "all"} == {2}
-    assert "car" in table(told)
+    assert {e["objects"] for e in reply["evidence"] if e["size"] == "all"} == {2}
+    assert "car" in table(reply)
 
 
 def test_finished_compositions_are_kept(tmp_path, monkeypatch):

@@ -42,10 +42,10 @@ def test_answers_at_a_budget_equal_those_of_the_engine():
     outcomes = scenes.answer_scene(tokens, scene, asked, [100, 300], engine().settings)
     for question in asked:
         for budget in (100, 300):
-            told = next(
+            reply = next(
                 o for o in outcomes if o.budget == budget and o.truth == question.answer and o.type == question.type
             )
-            assert told.answer == str(tokens.ask(question.text).select(budget).answer())
+            assert reply.answer == str(tokens.ask(question.text).select(budget).answer())
 
 
 def test_a_run_that_was_cut_off_goes_on(tmp_path, monkeypatch):

@@ -89,13 +89,13 @@ def test_bfloat16_is_near_float32(monkeypatch):
 
 def test_folding_is_the_convolution_and_its_batch_norm():
     made = tower()
-    told = published(made)
-    made.load_state_dict(folded(told), strict=False)
+    reply = published(made)
+    made.load_state_dict(folded(reply), strict=False)
     convolution = nn.Conv2d(3, 32, 3, 2, bias=False)
-    convolution.weight.data = told["_conv_stem.weight"]
+    convolution.weight.data = reply["_conv_stem.weight"]
     norm = nn.BatchNorm2d(32, eps=1e-3).eval()
     norm.load_state_dict(
-        {n: told[f"_bn0.{n}"] for n in ("weight", "bias", "running_mean", "running_var")}, strict=False
+        {n: reply[f"_bn0.{n}"] for n in ("weight", "bias", "running_mean", "running_var")}, strict=False
     )
     pixels = torch.randn(1, 3, 32, 32)
     wanted = norm(convolution(F.pad(pixels, (0, 1, 0, 1))))
@@ -124,7 +124,7 @@ def test_an_odd_side_is_padded_like_an_even_one(kernel, stride):
 
 @pytest.mark.skipif(not WEIGHTS, reason="UHRBAT_EFFICIENTNET does not name the published weights")
 def test_the_published_weights_fit():
-    told = torch.load(Path(WEIGHTS), map_location="cpu", weights_only=True)
-    missing, unexpected = EfficientNetTower(EfficientNetConfig()).load_state_dict(folded(told), strict=False)
+    reply = torch.load(Path(WEIGHTS), map_location="cpu", weights_only=True)
+    missing, unexpected = EfficientNetTower(EfficientNetConfig()).load_state_dict(folded(reply), strict=False)
     assert not unexpected
     assert all(name.startswith(("detail.", "join.", "mixers.", "post_layernorm.")) for name in missing)

@@ -67,9 +67,9 @@ def test_good_masks_are_kept_once_and_painted_from_large_to_small(picture):
 
 
 def test_progress_is_told_and_may_stop(picture):
-    told = []
-    Segmenter(Drawn(), SamSettings(points=8, batch=16)).label_map(picture, told.append)
-    assert told == [0.0, 0.25, 0.5, 0.75]
+    reply = []
+    Segmenter(Drawn(), SamSettings(points=8, batch=16)).label_map(picture, reply.append)
+    assert reply == [0.0, 0.25, 0.5, 0.75]
     with pytest.raises(ZeroDivisionError):
         Segmenter(Drawn()).label_map(picture, lambda share: 1 / 0)
 
@@ -120,9 +120,9 @@ def test_a_worker_offers_the_regions_of_a_sam_that_it_has(tiny_sam, monkeypatch)
 
     monkeypatch.setattr(hub, "on_disk", lambda name: False)
     assert Models(Offer(), load).infos()[0].regions == ("kmeans", "grid", "none")
-    told = Models(Offer(sam=str(tiny_sam)), load)
-    assert "sam" in told.infos()[0].regions
-    scene = told.get("nano").encode_canvas(canvas_of(np.full((300, 300, 3), 90, np.uint8)))
+    reply = Models(Offer(sam=str(tiny_sam)), load)
+    assert "sam" in reply.infos()[0].regions
+    scene = reply.get("nano").encode_canvas(canvas_of(np.full((300, 300, 3), 90, np.uint8)))
     assert scene.masks().shape == (SIZE, SIZE)  # of that SAM
     monkeypatch.setattr(hub, "on_disk", lambda name: name == hub.SAM)
     assert "sam" in Models(Offer(), load).infos()[0].regions

@@ -29,8 +29,8 @@ def open_page(playwright: Playwright, url: str, timeout: float) -> Page:
 
 
 def ready(page):
-    """Wait until the page shows an image and has nothing under way."""
-    page.wait_for_selector('.uhr-viewer[data-ready="1"]')
+    """Wait until the page has an image and nothing under way; the viewer is hidden where Findings is open."""
+    page.wait_for_selector('.uhr-viewer[data-ready="1"]', state="attached")
     page.wait_for_function("window.UHRBAT.state.image && !window.UHRBAT.state.busy")
 
 

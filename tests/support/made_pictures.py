@@ -43,12 +43,12 @@ def write_own(folder: Path) -> Path:
     """Our own boxes of aeroplanes: two pictures with one, one with an unsure one, one without."""
     folder.mkdir(parents=True, exist_ok=True)
     name = "scenes/airplane/airplane{:02}.jpg"
-    told = {
+    reply = {
         "kind": "airplane",
         "boxes": {name.format(0): [BOX], name.format(1): [], name.format(2): [], name.format(11): [BOX]},
         "unsure": {name.format(2): [[0, 0, 20, 20]]},
     }
-    (folder / "airplane.json").write_text(json.dumps(told))
+    (folder / "airplane.json").write_text(json.dumps(reply))
     return folder
 
 

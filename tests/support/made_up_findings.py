@@ -65,11 +65,11 @@ def _loss(box: list[float]) -> findings.LossFile:
         for k in (256, 1000)
         for n, cause in ((12, "cut by the budget"), (9, "averaged away"), (5, "too small"), (4, findings.MODEL_ITSELF))
     ]
-    told = "Cut by the budget: the tokens before it use it up. A total budget of 700 would preserve it."
+    reply = "Cut by the budget: the tokens before it use it up. A total budget of 700 would preserve it."
     misses = [
         findings.Miss(
             SEED, [1] * (n % 3 == 2), f"How many red cars can you see in part {n} of the image?", "count",
-            (256, 1000)[n % 2], box, [box], "red car", 5.5, "two", "two", "one", causes[n % 4].cause, told, "two", n % 2 == 0,
+            (256, 1000)[n % 2], box, [box], "red car", 5.5, "two", "two", "one", causes[n % 4].cause, reply, "two", n % 2 == 0,
         )
         for n in range(30)
     ]  # fmt: skip

@@ -36,9 +36,9 @@ class Checked(finetune.Trainer):
 
     def _select(self, *given):
         selections = self.select(*given)
-        told = [self.step, *(selections[size].ranking.rank.tolist() for size in sorted(selections))]
+        reply = [self.step, *(selections[size].ranking.rank.tolist() for size in sorted(selections))]
         with (self.out / f"selected-{self.accelerator.process_index}.jsonl").open("a") as file:
-            file.write(json.dumps(told) + "\n")
+            file.write(json.dumps(reply) + "\n")
         return selections
 
     def _one_step(self):

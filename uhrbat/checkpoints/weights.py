@@ -203,17 +203,17 @@ def _set(module: nn.Module, leaf: str, value: Tensor) -> None:
 
 
 def _complain(missing: list[str], unexpected: list[str], wrong: list[str]) -> None:
-    told = []
+    facts = []
     if missing:
-        told.append(f"{len(missing)} tensors are missing: {_listed(missing)}")
+        facts.append(f"{len(missing)} tensors are missing: {_listed(missing)}")
     if wrong:
-        told.append(f"{len(wrong)} have another shape: {_listed(wrong)}")
+        facts.append(f"{len(wrong)} have another shape: {_listed(wrong)}")
     if unexpected:
-        told.append(f"{len(unexpected)} are unexpected: {_listed(unexpected)}")
-    if told:
+        facts.append(f"{len(unexpected)} are unexpected: {_listed(unexpected)}")
+    if facts:
         raise CheckpointError(
             "the weights do not fit the model; "
-            + "; ".join(told)
+            + "; ".join(facts)
             + ". Fetch the checkpoint again or choose another"
             + (", or pass ignore_unexpected=True" if unexpected and not missing and not wrong else "")
         )

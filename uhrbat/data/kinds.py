@@ -88,8 +88,8 @@ SCENE_CLASSES: Mapping[str, SceneClass] = {
 
 def absent(scene: str) -> tuple[str, ...]:
     """Kinds that no picture of a scene class holds."""
-    told = SCENE_CLASSES[scene]
-    none = [kind for kind in RARE if kind not in told.shown and kind not in told.may]
+    facts = SCENE_CLASSES[scene]
+    none = [kind for kind in RARE if kind not in facts.shown and kind not in facts.may]
     return (*none, *EMPTY.get(scene, ()))
 
 

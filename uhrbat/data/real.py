@@ -100,12 +100,12 @@ def own_boxes(folder: Path) -> dict[str, tuple[dict[str, list[Box]], dict[str, l
         path = folder / f"{stem}.json"
         if not path.is_file():
             continue
-        told = json.loads(path.read_text())
-        for name, boxes in told["boxes"].items():
+        facts = json.loads(path.read_text())
+        for name, boxes in facts["boxes"].items():
             sure, unsure = out.setdefault(name, ({}, {}))
             for kind in kinds:
                 sure[kind] = _boxes(boxes)
-                unsure[kind] = _boxes(told.get("unsure", {}).get(name, []))
+                unsure[kind] = _boxes(facts.get("unsure", {}).get(name, []))
     return out
 
 

@@ -42,8 +42,8 @@ def fingerprint(*parts) -> str:
 def tower_fingerprint(model: UHRBAT) -> str:
     """What the features of an image depend on: the vision tower's weights, and how pixels reach it."""
     config = model.network.config
-    told = [config.tower, config.vision, config.scales, config.select_layer, config.image_mean, config.image_std]
-    return fingerprint(model.network.vision, told)
+    facts = [config.tower, config.vision, config.scales, config.select_layer, config.image_mean, config.image_std]
+    return fingerprint(model.network.vision, facts)
 
 
 @dataclass
@@ -139,11 +139,11 @@ class ManyQuestions(EncodedImage):
 
 def _write(path: Path, scene: World, features: dict[int, Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = {"objects": [asdict(item) for item in scene.objects], "land_cover": scene.land_cover, "size": scene.size}
+    facts = {"objects": [asdict(item) for item in scene.objects], "land_cover": scene.land_cover, "size": scene.size}
     tensors = {str(size): values.cpu().contiguous() for size, values in features.items()}
     tensors["land_map"] = torch.from_numpy(scene.land_map.copy())
     part = path.with_suffix(".part")
-    save_file(tensors, part, {"scene": json.dumps(told | {"seed": scene.seed})})
+    save_file(tensors, part, {"scene": json.dumps(facts | {"seed": scene.seed})})
     part.replace(path)
 
 
@@ -151,14 +151,14 @@ def _read(path: Path) -> tuple[World, dict[int, Tensor]] | None:
     """A kept scene without its picture, and its features; None where the file is damaged."""
     try:
         with safe_open(path, "pt") as file:
-            told = json.loads(file.metadata()["scene"])
+            facts = json.loads(file.metadata()["scene"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
     except (OSError, SafetensorError):
         return None
     objects = tuple(
-        WorldObject(item["kind"], item["color"], tuple(item["box"]), told["size"]) for item in told["objects"]
+        WorldObject(item["kind"], item["color"], tuple(item["box"]), facts["size"]) for item in facts["objects"]
     )
     land_map = tensors.pop("land_map").numpy()
     picture = np.zeros((0, 0, 3), np.uint8)
-    scene = World(picture, objects, told["land_cover"], land_map, told["seed"], told["size"])
+    scene = World(picture, objects, facts["land_cover"], land_map, facts["seed"], facts["size"])
     return scene, {int(size): values for size, values in sorted(tensors.items(), key=lambda pair: int(pair[0]))}

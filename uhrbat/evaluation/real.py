@@ -228,16 +228,16 @@ def _share(values: list[float], groups: list[int]) -> Share:
     return found
 
 
-def table(told: dict) -> str:
+def table(facts: dict) -> str:
     """The report as plain text."""
     lines = [f"{'precision':14} {'scale':>6} {'value':>7} {'interval':>14} {'chance':>7} {'n':>4}"]
-    for p in told["precision"]:
+    for p in facts["precision"]:
         ends = f"{p['low']:.2f} to {p['high']:.2f}"
         lines.append(
             f"{p['kind']:14} {p['scale']:6} {p['value']:7.3f} {ends:>14} {p['chance']:7.3f} {p['compositions']:4}"
         )
     lines.append(f"{'evidence':14} {'size':>6} {'budget':>6} {'value':>7} {'interval':>14} {'random':>7} {'n':>4}")
-    for e in told["evidence"]:
+    for e in facts["evidence"]:
         ends = f"{e['low']:.2f} to {e['high']:.2f}"
         found = f"{e['value']:7.3f} {ends:>14} {e['random']:7.3f} {e['objects']:4}"
         lines.append(f"{e['kind']:14} {e['size']:>6} {e['budget']:6} {found}")
@@ -265,9 +265,9 @@ def main() -> None:
     engine = UHRBAT.from_pretrained(args.model)
     counts = {"precision": args.precision, "evidence": args.evidence}
     records = measure(engine, Composer(pictures), kinds, counts, args.out.with_suffix(".records.jsonl"), args.worlds)
-    told = report(records) | {"model": args.model, "scales": SCALES}
-    args.out.write_text(json.dumps(told, indent=1))
-    sys.stdout.write(table(told) + "\n")
+    facts = report(records) | {"model": args.model, "scales": SCALES}
+    args.out.write_text(json.dumps(facts, indent=1))
+    sys.stdout.write(table(facts) + "\n")
 
 
 if __name__ == "__main__":

@@ -116,8 +116,8 @@ def _auxiliary(header: Header, path: Path) -> Header:
         transform = root.findtext("GeoTransform")
         numbers = tuple(float(word) for word in transform.split(",")) if transform else ()
         bands = {int(band.get("band", 0)): band for band in root.findall("PAMRasterBand")}
-        told = [bands[n].findtext("Description") if n in bands else None for n in range(1, header.bands + 1)]
-        names = [name or known for name, known in zip(told, header.names, strict=True)]
+        facts = [bands[n].findtext("Description") if n in bands else None for n in range(1, header.bands + 1)]
+        names = [name or known for name, known in zip(facts, header.names, strict=True)]
         values = {float(value) for band in bands.values() if (value := band.findtext("NoDataValue"))}
     except (ElementTree.ParseError, ValueError, RecursionError):
         raise _unusable(path) from None

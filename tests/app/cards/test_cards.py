@@ -151,9 +151,9 @@ def test_a_late_answer_is_not_shown_on_another_image(cards, opened, request_of):
 def test_the_object_and_its_counterfactuals(cards, opened, request_of):
     list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
     box = list(opened.objects[0].box)
-    told = last(list(cards.object.inspect(BUDGET, event(box=box), request_of())), cards.object.panel)
-    assert told["box"] == box and len(told["rows"]) == 4 and told["steps"][0]["total"] == 1
-    row = told["rows"][0]
+    reply = last(list(cards.object.inspect(BUDGET, event(box=box), request_of())), cards.object.panel)
+    assert reply["box"] == box and len(reply["rows"]) == 4 and reply["steps"][0]["total"] == 1
+    row = reply["rows"][0]
     cells = (row["rows"][1] - row["rows"][0] + 1) * (row["cols"][1] - row["cols"][0] + 1)
     assert cells == row["tokens"]
     assert (
@@ -166,8 +166,8 @@ def test_the_object_and_its_counterfactuals(cards, opened, request_of):
 
 def test_a_box_outside_the_image_is_told_in_its_tab(cards, opened, request_of):
     list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
-    told = last(list(cards.object.inspect(BUDGET, event(box=[9000, 0, 9010, 10]), request_of())), cards.object.panel)
-    assert "outside the image" in told["error"]
+    reply = last(list(cards.object.inspect(BUDGET, event(box=[9000, 0, 9010, 10]), request_of())), cards.object.panel)
+    assert "outside the image" in reply["error"]
 
 
 def test_a_sweep_comes_point_by_point(cards, opened, request_of):

@@ -68,9 +68,9 @@ def documents(count=1, side=60):
 def test_the_entry_point_leads_to_a_manifest_whose_class_is_there(lmms):
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     (value,) = project["entry-points"]["lmms_eval.models"].values()
-    told = EntryPoint("uhrbat", value, "lmms_eval.models").load()()
-    module, name = told.simple_class_path.rsplit(".", 1)
-    assert told.model_id == "uhrbat" and getattr(importlib.import_module(module), name).is_simple
+    reply = EntryPoint("uhrbat", value, "lmms_eval.models").load()()
+    module, name = reply.simple_class_path.rsplit(".", 1)
+    assert reply.model_id == "uhrbat" and getattr(importlib.import_module(module), name).is_simple
 
 
 def test_requests_are_answered_in_order_and_cut_at_their_stop_strings(lmms, monkeypatch):

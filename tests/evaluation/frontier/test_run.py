@@ -46,8 +46,8 @@ def test_every_method_is_told_of_at_every_budget(whole):
     out, found = whole
     known = methods.methods(engine().settings)
     assert {method.id for method in found.methods} == {method.id for method in known}
-    told = {(p.method, p.budget) for p in found.points if p.measure == "evidence" and p.group == "all"}
-    assert told == {(method.id, budget) for method in known for budget in (64, 300)}
+    reply = {(p.method, p.budget) for p in found.points if p.measure == "evidence" and p.group == "all"}
+    assert reply == {(method.id, budget) for method in known for budget in (64, 300)}
     assert sum(method.default for method in found.methods) == 1
     assert found.measured.scenes == 2 and found.measured.questions == 10
     for point in found.points:
@@ -131,19 +131,19 @@ def test_equal_image_tokens_pass_the_model_once(monkeypatch):
         "image_cache",
         lambda self, image, position: passed.append(len(image)) or original(self, image, position),
     )
-    told = answers.answer_many(cuts)
+    reply = answers.answer_many(cuts)
     assert sum(passed) < 200
     monkeypatch.undo()
-    assert told == [str(cut.answer()) for cut in cuts]
+    assert reply == [str(cut.answer()) for cut in cuts]
 
 
 def test_many_long_prompts_are_decoded_in_parts(monkeypatch):
     _, tokens = encoded.WorldEncoder(engine()).scene(EVALUATION_SEEDS.start)
     cuts = [tokens.ask(text).select(budget) for text in ("Is there a car?", "Where is it?") for budget in (300, 40)]
-    told = answers.answer_many(cuts)
+    reply = answers.answer_many(cuts)
     monkeypatch.setattr(answers, "DECODED_TOKENS", 100)
     monkeypatch.setattr(answers, "HELD_TOKENS", 400)
-    assert answers.answer_many(cuts) == told
+    assert answers.answer_many(cuts) == reply
 
 
 def test_recall_says_what_chance_would_find():

@@ -43,7 +43,7 @@ def answers_of_a_model_that_sees_what_is_preserved(scene_of):
     """Right where all of the evidence is preserved, by the truth of the scene that was asked about; else "lost"."""
 
     def answer(cuts):
-        told = []
+        reply = []
         for cut in cuts:
             scene, found, left = scene_of(cut.question)
             boxes = [found.objects[index].box for index in scene.evidence if index not in left]
@@ -54,8 +54,8 @@ def answers_of_a_model_that_sees_what_is_preserved(scene_of):
                 )
                 for box in boxes
             )
-            told.append((scene.answer if not left else pairs._truth_without(found, scene)) if kept else "lost")
-        return told
+            reply.append((scene.answer if not left else pairs._truth_without(found, scene)) if kept else "lost")
+        return reply
 
     return answer
 

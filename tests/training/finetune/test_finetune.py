@@ -56,8 +56,8 @@ def test_the_loss_falls_and_the_vision_tower_stays(engine, data, tmp_path):
     model = engine()
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
     trained(model, data, tmp_path / "out", steps=10, lr=2e-2, lr_modules=2e-2)
-    told = losses(tmp_path / "out")
-    assert sum(told[-3:]) < 0.7 * sum(told[:3])
+    reply = losses(tmp_path / "out")
+    assert sum(reply[-3:]) < 0.7 * sum(reply[:3])
     after = model.network.state_dict()
     changed = {name for name in after if not torch.equal(before[name], after[name])}
     assert not any(name.startswith(("vision.", "similarity.")) for name in changed)
@@ -71,8 +71,8 @@ def test_a_run_that_was_stopped_goes_on_exactly(data, tmp_path):
     trained(released(), data, tmp_path / "out", stop=5, save_every=3, random_budgets=(16, 64))
     again = released(seed=5)
     trained(again, data, tmp_path / "out", save_every=3, random_budgets=(16, 64))
-    told = losses(tmp_path / "out")  # the two steps after the last checkpoint were made again
-    assert told[:3] + told[5:] == losses(tmp_path / "whole") and told[3:5] == told[5:7]
+    reply = losses(tmp_path / "out")  # the two steps after the last checkpoint were made again
+    assert reply[:3] + reply[5:] == losses(tmp_path / "whole") and reply[3:5] == reply[5:7]
     one, two = whole.network.state_dict(), again.network.state_dict()
     trained_names = [name for name in one if not name.startswith("vision.")]
     assert all(torch.equal(one[name], two[name]) for name in trained_names)
@@ -137,34 +137,34 @@ def test_image_tokens_are_those_of_inference():
 @pytest.mark.parametrize(("golden", "index"), each("trained"))
 def test_loss_and_gradients_of_the_released_training(golden, index, tmp_path):
     """With its leak put back (the answer in the scored prompt), the release's own loss and gradients come out."""
-    told = golden.described("e2e/e2e_kmeans")["train_forward"][index]
+    reply = golden.described("e2e/e2e_kmeans")["train_forward"][index]
     stored = golden.tensors("e2e/e2e_kmeans")
     engine = UHRBAT.from_pretrained(str(golden.checkpoint(tmp_path)), device="cpu")
-    if told["enable_scale_pos_residual"]:
+    if reply["enable_scale_pos_residual"]:
         from uhrbat.network.config import PROFILES
 
         engine.network.profile = PROFILES["reference"]
     turns = [("What is in the red region?", "a red ship")]
     prompt, learnt = engine.codec.conversation(turns)
-    assert [*prompt.before, -200, *prompt.after] == told["input_ids"]
-    assert [id_ for id_, yes in zip(prompt.after, learnt, strict=True) if yes] == [i for i in told["labels"] if i >= 0]
+    assert [*prompt.before, -200, *prompt.after] == reply["input_ids"]
+    assert [id_ for id_, yes in zip(prompt.after, learnt, strict=True) if yes] == [i for i in reply["labels"] if i >= 0]
     sampler = Sampler(engine, Settings(importance="attention", order="mean", clusters=(10, 40, 60), release=True))
     picture = sampler.picture(golden.canvas())
     engine.codec.prompt = lambda question, release: prompt
-    torch.manual_seed(told["seed"])
+    torch.manual_seed(reply["seed"])
     selections = sampler.select(picture, turns[0][0], (10, 40, 60))
     del engine.codec.prompt
     logits = []
     engine.network.language.lm_head.register_forward_hook(lambda *args: logits.append(args[2]))
     loss = sampler.loss(picture, selections, turns)
-    assert loss.item() == pytest.approx(told["loss"], abs=2e-5)
-    theirs = stored[f"train_forward.residual_{told['enable_scale_pos_residual']}/logits_last16"]
+    assert loss.item() == pytest.approx(reply["loss"], abs=2e-5)
+    theirs = stored[f"train_forward.residual_{reply['enable_scale_pos_residual']}/logits_last16"]
     torch.testing.assert_close(logits[0], theirs[-12:-1], rtol=1e-3, atol=1e-4)
     loss.backward()
     from uhrbat.checkpoints.layouts import published_name
 
     for name, value in engine.network.named_parameters():
-        norm = told["grad_l2_norms"].get(published_name(name))
+        norm = reply["grad_l2_norms"].get(published_name(name))
         if norm is not None:
             assert value.grad is not None and value.grad.norm().item() == pytest.approx(norm, rel=1e-3), name
         else:

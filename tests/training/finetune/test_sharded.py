@@ -47,11 +47,11 @@ def start(command, **environment):
         text=True,
     ) as process:  # fmt: skip
         try:
-            told, _ = process.communicate(timeout=SECONDS)
+            reply, _ = process.communicate(timeout=SECONDS)
         except BaseException:
             process.terminate()
             raise
-    assert process.returncode == 0, told[-6000:]
+    assert process.returncode == 0, reply[-6000:]
 
 
 def arguments(model, data, out, *more):
@@ -115,14 +115,14 @@ def test_two_processes_share_out_the_weights_and_train_as_one_does(models, data,
     moved, begun, ended = weights(whole / "model"), weights(models / "released"), weights(again / "model")
     assert not torch.equal(moved["language.model.layers.1.mlp.up_proj.weight"],
                            begun["language.model.layers.1.mlp.up_proj.weight"])  # fmt: skip
-    told = log(whole, "loss", "gradient")
+    reply = log(whole, "loss", "gradient")
     assert (
-        log(again, "loss", "gradient") == told[:3] + told[2:]
+        log(again, "loss", "gradient") == reply[:3] + reply[2:]
     )  # its third step was made again from the second's state
     assert all(torch.equal(moved[name], ended[name]) for name in moved)
 
     first = log(answers, "loss")[0]
-    assert first != pytest.approx(told[0][:1], rel=1e-3)
+    assert first != pytest.approx(reply[0][:1], rel=1e-3)
     for process in (0, 1):
         of_whole, of_other = (
             [line for line in (out / f"selected-{process}.jsonl").read_text().splitlines() if line.startswith("[0,")]
@@ -131,7 +131,7 @@ def test_two_processes_share_out_the_weights_and_train_as_one_does(models, data,
         assert of_whole == of_other and len(of_whole) == 2
 
     loss = log(half, "loss")
-    assert loss[0] == pytest.approx(told[0][:1], rel=0.01) and loss[-1] < loss[0]
+    assert loss[0] == pytest.approx(reply[0][:1], rel=0.01) and loss[-1] < loss[0]
     assert loading.load(str(half / "model"), torch.device("cpu"), torch.bfloat16).network.dtype is torch.bfloat16
 
 

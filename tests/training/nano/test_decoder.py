@@ -134,8 +134,8 @@ def test_the_questions_of_one_pass_do_not_see_one_another(bank, model):
     before = draw.codec.prompt("x").before
     together, _, _ = decoder.losses(model, bank_samples.collate([sample], draw.codec), before, table(draw))
     parts, weights = [], []
-    for question, told in zip(sample.questions, sample.similarity):
-        one = replace(sample, questions=[question], similarity=told[None])
+    for question, reply in zip(sample.questions, sample.similarity):
+        one = replace(sample, questions=[question], similarity=reply[None])
         batch = bank_samples.collate([one], draw.codec)
         parts.append(decoder.losses(model, batch, before, table(draw))[0])
         weights.append(batch.weight[batch.labels >= 0].sum())
@@ -180,8 +180,8 @@ def test_reading_order_is_by_row_and_relative_questions_keep_theirs(bank, model)
     moved = bank_samples.reading_order(world, WorldQuestion("count", "?", "two", (), indices, ()), codec, disorder)
     assert moved == [*listed[1:], listed[0]]
     pair = (indices[-1], indices[0])
-    told = bank_samples.reading_order(world, WorldQuestion("relative position", "?", "left", (), pair, ()), codec)
-    assert told == list(pair)
+    reply = bank_samples.reading_order(world, WorldQuestion("relative position", "?", "left", (), pair, ()), codec)
+    assert reply == list(pair)
 
 
 def test_the_eight_orientations_are_distinct_and_stay_in_the_square():

@@ -71,8 +71,8 @@ def test_right_logits_cost_less_than_wrong_ones():
     state[0, CAR, :20] = 1
     right = torch.full((1, 576, 1), -5.0)
     right[0, :20] = 5
-    told = batch(state), phrases([(CAR, ANY)])
-    assert matching_loss(right, *told) < 0.01 < matching_loss(-right, *told)
+    reply = batch(state), phrases([(CAR, ANY)])
+    assert matching_loss(right, *reply) < 0.01 < matching_loss(-right, *reply)
 
 
 def test_a_bag_pulls_its_best_tokens_up():

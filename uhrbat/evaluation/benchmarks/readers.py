@@ -163,13 +163,13 @@ def _lrs(record: Record, folder: Path) -> Item:
 def _conversation(record: Record, folder: Path) -> Item:
     """LLaVA's layout, which the released evaluation scripts read for every benchmark."""
     asked = next(turn["value"] for turn in record["conversations"] if turn["from"] == "human")
-    told = next(turn["value"] for turn in record["conversations"] if turn["from"] == "gpt")
+    facts = next(turn["value"] for turn in record["conversations"] if turn["from"] == "gpt")
     category, group = _classes(record)
     return Item(
         id=str(record.get("id", record["_number"])),
         images=_images(record, folder),
         prompt=asked.replace("<image>", "").strip(),
-        truth=_letters(told),
+        truth=_letters(facts),
         category=category,
         group=group,
     )
@@ -178,10 +178,10 @@ def _conversation(record: Record, folder: Path) -> Item:
 def _classes(record: Record) -> tuple[str, str]:
     """(category, group) by whatever fields a record has for them."""
     names = ("category", "l2_category", "l2-category", "task", "task_type", "type", "qa_type", "subtask")
-    told = [str(record[name]) for name in names if record.get(name)]
-    everything = "/".join(told).lower()
+    facts = [str(record[name]) for name in names if record.get(name)]
+    everything = "/".join(facts).lower()
     group = next((group for group in ("Perception", "Reasoning") if group.lower()[:6] in everything), "other")
-    return (told[0] if told else "all"), group
+    return (facts[0] if facts else "all"), group
 
 
 def _images(record: Record, folder: Path) -> tuple[ImageSource, ...]:

@@ -78,10 +78,10 @@ def run_benchmark(
     return report
 
 
-def _write(path: Path, told: dict) -> None:
+def _write(path: Path, facts: dict) -> None:
     """Write JSON whole or not at all: other processes read and write it too."""
     part = path.with_name(f"{path.name}.part{os.getpid()}")
-    part.write_text(json.dumps(told, indent=1))
+    part.write_text(json.dumps(facts, indent=1))
     part.replace(path)
 
 
@@ -151,12 +151,12 @@ def _answers(out: Path) -> dict[str, dict]:
     return found
 
 
-def _same_run(out: Path, told: dict) -> None:
+def _same_run(out: Path, facts: dict) -> None:
     path = out / "run.json"
-    told = json.loads(json.dumps(told))
+    facts = json.loads(json.dumps(facts))
     if not path.exists():
-        _write(path, told)
-    elif json.loads(path.read_text()) != told:
+        _write(path, facts)
+    elif json.loads(path.read_text()) != facts:
         raise InputError(f"'{out}' holds a run with another model, budget or settings: choose another folder")
 
 

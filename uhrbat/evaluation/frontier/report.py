@@ -23,8 +23,8 @@ def summarise(
 ) -> FrontierFile:
     """The records of `frontier.joined` as one file; `known`: all methods, of which those with a record are told."""
     found = _Table(scenes)
-    told = [m for m in known if any(m.id in scene["evidence"] or m.id in scene["answers"] for scene in scenes.values())]
-    points = [point for method in told for point in _points(found, method.id)]
+    info = [m for m in known if any(m.id in scene["evidence"] or m.id in scene["answers"] for scene in scenes.values())]
+    points = [point for method in info for point in _points(found, method.id)]
     asked = [question for scene in scenes.values() for question in scene["questions"]]
     kinds, truths = [question[0] for question in asked], [question[1] for question in asked]
     default = next((method.id for method in known if method.default), None)
@@ -32,9 +32,9 @@ def summarise(
         measured=Measured.of(model, model.settings, fingerprint, seeds, scenes, len(asked)),
         budgets=sorted({point.budget for point in points if point.measure == "evidence"}),
         answer_budgets=sorted({point.budget for point in points if point.measure == "accuracy"}),
-        methods=told,
+        methods=info,
         points=points,
-        comparisons=_comparisons(found, points, default, {m.id for m in told if m.family == "baseline"}),
+        comparisons=_comparisons(found, points, default, {m.id for m in info if m.family == "baseline"}),
         agreement=_agreement(found, default),
         attention_recall=_recall(scenes),
         majority=majority(kinds, truths),
@@ -89,7 +89,7 @@ def _points(found: _Table, method: str) -> list[Point]:
 def _comparisons(found: _Table, points: list[Point], default: str | None, baselines: set[str]) -> list[Comparison]:
     if default is None:
         return []
-    told = []
+    info = []
     right = found.values["accuracy"]
     for budget in sorted(budget for method, budget in right if method == default):
         rivals = [
@@ -106,8 +106,8 @@ def _comparisons(found: _Table, points: list[Point], default: str | None, baseli
         ours, theirs = right[default, budget], right[best, budget]
         gap = _share({place: ours[place] - theirs[place] for place in ours if place in theirs})
         if gap:
-            told.append(Comparison(budget, default, best, gap.value, gap.low, gap.high, gap.questions))
-    return told
+            info.append(Comparison(budget, default, best, gap.value, gap.low, gap.high, gap.questions))
+    return info
 
 
 def _agreement(found: _Table, default: str | None) -> list[Agreement]:
@@ -115,26 +115,26 @@ def _agreement(found: _Table, default: str | None) -> list[Agreement]:
     if default is None or not budgets:
         return []
     wide = found.answers[default, budgets[-1]]
-    told = []
+    info = []
     for budget in budgets[:-1]:
         here = found.answers[default, budget]
         same = _share({place: int(here[place] == wide[place]) for place in here if place in wide})
         if same:
-            told.append(Agreement(budget, budgets[-1], same.value, same.low, same.high, same.questions))
-    return told
+            info.append(Agreement(budget, budgets[-1], same.value, same.low, same.high, same.questions))
+    return info
 
 
 def _recall(scenes: dict[int, dict]) -> list[Recall]:
     rows = [(seed, *row) for seed, scene in scenes.items() for row in scene.get("recall", [])]
-    told = []
+    info = []
     for name, (above, upto) in ({"all": (0, float("inf"))} | SIZES).items():
         here = [row for row in rows if above < row[1] <= upto]
         hits = share([row[2] for row in here], [row[0] for row in here])
         if hits:
             chance = round(sum(row[3] for row in here) / len(here), 4)
             group = name if name == "all" else f"size: {name}"
-            told.append(Recall(group, 80, hits.value, hits.low, hits.high, chance, hits.questions))
-    return told
+            info.append(Recall(group, 80, hits.value, hits.low, hits.high, chance, hits.questions))
+    return info
 
 
 def _blind(scenes: dict[int, dict]) -> dict[str, float]:
@@ -159,14 +159,14 @@ def write_all(found: FrontierFile, scenes: dict[int, dict], out: Path) -> None:
 
 def markdown(found: FrontierFile, scenes: dict[int, dict]) -> str:
     """The report for people: what was asked, the tables, and what each says."""
-    told, values = found.measured, {(p.method, p.budget, p.measure, p.group): p for p in found.points}
+    info, values = found.measured, {(p.method, p.budget, p.measure, p.group): p for p in found.points}
     default = next((method for method in found.methods if method.default), None)
     lines = [
         "# Frontier: what survives a budget, and what is answered",
         "",
-        f"{told.model} ({told.parameters:,} parameters, fingerprint {told.fingerprint}) on {told.scenes} {told.seeds} "
-        f"scenes from seed {told.first_seed}, {told.questions:,} questions. Default settings: "
-        f"{told.settings['importance']} importance, {told.settings['regions']} regions by {told.settings['order']}. "
+        f"{info.model} ({info.parameters:,} parameters, fingerprint {info.fingerprint}) on {info.scenes} {info.seeds} "
+        f"scenes from seed {info.first_seed}, {info.questions:,} questions. Default settings: "
+        f"{info.settings['importance']} importance, {info.settings['regions']} regions by {info.settings['order']}. "
         "Shares in %, in brackets the 95 % bootstrap interval (scenes resampled).",
         "",
         "Evidence is preserved where every object that the answer needs has a token at some scale that is handed over "

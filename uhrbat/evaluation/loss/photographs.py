@@ -55,8 +55,8 @@ class Placement:
 
 def chips() -> list[Chip]:
     """Every object that is cut out."""
-    told = json.loads((_FOLDER / "chips.json").read_text())
-    return [Chip(**item | {"box": tuple(item["box"])}) for item in told]
+    facts = json.loads((_FOLDER / "chips.json").read_text())
+    return [Chip(**item | {"box": tuple(item["box"])}) for item in facts]
 
 
 def placements(name: str, pictures: dict[str, np.ndarray], sizes: tuple[int, ...] = SIZES) -> Iterator[Placement]:

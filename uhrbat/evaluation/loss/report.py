@@ -63,22 +63,22 @@ def _count(cases: list[list[dict]], budget: int, side: str) -> LossCount:
     def right(rows: list[dict], at: str) -> bool:
         return all(same_answer(row["answers"][at], row["truth"]) for row in rows)
 
-    told = [(right(rows, rows[0]["wide"]), right(rows, str(budget)), rows[0]["seed"]) for rows in cases]
-    counts = Counter((wide, compressed) for wide, compressed, _ in told)
-    lost = share([not compressed for wide, compressed, _ in told if wide], [seed for wide, _, seed in told if wide])
+    info = [(right(rows, rows[0]["wide"]), right(rows, str(budget)), rows[0]["seed"]) for rows in cases]
+    counts = Counter((wide, compressed) for wide, compressed, _ in info)
+    lost = share([not compressed for wide, compressed, _ in info if wide], [seed for wide, _, seed in info if wide])
     interval = (lost.value, lost.low, lost.high) if lost else (0.0, 0.0, 0.0)
     both_right, losses, gains, both_wrong = (counts[wide, here] for wide in (True, False) for here in (True, False))
     return LossCount(budget, side, len(cases), both_right, losses, gains, both_wrong, *interval)
 
 
 def _causes(misses: list[Miss], budgets: list[int]) -> list[CauseCount]:
-    told = []
+    info = []
     for budget in budgets:
         here = [miss for miss in misses if miss.budget == budget and not miss.without]
         for cause in sorted({miss.cause for miss in here}):
             these = [miss for miss in here if miss.cause == cause]
-            told.append(CauseCount(budget, cause, len(these), sum(miss.proved for miss in these)))
-    return told
+            info.append(CauseCount(budget, cause, len(these), sum(miss.proved for miss in these)))
+    return info
 
 
 def _miss(row: dict, budget: int, loss: dict) -> Miss:
@@ -107,14 +107,14 @@ def write_all(found: LossFile, out: Path, name: str = "loss") -> None:
 
 def markdown(found: LossFile) -> str:
     """The report for people."""
-    told = found.measured
+    info = found.measured
     lines = [
         "# Loss test: right on the widest budget, wrong on the compressed one",
         "",
-        f"{told.model} ({told.parameters:,} parameters, fingerprint {told.fingerprint}) on {told.scenes} {told.seeds} "
-        f"scenes from seed {told.first_seed}: {found.pairs} pairs of a scene with and without the object that decides, "
-        f"every other pixel equal; {told.questions} questions. The compressed answers: {told.settings['importance']} "
-        f"importance, {told.settings['regions']} regions by {told.settings['order']}. The widest budget, by the "
+        f"{info.model} ({info.parameters:,} parameters, fingerprint {info.fingerprint}) on {info.scenes} {info.seeds} "
+        f"scenes from seed {info.first_seed}: {found.pairs} pairs of a scene with and without the object that decides, "
+        f"every other pixel equal; {info.questions} questions. The compressed answers: {info.settings['importance']} "
+        f"importance, {info.settings['regions']} regions by {info.settings['order']}. The widest budget, by the "
         f"model's defaults: {found.wide:,} tokens. In brackets the 95 % bootstrap interval (scenes resampled).",
         "",
         "## Losses and gains",
@@ -164,19 +164,19 @@ def _photograph_lines(found: LossFile) -> list[str]:
     lines = ["## Real objects in real backgrounds, evidence alone", ""]
     if found.photographs is None:
         return [*lines, found.note]
-    told = found.photographs
+    info = found.photographs
     lines += [
-        f"{told.chips} objects cut out of photographs, shrunk to 4 to 30 px and placed one at a time in "
-        f"{told.pictures} photographs: {told.placements} placements. Share preserved, in %; nano has seen no "
+        f"{info.chips} objects cut out of photographs, shrunk to 4 to 30 px and placed one at a time in "
+        f"{info.pictures} photographs: {info.placements} placements. Share preserved, in %; nano has seen no "
         "photograph, and its answers about them are not claimed.",
         "",
     ]
-    groups = list(dict.fromkeys(point.group for point in told.points))
+    groups = list(dict.fromkeys(point.group for point in info.points))
     told_of: dict[tuple, dict[str, str]] = {}
-    for point in told.points:
+    for point in info.points:
         cells = told_of.setdefault((point.importance, point.order, f"{point.budget:,}"), {})
         cells[point.group] = interval(point)
     rows = [[*key, *(cells.get(group, "-") for group in groups)] for key, cells in told_of.items()]
     lines += table(["importance", "order", "budget", *groups], rows)
-    rows = [[f"{row.budget:,}", row.cause, row.losses] for row in told.causes]
+    rows = [[f"{row.budget:,}", row.cause, row.losses] for row in info.causes]
     return lines + table(["budget", "cause (default settings)", "not preserved"], rows) if rows else lines

@@ -82,14 +82,14 @@ def _answered(
     texts = answer_many(cuts)
     rows = []
     for place, (case, truth) in enumerate(zip(asked, truths)):
-        told = texts[place * len(all_budgets) : (place + 1) * len(all_budgets)]
+        facts = texts[place * len(all_budgets) : (place + 1) * len(all_budgets)]
         rows.append(
             {
                 "case": [case.left_out, case.question.text],
                 "type": case.question.type,
                 "truth": truth,
                 "without": [],
-                "answers": {str(budget): text for budget, text in zip(all_budgets, told)},
+                "answers": {str(budget): text for budget, text in zip(all_budgets, facts)},
                 "wide": str(wide),
                 "losses": {},
             }
@@ -116,12 +116,12 @@ def _explain(
             continue
         place, cause, verdict = _cause(view, boxes, int(budget))
         forced = answer_many([view.select(int(budget), force=boxes)])[0] if boxes else None
-        told = None if place is None else scene.objects[evidence[place]]
+        facts = None if place is None else scene.objects[evidence[place]]
         row["losses"][budget] = {
             "box": None if place is None else list(map(float, boxes[place])),
             "boxes": [list(map(float, box)) for box in boxes],
-            "object": told and phrase(told.kind, told.color),
-            "object_size": told and round(told.size, 2),
+            "object": facts and phrase(facts.kind, facts.color),
+            "object_size": facts and round(facts.size, 2),
             "cause": cause,
             "verdict": verdict,
             "forced_answer": forced,

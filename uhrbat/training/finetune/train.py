@@ -168,14 +168,14 @@ class Trainer:
         bar = tqdm(total=self.settings.steps, initial=self.step, desc="train", disable=not (progress and main))
         while self.step < self.settings.steps:
             began = time.perf_counter()
-            told = self._one_step()
+            facts = self._one_step()
             self.step += 1
             if main:
-                told = {"step": self.step} | told | {"seconds": time.perf_counter() - began}
+                facts = {"step": self.step} | facts | {"seconds": time.perf_counter() - began}
                 with (self.out / "log.jsonl").open("a") as file:
-                    file.write(json.dumps(told) + "\n")
+                    file.write(json.dumps(facts) + "\n")
             bar.update()
-            bar.set_postfix(loss=f"{told['loss']:.3f}")
+            bar.set_postfix(loss=f"{facts['loss']:.3f}")
             if self.step % self.settings.save_every == 0 or self.step == self.settings.steps:
                 self._save_state()
         bar.close()
@@ -189,7 +189,7 @@ class Trainer:
         for group, rate in zip(self.optimizer.param_groups, rates, strict=False):
             group["lr"] = rate * factor
         mine = range(accelerator.process_index, settings.batch, accelerator.num_processes)
-        told = torch.zeros(2, device=accelerator.device)
+        facts = torch.zeros(2, device=accelerator.device)
         for count, place in enumerate(mine, 1):
             conversation = self.data[sample_number(settings, len(self.data), self.step, place)]
             drawn = np.random.default_rng((settings.seed, self.step, place))
@@ -199,27 +199,27 @@ class Trainer:
             with nullcontext() if together else accelerator.no_sync(self.module):
                 loss, used = self.module(conversation, budget)
                 accelerator.backward(loss / len(mine))
-            told += torch.tensor([loss.item(), used], device=told.device)
+            facts += torch.tensor([loss.item(), used], device=facts.device)
         trained = [value for group in self.optimizer.param_groups for value in group["params"]]
         gradient = accelerator.clip_grad_norm_(trained, settings.clip)
         if self.sharded:
             gradient = gradient.full_tensor()
         self.optimizer.step()
         self.optimizer.zero_grad()
-        loss, tokens = accelerator.reduce(told).tolist()
+        loss, tokens = accelerator.reduce(facts).tolist()
         return {"loss": loss / settings.batch, "tokens": round(tokens), "gradient": gradient.item()}
 
     def _same_run(self) -> None:
-        told = asdict(self.settings) | {"model": self.engine.name, "samples": len(self.data)}
+        facts = asdict(self.settings) | {"model": self.engine.name, "samples": len(self.data)}
         if self.sharded:
-            told["sharded"] = True  # its states are of another form
-        told = json.loads(json.dumps(told))
+            facts["sharded"] = True  # its states are of another form
+        facts = json.loads(json.dumps(facts))
         path = self.out / "train.json"
-        if path.exists() and json.loads(path.read_text()) != told:
+        if path.exists() and json.loads(path.read_text()) != facts:
             raise InputError(f"'{self.out}' holds a run with other settings, model or data: choose another folder")
         self.accelerator.wait_for_everyone()  # none may read what the first is writing
         if self.accelerator.is_main_process:
-            path.write_text(json.dumps(told, indent=1))
+            path.write_text(json.dumps(facts, indent=1))
 
     def _states(self) -> list[Path]:
         return sorted(path for path in self.out.glob("state-*") if (path / "step.json").is_file())
