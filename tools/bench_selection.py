@@ -13,6 +13,7 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from functools import cache
 from pathlib import Path
@@ -151,7 +152,7 @@ def main() -> None:
         for size in options.scales:
             base, base_labels = None, None
             for variant in options.variants:
-                labels_file = f"/tmp/bench_selection_{size}_{variant}.pt"
+                labels_file = str(Path(tempfile.gettempdir()) / f"bench_selection_{size}_{variant}.pt")
                 settings = ["--dims", str(options.dims), "--threads", str(options.threads)]
                 if options.together:
                     row = measure(variant, size, options.dims, data, options.threads, labels_file)

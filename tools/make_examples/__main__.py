@@ -1,7 +1,7 @@
 """The examples: worlds of nano's own kind, each chosen because the present nano shows on it what it is to teach.
 
     python -m tools.make_examples           tell, for every question, what nano answers and the fate of its evidence
-    python -m tools.make_examples --make    choose scenes and questions anew and write them to assets/examples
+    python -m tools.make_examples --make    choose worlds and questions again and write them to assets/examples
 
 Both end with exit code 1 where an example does not teach what it is there for. `--only NAME` keeps to one.
 """
@@ -117,7 +117,7 @@ def suggested(first: WorldQuestion, asked: list[WorldQuestion]) -> list[WorldQue
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--make", action="store_true", help="choose and write the examples anew")
+    parser.add_argument("--make", action="store_true", help="choose the examples again and write them")
     parser.add_argument("--only", choices=[plan.name for plan in PLANS], help="one example")
     parser.add_argument("--tries", type=int, help="at most so many scenes an example")
     parser.add_argument("--model", default="nano", help="nano or a checkpoint folder")

@@ -41,7 +41,7 @@ GENERATED = "It was trained on generated scenes only: on a photograph its answer
 FREE = (
     "The language model and its projector were not trained for selected tokens: a training-free use of LLaVA-OneVision."
 )
-GENERAL = "Its answers can be wrong; what it was measured on is told where it was trained."
+GENERAL = "Its answers can be wrong; what it was measured on stands where it was trained."
 
 
 def model_card(model: Network, repository: str) -> str:

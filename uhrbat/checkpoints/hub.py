@@ -108,7 +108,7 @@ def _silent() -> type[tqdm]:
 def _reporting(repository: str, total: int, progress: Callable[[float, str], None]) -> type[tqdm]:
     """A progress bar that draws nothing and tells `progress` how many of `total` bytes have arrived.
 
-    The Hub's client counts bytes twice, as received and as written; what is further along is told.
+    The Hub's client counts bytes twice, as received and as written; the one further along is reported.
     """
     most = [0.0]
 

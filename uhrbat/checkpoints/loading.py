@@ -234,7 +234,7 @@ def save(
 
 
 def push(loaded: Loaded, repository: str, dtype: torch.dtype, private: bool = True, token: str | None = None) -> str:
-    """Upload a model with its card to the Hub, private unless told otherwise. Returns its address."""
+    """Upload a model with its card to the Hub, private by default. Returns its address."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         save(loaded.network, loaded.tokenizer, folder, dtype, loaded.text_tokenizer)

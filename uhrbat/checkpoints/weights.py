@@ -95,7 +95,7 @@ class Source:
     """Tensor files and what their names are called in the network.
 
     rename: a file's tensor name -> the network's, None for one that is known and not needed; KeyError where unknown.
-    change: what is done to a tensor of the network's name before it is laid in.
+    change: what is done to a tensor of the network's name before it is loaded.
     """
 
     files: TensorFiles

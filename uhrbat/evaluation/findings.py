@@ -170,7 +170,7 @@ class CauseCount:
 class Miss:
     """One loss. The picture is `uhrbat.worlds.generate(seed, without=without)`, 4,032 px.
 
-    without: index of the object left out, or none. box: the evidence that the cause is told of, boxes: all of it (none
+    without: index of the object left out, or none. box: the evidence that the cause is about, boxes: all of it (none
     where the answer needs no object). object: its phrase, e.g. "red ship"; object_size: its longer side in px.
     choices are part of the question's text. forced_answer: with all evidence forced in at the same budget; None without
     evidence. verdict: the inspector's sentence.

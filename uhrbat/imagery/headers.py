@@ -1,4 +1,4 @@
-"""What can be told of a file from its first bytes, before any decoder touches it."""
+"""What can be said of a file from its first bytes, before any decoder touches it."""
 
 import hashlib
 import mmap

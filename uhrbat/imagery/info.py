@@ -48,7 +48,7 @@ class ImageInfo:
     file's bands and their NumPy type. colors: what each means to the file ('red', 'alpha', 'undefined', ...). names:
     what a user may call each. pages, page: pictures in the file and the one shown, from 1; page_sizes: their widths and
     heights as stored, where they differ in kind. orientation: EXIF 1..8, as stored. nodata: the value that means "no
-    data", or None. validity: where invalid pixels are told from ('alpha', 'mask', 'nodata') or None. noticed: '' where
+    data", or None. validity: where invalid pixels are known from ('alpha', 'mask', 'nodata') or None. noticed: '' where
     nodata is declared, 'everywhere' or 'outside' (only what is joined to the edge) where it was noticed or chosen.
     rendering: what was chosen. points: ground control points (column, row, x, y), upright, where these place the
     picture. icc: a colour profile that differs from sRGB. source: GDAL's name of the page, '' for the file itself.

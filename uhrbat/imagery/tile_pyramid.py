@@ -35,7 +35,7 @@ def write_pyramid(
 ) -> ImageInfo:
     """Write a file's upright RGB pixels as a tiled JPEG pyramid TIFF for `TileReader`, never for the model.
 
-    Returns the info with its stretch decided, and told in its notes. info, rendering: as for `read_canvas`; pass the
+    Returns the info with its stretch decided, and said in its notes. info, rendering: as for `read_canvas`; pass the
     canvas's own info so that the stretch is not measured again. progress: called with 0..1. cancel: once it
     returns true, Cancelled is raised. The file appears under `out_path` when it is complete and not at all
     otherwise. Raises ImageError where the file is damaged or the disk is full.

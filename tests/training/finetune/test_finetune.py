@@ -106,7 +106,7 @@ def test_selection_does_not_change_when_the_answers_do(data, tmp_path):
 
     def selected(changed, out):
         engine = released()
-        engine.network.language.lm_head.weight.data *= 1 + changed  # whatever is told, not only how it is tokenised
+        engine.network.language.lm_head.weight.data *= 1 + changed  # whatever was said, not only how it is tokenised
         conversations = read_conversations(data, data.parent)
         if changed:
             other = [tuple((question, "none of it, 12 at most") for question, _ in c.turns) for c in conversations]

@@ -21,7 +21,7 @@ TIGHT = 256
 def summarise(
     scenes: dict[int, dict], known: list[Method], model: UHRBAT, fingerprint: str, seeds: str
 ) -> FrontierFile:
-    """The records of `frontier.joined` as one file; `known`: all methods, of which those with a record are told."""
+    """The records of `frontier.joined` as one file; `known`: all methods, of which those with a record are reported."""
     found = _Table(scenes)
     info = [m for m in known if any(m.id in scene["evidence"] or m.id in scene["answers"] for scene in scenes.values())]
     points = [point for method in info for point in _points(found, method.id)]

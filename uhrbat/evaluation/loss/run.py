@@ -130,7 +130,7 @@ def _explain(
 
 
 def _cause(view: Question, boxes: list, budget: int) -> tuple[int | None, str, str]:
-    """Which of the boxes a loss is told of, and its cause and verdict: the first that is not preserved.
+    """Which of the boxes a loss is about, and its cause and verdict: the first that is not preserved.
 
     Where all are, it is the smallest, and the model itself is the cause.
     """
