@@ -19,6 +19,7 @@ from .explorer import COMPARED, DEFAULT, SWEEP, Explorer
 from .export import plain
 from .state.pictures import Picture
 from .state.runs import Asked
+from .texts import sentence
 
 
 def add(explorer: Explorer) -> None:
@@ -162,14 +163,14 @@ class _Endpoints:
             job = await to_thread.run_sync(start)
             return report(await _end_of(job))
         except UHRBATError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise gr.Error(sentence(error), print_exception=False) from None
 
     def ingest(self, file: str, bands: list[int] | None) -> dict[str, Any]:
         """Check, tile and store a file."""
         try:
             return self._ingested(file, bands)
         except UHRBATError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise gr.Error(sentence(error), print_exception=False) from None
 
     def _ingested(self, file: str, bands: list[int] | None) -> dict[str, Any]:
         for step in self.explorer.shelf.ingest(file, bands=bands):

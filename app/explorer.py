@@ -21,6 +21,7 @@ from .limits import PageLimits
 from .state.pictures import Picture, Shelf
 from .state.runs import Asked, Runs
 from .state.sessions import Sessions
+from .texts import whole
 
 SWEEP = (64, 128, 256, 512, 1000, 2000, 3000, 5000, 8000, 16000)
 COMPARED = ("uhrbat", "downsampling", "dense_tiling", "global_topk", "random_tokens")
@@ -109,14 +110,14 @@ class Explorer:
                 raise InputError(f"{name} is {quoted(value)}: give one of its names")
         return {
             "seed": int(number),
-            **{name: value for name, value in chosen.items() if value and value != DEFAULT},
+            **{name: whole(value) for name, value in chosen.items() if value and value != DEFAULT},
         }
 
     def asked(self, picture: Picture, question: object, settings: dict[str, Any]) -> Asked:
         """A question to be asked of a picture; InputError where it is no text, or empty."""
         if question is not None and not isinstance(question, str):
             raise InputError(f"the question is {quoted(question)}: give text")
-        question = (question or "").encode("utf-8", "ignore").decode()  # half a character would break the request
+        question = whole(question or "")
         if not question.strip():
             raise InputError("the question is empty: type one, or choose a suggestion")
         settings = settings | ({"bands": picture.bands} if picture.bands else {})
@@ -136,11 +137,12 @@ class Explorer:
         self, asked: Asked, budget: Budget, session: str, force: tuple = (), without: tuple = ()
     ) -> Job[AnswerResult]:
         """The answer at another budget, or with some boxes forced in or taken out."""
-        return self.worker().answer(asked.query, self.checked(budget, asked), force, without, session)
+        forced, left_out = self._boxes(asked, force), self._boxes(asked, without)
+        return self.worker().answer(asked.query, self.checked(budget, asked), forced, left_out, session)
 
-    def inspect(self, asked: Asked, box: Sequence[float], budget: Budget, session: str) -> Job[InspectResult]:
+    def inspect(self, asked: Asked, box: object, budget: Budget, session: str) -> Job[InspectResult]:
         """What became of a box's tokens."""
-        return self.worker().inspect(asked.query, self._box(asked, box), self.checked(budget, asked), session)
+        return self.worker().inspect(asked.query, self.box(asked, box), self.checked(budget, asked), session)
 
     def sweep(
         self,
@@ -179,7 +181,7 @@ class Explorer:
         return self.worker().compare(asked.query, self.checked(budget, asked), tuple(methods), boxes, session)
 
     @staticmethod
-    def _box(asked: Asked, box: object) -> Box:
+    def box(asked: Asked, box: object) -> Box:
         """A box in pixels of the image; InputError for anything else, fractions of the image among it."""
         x0, y0, x1, y1 = asked.square.check_box(box).tolist()
         if max(x1, y1) <= 1 and max(asked.square.width, asked.square.height) > 8:
@@ -189,10 +191,10 @@ class Explorer:
     def _boxes(self, asked: Asked, boxes: object) -> tuple[Box, ...]:
         if not isinstance(boxes, list | tuple) or len(boxes) > MOST_LISTED:
             raise InputError(f"boxes is {quoted(boxes)}: give a list of at most {MOST_LISTED} boxes")
-        return tuple(self._box(asked, box) for box in boxes)
+        return tuple(self.box(asked, box) for box in boxes)
 
 
-def budget_of(value: dict[str, Any] | None) -> Budget:
+def budget_of(value: object) -> Budget:
     """The budget panel's value: a total, or one number a scale. InputError where it is neither."""
     if not isinstance(value, dict):
         raise InputError("there is no budget: set one")

@@ -203,7 +203,7 @@ class Square:
         if x1 <= 0 or y1 <= 0 or x0 >= self.width or y0 >= self.height:
             raise InputError(
                 f"the box {_show(array)} lies outside the image of {self.width} x {self.height} pixels: "
-                "draw it on the image"
+                "boxes are x0, y0, x1, y1 in pixels"
             )
         return array
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from uhrbat.choices import DEFAULT_BUDGET
+from uhrbat.errors import InputError
 from uhrbat.results import Answer
 from uhrbat.serving.protocol import ModelInfo
 
+from ..explorer import budget_of
+from ..links import panel_value, sendable
 from ..panel import Panel
+from ..texts import whole
 from .card import Card, Json
 
 
@@ -15,11 +19,16 @@ class BudgetCard(Card):
 
     def build(self) -> None:
         """Make the components."""
-        self.panel = Panel("budget", elem_id="budget", value={"total": DEFAULT_BUDGET, "per_scale": None})
+        self.panel = Panel("budget", elem_id="budget", value=panel_value(DEFAULT_BUDGET))
 
-    def price(self, model: str, budget: Json) -> Json:
-        """A model is chosen: the budget panel says what a token costs with it."""
-        return {**budget, "cost": cost_value(model, self.explorer.model(model))}
+    def price(self, model: object, budget: object) -> Json:
+        """A model is chosen: the budget panel says what a token costs with it. A budget that is none becomes the default."""
+        name = whole(str(model))
+        try:
+            shown = panel_value(sendable(budget_of(budget)))
+        except InputError:
+            shown = panel_value(DEFAULT_BUDGET)
+        return {**shown, "cost": cost_value(name, self.explorer.model(name))}
 
 
 def cost_value(name: str, model: ModelInfo | None, device: str | None = None, answer: Answer | None = None) -> Json:

@@ -13,6 +13,7 @@ from uhrbat.serving.job import Job
 
 from .. import progress
 from ..state.sessions import Session
+from ..texts import sentence
 
 if TYPE_CHECKING:
     from ..explorer import Explorer
@@ -25,6 +26,14 @@ Updates = Iterator[dict[Any, Any]]
 
 Gradio's own `cancels` are not used: they only work once the other event has its id, and after their own.
 """
+
+
+def sent(event: gr.EventData, name: str) -> Any:
+    """What the browser sent with an event under a name; None where it sent nothing so named."""
+    try:
+        return getattr(event, name)
+    except (AttributeError, TypeError):
+        return None
 
 
 class Card:
@@ -62,9 +71,9 @@ class Card:
         except Cancelled:
             yield {self.ask: progress.idle("Stopped.")}
         except UHRBATError as error:
-            yield {self.ask: progress.failed(str(error))}
+            yield {self.ask: progress.failed(sentence(error))}
             # Gradio takes the text for HTML, and the sentence may quote what somebody typed.
-            raise gr.Error(html.escape(str(error), quote=False), duration=8, print_exception=False) from None
+            raise gr.Error(html.escape(sentence(error), quote=False), duration=8, print_exception=False) from None
         except Exception:
             yield {self.ask: progress.failed("That failed for a reason of our own: it is in the log. Try again.")}
             raise

@@ -7,8 +7,10 @@ import gradio as gr
 from uhrbat.worlds.files import WorldKey
 
 from .. import findings
+from ..links import panel_value, sendable
 from ..panel import Panel
-from .card import Card, Json, Updates
+from ..texts import whole
+from .card import Card, Json, Updates, sent
 
 
 class FindingsCard(Card):
@@ -28,13 +30,16 @@ class FindingsCard(Card):
 
     def open(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A miss is chosen: its world, its question, and the budget and method that lost it."""
-        key = self.world_of(str(event.scene))
+        key = self.world_of(str(sent(event, "scene")))
         if key:
-            yield {
-                self.cards.budget.panel: {"total": int(event.budget), "per_scale": None},
-                **self.cards.method.choose(event.method),
-            }
-            yield from self.guarded(self.show(key, str(event.question), request))
+            yield from self.guarded(self._open(key, event, request))
+
+    def _open(self, key: WorldKey, event: gr.EventData, request: gr.Request) -> Updates:
+        yield {
+            self.cards.budget.panel: panel_value(sendable(sent(event, "budget"))),
+            **self.cards.method.choose(sent(event, "method")),
+        }
+        yield from self.show(key, whole(str(sent(event, "question") or "")), request)
 
     def show(self, key: WorldKey, question: str | None, request: gr.Request) -> Updates:
         """Make a world again and show it with a question."""

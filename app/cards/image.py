@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -15,10 +14,11 @@ from uhrbat.geometry import Square
 
 from .. import examples, progress
 from ..explorer import DEFAULT
+from ..links import panel_value, read_link
 from ..panel import ASSETS, Panel
 from ..state.pictures import Picture, Steps
 from ..state.sessions import Session
-from .card import Card, Json, Updates
+from .card import Card, Json, Updates, sent
 from .viewer import rectangles
 
 logger = logging.getLogger(__name__)
@@ -54,23 +54,20 @@ class ImageCard(Card):
     def start(self, link: str, request: gr.Request) -> Updates:
         """The page opens: on what its link says, else on the first example."""
         yield {self.gallery: gallery_value()}
-        wanted = json.loads(link) if link else {}
-        name = wanted.get("example") or ""
-        world = self.cards.findings.world_of(name)
-        example = examples.find(name) or next(iter(examples.load()), None)
+        wanted = read_link(link)
+        world = self.cards.findings.world_of(wanted.example)
+        example = examples.find(wanted.example) or next(iter(examples.load()), None)
         if example is None:
             yield {self.ask: progress.idle()}
             return
-        budget = wanted.get("budget") or {"total": example.budget}
-        per_scale = budget.get("per_scale")
-        total = sum(per_scale) if per_scale else budget["total"]
-        yield {self.cards.budget.panel: {"total": total, "per_scale": per_scale}}
-        linked = wanted.get("method")
+        budget = panel_value(wanted.budget or example.budget)
+        yield {self.cards.budget.panel: budget}
+        linked = wanted.method
         yield self.cards.method.choose(example.method if linked is None and not world else linked or {})
         if world:
-            yield from self.guarded(self.cards.findings.show(world, wanted.get("question"), request))
+            yield from self.guarded(self.cards.findings.show(world, wanted.question, request))
         else:
-            yield from self.guarded(self._show_example(example, request, wanted.get("question")))
+            yield from self.guarded(self._show_example(example, request, wanted.question))
         models = self.explorer.models()
         names = [model.name for model in models] or [DEFAULT_MODEL]
         if models and models[0].regions:
@@ -78,13 +75,13 @@ class ImageCard(Card):
             chosen = {"value": regions} if regions in models[0].regions else {}
             yield {self.cards.method.regions: gr.update(choices=[DEFAULT, *models[0].regions], **chosen)}
         yield {
-            self.cards.budget.panel: self.cards.budget.price(names[0], {"total": total, "per_scale": per_scale}),
+            self.cards.budget.panel: self.cards.budget.price(names[0], budget),
             self.cards.method.model: gr.update(choices=names, value=names[0]),
         }
 
     def pick(self, event: gr.EventData, request: gr.Request) -> Updates:
         """An example is chosen: it opens at the budget and with the method at which it teaches."""
-        example = examples.find(str(event.name))
+        example = examples.find(str(sent(event, "name")))
         if example:
             yield {
                 self.cards.budget.panel: {"total": example.budget, "per_scale": None},
@@ -108,12 +105,12 @@ class ImageCard(Card):
 
     def bands(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Other bands of the file are to be shown, and seen by the model."""
-        yield from self.guarded(self._bands(tuple(event.bands), request))
+        yield from self.guarded(self._bands(sent(event, "bands"), request))
 
-    def _bands(self, bands: tuple[int, ...], request: gr.Request) -> Updates:
+    def _bands(self, bands: object, request: gr.Request) -> Updates:
         session = self.session(request)
         picture = session.needs_picture()
-        steps = self.explorer.shelf.ingest(picture.path, picture.name, bands=bands)
+        steps = self.explorer.shelf.ingest(picture.path, picture.name, bands=bands if isinstance(bands, list) else [])
         yield from self.show(steps, session, "reading the bands")
 
     def _show_example(self, example: examples.Example, request: gr.Request, question: str | None = None) -> Updates:
@@ -161,7 +158,10 @@ class ImageCard(Card):
         picture = session.picture
         if picture is None or picture.stays:
             return
-        job = self.explorer.encode(picture, model, session.id)
+        try:
+            job = self.explorer.encode(picture, model, session.id)
+        except UHRBATError:
+            return
         session.encode(job)
         for bar in progress.watch(job, "getting ready"):
             if session.encoding is not job or session.busy:

@@ -59,8 +59,9 @@ class MethodCard(Card):
         budget = self.cards.budget
         self.model.change(budget.price, [self.model, budget.panel], budget.panel, **quick)
 
-    def choose(self, chosen: dict[str, Any]) -> dict[Any, Any]:
-        """The choices but the model: those given, where they can be chosen, else the defaults."""
+    def choose(self, chosen: object) -> dict[Any, Any]:
+        """The choices but the model: those given by name, where they can be chosen, else the defaults."""
+        chosen = chosen if isinstance(chosen, dict) else {}
         seed = str(chosen.get("seed", ""))
         updates: dict[Any, Any] = {self.seed: int(seed) if seed.isdecimal() and len(seed) < 10 else 0}
         for name, component in (("importance", self.importance), ("regions", self.regions), ("order", self.order)):

@@ -13,7 +13,8 @@ from .. import progress
 from ..explorer import budget_of
 from ..panel import Panel
 from ..state.runs import KeptRun
-from .card import Card, Json, Updates
+from ..texts import sentence
+from .card import Card, Json, Updates, sent
 from .viewer import rectangles
 
 
@@ -35,9 +36,9 @@ class ObjectCard(Card):
         session = self.session(request)
         if session.run is None:
             return
-        session.box = box = tuple(event.box)
         try:
             run = session.needs_run()
+            session.box = box = self.explorer.box(run, sent(event, "box"))
             job = self.explorer.inspect(run, box, budget_of(budget), session.id)
             for _ in job:
                 yield {self.panel: gr.skip()}
@@ -50,17 +51,17 @@ class ObjectCard(Card):
         except Cancelled:
             return
         except UHRBATError as error:
-            yield {self.panel: {"error": str(error)}}
+            yield {self.panel: {"error": sentence(error)}}
 
     def force(self, budget: Json, event: gr.EventData, request: gr.Request) -> Updates:
         """The question again with the box's tokens forced in."""
-        yield from self.guarded(self._counterfactual("forced", tuple(event.box), budget, request))
+        yield from self.guarded(self._counterfactual("forced", sent(event, "box"), budget, request))
 
     def without(self, budget: Json, event: gr.EventData, request: gr.Request) -> Updates:
         """The question again with the box's tokens taken out."""
-        yield from self.guarded(self._counterfactual("without", tuple(event.box), budget, request))
+        yield from self.guarded(self._counterfactual("without", sent(event, "box"), budget, request))
 
-    def _counterfactual(self, which: str, box: tuple, budget: Json, request: gr.Request) -> Updates:
+    def _counterfactual(self, which: str, box: object, budget: Json, request: gr.Request) -> Updates:
         session = self.session(request)
         run = session.needs_run()
         started = time.monotonic()

@@ -61,12 +61,13 @@ class QuestionCard(Card):
     ) -> Updates:
         """The question is asked: token maps of every scale, and the answer."""
         session = self.session(request)
-        settings = self.explorer.settings(model, importance, regions, order, seed)
-        yield from self.guarded(self._asked(session, question, budget, settings))
+        method = (model, importance, regions, order, seed)
+        yield from self.guarded(self._asked(session, question, budget, method))
 
-    def _asked(self, session: Session, question: str, budget: Json, settings: Json) -> Updates:
+    def _asked(self, session: Session, question: str, budget: Json, method: tuple) -> Updates:
         picture = session.needs_picture()
         started = time.monotonic()
+        settings = self.explorer.settings(*method)
         asked = self.explorer.asked(picture, question, settings)
         chosen = budget_of(budget)
         with session.at_work():

@@ -50,7 +50,7 @@ export function parameters(search) {
 }
 
 /**
- * What a link asks of Python (app/actions.py: Actions.start), as JSON; '' where it asks for nothing.
+ * What a link asks of Python (app/links.py), as JSON; '' where it asks for nothing.
  * @param {string} search
  * @param {number} scales How many there are.
  */

@@ -1,4 +1,4 @@
-// The share link of the page as it stands; app/page.py asks `linked()` what the page's own address asks for.
+// The share link of the page as it stands; app/cards/image.py asks `linked()` what the page's own address asks for.
 
 import { request, shareAddress } from './address.js';
 import { hooks } from './hooks.js';
