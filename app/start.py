@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 
+from uhrbat.imagery import apart
 from uhrbat.serving.client.connect import connect
 
 from .explorer import Explorer
@@ -29,6 +30,7 @@ def main(host: str | None = None, port: int | None = None) -> None:
     # What visitors upload lies in a folder of this process's own, so that nothing of it is left behind.
     os.environ["GRADIO_TEMP_DIR"] = str(private_folder("uploads"))
     explorer = Explorer(connect, limits=limits)
+    apart.prepare()
     page = build(explorer)
     threading.Thread(target=explorer.models, daemon=True, name="start the worker").start()
     try:

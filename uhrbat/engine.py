@@ -6,6 +6,7 @@ question, a question serves every budget, only an answer needs the language mode
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ from uhrbat.selection import sam
 from uhrbat.settings import Settings
 
 OVERVIEW = 1024
+Read = Callable[[str | Path, imagery.ImageInfo, Callable[[float], None], Callable[[], bool] | None], imagery.Canvas]
+"""Decodes a file: path, info, progress (0..1), whether to stop."""
 
 
 class UHRBAT:
@@ -134,16 +137,19 @@ class UHRBAT:
         progress: Progress | bool | None = True,
         cancel: Flag | None = None,
         bands: tuple[int, ...] | None = None,
+        read: Read = imagery.read_canvas,
     ) -> EncodedImage:
         """Read an image and encode every tile of every scale: the heavy call, once an image.
 
-        progress: True shows a bar, a callable gets (stage, fraction 0..1, message). ImageError, Cancelled.
+        progress: True shows a bar, a callable gets (stage, fraction 0..1, message). read: how the pixels are decoded,
+        by default in this process; `imagery.apart.read_canvas` does it in one of its own, as is right for the files
+        of strangers. ImageError, Cancelled.
         """
         report = Reporter(progress, cancel)
         report("read", 0.0)
         info = info or imagery.open_image(path, bands=bands)
         stop = cancel.is_set if cancel is not None else None
-        canvas = imagery.read_canvas(path, info, lambda share: report("read", share), stop)
+        canvas = read(path, info, lambda share: report("read", share), stop)
         return self._encode(canvas, is_generated(path, canvas), report)
 
     def encode_canvas(

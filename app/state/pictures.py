@@ -13,7 +13,7 @@ from typing import Any
 
 from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError
-from uhrbat.imagery import ImageInfo, TileReader, open_image, with_stretch, write_pyramid
+from uhrbat.imagery import ImageInfo, TileReader, apart
 from uhrbat.serving.client.worker import Worker
 
 from ..examples import Example
@@ -22,6 +22,7 @@ from .folders import private_folder
 
 logger = logging.getLogger(__name__)
 _TICK = 0.12
+Cancel = Callable[[], bool]
 Steps = Generator["float | Picture", None, None]
 """How far a picture is (0..1), several times, and last the picture."""
 BACKDROP = (16, 22, 30)
@@ -117,10 +118,9 @@ class Shelf:
         """
         self.expire()
         path = Path(path)
-        info = open_image(path, self.limits.images(), bands)
         id = secrets.token_urlsafe(12)
         tiles = self.folder / (f"example-{example.sha256[:24]}.tif" if example else f"{id}.tif")
-        work = Work(lambda report, stopped: self._prepare(path, tiles, info, report, stopped))
+        work = Work(lambda report, stopped: self._prepare(path, tiles, bands, report, stopped))
         yield from work
         image, info = work.outcome
         picture = Picture(
@@ -138,11 +138,14 @@ class Shelf:
             self._pictures[id] = picture
         yield picture
 
-    def _prepare(self, path: Path, tiles: Path, info: ImageInfo, report, stopped) -> tuple[str, ImageInfo]:
+    def _prepare(
+        self, path: Path, tiles: Path, bands: Sequence[int] | None, report: Callable[[float], None], stopped: Cancel
+    ) -> tuple[str, ImageInfo]:
         """The worker's id of the file, and the info with its stretch; without both, no tiles either."""
-        if tiles.exists():
-            return self.worker().store(path), with_stretch(info)
-        info = write_pyramid(path, tiles, info=info, progress=lambda fraction: report(0.9 * fraction), cancel=stopped)
+        info = apart.open_image(path, self.limits.images(), bands, cancel=stopped)
+        if tiles.exists() and not info.needs_stretch:
+            return self.worker().store(path), info
+        info = apart.write_pyramid(path, tiles, info, lambda fraction: report(0.9 * fraction), stopped)
         try:
             image = self.worker().store(path)
             if stopped():

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,9 @@ import numpy as np
 import pytest
 import pyvips
 
+from tests.support import hostile
 from tests.support.made_images import lying_jpeg_tiff, picture
+from tests.support.running import until
 from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import Rendering, apart, wire
@@ -175,6 +179,42 @@ def test_waiting_for_a_place_can_be_cancelled(made):
     finally:
         for _ in range(apart.AT_ONCE):
             apart._places.release()
+
+
+ORPHAN = """
+import sys
+from uhrbat.imagery import apart
+child = apart._Child()
+print(child.process.pid, child.folder, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_children_end_with_a_parent_that_is_killed(piped):
+    command = [sys.executable, "-c", ORPHAN]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        pid, folder = parent.stdout.readline().split()
+        if piped:  # somebody else holds the pipe too, so that it does not end with the parent
+            held = os.open(f"/proc/{parent.pid}/fd/{_pipe_to(parent.pid, int(pid))}", os.O_WRONLY)
+        parent.kill()
+    until(lambda: hostile.gone(int(pid)) or _is_zombie(int(pid)))
+    until(lambda: not Path(folder).exists())
+    if piped:
+        os.close(held)
+
+
+def _pipe_to(parent: int, child: int) -> str:
+    """The parent's descriptor of the pipe that the child reads."""
+    pipe = os.readlink(f"/proc/{child}/fd/0")
+    return next(fd for fd in os.listdir(f"/proc/{parent}/fd") if os.readlink(f"/proc/{parent}/fd/{fd}") == pipe)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 def test_nothing_is_left_when_children_end(made):

@@ -69,8 +69,9 @@ class Engine:
         self.name = name
         self.encoded = 0
 
-    def encode(self, path, *, info, progress=None, cancel=None):
+    def encode(self, path, *, info, read, progress=None, cancel=None):
         began = time.perf_counter()
+        read(path, info, lambda share: progress("read", share, ""), cancel.is_set)
         spend(SLOW_SECONDS if info.width == 77 or info.shown == (3, 2, 1) else 0.02, "encode", progress, cancel)
         self.encoded += 1
         seed = int(hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8], 16)

@@ -227,7 +227,7 @@ class _Child:
 
     def __init__(self) -> None:
         self.owner = os.getpid()
-        self.folder = tempfile.mkdtemp(prefix="uhrbat-decode-")
+        self.folder = tempfile.mkdtemp(prefix=f"uhrbat-decode-{self.owner}-")
         self.shared = _memory()
         self.served = 0
         self._buffer = b""

@@ -3,7 +3,8 @@
     python -m uhrbat.imagery.child FD
 
 Each request and answer is a line of JSON. FD is an open file, in memory, for a canvas's pixels. Limits on address space
-and processor time are set here, so that what a file does ends this process and no other.
+and processor time are set here, so that what a file does ends this process and no other. It ends with the process that
+started it, and deletes its folder (TMPDIR).
 """
 
 import gc
@@ -11,20 +12,44 @@ import json
 import math
 import os
 import select
+import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 IDLE_SECONDS = 600
+PARENT_SECONDS = 0.5
 _HEAVY = 700 * 2**20
 _TICK = 0.05
 _HUNGRY = 0.7
 
 
 def main() -> None:
+    """Serve requests until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_until_parent_ends, args=(os.getppid(),), daemon=True).start()
+    try:
+        _serve_all()
+    finally:
+        _delete_folder()
+
+
+def _until_parent_ends(parent: int) -> None:
+    """End this process, whatever it is at, soon after its parent was killed."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    _delete_folder()
+    os._exit(0)
+
+
+def _delete_folder() -> None:
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+
+
+def _serve_all() -> None:
     # Libraries may print; the answers go where they cannot.
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)

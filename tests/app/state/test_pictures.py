@@ -1,3 +1,4 @@
+import signal
 import time
 
 import numpy as np
@@ -7,6 +8,8 @@ from PIL import Image
 from app import examples
 from app.limits import PageLimits
 from app.state.pictures import Picture, Shelf
+from tests.support import hostile
+from tests.support.running import until
 from uhrbat.errors import Cancelled, ImageError, InputError, WorkerError
 
 
@@ -61,7 +64,7 @@ def test_leaving_early_stops_the_work(explorer, tmp_path, monkeypatch):
                 stopped.append(True)
                 raise Cancelled("stopped")
 
-    monkeypatch.setattr("app.state.pictures.write_pyramid", slow)
+    monkeypatch.setattr("uhrbat.imagery.apart.write_pyramid", slow)
     path = tmp_path / "slow.png"
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(path)
     work = explorer.shelf.ingest(path)
@@ -105,7 +108,7 @@ def test_a_full_disk_is_told(explorer, wide_photo, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.state.pictures.write_pyramid", full)
+    monkeypatch.setattr("uhrbat.imagery.apart.write_pyramid", full)
     with pytest.raises(ImageError, match="No space left"):
         list(explorer.shelf.ingest(wide_photo))
 
@@ -136,6 +139,37 @@ def test_a_worker_that_cannot_take_the_file_leaves_no_tiles(explorer, worker, wi
     with pytest.raises(WorkerError, match="disk is full"):
         list(explorer.shelf.ingest(wide_photo))
     assert tiles_in(explorer) == before
+
+
+@pytest.mark.parametrize("name", hostile.MADE)
+def test_a_hostile_file_is_one_sentence_and_leaves_nothing(explorer, worker, wide_photo, tmp_path, name):
+    make, words = hostile.MADE[name]
+    make(tmp_path / name)
+    before = tiles_in(explorer)
+    with pytest.raises(ImageError, match=words) as caught:
+        list(explorer.shelf.ingest(tmp_path / name))
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+    assert tiles_in(explorer) == before and worker.files == {}
+
+
+def test_a_decoder_that_crashes_costs_its_own_upload_only(explorer, wide_photo, monkeypatch):
+    with monkeypatch.context() as patch:
+        struck = hostile.struck(patch, signal.SIGSEGV)
+        with pytest.raises(ImageError, match="its decoder ended"):
+            list(explorer.shelf.ingest(wide_photo))
+    assert hostile.gone(struck[0])
+    assert list(explorer.shelf.ingest(wide_photo))[-1].info.width == 900
+
+
+def test_leaving_ends_a_decoder_that_hangs_within_a_second(explorer, wide_photo, monkeypatch):
+    struck = hostile.struck(monkeypatch, signal.SIGSTOP)
+    work = explorer.shelf.ingest(wide_photo)
+    next(work)
+    until(lambda: struck)
+    left = time.monotonic()
+    work.close()
+    until(lambda: hostile.gone(struck[0]))
+    assert time.monotonic() - left < 1
 
 
 NAMES = ["two words.png", "quote'\".png", "line\nbreak.png", "\u8239 \U0001f6a2.png", "<b>bold.png", "n" * 250 + ".png"]

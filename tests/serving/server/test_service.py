@@ -1,15 +1,16 @@
 import hashlib
+import signal
 import threading
 import time
 
 import pytest
 from PIL import Image
 
-from tests.support import fake_engine
+from tests.support import fake_engine, hostile
 from tests.support.running import until
-from uhrbat import imagery
 from uhrbat.choices import DROPPED, MERGED, METHODS, PRESERVED
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
+from uhrbat.imagery import apart
 from uhrbat.results import MethodResult, Progress, SweepPoint
 from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
@@ -120,13 +121,13 @@ def test_other_settings_of_the_question_use_the_same_encoding_and_other_bands_do
 
 def test_a_file_is_hashed_by_who_knows_it_and_its_header_read_once(local, picture, monkeypatch):
     known = hashlib.sha256(picture.read_bytes()).hexdigest()
-    opened, really = [], imagery.open_image
+    opened, really = [], apart.open_image
 
     def never(*_):
         raise AssertionError("hashed again")
 
     monkeypatch.setattr("uhrbat.serving.client.local.sha256_file", never)
-    monkeypatch.setattr(imagery, "open_image", lambda *given: opened.append(given) or really(*given))
+    monkeypatch.setattr(apart, "open_image", lambda *given, **more: opened.append(given) or really(*given, **more))
     assert local.store(picture, known) == known
     assert local.service.store.path(known).stat().st_ino == picture.stat().st_ino
     local.encode(known).result(TIMEOUT)
@@ -252,6 +253,46 @@ def test_what_is_no_image_is_found_out_when_it_is_encoded(local, tmp_path):
     path.write_text("hello")
     with pytest.raises(ImageError):
         local.encode(local.store(path)).result(TIMEOUT)
+
+
+@pytest.mark.parametrize("name", hostile.MADE)
+def test_a_hostile_file_is_one_sentence_and_is_not_kept(local, image, tmp_path, name):
+    make, words = hostile.MADE[name]
+    make(tmp_path / name)
+    stored = local.store(tmp_path / name)
+    with pytest.raises(ImageError, match=words):
+        local.encode(stored).result(TIMEOUT)
+    if name != "lying.tif":  # which only its pixels give away
+        with pytest.raises(ImageError, match=words):
+            local.service.accept(stored)
+        assert local.service.store.path(stored) is None
+    assert local.ask(query(image, "how many?"), budget=100).result(TIMEOUT)
+
+
+def test_a_decoder_that_crashes_costs_its_own_job_only(local, image, monkeypatch):
+    with monkeypatch.context() as patch:
+        hostile.struck(patch, signal.SIGSEGV)
+        with pytest.raises(ImageError, match="its decoder ended"):
+            local.encode(image).result(TIMEOUT)
+    assert local.encode(image).result(TIMEOUT).tokens
+
+
+def test_cancel_ends_a_decoder_that_hangs_within_a_second_and_others_have_not_waited(
+    local, image, tmp_path, monkeypatch
+):
+    path = tmp_path / "other.png"
+    Image.effect_noise((60, 40), 50).save(path)
+    local.encode(image).result(TIMEOUT)
+    struck = hostile.struck(monkeypatch, signal.SIGSTOP)
+    early = local.encode(local.store(path), session="a")
+    until(lambda: struck, TIMEOUT)
+    assert local.ask(query(image, "how many?"), budget=100, session="b").result(TIMEOUT)
+    cancelled = time.monotonic()
+    early.cancel()
+    until(lambda: hostile.gone(struck[0]), TIMEOUT)
+    assert time.monotonic() - cancelled < 1
+    with pytest.raises(Cancelled):
+        early.result(TIMEOUT)
 
 
 def test_cancel_frees_the_device(local, image):

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from uhrbat import imagery, progress
+from uhrbat import progress
+from uhrbat.imagery import apart
 from uhrbat.results import Answer, Event, Progress, Run
 from uhrbat.serving.job import HEARTBEAT_SECONDS
 from uhrbat.serving.limits import Limits
@@ -172,10 +173,10 @@ class ActionContext(Generic[R]):
         return image
 
     def _encode(self) -> Generator[None, None, EncodedImage]:
-        info = imagery.open_image(self.path, self.host.limits.images(), self.request.settings.bands)
-
         def work(report: progress.Progress) -> EncodedImage:
-            return self.engine.encode(self.path, info=info, progress=report, cancel=self.deadline)
+            limits, stop = self.host.limits.images(), self.deadline
+            info = apart.open_image(self.path, limits, self.request.settings.bands, cancel=stop.is_set)
+            return self.engine.encode(self.path, info=info, progress=report, cancel=stop, read=apart.read_canvas)
 
         image = yield from in_turns(work, self.progress, self.deadline)
         self.cache.put(self.image_key, image)

@@ -10,6 +10,7 @@ import uuid
 from typing import Any
 
 from uhrbat.errors import Cancelled, InputError, UHRBATError, WorkerError, out_of_memory
+from uhrbat.imagery import apart
 from uhrbat.serving.codec import UnknownImage
 from uhrbat.serving.job import Job
 from uhrbat.serving.limits import Limits
@@ -54,6 +55,7 @@ class Service:
         self._began = time.monotonic()
         self._add_gauges()
         self._first: Job[None] = Job()
+        apart.prepare()
         self._closed = threading.Event()
         for work in (self._load_first, self._keep_tidy):
             threading.Thread(target=work, daemon=True, name=work.__name__).start()
@@ -78,13 +80,11 @@ class Service:
 
     def accept(self, image: str) -> None:
         """Look at a file just stored; one that is no image is deleted, and ImageError raised."""
-        from uhrbat import imagery
-
         with self.store.hold(image) as path:
             if path is None:
                 raise UnknownImage("the image is no longer stored here: open it again")
             try:
-                imagery.open_image(path, self.limits.images())
+                apart.open_image(path, self.limits.images())
             except UHRBATError as error:
                 self.store.remove(image)
                 raise self._presentable(error) from None
