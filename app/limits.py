@@ -14,8 +14,8 @@ class PageLimits(ImageLimits):
     | --- | --- | --- |
     | upload_bytes | 2 GiB | size of one image file, for page and worker |
     | pixels | 2,000,000,000 | pixels of one image, checked in its header before any is decoded |
-    | tiles_bytes | 20 GiB | the page's viewer tiles of uploads; the longest unused go first |
-    | tiles_hours | 2 | viewer tiles of an upload not looked at for so long are deleted |
+    | tiles_bytes | 20 GiB | files and viewer tiles of uploads on the page; the longest unused go first |
+    | tiles_hours | 2 | an upload not looked at or asked about for so long is deleted, with its tiles |
     """
 
     tiles_bytes: PositiveInt = 20 * GB

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -16,15 +17,19 @@ from uhrbat.errors import Cancelled, ImageError
 from uhrbat.imagery import ImageInfo, TileReader, apart
 from uhrbat.serving.client.worker import Worker
 
+from .. import examples
 from ..examples import Example
 from ..limits import PageLimits
 from .folders import private_folder
+from .originals import Originals
 
 logger = logging.getLogger(__name__)
 _TICK = 0.12
 Cancel = Callable[[], bool]
 Steps = Generator["float | Picture", None, None]
 """How far a picture is (0..1), several times, and last the picture."""
+TIDY_SECONDS = 60
+"""How often pictures are looked through for those that have expired."""
 BACKDROP = (16, 22, 30)
 """Beyond the image's edge: the viewer's own background."""
 
@@ -45,6 +50,11 @@ class Picture:
     bands: tuple[int, ...] | None = None
     """The bands that a user chose to see as red, green and blue; the worker is asked for the same."""
     used: float = field(default_factory=time.monotonic)
+    released: bool = False
+
+    def touch(self) -> None:
+        """It is in use now."""
+        self.used = time.monotonic()
 
     @property
     def stays(self) -> bool:
@@ -69,8 +79,8 @@ class Picture:
 class Shelf:
     """All pictures that pages show now.
 
-    Uploaded ones are released when nobody has looked at them for `limits.tiles_hours` and, from the longest unused on,
-    where their tiles exceed `limits.tiles_bytes`.
+    Uploaded ones are released when nobody has used them for `limits.tiles_hours` and, from the longest unused on,
+    where their files and tiles exceed `limits.tiles_bytes`.
     """
 
     def __init__(self, worker: Callable[[], Worker], folder: Path | None = None, limits: PageLimits | None = None):
@@ -78,15 +88,19 @@ class Shelf:
         self.limits = limits or PageLimits()
         self.folder = Path(folder or _default_folder())
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._originals = Originals()
         self._pictures: dict[str, Picture] = {}
         self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._sweep()
+        threading.Thread(target=self._keep_tidy, daemon=True, name="tidy the pictures").start()
 
     def get(self, id: str) -> Picture | None:
         """The picture with this id, or None where there is none (any more)."""
         with self._lock:
             picture = self._pictures.get(id)
             if picture:
-                picture.used = time.monotonic()
+                picture.touch()
             return picture
 
     def showing(self, name: str) -> Picture | None:
@@ -117,11 +131,15 @@ class Shelf:
         such bands, WorkerError where the worker cannot take it; no file is left behind then.
         """
         self.expire()
-        path = Path(path)
         id = secrets.token_urlsafe(12)
-        tiles = self.folder / (f"example-{example.sha256[:24]}.tif" if example else f"{id}.tif")
-        work = Work(lambda report, stopped: self._prepare(path, tiles, bands, report, stopped))
-        yield from work
+        path = Path(path) if example else self._originals.keep(Path(path), id)
+        tiles = self.folder / (_tiles_name(example) if example else f"{id}.tif")
+        try:
+            work = Work(lambda report, stopped: self._prepare(path, tiles, bands, report, stopped))
+            yield from work
+        except BaseException:
+            self._originals.release(id)
+            raise
         image, info = work.outcome
         picture = Picture(
             id=id,
@@ -156,35 +174,56 @@ class Shelf:
             raise
 
     def expire(self) -> None:
-        """Release uploaded pictures that have expired or are over the quota, and of their tiles."""
+        """Release uploaded pictures that have expired or are over the quota."""
         oldest = time.monotonic() - 3600 * self.limits.tiles_hours
         with self._lock:
             uploads = sorted((p for p in self._pictures.values() if not p.stays), key=lambda p: p.used, reverse=True)
-            totals = accumulate(_size(picture.tiles) for picture in uploads)
+            totals = accumulate(_size(picture.tiles) + _size(picture.path) for picture in uploads)
             old = [p for p, total in zip(uploads, totals) if p.used < oldest or total > self.limits.tiles_bytes]
-            for picture in old:
-                del self._pictures[picture.id]
+            released = {picture.id for picture in old}
+            kept = [picture for picture in self._pictures.values() if picture.id not in released]
         for picture in old:
             logger.info("releasing picture %s", picture.id)
-            self._remove(picture)
+            self.release(picture)
+        for picture in kept:
+            with suppress(OSError):
+                os.utime(picture.tiles)  # young, for another page that sweeps a folder shared with this one
+
+    def release(self, picture: Picture) -> None:
+        """Delete a picture's file and tiles; those of an example stay."""
+        with self._lock:
+            self._pictures.pop(picture.id, None)
+        picture.released = True
+        picture.reader.close()
+        self._originals.release(picture.id)
+        if picture.stays:
+            return
+        picture.tiles.unlink(missing_ok=True)
+        if picture.path.parent == self.folder:  # it was generated here
+            picture.path.unlink(missing_ok=True)
+            picture.path.with_suffix(".json").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Release every picture."""
+        self._closed.set()
         with self._lock:
-            pictures, self._pictures = list(self._pictures.values()), {}
+            pictures = list(self._pictures.values())
         for picture in pictures:
-            if picture.stays:
-                picture.reader.close()
-            else:
-                self._remove(picture)
+            self.release(picture)
+        self._originals.close()
 
-    def _remove(self, picture: Picture) -> None:
-        """Delete what was made for a picture: its tiles and, if it was generated here, its file."""
-        picture.reader.close()
-        picture.tiles.unlink(missing_ok=True)
-        if picture.path.parent == self.folder:
-            picture.path.unlink(missing_ok=True)
-            picture.path.with_suffix(".json").unlink(missing_ok=True)
+    def _keep_tidy(self) -> None:
+        while not self._closed.wait(min(TIDY_SECONDS, 900 * self.limits.tiles_hours)):
+            self.expire()
+
+    def _sweep(self) -> None:
+        """Delete what pages that were killed left in the folder: all but tiles of examples and what is young."""
+        oldest = time.time() - 3600 * self.limits.tiles_hours
+        stay = {_tiles_name(example) for example in examples.load()}
+        for path in self.folder.iterdir():
+            with suppress(OSError):
+                if path.name not in stay and path.is_file() and path.stat().st_mtime < oldest:
+                    path.unlink()
 
 
 class Work:
@@ -222,6 +261,10 @@ class Work:
             ) from self._error
         if self._error:
             raise self._error
+
+
+def _tiles_name(example: Example) -> str:
+    return f"example-{example.sha256[:24]}.tif"
 
 
 def _size(path: Path) -> int:

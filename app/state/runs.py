@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -105,24 +106,25 @@ class KeptRun(Asked):
 
 
 class Runs:
-    """The most recent runs of all pages, by their random ids."""
+    """The most recent runs of all pages, and those that a session keeps, by their random ids."""
 
     def __init__(self, most: int = _KEPT):
         self._most = most
-        self._runs: OrderedDict[str, KeptRun] = OrderedDict()
+        self._recent: OrderedDict[str, KeptRun] = OrderedDict()
+        self._all: WeakValueDictionary[str, KeptRun] = WeakValueDictionary()
         self._lock = threading.Lock()
 
     def add(self, run: KeptRun) -> KeptRun:
-        """Keep a run; the one least recently used goes when there are too many."""
+        """Keep a run; where there are too many, the one least recently used goes, unless a session still shows it."""
         with self._lock:
-            self._runs[run.id] = run
-            while len(self._runs) > self._most:
-                self._runs.popitem(last=False)
+            self._all[run.id] = self._recent[run.id] = run
+            while len(self._recent) > self._most:
+                self._recent.popitem(last=False)
         return run
 
     def get(self, id: str) -> KeptRun | None:
         """A kept run, or None."""
         with self._lock:
-            if id in self._runs:
-                self._runs.move_to_end(id)
-            return self._runs.get(id)
+            if id in self._recent:
+                self._recent.move_to_end(id)
+            return self._all.get(id)

@@ -1,6 +1,7 @@
 """What each open page is looking at, kept on the server and forgotten when the page closes."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from uhrbat.serving.job import Job
 
 from .pictures import Picture
 from .runs import KeptRun
+
+MOST = 200
+"""Sessions kept; pages that end without a word would otherwise keep theirs, some 2 MB each, for ever."""
 
 
 @dataclass
@@ -66,9 +70,12 @@ class Session:
             stop()
 
     def needs_picture(self) -> Picture:
-        """The page's picture; InputError where it has none yet."""
+        """The page's picture, which is in use now; InputError where there is none yet, or none any more."""
         if self.picture is None:
             raise InputError("There is no image yet: choose an example or upload one.")
+        if self.picture.released:
+            raise InputError("The image was not looked at for long and is deleted here: open it again.")
+        self.picture.touch()
         return self.picture
 
     def needs_run(self) -> KeptRun:
@@ -79,16 +86,29 @@ class Session:
 
 
 class Sessions:
-    """The sessions of all open pages, by the hash that Gradio gives each."""
+    """The sessions of the pages last used, by the hash that Gradio gives each."""
 
-    def __init__(self) -> None:
-        self._sessions: dict[str, Session] = {}
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, id: str) -> Session:
-        """The session of a page, made when first asked for."""
+    @property
+    def ids(self) -> list[str]:
+        """Of the sessions kept, the longest unused first."""
         with self._lock:
-            return self._sessions.setdefault(id, Session(id))
+            return list(self._sessions)
+
+    def of(self, id: str) -> Session:
+        """The session of a page, made when first asked for; the longest unused that is not at work may go for it."""
+        with self._lock:
+            session = self._sessions.setdefault(id, Session(id))
+            self._sessions.move_to_end(id)
+            idle = (other for other in self._sessions.values() if not other.busy and other is not session)
+            over = next(idle, None) if len(self._sessions) > self._most else None
+        if over:
+            self.forget(over.id)
+        return session
 
     def forget(self, id: str) -> None:
         """The page is closed: stop what it was waiting for."""

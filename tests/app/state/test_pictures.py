@@ -1,5 +1,8 @@
+import os
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,10 +96,85 @@ def test_over_the_quota_the_longest_unused_upload_goes_first(worker, wide_photo,
     shelf = Shelf(lambda: worker, tmp_path / "t", PageLimits(tiles_bytes=10**9))
     old, used, new = (list(shelf.ingest(wide_photo))[-1] for _ in range(3))
     shelf.get(used.id)
-    shelf.limits = PageLimits(tiles_bytes=int(2.5 * used.tiles.stat().st_size))
+    shelf.limits = PageLimits(tiles_bytes=int(2.5 * (used.tiles.stat().st_size + used.path.stat().st_size)))
     shelf.expire()
     assert not old.tiles.exists() and used.tiles.exists() and new.tiles.exists()
     shelf.close()
+
+
+def test_expiry_does_not_wait_for_a_visitor(worker, wide_photo, tmp_path):
+    shelf = Shelf(lambda: worker, tmp_path / "t", PageLimits(tiles_hours=1 / 3600))
+    picture = list(shelf.ingest(wide_photo))[-1]
+    until(lambda: not picture.tiles.exists() and not picture.path.exists())
+    assert picture.released
+    shelf.close()
+
+
+def test_a_picture_that_is_asked_about_is_in_use(explorer, picture):
+    picture.used = 0.0
+    session = explorer.sessions.of("page")
+    session.picture = picture
+    session.needs_picture()
+    explorer.shelf.expire()
+    assert not picture.released and picture.tiles.exists()
+
+
+def test_a_picture_that_has_expired_says_so_when_it_is_asked_about(explorer, picture):
+    session = explorer.sessions.of("page")
+    session.picture, picture.used = picture, -1e9
+    explorer.shelf.expire()
+    with pytest.raises(InputError, match="open it again"):
+        session.needs_picture()
+
+
+@pytest.fixture
+def uploaded(wide_photo, tmp_path):
+    """A file as Gradio keeps an upload: for a while, then it is gone."""
+    return Path(shutil.copy(wide_photo, tmp_path / "two words.jpg"))
+
+
+def test_a_picture_keeps_its_file_when_the_upload_is_deleted(explorer, worker, uploaded):
+    picture = list(explorer.shelf.ingest(uploaded))[-1]
+    uploaded.unlink()
+    again = list(explorer.shelf.ingest(picture.path, picture.name, bands=(3, 2, 1)))[-1]
+    assert again.name == "two words.jpg" and again.image == picture.image
+    explorer.shelf.release(picture)
+    assert not picture.path.exists() and again.path.exists()
+    assert worker.files[again.image] == again.path  # from there it can be sent to the worker again
+
+
+def test_a_file_that_is_refused_is_not_kept(explorer, uploaded):
+    uploaded.write_bytes(uploaded.read_bytes()[:9000])
+    with pytest.raises(ImageError, match="two words"):
+        list(explorer.shelf.ingest(uploaded))
+    assert list(explorer.shelf._originals.folder.iterdir()) == []
+
+
+def test_the_files_of_pictures_count_for_the_quota(worker, uploaded, tmp_path):
+    shelf = Shelf(lambda: worker, tmp_path / "t")
+    picture = list(shelf.ingest(uploaded))[-1]
+    shelf.limits = PageLimits(tiles_bytes=picture.tiles.stat().st_size + 1)
+    shelf.expire()
+    assert picture.released and not picture.path.exists()
+    shelf.close()
+
+
+def test_what_a_killed_page_left_in_a_kept_folder_is_swept_once_it_is_old(worker, tmp_path):
+    example = f"example-{examples.load()[0].sha256[:24]}.tif"
+    old = ["Dk3.tif", ".0123.part.tif", "world-7.png", "world-7.json", "example-ofanotherrelease.tif", example]
+    for name in [*old, "young.tif"]:
+        (tmp_path / name).write_bytes(b"x")
+    for name in old:
+        os.utime(tmp_path / name, (0, 0))
+    shelf = Shelf(lambda: worker, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"young.tif", example}
+    shelf.close()
+
+
+def test_pictures_in_use_stay_young_for_others_that_sweep(explorer, picture):
+    os.utime(picture.tiles, (0, 0))
+    explorer.shelf.expire()
+    assert time.time() - picture.tiles.stat().st_mtime < 60
 
 
 def test_an_image_of_too_many_pixels_is_refused(worker, wide_photo, tmp_path):

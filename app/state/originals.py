@@ -1,0 +1,42 @@
+"""The files of uploaded pictures, owned for as long as a picture is shown, whoever else deletes theirs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from uhrbat.errors import ImageError
+
+from .folders import private_folder
+
+
+class Originals:
+    """Files in a private folder, each in one of its own, so that it keeps its name."""
+
+    def __init__(self) -> None:
+        self.folder = private_folder("originals")
+
+    def keep(self, path: Path, id: str) -> Path:
+        """Own a file: a hard link, or a copy where there can be none; a path that is no file is given back as it is."""
+        if not path.is_file():
+            return path
+        kept = self.folder / id / path.name
+        kept.parent.mkdir()
+        try:
+            os.link(path.resolve(), kept)
+        except OSError:  # another disk, or a file of somebody else's
+            try:
+                shutil.copyfile(path, kept)
+            except OSError as error:
+                self.release(id)
+                raise ImageError(f"The image could not be kept: {error.strerror or error}.") from error
+        return kept
+
+    def release(self, id: str) -> None:
+        """Delete the file that was kept under this id, if any was."""
+        shutil.rmtree(self.folder / id, ignore_errors=True)
+
+    def close(self) -> None:
+        """Delete all files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
