@@ -58,25 +58,22 @@ def test_a_single_pixel_is_an_image(explorer, tmp_path):
 
 
 def test_leaving_early_stops_the_work(explorer, tmp_path, monkeypatch):
-    stopped = []
+    at_work, stopped = [], []
 
     def slow(path, out, info=None, progress=None, cancel=None):
-        for _ in range(200):
-            time.sleep(0.01)
-            if cancel():
-                stopped.append(True)
-                raise Cancelled("stopped")
+        at_work.append(True)
+        until(cancel)
+        stopped.append(True)
+        raise Cancelled("stopped")
 
     monkeypatch.setattr("uhrbat.imagery.apart.write_pyramid", slow)
     path = tmp_path / "slow.png"
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(path)
     work = explorer.shelf.ingest(path)
     next(work)
+    until(lambda: at_work)
     work.close()
-    deadline = time.monotonic() + 60
-    while not stopped and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert stopped
+    until(lambda: stopped)
 
 
 @pytest.mark.parametrize("limit", [{"tiles_hours": 1e-9}, {"tiles_bytes": 1}])
