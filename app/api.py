@@ -181,7 +181,7 @@ class _Endpoints:
                     "name": step.name,
                     "width": info.width,
                     "height": info.height,
-                    "tokens": Square(info.width, info.height).tokens,
+                    "tokens": Square(info.width, info.height).all_image_tokens,
                     "notes": list(info.notes),
                 }
         raise InputError("The file could not be prepared.")

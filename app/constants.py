@@ -55,11 +55,17 @@ def constants() -> dict[str, Any]:
             ],
         },
         "maps": {"merged_bit": overlays.MERGED_BIT, "headroom": overlays.HEADROOM},
-        "fates": {"dropped": choices.DROPPED, "preserved": choices.PRESERVED, "merged": choices.MERGED},
+        "fates": {
+            "dropped": choices.DROPPED,
+            "preserved": choices.PRESERVED,
+            "merged": choices.MERGED,
+            "padding": choices.PADDING,
+        },
         "colors": {
             "preserved": theme.PRESERVED,
             "merged": theme.MERGED,
             "dropped": theme.DROPPED,
+            "padding": theme.PADDING,
             "heat": [matplotlib.colors.to_hex(stop) for stop in heat],
         },
         "image_tile": TILE_SIZE,
@@ -72,7 +78,7 @@ def head() -> str:
     """HTML for the page's head: the constants as JSON, and the fates' colours for the style sheets."""
     content = json.dumps(constants()).replace("<", "\\u003c")
     return (
-        f"<style>:root {{ --uhr-preserved: {theme.PRESERVED}; --uhr-merged: {theme.MERGED}; }}</style>\n"
+        f"<style>:root {{ --uhr-preserved: {theme.PRESERVED}; --uhr-merged: {theme.MERGED}; --uhr-padding: {theme.PADDING}; }}</style>\n"
         f'<script type="application/json" id="{ID}">{content}</script>'
     )
 

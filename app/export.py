@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from uhrbat import imagery
-from uhrbat.choices import MERGED, PRESERVED
+from uhrbat.choices import MERGED, PADDING, PRESERVED
 from uhrbat.results import InspectResult
 
 from . import overlays, theme
@@ -142,7 +142,7 @@ def figure(run: KeptRun, size: int) -> bytes:
     caption = f"{run.question}" + (f"  Answer: {answer}" if answer else "")
     made.suptitle(textwrap.shorten(caption, 150), fontsize=10, x=0.01, ha="left", parse_math=False)
     made.supxlabel(
-        f"scale {size} · {scale.rank.size:,} tokens · {counts} · {square.width:,} x {square.height:,} px"
+        f"scale {size} · {int((kinds != PADDING).sum()):,} tokens · {counts} · {square.width:,} x {square.height:,} px"
         f" · {run.asked.run.model}, importance {run.asked.run.importance}, regions {run.asked.run.regions}",
         fontsize=7,
         x=0.01,
@@ -167,11 +167,16 @@ def _mark_box(axes, run: KeptRun) -> None:
 
 
 def _fate_colors(kinds: np.ndarray) -> np.ndarray:
-    """Fates uint8[G, G] -> float[G, G, 4] in the page's colours."""
-    colors = np.zeros((3, 4))
+    """Fates uint8[G, G] -> float[G, G, 4] in the page's colours; padding is hatched."""
+    colors = np.zeros((4, 4))
     for kind, (color, alpha) in enumerate(((theme.DROPPED, 0.65), (theme.PRESERVED, 0.85), (theme.MERGED, 0.7))):
         colors[kind] = (*matplotlib.colors.to_rgb(color), alpha)
-    return colors[kinds]
+    hatched = kinds == PADDING
+    rows, columns = np.indices(kinds.shape)
+    colors[PADDING] = (*matplotlib.colors.to_rgb(theme.PADDING), 0.0)
+    painted = colors[kinds]
+    painted[hatched & ((rows + columns) % 6 < 2), 3] = 0.5
+    return painted
 
 
 FILES = {"run.json": run_json, "ledger.csv": ledger_csv, "objects.geojson": marks_geojson}

@@ -3,8 +3,9 @@
 import gradio as gr
 from gradio.themes.utils import colors, sizes
 
-PRESERVED, MERGED, DROPPED = "#56B4E9", "#E69F00", "#05080d"
-"""The fates' colours (Okabe and Ito's blue and orange); scripts and style sheets get them from app/constants.py."""
+PRESERVED, MERGED, DROPPED, PADDING = "#56B4E9", "#E69F00", "#05080d", "#8b98a6"
+"""The fates' colours (Okabe and Ito's blue and orange); padding, which is no fate, is hatched in its own. Scripts and
+style sheets get them from app/constants.py."""
 HEAT = "inferno"
 """The heat map of importance, by its matplotlib name."""
 

@@ -106,6 +106,7 @@ def test_tokens_are_padding_where_their_box_misses_the_image(width, height, size
     assert not padding[clearly_inside].any()
     assert padding[outside].sum() >= outside.sum() - 2 * scale.grid
     assert not padding.all()
+    assert square.image_tokens(scale) == (~padding).sum()
 
 
 @pytest.mark.parametrize(

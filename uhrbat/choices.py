@@ -13,8 +13,8 @@ ORDERS = ("max", "mean")
 SETTINGS = {"importance": IMPORTANCES, "regions": REGIONS, "order": ORDERS}
 """The settings that are one of a few words, and the words."""
 
-DROPPED, PRESERVED, MERGED = 0, 1, 2
-"""A token's fate at a budget, as `fate` arrays (uint8) hold it."""
+DROPPED, PRESERVED, MERGED, PADDING = 0, 1, 2, 3
+"""A token's fate at a budget, as `fate` arrays (uint8) hold it; PADDING: the token shows nothing of the image."""
 
 OURS = "uhrbat"
 METHODS = {

@@ -211,6 +211,6 @@ class EncodedImage:
 
     def __repr__(self) -> str:
         return (
-            f"EncodedImage({self.square.width:,} x {self.square.height:,} px, {self.square.tokens:,} tokens, "
+            f"EncodedImage({self.square.width:,} x {self.square.height:,} px, {self.square.all_image_tokens:,} tokens, "
             f"scales {', '.join(map(str, self.square.sizes))})"
         )

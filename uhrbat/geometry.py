@@ -144,8 +144,17 @@ class Square:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all scales together."""
+        """Tokens of all scales together, padding included."""
         return sum(scale.tokens for scale in self.scales)
+
+    def image_tokens(self, scale: Scale | int) -> int:
+        """Tokens of a scale that show something of the image: all but its padding."""
+        return int((~self.padding(scale)).sum())
+
+    @property
+    def all_image_tokens(self) -> int:
+        """Tokens of all scales that show something of the image."""
+        return sum(self.image_tokens(scale) for scale in self.scales)
 
     def to_square(self, box):
         """Box (or boxes, float[..., 4]) from image pixels to pixels of the full-resolution square."""

@@ -118,7 +118,10 @@ class SelectedTokens:
     @property
     def ledger(self) -> dict[int, LedgerRow]:
         """{size: where the scale's tokens went}"""
-        return {size: selection.ledger(size) for size, selection in self.selections.items()}
+        padding = self.question.image.square.padding
+        return {
+            size: selection.ledger(size, torch.from_numpy(padding(size))) for size, selection in self.selections.items()
+        }
 
     @torch.inference_mode()
     def image_tokens(self) -> Tensor:
@@ -199,4 +202,4 @@ class SelectedTokens:
 
     def __repr__(self) -> str:
         shares = ", ".join(f"{size}: {len(part):,}" for size, part in sorted(self.selections.items()))
-        return f"SelectedTokens({self.tokens:,} of {self.question.image.square.tokens:,} tokens; {shares})"
+        return f"SelectedTokens({self.tokens:,} of {self.question.image.square.all_image_tokens:,} tokens; {shares})"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import InstanceOf
 
-from uhrbat.choices import DROPPED, MERGED, PRESERVED
+from uhrbat.choices import DROPPED, MERGED, PADDING, PRESERVED
 
 VISIBLE_PIXELS = 1.3
 """An object below this (square root of its area) at a scale is not seen there: measured, docs/training.md."""
@@ -65,12 +65,15 @@ class ScaleMap:
     """int32[N]: its region."""
     members: Array
     """int32[N]: how many tokens share its place in the budget (1 unless merged)."""
+    padding: Array
+    """bool[N]: whether it lies outside the image, in the square's padding."""
     scored: bool = True
     """Whether this scale was scored itself, or enlarged from a coarser one."""
 
     def kind(self, budget: int) -> np.ndarray:
-        """Each token's fate at this scale's budget: uint8[N] of DROPPED, PRESERVED and MERGED."""
-        return np.where(self.rank <= budget, np.where(self.merged, MERGED, PRESERVED), DROPPED).astype(np.uint8)
+        """Each token's fate at this scale's budget: uint8[N] of DROPPED, PRESERVED, MERGED and PADDING."""
+        fate = np.where(self.rank <= budget, np.where(self.merged, MERGED, PRESERVED), DROPPED)
+        return np.where(self.padding, PADDING, fate).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -79,20 +82,25 @@ class LedgerRow:
 
     size: int
     tokens: int
+    """Tokens that show something of the image."""
     budget: int
     used: int
-    """Tokens handed to the language model: each preserved one, and one for each average."""
+    """Tokens handed to the language model: each preserved one, one for each average, and `padding_used`."""
     preserved: int
     merged: int
     """Tokens of the image that are inside an average."""
     dropped: int
     regions: int
     """Regions of which at least one token is represented."""
+    padding: int = 0
+    """Tokens that show only the square's padding, counted nowhere else."""
+    padding_used: int = 0
+    """Padding handed over one by one: by models of the released code, to which padding is a token like any other."""
 
     @property
     def merged_groups(self) -> int:
         """Averages that are handed over."""
-        return self.used - self.preserved
+        return self.used - self.preserved - self.padding_used
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,7 +132,7 @@ class EncodeResult:
 
     image: str
     tokens: dict[int, int]
-    """Scale to its number of tokens."""
+    """Scale to how many of its tokens show something of the image."""
     caveat: str | None
     run: Run
 

@@ -4,7 +4,7 @@ import { STALE, isQuick, staleness } from './answers.js';
 import { budgets } from './budgets.js';
 import { h, shown } from './dom.js';
 import { count, percent, plural, seconds, sum } from './format.js';
-import { tokensOfAll } from './geometry.js';
+import { tokensOfImage } from './geometry.js';
 import { begin, follow, panel } from './gradio.js';
 import { ledger } from './ledger.js';
 import { note, placeholder } from './parts.js';
@@ -69,7 +69,7 @@ function headline(answer, state) {
     h(
       'div',
       { class: 'uhr-facts' },
-      h('p', {}, cost(answer, tokensOfAll(state.model))),
+      h('p', {}, cost(answer, tokensOfImage(state.model, state.image))),
       evidenceLine(state, known),
       pointsLine(state),
     ),
@@ -99,7 +99,7 @@ function correctMark({ correct }, known) {
 
 /**
  * @param {Answer} answer
- * @param {number} all Tokens of the model's scales.
+ * @param {number} all Tokens of the image.
  */
 const cost = ({ model, seconds: took, tokens }, all) =>
   `${model} · ${seconds(took)} · ${count(tokens)} of ${count(all)} tokens (${percent(tokens / all)})`;

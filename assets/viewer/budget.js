@@ -5,7 +5,7 @@ import { CONSTANTS } from './constants.js';
 import { costParts } from './cost.js';
 import { flag, h } from './dom.js';
 import { count, percent, sum } from './format.js';
-import { tokensOf, tokensOfAll } from './geometry.js';
+import { tokensOf, tokensOfAll, tokensOfImage } from './geometry.js';
 import { follow, panel } from './gradio.js';
 import { sameBudgets } from './shares.js';
 import { get, on, set } from './store.js';
@@ -84,11 +84,11 @@ function totalRow(problem) {
     if (total != null) chooseBudget(total);
   }
 
-  on(['budget', 'model'], ({ model }) => {
-    const [total, all] = [sum(budgets()), tokensOfAll(model)];
+  on(['budget', 'model', 'image'], ({ model, image }) => {
+    const [total, all] = [sum(budgets()), tokensOfImage(model, image)];
     if (document.activeElement !== field) field.value = count(total);
     field.removeAttribute('aria-invalid');
-    share.textContent = `of ${count(all)} · ${percent(total / all)}`;
+    share.textContent = `of ${count(all)} · ${percent(Math.min(1, total / all))}`;
   });
   return h('div', { class: 'uhr-totalrow' }, field, share);
 }

@@ -21,6 +21,7 @@ export const FATE_PIXEL = {
   preserved: rgba(FATE.preserved, 255),
   merged: rgba(FATE.merged, 100),
   dropped: rgba(FATE.dropped, 170),
+  padding: rgba(FATE.padding, 90),
 };
 
 /**

@@ -115,7 +115,7 @@ async function draw(canvas, thumbnail, fates) {
   context.drawImage(layer, 0, 0, SIDE, SIDE);
 }
 
-const FATES = /** @type {import('./types.d.ts').Fate[]} */ (Object.keys(CONSTANTS.fates));
+const FATES = /** @type {import('./types.d.ts').Kind[]} */ (Object.keys(CONSTANTS.fates));
 /** By the code of a fate, which stands in every channel of a pixel. */
 const PIXELS = Object.fromEntries(FATES.map((fate) => [CONSTANTS.fates[fate], FATE_PIXEL[fate]]));
 

@@ -1,6 +1,7 @@
 // A model's scales, tiles and tokens; `model` is the geometry that Python sends (app/constants.py).
 
 import { sum } from './format.js';
+import { imageTokens } from './places.js';
 
 /** @typedef {import('./types.d.ts').Geometry} Geometry */
 
@@ -23,6 +24,14 @@ export const tokensOf = (model, size) => gridOf(model, size) ** 2;
  * @param {Geometry} model
  */
 export const tokensOfAll = (model) => sum(model.scales.map((size) => tokensOf(model, size)));
+
+/**
+ * Tokens of all scales that show something of the image; of all where there is none.
+ * @param {Geometry} model
+ * @param {import('./places.js').Placed | null} image
+ */
+export const tokensOfImage = (model, image) =>
+  sum(model.scales.map((size) => imageTokens(image, gridOf(model, size))));
 
 /**
  * The scale of fewest tokens.

@@ -5,7 +5,6 @@ import { h, ink } from './dom.js';
 import { keepMark } from './hooks.js';
 import { L } from './leaflet.js';
 import { PAINT, outline } from './paint.js';
-import { padding } from './places.js';
 import { get, on, onFrame, set } from './store.js';
 import { loadDetails, loadTokens } from './tokens.js';
 
@@ -63,7 +62,9 @@ function followMaps() {
     set({ tokens: null, notice: '' });
     if (!maps) return;
     guarded(async () => {
-      const tokens = await loadTokens(maps);
+      const { image } = get();
+      if (!image) return;
+      const tokens = await loadTokens(maps, image);
       if (get().maps?.id !== maps.id) return;
       set({ tokens });
       await loadDetails(tokens);
@@ -88,7 +89,7 @@ async function guarded(/** @type {() => Promise<void>} */ work) {
  * @param {() => LatLngBounds} bounds
  */
 function layerDrawer(map, bounds) {
-  /** @type {{key: string, outside: Uint8Array, canvas: TokenCanvas} | null} */
+  /** @type {{key: string, canvas: TokenCanvas} | null} */
   let drawn = null;
 
   return async () => {
@@ -107,13 +108,13 @@ function layerDrawer(map, bounds) {
       if (now.layer !== layer || now.scale !== scale || now.maps?.id !== maps.id) return;
       drawn?.canvas.remove();
       const canvas = new TokenCanvas(map, bounds(), own.grid, `uhr-${layer}`);
-      drawn = { key, outside: padding(image, own.grid), canvas };
+      drawn = { key, canvas };
     }
     drawn.canvas.layer.setOpacity(opacity);
     const budget = layer === 'fate' ? budgets()[maps.scales.findIndex(({ size }) => size === scale)] : 0;
     if (drawn.canvas.painted === budget) return;
     const started = performance.now();
-    PAINT[layer](drawn.canvas.pixels, own, drawn.outside, budget);
+    PAINT[layer](drawn.canvas.pixels, own, budget);
     drawn.canvas.show();
     drawn.canvas.painted = budget;
     keepMark({ what: 'paint', layer, scale, budget, at: started, took: performance.now() - started });
@@ -145,7 +146,7 @@ function outlineDrawer(map, bounds) {
     if (!get().outlines || get().scale !== scale || get().maps?.id !== maps?.id) return;
     const factor = Math.max(2, Math.floor(OUTLINE_SIDE / own.grid));
     const canvas = new TokenCanvas(map, bounds(), own.grid * factor, 'uhr-outlines');
-    outline(canvas.pixels, own, padding(image, own.grid), factor);
+    outline(canvas.pixels, own, factor);
     canvas.show();
     show({ key, canvas });
   };

@@ -1,11 +1,11 @@
 // The ledger: where every scale's tokens went at the slider's budget.
 
 import { budgets } from './budgets.js';
-import { FATE } from './colors.js';
 import { h } from './dom.js';
 import { count } from './format.js';
-import { tokensOf } from './geometry.js';
+import { gridOf, tokensOf, tokensOfAll, tokensOfImage } from './geometry.js';
 import { tableHead, width } from './parts.js';
+import { imageTokens } from './places.js';
 import { onFrame } from './store.js';
 
 /** @typedef {ReturnType<import('./tokens.js').ScaleTokens['ledger']>} Row */
@@ -20,43 +20,57 @@ const HEADINGS = [
   ['regions', 'Regions with at least one token in the budget'],
   ['dropped', 'Tokens that nothing represents'],
 ];
+/** @type {import('./parts.js').Heading} */
+const PADDING = ['padding', 'Tokens beside the image, which show nothing of it; they count nowhere else'];
 
 export function ledger() {
   const body = h('tbody');
-  const table = h('table', { class: 'uhr-ledger', 'aria-label': 'Token ledger' }, tableHead(HEADINGS), body);
-  onFrame(['tokens', 'budget', 'ready', 'model'], ({ tokens, model }) => {
+  const table = h('table', { class: 'uhr-ledger', 'aria-label': 'Token ledger' });
+  onFrame(['tokens', 'budget', 'ready', 'model', 'image'], ({ tokens, model, image }) => {
     table.classList.toggle('is-empty', !tokens);
     const each = budgets();
+    const padded = tokensOfImage(model, image) < tokensOfAll(model);
     body.replaceChildren(
       ...model.scales.map((size, i) => {
         const own = tokens?.get(size);
-        const all = tokensOf(model, size);
-        return scaleRow(size, all, each[i], own?.ledger(each[i]), own?.regionsReached(each[i]));
+        const known = { row: own?.ledger(each[i]), regions: own?.regionsReached(each[i]) };
+        return scaleRow(model, image, size, each[i], known);
       }),
     );
+    table.replaceChildren(tableHead(padded ? [...HEADINGS, PADDING] : HEADINGS), body);
   });
   return table;
 }
 
 /**
+ * @param {import('./types.d.ts').Geometry} model
+ * @param {import('./types.d.ts').ImageValue | null} image
  * @param {number} size
- * @param {number} all The scale's tokens.
  * @param {number} budget
- * @param {Row | undefined} row Undefined until the tokens are loaded; so is
- * @param {number | null | undefined} regions
+ * @param {{row?: Row, regions?: number | null}} known Nothing until the tokens are loaded.
  */
-function scaleRow(size, all, budget, row, regions) {
-  const { preserved, merged, dropped, averages = 0, used = 0 } = row ?? {};
+function scaleRow(model, image, size, budget, { row, regions }) {
+  const { preserved, merged, dropped, averages = 0 } = row ?? {};
+  const all = tokensOf(model, size);
+  const own = imageTokens(image, gridOf(model, size));
+  const tokens = `${count(own)} tokens`;
   return h(
     'tr',
-    { 'data-scale': size, 'data-preserved': preserved, 'data-merged': merged, 'data-dropped': dropped },
-    h('th', { scope: 'row', title: `${count(all)} tokens` }, String(size)),
+    {
+      'data-scale': size,
+      'data-preserved': preserved,
+      'data-merged': merged,
+      'data-dropped': dropped,
+      'data-padding': row?.padding,
+    },
+    h('th', { scope: 'row', title: tokens }, String(size)),
     h('td', { class: 'uhr-barcell' }, bar(row, all)),
-    h('td', { title: `${count(used)} used, of ${count(all)} tokens` }, count(budget)),
+    h('td', { title: row ? `${count(row.used)} used, of ${tokens}` : tokens }, count(budget)),
     h('td', {}, number(preserved)),
     h('td', {}, number(merged), merged ? h('small', {}, ` in ${count(averages)}`) : null),
     h('td', {}, number(regions)),
     h('td', {}, number(dropped)),
+    own < all && h('td', { class: 'uhr-padded' }, count(all - own)),
   );
 }
 
@@ -64,15 +78,16 @@ function scaleRow(size, all, budget, row, regions) {
 const number = (value) => (value == null ? '–' : count(value));
 
 /**
- * A thin stacked bar: preserved, merged, and the rest.
+ * A thin stacked bar: preserved, merged, the rest, and padding, hatched, at the end.
  * @param {Row | undefined} row
  * @param {number} all
  */
 function bar(row, all) {
-  /** @param {'preserved' | 'merged'} fate */
-  const part = (fate) => {
-    const n = row?.[fate] ?? 0;
-    return h('i', { style: `${width(n / all)};background:${FATE[fate]}`, title: `${count(n)} ${fate}` });
+  /** @param {import('./types.d.ts').Kind} kind */
+  const part = (kind) => {
+    const n = row?.[kind] ?? 0;
+    return h('i', { class: `is-${kind}`, style: width(n / all), title: `${count(n)} ${kind}` });
   };
-  return h('div', { class: 'uhr-bar' }, row ? [part('preserved'), part('merged')] : []);
+  const kinds = /** @type {const} */ (['preserved', 'merged', 'dropped', 'padding']);
+  return h('div', { class: 'uhr-bar' }, row ? kinds.map(part) : []);
 }

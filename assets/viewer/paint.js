@@ -10,17 +10,18 @@ import { FATE_PIXEL, HEAT, regionPixel } from './colors.js';
 const OUTLINE = 0xd0ffffff;
 
 /**
- * Each fills `pixels` (ABGR, one a token); tokens marked in `outside` stay clear.
- * @type {Record<PaintedLayer, (pixels: Uint32Array, tokens: ScaleTokens, outside: Uint8Array, budget: number) => void>}
+ * Each fills `pixels` (ABGR, one a token); padding is hatched or clear.
+ * @type {Record<PaintedLayer, (pixels: Uint32Array, tokens: ScaleTokens, budget: number) => void>}
  */
 export const PAINT = {
-  fate(pixels, { rank, merged }, outside, budget) {
-    const { preserved, merged: average, dropped } = FATE_PIXEL;
+  fate(pixels, { rank, merged, outside, grid }, budget) {
+    const { preserved, merged: average, dropped, padding } = FATE_PIXEL;
     for (let i = 0; i < pixels.length; i++) {
-      pixels[i] = outside[i] ? 0 : rank[i] > budget ? dropped : merged[i] ? average : preserved;
+      if (outside[i]) pixels[i] = isHatched(i, grid) ? padding : 0;
+      else pixels[i] = rank[i] > budget ? dropped : merged[i] ? average : preserved;
     }
   },
-  importance(pixels, { source, importance }, outside) {
+  importance(pixels, { source, importance, outside }) {
     if (!importance) return;
     const [low, high] = source.stretch;
     const scale = 255 / (high - low || 1);
@@ -29,20 +30,26 @@ export const PAINT = {
       pixels[i] = outside[i] ? 0 : HEAT[value < 0 ? 0 : value > 255 ? 255 : value | 0];
     }
   },
-  regions(pixels, { region }, outside) {
+  regions(pixels, { region, outside }) {
     if (!region) return;
     for (let i = 0; i < pixels.length; i++) pixels[i] = outside[i] ? 0 : regionPixel(region[i]);
   },
 };
 
 /**
+ * Whether a token of padding is on a stripe of its hatching.
+ * @param {number} index
+ * @param {number} grid
+ */
+const isHatched = (index, grid) => (Math.floor(index / grid) + (index % grid)) % 6 < 2;
+
+/**
  * Mark the inner border between neighbouring tokens of different regions; a token is `factor` pixels a side.
  * @param {Uint32Array} pixels
- * @param {{grid: number, region?: Uint32Array}} tokens
- * @param {Uint8Array} outside
+ * @param {{grid: number, region?: Uint32Array, outside: Uint8Array}} tokens
  * @param {number} factor
  */
-export function outline(pixels, { grid, region }, outside, factor) {
+export function outline(pixels, { grid, region, outside }, factor) {
   if (!region) return;
   const side = grid * factor;
   for (let row = 0; row < grid; row++) {

@@ -41,22 +41,51 @@ export function tokenBox([row, col], image, grid) {
   return [Math.max(0, x), Math.max(0, y), Math.min(image.width, x + step), Math.min(image.height, y + step)];
 }
 
+const EDGE = 1e-6; // of a token, so that rounding never adds a row (uhrbat/geometry.py)
+
 /**
- * The grid's tokens whose centre lies outside the image: padding of the square. One byte a token, 1 outside.
+ * First and last row and column of the tokens that the image touches; the others are padding of the square.
+ * @param {Placed} image
+ * @param {number} grid
+ * @returns {import('./types.d.ts').Cells}
+ */
+export function imageCells({ width, height, side, offset: [x, y] }, grid) {
+  /**
+   * @param {number} start
+   * @param {number} length
+   * @returns {[number, number]}
+   */
+  function touched(start, length) {
+    const first = Math.min(Math.floor((start * grid) / side + EDGE), grid - 1);
+    const last = Math.ceil(((start + length) * grid) / side - EDGE) - 1;
+    return [first, Math.max(first, Math.min(last, grid - 1))];
+  }
+  return { rows: touched(y, height), cols: touched(x, width) };
+}
+
+/**
+ * The grid's tokens that show nothing of the image: padding of the square. One byte a token, 1 outside.
  * @param {Placed} image
  * @param {number} grid
  */
 export function padding(image, grid) {
-  const outside = new Uint8Array(grid * grid);
-  const step = image.side / grid;
-  for (let row = 0; row < grid; row++) {
-    const y = (row + 0.5) * step - image.offset[1];
-    for (let col = 0; col < grid; col++) {
-      const x = (col + 0.5) * step - image.offset[0];
-      if (x < 0 || y < 0 || x > image.width || y > image.height) outside[row * grid + col] = 1;
-    }
+  const outside = new Uint8Array(grid * grid).fill(1);
+  const { rows, cols } = imageCells(image, grid);
+  for (let row = rows[0]; row <= rows[1]; row++) {
+    outside.fill(0, row * grid + cols[0], row * grid + cols[1] + 1);
   }
   return outside;
+}
+
+/**
+ * How many tokens of a scale show something of the image; all of them where there is no image.
+ * @param {Placed | null} image
+ * @param {number} grid
+ */
+export function imageTokens(image, grid) {
+  if (!image) return grid * grid;
+  const { rows, cols } = imageCells(image, grid);
+  return (rows[1] - rows[0] + 1) * (cols[1] - cols[0] + 1);
 }
 
 /**

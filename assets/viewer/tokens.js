@@ -1,6 +1,7 @@
 // One scale's tokens in the browser: ranks, importances, regions by grid position, and every budget's numbers.
 
 import { numbers, unpackImportances, unpackRanks } from './maps.js';
+import { padding } from './places.js';
 
 /** @typedef {import('./types.d.ts').ScaleSource} ScaleSource */
 
@@ -19,9 +20,11 @@ export class ScaleTokens {
   /**
    * @param {ScaleSource} source
    * @param {Uint32Array} packed The map of ranks.
+   * @param {Uint8Array} outside 1 where a token is padding.
    */
-  constructor(source, packed) {
+  constructor(source, packed, outside) {
     this.source = source;
+    this.outside = outside;
     this.size = source.size;
     /** Tokens a side. */
     this.grid = source.grid;
@@ -29,10 +32,14 @@ export class ScaleTokens {
     const { rank, merged } = unpackRanks(packed);
     this.rank = rank;
     this.merged = merged;
-    // By budget: tokens preserved and tokens inside averages; by rank: how many tokens share it.
+    /** Tokens of padding. */
+    this.padding = outside.reduce((n, each) => n + each, 0);
+    // By budget: tokens of the image preserved and inside averages, and padding that is handed over all the same (by
+    // models of the released code); by rank: how many tokens share it.
     const ranks = this.count + 2;
     this.preserved = new Uint32Array(ranks);
     this.inside = new Uint32Array(ranks);
+    this.paddingUsed = new Uint32Array(ranks);
     this.sharing = new Uint32Array(ranks);
     /** Ranks in use: the largest budget that can be used up. */
     this.places = 0;
@@ -43,13 +50,15 @@ export class ScaleTokens {
     const last = this.count + 1;
     for (let i = 0; i < this.count; i++) {
       const rank = Math.min(this.rank[i], last);
-      (this.merged[i] ? this.inside : this.preserved)[rank]++;
+      if (!this.outside[i]) (this.merged[i] ? this.inside : this.preserved)[rank]++;
+      else if (!this.merged[i]) this.paddingUsed[rank]++;
       this.sharing[rank]++;
     }
     for (let k = 1; k <= last; k++) {
       if (k <= this.count && this.sharing[k]) this.places = k;
       this.preserved[k] += this.preserved[k - 1];
       this.inside[k] += this.inside[k - 1];
+      this.paddingUsed[k] += this.paddingUsed[k - 1];
     }
   }
 
@@ -57,16 +66,18 @@ export class ScaleTokens {
   ledger(budget) {
     const used = Math.min(budget, this.places);
     const [preserved, merged] = [this.preserved[used], this.inside[used]];
-    const dropped = this.count - preserved - merged;
-    return { budget, used, preserved, merged, averages: used - preserved, dropped };
+    const dropped = this.count - this.padding - preserved - merged;
+    const averages = used - preserved - this.paddingUsed[used];
+    return { budget, used, preserved, merged, averages, dropped, padding: this.padding };
   }
 
   /**
    * @param {number} index
    * @param {number} budget
-   * @returns {import('./types.d.ts').Fate}
+   * @returns {import('./types.d.ts').Kind}
    */
   fate(index, budget) {
+    if (this.outside[index]) return 'padding';
     return this.rank[index] > budget ? 'dropped' : this.merged[index] ? 'merged' : 'preserved';
   }
 
@@ -81,7 +92,15 @@ export class ScaleTokens {
    * @param {number} budget
    */
   inRectangle({ rows, cols }, budget) {
-    const found = { tokens: 0, preserved: 0, merged: 0, dropped: 0, members: 0, bestRank: Infinity };
+    const found = {
+      tokens: 0,
+      preserved: 0,
+      merged: 0,
+      dropped: 0,
+      padding: 0,
+      members: 0,
+      bestRank: Infinity,
+    };
     for (let row = rows[0]; row <= rows[1]; row++) {
       for (let col = cols[0]; col <= cols[1]; col++) {
         const index = row * this.grid + col;
@@ -143,10 +162,16 @@ export function countUpTo(values, limit) {
   return low;
 }
 
-/** Load every scale's ranks. @param {import('./types.d.ts').Maps} maps */
-export async function loadTokens({ scales }) {
+/**
+ * Load every scale's ranks.
+ * @param {import('./types.d.ts').Maps} maps
+ * @param {import('./places.js').Placed} image
+ */
+export async function loadTokens({ scales }, image) {
   const loaded = await Promise.all(
-    scales.map(async (source) => new ScaleTokens(source, await numbers(source.rank))),
+    scales.map(
+      async (source) => new ScaleTokens(source, await numbers(source.rank), padding(image, source.grid)),
+    ),
   );
   return new Map(loaded.map((tokens) => [tokens.size, tokens]));
 }

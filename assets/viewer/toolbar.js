@@ -2,9 +2,10 @@
 
 import { flag, h } from './dom.js';
 import { count } from './format.js';
-import { tokensOf } from './geometry.js';
+import { gridOf } from './geometry.js';
 import { LAYERS } from './keys.js';
 import { L } from './leaflet.js';
+import { imageTokens } from './places.js';
 import { get, on, set } from './store.js';
 import { element as svg } from './svg.js';
 
@@ -36,11 +37,11 @@ function tools() {
   return h(
     'div',
     { class: 'uhr-tools' },
-    segmented('Scale', 'scale', ({ model }) =>
+    segmented('Scale', 'scale', ({ model, image }) =>
       model.scales.map((size, i) => ({
         value: size,
         label: String(size),
-        tip: `The scene resized to ${size} px: ${count(tokensOf(model, size))} tokens (key ${i + 1})`,
+        tip: `The image resized to ${size} px: ${count(imageTokens(image, gridOf(model, size)))} tokens (key ${i + 1})`,
       })),
     ),
     segmented('Layer', 'layer', () =>
@@ -118,7 +119,7 @@ function segmented(label, key, choicesOf) {
       flag(each, 'aria-pressed', each.dataset.value === String(state[key]));
     }
   }
-  on(['model'], (state) => {
+  on(['model', 'image'], (state) => {
     group.replaceChildren(
       ...choicesOf(state).map(({ value, label: text, tip }) =>
         h(

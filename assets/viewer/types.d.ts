@@ -3,6 +3,8 @@
 /** [x0, y0, x1, y1] in pixels of the upright image; x1 and y1 are outside. */
 export type Box = [number, number, number, number];
 export type Fate = 'preserved' | 'merged' | 'dropped';
+/** What a token is at a budget; padding shows nothing of the image. */
+export type Kind = Fate | 'padding';
 export type Layer = 'image' | 'importance' | 'fate' | 'regions';
 export type Page = 'explore' | 'findings';
 
@@ -36,8 +38,8 @@ export interface Constants {
     presets: { name: string; tip: string; per_scale: number[] }[];
   };
   maps: { merged_bit: number; headroom: number };
-  fates: Record<Fate, number>;
-  colors: Record<Fate, string> & { heat: string[] };
+  fates: Record<Kind, number>;
+  colors: Record<Kind, string> & { heat: string[] };
   image_tile: number;
   method: string[];
   stages: Record<string, string>;

@@ -44,6 +44,19 @@ def test_the_ledger_adds_up(run):
         assert int(row["preserved"]) + int(row["merged"]) + int(row["dropped"]) == int(row["tokens"])
 
 
+def test_padding_is_neither_dropped_nor_counted(explorer, cards, picture, request_of):
+    """A 9 x 5 picture: about four ninths of the square's tokens are padding, and no percentage counts them."""
+    explorer.sessions.of("page").picture = picture
+    list(cards.question.asked("How many?", BUDGET, "nano", "default", "default", "default", 0, request_of()))
+    run = explorer.sessions.of("page").run
+    rows = list(csv.DictReader(io.StringIO(export.ledger_csv(run))))
+    for row, scale in zip(rows, run.scales, strict=True):
+        assert int(row["padding"]) == run.square.padding(scale).sum() > 0.4 * scale.tokens
+        assert int(row["tokens"]) + int(row["padding"]) == scale.tokens
+        assert int(row["preserved"]) + int(row["merged"]) + int(row["dropped"]) == int(row["tokens"])
+    assert [row["padding"] for row in json.loads(export.run_json(run))["ledger"]] == [int(r["padding"]) for r in rows]
+
+
 def test_geojson_holds_objects_box_and_points(run):
     roles = [feature["properties"]["role"] for feature in json.loads(export.marks_geojson(run))["features"]]
     assert "inspected" in roles and ("object" in roles or "evidence" in roles)

@@ -45,7 +45,7 @@ def test_the_endpoints_are_the_five_and_nothing_else(client):
 
 def test_ingest_and_ask(client, wide_photo):
     image = client.predict(handle_file(str(wide_photo)), api_name="/ingest")
-    assert (image["width"], image["height"], image["tokens"]) == (900, 500, 131_328)
+    assert (image["width"], image["height"], image["tokens"]) == (900, 500, 74_656)
     shown = client.predict(image=image["image"], question="How many cars?", budget=500, api_name="/ask")
     assert shown["answer"] == "four" and sum(shown["budgets"]) == 500 and "generated scenes" in shown["caveat"]
     shown = client.predict(image=image["image"], question="How many?", per_scale=[0, 0, 0, 9], api_name="/ask")

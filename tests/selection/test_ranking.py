@@ -121,6 +121,18 @@ def test_the_ledger_accounts_for_every_token():
     assert dataclasses.is_dataclass(ledger)
 
 
+def test_padding_is_a_kind_of_its_own_in_the_ledger():
+    importance, regions = torch.tensor([0.9, 0.8, 0.1, 0.1, 0.7, 0.2]), torch.zeros(6, dtype=torch.int64)
+    padding = torch.tensor([False, True, False, False, False, True])
+    released = rank_tokens(importance, regions).select(3).ledger(672, padding)  # padding takes part
+    assert (released.tokens, released.padding) == (4, 2)
+    assert (released.preserved, released.padding_used, released.merged, released.dropped) == (2, 1, 0, 2)
+    assert released.merged_groups == 0
+    ours = rank_tokens(importance, regions, excluded=padding).select(3).ledger(672, padding)
+    assert (ours.preserved, ours.merged, ours.dropped, ours.padding, ours.padding_used) == (2, 2, 0, 2, 0)
+    assert ours.merged_groups == 1
+
+
 def test_a_token_averaged_with_itself_alone_is_preserved():
     selection = rank_tokens(torch.tensor([0.2, 0.9, 0.1]), torch.tensor([0, 1, 0])).select(3)
     assert [group.tolist() for group in selection.groups] == [[1], [0], [2]]

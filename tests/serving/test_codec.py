@@ -20,6 +20,7 @@ def asked():
             merged=random.random(n) < 0.3,
             region=random.integers(0, 9, n).astype(np.int32),
             members=np.ones(n, np.int32),
+            padding=random.random(n) < 0.1,
             scored=size == 672,
         )
         for size, n in ((672, 2304), (1344, 9216))

@@ -164,10 +164,11 @@ class Selection:
     def ledger(self):
         rows = {}
         for size, part in self.selections.items():
-            counts = np.bincount(part.kind.values, minlength=3).tolist()
+            padding = self.question.image.square.padding(size)
+            counts = np.bincount(part.kind.values[~padding], minlength=3).tolist()
             rows[size] = results.LedgerRow(
                 size=size, tokens=sum(counts), budget=self.budgets[size], used=self.budgets[size], preserved=counts[1],
-                merged=counts[2], regions=9, dropped=counts[0],
+                merged=counts[2], regions=9, dropped=counts[0], padding=int(padding.sum()),
             )  # fmt: skip
         return rows
 

@@ -213,11 +213,14 @@ class FakeWorker(Worker):
 
     def _maps(self, request) -> dict[int, results.ScaleMap]:
         seed = int(hashlib.sha256((request.image + request.question).encode()).hexdigest()[:8], 16)
-        return {size: scale_map(size, seed) for size in SCALES}
+        info = open_image(self.files[request.image])
+        square = Square(info.width, info.height)
+        return {size: scale_map(size, seed, square.padding(size)) for size in SCALES}
 
 
-def scale_map(size: int, seed: int) -> results.ScaleMap:
-    """Smooth importance with a few peaks; blocks as regions; ranks as in `rank_tokens` with order "max"."""
+def scale_map(size: int, seed: int, padding: np.ndarray) -> results.ScaleMap:
+    """Smooth importance with a few peaks; blocks as regions; ranks as in `rank_tokens` with order "max"; padding
+    never enters."""
     scale, random = Scale(size), np.random.default_rng(seed)
     at = (np.arange(scale.grid) + 0.5) / scale.grid
     y, x = np.meshgrid(at, at, indexing="ij")
@@ -244,8 +247,9 @@ def scale_map(size: int, seed: int) -> results.ScaleMap:
         place += ones.size + 1
         rank[rest], members[rest] = place, rest.size
     order = scale.inverse
+    rank = np.where(padding, flat.size + 1, rank[order]).astype(np.int32)
     return results.ScaleMap(
-        size, flat[order].astype(np.float16), rank[order], ~single[order], of[order], members[order]
+        size, flat[order].astype(np.float16), rank, ~single[order] & ~padding, of[order], members[order], padding
     )
 
 
@@ -261,17 +265,19 @@ def ledger(maps: dict[int, results.ScaleMap], budgets) -> tuple[results.LedgerRo
     rows = []
     for (size, scale), k in zip(maps.items(), budgets, strict=False):
         kind = scale.kind(k)
-        used, regions = min(k, int(scale.rank.max())), len(np.unique(scale.region[kind > 0]))
+        entering = scale.rank[~scale.padding]
+        used, regions = min(k, int(entering.max())), len(np.unique(scale.region[(kind == 1) | (kind == 2)]))
         rows.append(
             results.LedgerRow(
                 size,
-                kind.size,
+                int((kind != 3).sum()),
                 k,
                 used,
                 int((kind == 1).sum()),
                 int((kind == 2).sum()),
                 int((kind == 0).sum()),
                 regions,
+                int((kind == 3).sum()),
             )
         )
     return tuple(rows)

@@ -28,7 +28,7 @@ def command(image: str, question: str, budget: Budget, as_json: bool, **how: Any
             "caveat": answer.caveat,
             "points": [[round(x, 1), round(y, 1)] for x, y in answer.points],
             "tokens": answer.tokens,
-            "of": square.tokens,
+            "of": square.all_image_tokens,
             "budgets": selection.budgets,
             "ledger": {size: asdict(ledger) for size, ledger in selection.ledger.items()},
             "settings": asdict(asked.settings),
@@ -41,7 +41,7 @@ def command(image: str, question: str, budget: Budget, as_json: bool, **how: Any
     print(answer)
     if answer.caveat:
         print(f"note: {answer.caveat}")
-    print(f"{answer.tokens:,} of {square.tokens:,} tokens; seconds: {seconds}")
+    print(f"{answer.tokens:,} of {square.all_image_tokens:,} tokens; seconds: {seconds}")
 
 
 def _peak_memory() -> int:

@@ -99,7 +99,7 @@ def kept_evidence(
     """What a selection kept of the evidence: one row a scale and one for all, and the share of the boxes with a
     preserved token at some scale. Where there are no boxes: no rows, and None.
 
-    fates: {size: uint8[N]} of `choices.DROPPED`, `PRESERVED` and `MERGED`; boxes in image pixels. The share is
+    fates: {size: uint8[N]} of `choices.DROPPED`, `PRESERVED`, `MERGED` and `PADDING`; boxes in image pixels. The share is
     `evidence_preserved(...).mean()`, from fates instead of ranks, so that it serves baselines too.
     """
     boxes = tuple(boxes)

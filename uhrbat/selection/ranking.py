@@ -177,17 +177,22 @@ class Selection:
         """Tokens that nothing represents."""
         return int((self.kind == DROPPED).sum())
 
-    def ledger(self, size: int) -> LedgerRow:
-        """Where the tokens of the scale of this size went."""
+    def ledger(self, size: int, padding: Tensor | None = None) -> LedgerRow:
+        """Where the tokens of the scale of this size went; padding: bool[N], those that show nothing of the image."""
+        outside = torch.zeros_like(self.ranking.merged) if padding is None else padding.to(self.kind.device)
+        kept, inside = self.kind, ~outside
+        counts = torch.bincount(kept[inside].long(), minlength=3).tolist()
         return LedgerRow(
             size=size,
-            tokens=self.ranking.tokens,
+            tokens=int(inside.sum()),
             budget=self.budget,
             used=self.used,
-            preserved=self.preserved,
-            merged=self.merged,
-            dropped=self.dropped,
+            preserved=counts[PRESERVED],
+            merged=counts[MERGED],
+            dropped=counts[DROPPED],
             regions=self.ranking.region[self.tokens].unique().numel(),
+            padding=int(outside.sum()),
+            padding_used=int((kept[outside] == PRESERVED).sum()),
         )
 
     def __repr__(self) -> str:

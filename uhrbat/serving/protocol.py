@@ -1,4 +1,4 @@
-"""What crosses the wire between a client and a model worker, version 2.
+"""What crosses the wire between a client and a model worker, version 3.
 
 A request is one of the models below, sent as JSON to `/v1/<action>`. The reply is a stream of lines, each one
 JSON object with a `type`: `progress`, `partial`, `result` or `error`. A line whose `bytes` is N > 0 is
@@ -18,7 +18,7 @@ from uhrbat.choices import DEFAULT_MODEL
 from uhrbat.errors import InputError
 from uhrbat.results import Box
 
-SCHEMA = 2
+SCHEMA = 3
 
 ImageId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 of an image file's bytes."""

@@ -44,37 +44,37 @@ test('a region keeps its colour, and neighbours differ mostly', () => {
   assert.notEqual(regionPixel((1 << 24) - 1), undefined);
 });
 
-test('fates are painted at a budget; padding stays clear', () => {
+test('fates are painted at a budget; padding is hatched', () => {
   const pixels = new Uint32Array(4);
-  PAINT.fate(pixels, fourTokens(), OUTSIDE, 1);
+  PAINT.fate(pixels, fourTokens({}, OUTSIDE), 1);
   const { preserved, merged, dropped } = FATE_PIXEL;
   assert.deepEqual([...pixels], [preserved, dropped, dropped, 0]);
-  PAINT.fate(pixels, fourTokens(), OUTSIDE, 2);
+  PAINT.fate(pixels, fourTokens({}, OUTSIDE), 2);
   assert.deepEqual([...pixels], [preserved, merged, merged, 0]);
 });
 
 test('importances are stretched over the heat map and cut at its ends', () => {
-  const tokens = fourTokens();
+  const tokens = fourTokens({}, OUTSIDE);
   const pixels = new Uint32Array(4).fill(7);
-  PAINT.importance(pixels, tokens, OUTSIDE, 0);
+  PAINT.importance(pixels, tokens, 0);
   assert.deepEqual([...pixels], [7, 7, 7, 7], 'not loaded yet');
   tokens.importance = Float32Array.of(-5, 0, 5, 0);
-  PAINT.importance(pixels, tokens, OUTSIDE, 0);
+  PAINT.importance(pixels, tokens, 0);
   assert.deepEqual([...pixels], [HEAT[0], HEAT[127], HEAT[255], 0]);
 });
 
 test('regions and their borders', () => {
-  const tokens = fourTokens();
+  const tokens = fourTokens({}, OUTSIDE);
   tokens.useRegions(Uint32Array.of(1, 2, 1, 2));
   const pixels = new Uint32Array(4);
-  PAINT.regions(pixels, tokens, OUTSIDE, 0);
+  PAINT.regions(pixels, tokens, 0);
   assert.deepEqual([...pixels], [regionPixel(1), regionPixel(2), regionPixel(1), 0]);
   const lines = new Uint32Array(16);
-  outline(lines, tokens, new Uint8Array(4), 2);
+  outline(lines, { grid: 2, region: tokens.region, outside: new Uint8Array(4) }, 2);
   const marked = [...lines].map((pixel) => (pixel ? 1 : 0));
   assert.deepEqual(marked, [0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0], 'down the middle only');
   tokens.useRegions(Uint32Array.of(1, 1, 2, 2));
-  outline(lines.fill(0), tokens, Uint8Array.of(0, 1, 0, 0), 2);
+  outline(lines.fill(0), { grid: 2, region: tokens.region, outside: Uint8Array.of(0, 1, 0, 0) }, 2);
   assert.deepEqual(
     [...lines].flatMap((pixel, i) => (pixel ? [i] : [])),
     [4, 5],
@@ -83,7 +83,8 @@ test('regions and their borders', () => {
 });
 
 test('codes of fates in a compared picture', () => {
-  const pixels = Uint32Array.of(0xff000000, 0xff010101, 0xff020202, 0xff030303);
+  const pixels = Uint32Array.of(0xff000000, 0xff010101, 0xff020202, 0xff030303, 0xff040404);
   colorFates(pixels);
-  assert.deepEqual([...pixels], [FATE_PIXEL.dropped, FATE_PIXEL.preserved, FATE_PIXEL.merged, 0]);
+  const { dropped, preserved, merged, padding } = FATE_PIXEL;
+  assert.deepEqual([...pixels], [dropped, preserved, merged, padding, 0]);
 });

@@ -7,8 +7,9 @@ const MERGED = 1 << 23;
 /**
  * A scale of 2 x 2 tokens: one preserved from budget 1 on, two averaged from budget 2 on, one that never enters.
  * @param {Partial<import('../types.d.ts').ScaleSource>} [changes]
+ * @param {Uint8Array} [outside] Which of them are padding.
  */
-export function fourTokens(changes = {}) {
+export function fourTokens(changes = {}, outside = new Uint8Array(4)) {
   const source = {
     size: 28,
     grid: 2,
@@ -22,7 +23,7 @@ export function fourTokens(changes = {}) {
     ...changes,
     stretch: /** @type {[number, number]} */ ([-1, 1]),
   };
-  return new ScaleTokens(source, Uint32Array.of(1, 2 | MERGED, 2 | MERGED, 5));
+  return new ScaleTokens(source, Uint32Array.of(1, 2 | MERGED, 2 | MERGED, 5), outside);
 }
 
 /**

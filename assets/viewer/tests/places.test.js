@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { boxBetween, fits, mapText, padding, tokenAt, tokenBox, wholePixels } from '../places.js';
+import {
+  boxBetween,
+  fits,
+  imageTokens,
+  mapText,
+  padding,
+  tokenAt,
+  tokenBox,
+  wholePixels,
+} from '../places.js';
 import { describe } from '../readout.js';
 import { barOf } from '../scalebar.js';
 import { get } from '../store.js';
@@ -30,13 +39,21 @@ test('every token’s box has the token at its centre', () => {
   }
 });
 
-test('padding is what has its centre outside the image', () => {
+test('padding is what shows nothing of the image, as the library counts it', () => {
   const outside = padding(IMAGE, 10);
   const rows = Array.from({ length: 10 }, (_row, i) => outside[i * 10]);
   assert.deepEqual(rows, [1, 1, 0, 0, 0, 0, 0, 0, 1, 1]);
   assert.equal(
     outside.reduce((a, b) => a + b),
     40,
+  );
+  assert.equal(imageTokens(IMAGE, 10), 60);
+  assert.equal(imageTokens(null, 10), 100);
+  const thin = { width: 1000, height: 10, side: 1000, offset: /** @type {[number, number]} */ ([0, 495]) };
+  assert.equal(imageTokens(thin, 10), 20, 'a row touched by half a token is the image’s');
+  assert.equal(
+    padding(thin, 10).reduce((a, b) => a + b),
+    80,
   );
 });
 

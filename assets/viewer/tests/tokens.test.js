@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { unpack, unpackImportances, unpackRanks } from '../maps.js';
-import { countUpTo } from '../tokens.js';
+import { ScaleTokens, countUpTo } from '../tokens.js';
 import { countPreserved, truthOf } from '../truth.js';
 import { IMAGE, fourTokens } from './made.js';
 
@@ -45,8 +45,9 @@ test('fates and the ledger at every budget', () => {
     merged: 0,
     averages: 0,
     dropped: 4,
+    padding: 0,
   });
-  const full = { used: 2, preserved: 1, merged: 2, averages: 1, dropped: 1 };
+  const full = { used: 2, preserved: 1, merged: 2, averages: 1, dropped: 1, padding: 0 };
   assert.deepEqual(tokens.ledger(2), { budget: 2, ...full });
   assert.deepEqual(
     tokens.ledger(100),
@@ -66,6 +67,28 @@ test('the ledger counts what the fates say', () => {
   }
 });
 
+test('padding is a kind of its own: nothing else counts it', () => {
+  const { source } = fourTokens();
+  const ours = new ScaleTokens(source, Uint32Array.of(1, 5, 2, 5), Uint8Array.of(0, 1, 0, 1));
+  assert.deepEqual([ours.fate(1, 4), ours.fate(2, 4)], ['padding', 'preserved']);
+  assert.deepEqual(ours.ledger(4), {
+    budget: 4,
+    used: 2,
+    preserved: 2,
+    merged: 0,
+    averages: 0,
+    dropped: 0,
+    padding: 2,
+  });
+  const released = new ScaleTokens(source, Uint32Array.of(1, 2, 3, 4), Uint8Array.of(0, 1, 0, 1));
+  const row = released.ledger(4);
+  assert.deepEqual(
+    [row.used, row.preserved, row.averages, row.padding],
+    [4, 2, 0, 2],
+    'padding that is used',
+  );
+});
+
 test('members share a token’s place', () => {
   const tokens = fourTokens();
   assert.deepEqual(
@@ -81,6 +104,7 @@ test('a rectangle of the grid', () => {
     preserved: 1,
     merged: 2,
     dropped: 1,
+    padding: 0,
     members: 2,
     bestRank: 1,
   });

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.support import fake_engine, hostile
 from tests.support.running import until
-from uhrbat.choices import DROPPED, MERGED, METHODS, PRESERVED
+from uhrbat.choices import DROPPED, MERGED, METHODS, PADDING, PRESERVED
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
 from uhrbat.imagery import apart
 from uhrbat.results import MethodResult, Progress, SweepPoint
@@ -142,11 +142,13 @@ def test_asking_gives_all_a_page_draws(local, image):
     types_ = [str(a.dtype) for a in (fine.importance, fine.rank, fine.merged, fine.region, fine.members)]
     assert types_ == ["float16", "int32", "bool", "int32", "int32"]
     kind = fine.kind(asked.budgets[1])
-    assert [(kind == k).sum() for k in (PRESERVED, MERGED, DROPPED)] == [
+    assert [(kind == k).sum() for k in (PRESERVED, MERGED, DROPPED, PADDING)] == [
         row.preserved,
         row.merged,
         row.dropped,
+        row.padding,
     ]
+    assert row.preserved + row.merged + row.dropped == row.tokens == 9216 - row.padding and row.padding
     assert sum(asked.budgets) == asked.answer.tokens == 400
     assert asked.run.seed == 3
     assert asked.run.memory["host"] > 0

@@ -11,7 +11,7 @@ import numpy as np
 
 from uhrbat import results
 from uhrbat.answers import same_answer
-from uhrbat.choices import METHODS, OURS
+from uhrbat.choices import METHODS, OURS, PADDING
 from uhrbat.errors import InputError
 from uhrbat.serving.protocol import (
     AnswerRequest,
@@ -42,7 +42,7 @@ def run_action(host: ModelHost, request: AnyRequest, path: Path, emit: Emit, dea
 def encode(context: ActionContext[EncodeRequest]) -> Steps:
     """-> EncodeResult"""
     image = yield from context.encoded()
-    tokens = {scale.size: scale.tokens for scale in image.square.scales}
+    tokens = {scale.size: image.square.image_tokens(scale) for scale in image.square.scales}
     return results.EncodeResult(context.request.image, tokens, image.caveat, context.run())
 
 
@@ -168,13 +168,18 @@ def _scale_map(question: Question, size: int) -> results.ScaleMap:
         merged=_array(ranking.averaged, np.bool_),
         region=_array(question.regions[size], np.int32),
         members=_array(ranking.group_size, np.int32),
+        padding=question.image.square.padding(size),
         scored=size in question.scored_scales,
     )
 
 
 def _fates(selection: SelectedTokens) -> dict[int, np.ndarray]:
     """{size: uint8[N]}: each token's fate."""
-    return {size: _array(part.kind, np.uint8) for size, part in selection.selections.items()}
+    padding = selection.question.image.square.padding
+    return {
+        size: np.where(padding(size), PADDING, _array(part.kind, np.uint8)).astype(np.uint8)
+        for size, part in selection.selections.items()
+    }
 
 
 def _evidence(
