@@ -36,13 +36,13 @@ def test_importance_keeps_its_range_and_order():
 
 def test_equal_importances_make_a_flat_map():
     made = scale_map(672, 3)
-    flat = type(made)(672, np.ones(2304, np.float16), made.rank, made.merged, made.region, made.members)
+    flat = type(made)(672, np.ones(2304, np.float16), made.rank, made.merged, made.region, made.members, made.padding)
     assert not read(overlays.importance_png(flat, Scale(flat.size))).any()
 
 
 def test_tokens_without_a_region_have_a_number_of_their_own():
     made = scale_map(672, 3)
-    alone = type(made)(672, made.importance, made.rank, made.merged, np.full(2304, -1), made.members)
+    alone = type(made)(672, made.importance, made.rank, made.merged, np.full(2304, -1), made.members, made.padding)
     assert (read(overlays.region_png(alone, Scale(alone.size))) == (1 << 24) - 1).all()
 
 

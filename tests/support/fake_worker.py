@@ -218,7 +218,7 @@ class FakeWorker(Worker):
         return {size: scale_map(size, seed, square.padding(size)) for size in SCALES}
 
 
-def scale_map(size: int, seed: int, padding: np.ndarray) -> results.ScaleMap:
+def scale_map(size: int, seed: int, padding: np.ndarray | None = None) -> results.ScaleMap:
     """Smooth importance with a few peaks; blocks as regions; ranks as in `rank_tokens` with order "max"; padding
     never enters."""
     scale, random = Scale(size), np.random.default_rng(seed)
@@ -247,6 +247,7 @@ def scale_map(size: int, seed: int, padding: np.ndarray) -> results.ScaleMap:
         place += ones.size + 1
         rank[rest], members[rest] = place, rest.size
     order = scale.inverse
+    padding = np.zeros(flat.size, bool) if padding is None else padding
     rank = np.where(padding, flat.size + 1, rank[order]).astype(np.int32)
     return results.ScaleMap(
         size, flat[order].astype(np.float16), rank, ~single[order] & ~padding, of[order], members[order], padding

@@ -14,7 +14,7 @@ test('a colour as a pixel of ImageData', () => {
 });
 
 test('colours come from Python', () => {
-  assert.deepEqual(FATE, { preserved: '#56B4E9', merged: '#E69F00', dropped: '#05080d' });
+  assert.deepEqual(FATE, { preserved: '#56B4E9', merged: '#E69F00', dropped: '#05080d', padding: '#8b98a6' });
   assert.equal(FATE_PIXEL.preserved, 0xffe9b456);
 });
 

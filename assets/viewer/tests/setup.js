@@ -14,5 +14,5 @@ Object.assign(globalThis, {
       id === 'uhr-constants' ? { textContent: constants } : null,
   },
   fetch: async (/** @type {string | URL} */ address) =>
-    String(address).includes('/shares/') ? new Response(OWNERS) : new Response(null, { status: 404 }),
+    /shares.*\.bin$/.test(String(address)) ? new Response(OWNERS) : new Response(null, { status: 404 }),
 });

@@ -33,7 +33,7 @@ def test_an_image_is_stored_once(local, image, picture):
 
 def test_encodes_once_for_every_question(local, image):
     first = local.encode(image).result(TIMEOUT)
-    assert first.tokens == {672: 2304, 1344: 9216}
+    assert first.tokens == {672: 1536, 1344: 6144}
     assert first.run.reused == ()
     asked = local.ask(query(image, "how many?"), budget=400).result(TIMEOUT)
     assert asked.run.reused == ("encode",)
