@@ -6,7 +6,14 @@ limits of `app/limits.py` and `uhrbat/serving/limits.py`. UHRBAT_HOSTS (names th
 comma-separated), UHRBAT_MONITORING=1 (open Gradio's /monitoring and /openapi.json).
 """
 
+import sys
+
 from app.start import main
+from uhrbat.errors import UHRBATError
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (UHRBATError, OSError) as error:
+        sys.stderr.write(f"app.py: {error}\n")
+        sys.exit(2)

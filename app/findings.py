@@ -92,7 +92,7 @@ def open_scene(shelf: Shelf, key: WorldKey, found: Findings) -> Steps:
     yield from painting
     example = _example(shelf.folder, key, painting.outcome, misses)
     for step in shelf.ingest(example.path, example.title, example):
-        yield step if isinstance(step, Picture) else 0.5 + step / 2
+        yield step if isinstance(step, Picture) else type(step)(0.5 + step / 2)
 
 
 def _example(folder: Path, key: WorldKey, truth: dict, misses: tuple[Miss, ...]) -> Example:

@@ -16,13 +16,15 @@ from .. import examples, progress
 from ..explorer import DEFAULT
 from ..links import panel_value, read_link
 from ..panel import ASSETS, Panel
-from ..state.pictures import Picture, Steps
+from ..state.pictures import Picture, Steps, Waiting
 from ..state.sessions import Session
 from .card import Card, Json, Updates, sent
 from .viewer import rectangles
 
 logger = logging.getLogger(__name__)
 SUFFIXES = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k", ".webp", ".gif"]
+QUIET_SECONDS = 3
+"""A worker that has not taken an image for so long is said to be waited for."""
 CHOICE = 4
 """A file of more bands than this comes with a choice of those to be shown."""
 
@@ -125,14 +127,19 @@ class ImageCard(Card):
         session.leave()
         session.start(stopped.set)
         picture: Picture | None = None
+        moved = started
         for step in steps:
             if stopped.is_set():
                 steps.close()
                 raise Cancelled("stopped")
             if isinstance(step, Picture):
                 picture = step
-            else:
-                yield {self.ask: progress.running(text, step, job)}
+                continue
+            now = time.monotonic()
+            if not isinstance(step, Waiting):
+                moved = now
+            quiet = f"the model worker has not taken the image yet, for {now - moved:.0f} s"
+            yield {self.ask: progress.running(quiet if now - moved > QUIET_SECONDS else text, step, job)}
         assert picture is not None, "steps end with the picture"
         session.picture, session.run = picture, None
         logger.info("picture %s ready in %.2f s", picture.id, time.monotonic() - started)

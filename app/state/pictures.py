@@ -26,6 +26,12 @@ from .originals import Originals
 logger = logging.getLogger(__name__)
 _TICK = 0.12
 Cancel = Callable[[], bool]
+
+
+class Waiting(float):
+    """How far a picture is (0..1) while the worker is being given its file."""
+
+
 Steps = Generator["float | Picture", None, None]
 """How far a picture is (0..1), several times, and last the picture."""
 TIDY_SECONDS = 60
@@ -137,10 +143,11 @@ class Shelf:
         try:
             work = Work(lambda report, stopped: self._prepare(path, tiles, bands, report, stopped))
             yield from work
+            image, info = work.outcome
+            reader = TileReader(tiles, background=BACKDROP)
         except BaseException:
             self._originals.release(id)
             raise
-        image, info = work.outcome
         picture = Picture(
             id=id,
             name=name or path.name,
@@ -148,7 +155,7 @@ class Shelf:
             image=image,
             info=info,
             tiles=tiles,
-            reader=TileReader(tiles, background=BACKDROP),
+            reader=reader,
             example=example,
             bands=info.shown if bands is not None else None,
         )
@@ -162,16 +169,21 @@ class Shelf:
         """The worker's id of the file, and the info with its stretch; without both, no tiles either."""
         info = apart.open_image(path, self.limits.images(), bands, cancel=stopped)
         if tiles.exists() and not info.needs_stretch:
-            return self.worker().store(path), info
+            return self._give(path, report), info
         info = apart.write_pyramid(path, tiles, info, lambda fraction: report(0.9 * fraction), stopped)
         try:
-            image = self.worker().store(path)
+            image = self._give(path, report)
             if stopped():
                 raise Cancelled("stopped")
             return image, info
         except BaseException:
             tiles.unlink(missing_ok=True)
             raise
+
+    def _give(self, path: Path, report: Callable[[float], None]) -> str:
+        """The worker's id of the file, which it holds from now on."""
+        report(Waiting(0.9))
+        return self.worker().store(path)
 
     def expire(self) -> None:
         """Release uploaded pictures that have expired or are over the quota."""

@@ -4,6 +4,7 @@ import { flag, h, url } from './dom.js';
 import { count } from './format.js';
 import { follow, panel } from './gradio.js';
 import { on, set } from './store.js';
+import { readUploads } from './uploads.js';
 
 /**
  * @typedef {import('./types.d.ts').PanelContext} PanelContext
@@ -15,6 +16,7 @@ const SUGGESTIONS = 3;
 
 /** @param {PanelContext} context */
 export async function mount(context) {
+  readUploads();
   const caption = h('p', { class: 'uhr-caption' });
   const cells = h('div', { class: 'uhr-gallery', role: 'group', 'aria-label': 'Examples' });
   const bands = h('div');

@@ -187,12 +187,16 @@ def test_pixels_to_screen_to_tokens_and_back(open_page):
     check()
 
 
-def test_a_refused_upload_is_said_on_the_page(open_page, tmp_path):
+@pytest.mark.parametrize(
+    ("status", "kind", "body", "said"),
+    [(507, "text/plain", "The disk is full: free some space, or upload a smaller file.", "The disk is full: free some"),
+     (413, "text/html", "<html><body><h1>413 Request Entity Too Large</h1></body></html>", "no file as large as")],
+)  # fmt: skip
+def test_a_refused_upload_is_said_on_the_page(open_page, tmp_path, status, kind, body, said):
     page = open_page()
-    open_page.forgive("507")
+    open_page.forgive(str(status))
     open_page.forgive("console: Response")
-    said = "The disk is full: free some space, or upload a smaller file."
-    page.route("**/gradio_api/upload*", lambda route: route.fulfill(status=507, content_type="text/plain", body=said))
+    page.route("**/gradio_api/upload*", lambda route: route.fulfill(status=status, content_type=kind, body=body))
     page.set_input_files("#upload input[type=file]", write_six_bands(tmp_path / "six.tif"))
     expect(page.locator(".toast-body")).to_contain_text(said)
     page.unroute("**/gradio_api/upload*")

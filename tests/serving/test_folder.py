@@ -1,4 +1,6 @@
+import errno
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -61,6 +63,31 @@ def test_a_file_that_cannot_be_read_leaves_nothing_but_a_mark(folder, tmp_path):
     with pytest.raises(WorkerError, match="cannot store the image"):
         place(folder, NAME, tmp_path / "missing.png")
     assert files(folder) == {f"{NAME}.used"}
+
+
+@pytest.fixture
+def read_only(folder, source, monkeypatch):
+    """A store's folder with one image, on a disk that has become read-only."""
+    place(folder, NAME, source)
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for owner, name in ((Path, "touch"), (Path, "unlink"), (Path, "replace"), (os, "link"), (shutil, "copyfile")):
+        monkeypatch.setattr(owner, name, refuse)
+    return folder
+
+
+def test_a_read_only_store_says_what_to_do(read_only, source):
+    with pytest.raises(WorkerError, match="cannot be written to.*UHRBAT_STORE_FOLDER"):
+        place(read_only, "2" * 64, source)
+
+
+def test_what_is_in_a_read_only_store_can_be_asked_about(read_only):
+    os.utime(read_only / f"{NAME}.used", (0, 0))  # it has expired, and cannot be deleted
+    store = Store(read_only, quota_bytes=10, file_bytes=600, hours=0.01)
+    with store.hold(NAME) as path:
+        assert path is not None and path.stat().st_size == 400
 
 
 def test_an_old_file_just_placed_is_in_use_and_keeps_its_own_time(folder, source):

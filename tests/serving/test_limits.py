@@ -26,6 +26,14 @@ def test_every_limit_is_set_by_its_variable(limits, monkeypatch):
 
 
 @pytest.mark.parametrize("limits", [Limits, PageLimits])
+def test_times_may_be_parts_of_an_hour_or_a_second(limits, monkeypatch):
+    for name in limits.model_fields:
+        if name.endswith(("_hours", "_seconds")):
+            monkeypatch.setenv(f"UHRBAT_{name.upper()}", "0.01")
+            assert getattr(limits(), name) == 0.01
+
+
+@pytest.mark.parametrize("limits", [Limits, PageLimits])
 def test_the_table_of_limits_is_complete_and_true(limits):
     table = {}
     for row in rows(limits)[2:]:

@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from uhrbat.errors import WorkerError
@@ -42,9 +42,10 @@ def mark_used(folder: Path, name: str) -> None:
 
 
 def delete(path: Path) -> None:
-    """Delete a file of a store, if it is there, and its mark."""
-    path.unlink(missing_ok=True)
-    path.with_name(path.name + USED).unlink(missing_ok=True)
+    """Delete a file of a store, if it is there and can be, and its mark."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+        path.with_name(path.name + USED).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -53,6 +54,13 @@ def disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "its disk is full" if full else error.strerror or type(error).__name__
-        raise WorkerError(f"the model worker cannot store the image, {reason}: free some space there") from error
+        raise WorkerError(f"the model worker cannot store the image, {_problem(error)}") from error
+
+
+def _problem(error: OSError) -> str:
+    """What the disk refused, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "its disk is full: free some space there"
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return "its folder cannot be written to: choose another by UHRBAT_STORE_FOLDER"
+    return f"{error.strerror or type(error).__name__}: look at its folder, UHRBAT_STORE_FOLDER"

@@ -1,9 +1,14 @@
 """An uploaded image is encoded before anything is asked of it."""
 
+import threading
+import time
+
 from app import examples
 from tests.support.fake_worker import FakeWorker
 from tests.support.handlers import event, last
+from uhrbat.imagery import apart
 
+QUIET = "has not taken the image yet"
 BUDGET = {"total": 3000, "per_scale": None}
 METHOD = ("nano", "default", "default", "default", 0)
 
@@ -36,3 +41,38 @@ def test_another_image_stops_the_encoding(cards, explorer, wide_photo, request_o
     assert list(encoding) == []
     assert explorer.sessions.of("page").encoding is None
     assert actions(worker) == ["encode"]
+
+
+def test_opening_a_page_says_within_seconds_that_the_worker_hangs(cards, explorer, request_of, monkeypatch):
+    answering = threading.Event()
+
+    class Hanging(FakeWorker):
+        def store(self, path, image=None):
+            answering.wait(60)
+            return super().store(path, image)
+
+    monkeypatch.setattr("app.cards.image.QUIET_SECONDS", 0.3)
+    explorer._worker = Hanging()
+    opening = cards.image.start("", request_of())
+    began, texts = time.monotonic(), []
+    for update in opening:
+        texts.append(update.get(cards.question.ask, {}).get("text", ""))
+        if QUIET in texts[-1]:
+            break
+        assert time.monotonic() - began < 30
+    answering.set()
+    assert last(list(opening), cards.viewer.panel)["image"]["example"] == examples.load()[0].name
+    assert "opening the example" in texts
+
+
+def test_work_on_the_image_is_not_taken_for_a_worker_that_hangs(cards, wide_photo, request_of, monkeypatch):
+    opened = apart.open_image
+
+    def slowly(*given, **named):
+        time.sleep(0.8)
+        return opened(*given, **named)
+
+    monkeypatch.setattr("app.cards.image.QUIET_SECONDS", 0.3)
+    monkeypatch.setattr(apart, "open_image", slowly)
+    updates = list(cards.image.upload(str(wide_photo), request_of()))
+    assert not any(QUIET in update.get(cards.question.ask, {}).get("text", "") for update in updates)

@@ -222,8 +222,26 @@ def test_closing_stops_the_worker(tmp_path, monkeypatch):
     process = psutil.Process(worker.endpoint.pid)
     worker.close()
     assert not process.is_running()
-    with pytest.raises(WorkerError, match="was stopped"):
+    with pytest.raises(WorkerError, match="being stopped"):
         worker.health()
+
+
+@pytest.mark.parametrize("first", ["the explorer", "its worker"])
+def test_a_question_under_way_when_the_explorer_is_stopped_is_said_to_be_stopped(tmp_path, monkeypatch, picture, first):
+    monkeypatch.setenv("UHRBAT_STORE_FOLDER", str(tmp_path))
+    worker = HttpWorker(Supervisor(FAKE_CHILD))
+    job = worker.ask(query(worker.store(picture), "slow ask"), budget=100)
+    events = at_stage(job, "score")
+    if first == "its worker":  # as where a service manager signals all processes at once
+        os.kill(worker.endpoint.pid, signal.SIGTERM)
+    worker.close()
+    list(events)
+    with pytest.raises(WorkerError, match="being stopped"):
+        job.result(TIMEOUT)
+
+
+def test_an_interrupt_at_the_terminal_reaches_the_explorer_alone(child):
+    assert child.health() and os.getsid(child.endpoint.pid) != os.getsid(0)
 
 
 def test_a_worker_that_cannot_start_is_reported():

@@ -30,6 +30,9 @@ HUNG_SECONDS = 60
 STARTING_SECONDS = 0.5
 """How often a worker that is not ready yet is asked for its health."""
 DIED = "the model worker stopped (out of memory or killed); it is being started again, ask again"
+STOPPED = "the explorer is being stopped, and its model worker with it"
+STOPPING_SECONDS = 0.5
+"""Where a service manager stops all processes at once, the worker may end so long before this one hears of it."""
 
 
 class Supervisor:
@@ -48,7 +51,7 @@ class Supervisor:
         self._url = ""
         self._failures = 0
         self._not_before = 0.0
-        self._closed = False
+        self._closed = threading.Event()
         self.starts = 0
 
     @property
@@ -59,8 +62,8 @@ class Supervisor:
     def address(self) -> tuple[str, str | None]:
         """URL and secret of a live worker, started now if there is none. WorkerError if it does not start."""
         with self._lock:
-            if self._closed:
-                raise WorkerError("the model worker was stopped")
+            if self._closed.is_set():
+                raise WorkerError(STOPPED)
             if self._process is None or self._process.poll() is not None:
                 self._start()
             return self._url, self._secret
@@ -72,12 +75,12 @@ class Supervisor:
                 process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             return WorkerError("the model worker did not answer: ask again in a moment")
-        return WorkerError(DIED)
+        return WorkerError(STOPPED if self._closed.wait(STOPPING_SECONDS) else DIED)
 
     def close(self) -> None:
         """Stop the worker."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
             process = self._process
         if process is not None and process.poll() is None:
             _close(process)
@@ -95,7 +98,13 @@ class Supervisor:
         given = {"UHRBAT_WORKER_TOKEN": self._secret, "UHRBAT_STORE_FOLDER": str(self.folder), "PYTHONPATH": paths}
         environment = os.environ | given
         began = time.monotonic()
-        process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which ends the worker in its turn
+        )
         port = _first_line(process.stdout)
         self._process = process
         self.starts += 1
@@ -125,14 +134,14 @@ class Supervisor:
                     logger.error("model worker %d %s; ending it", process.pid, "is stuck" if stuck else "has hung")
                     process.kill()
         _close(process)
-        if self._closed:
+        if self._closed.wait(STOPPING_SECONDS):
             return
         logger.error("model worker %d ended with code %s; starting another", process.pid, process.returncode)
         time.sleep(self._pause_after(ready))
         try:
             self.address()
         except WorkerError as error:
-            if not self._closed:
+            if not self._closed.is_set():
                 logger.error("%s", error)
 
     def _health(self) -> Health | None:
