@@ -7,6 +7,7 @@ import pytest
 
 from app.limits import PageLimits
 from uhrbat.errors import InputError
+from uhrbat.serving.lent import LentSeconds
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.server.models import Offer
 
@@ -18,14 +19,14 @@ def rows(limits) -> list[str]:
     return re.findall(r"^ *(\| .* \|)$", limits.__doc__, re.MULTILINE)
 
 
-@pytest.mark.parametrize("limits", [Limits, PageLimits])
+@pytest.mark.parametrize("limits", [Limits, PageLimits, LentSeconds])
 def test_every_limit_is_set_by_its_variable(limits, monkeypatch):
     for name, field in limits.model_fields.items():
         monkeypatch.setenv(f"UHRBAT_{name.upper()}", "7")
         assert getattr(limits(), name) == type(field.default)("7")
 
 
-@pytest.mark.parametrize("limits", [Limits, PageLimits])
+@pytest.mark.parametrize("limits", [Limits, PageLimits, LentSeconds])
 def test_times_may_be_parts_of_an_hour_or_a_second(limits, monkeypatch):
     for name in limits.model_fields:
         if name.endswith(("_hours", "_seconds")):
@@ -33,7 +34,7 @@ def test_times_may_be_parts_of_an_hour_or_a_second(limits, monkeypatch):
             assert getattr(limits(), name) == 0.01
 
 
-@pytest.mark.parametrize("limits", [Limits, PageLimits])
+@pytest.mark.parametrize("limits", [Limits, PageLimits, LentSeconds])
 def test_the_table_of_limits_is_complete_and_true(limits):
     table = {}
     for row in rows(limits)[2:]:
@@ -43,7 +44,7 @@ def test_the_table_of_limits_is_complete_and_true(limits):
     assert table == {name: field.default for name, field in limits.model_fields.items()}
 
 
-@pytest.mark.parametrize("limits", [Limits, PageLimits])
+@pytest.mark.parametrize("limits", [Limits, PageLimits, LentSeconds])
 def test_the_documentation_shows_every_limit(limits):
     texts = "\n".join(path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")))
     assert [row for row in rows(limits) if row not in texts] == []

@@ -1,8 +1,11 @@
-"""The way of ZeroGPU with the decorator that does nothing; a real ZeroGPU Space is not tested here."""
+"""The way of ZeroGPU with a made-up `spaces`, or none; a real ZeroGPU Space is not tested here."""
 
 import pickle
+import sys
 import time
+from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from tests.support import fake_engine
@@ -11,8 +14,9 @@ from uhrbat.errors import Cancelled, InputError, WorkerError
 from uhrbat.results import SweepPoint
 from uhrbat.serving import zerogpu
 from uhrbat.serving.client.local import InProcessWorker
+from uhrbat.serving.lent import LentSeconds
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.protocol import AskRequest, query
+from uhrbat.serving.protocol import AskRequest, CompareRequest, EncodeRequest, InspectRequest, SweepRequest, query
 from uhrbat.serving.server.models import Offer
 from uhrbat.serving.server.service import Service
 
@@ -68,6 +72,79 @@ def test_what_goes_to_and_from_the_gpus_process_can_travel(lent, picture):
     asked = AskRequest(query=query(image, "how many?"), budget=300)
     assert pickle.loads(pickle.dumps(asked)) == asked
     path = str(lent.service.store.path(image))
-    news = list(zerogpu.with_gpu(asked, path, 60))
+    news = list(zerogpu.with_gpu(asked, path, 60, 30))
     assert news[-1][0] == "result"
     assert same(pickle.loads(pickle.dumps(news[-1][1])), news[-1][1])
+
+
+IMAGE = "1" * 64
+SCALES = (672, 1344, 2688, 4032)
+
+
+def test_the_seconds_follow_the_task():
+    asked, figures = query(IMAGE, "how many?"), LentSeconds()
+
+    def seconds(request, side=4000, scales=SCALES):
+        return figures.of(request, side, side, scales)
+
+    encode, inspect = EncodeRequest(image=IMAGE), InspectRequest(query=asked, box=(0, 0, 9, 9), budget=300)
+    assert seconds(encode) == 10 + 1.6 + 12.6 + 0.8  # start, 16 megapixels read, 25.3 encoded, rounded up
+    assert seconds(inspect) == 30
+    assert seconds(AskRequest(query=asked, budget=3000)) == seconds(inspect) + 5 + 3
+    assert seconds(AskRequest(query=asked)) == seconds(inspect)
+    assert seconds(encode, side=20_000) >= seconds(encode) + 38
+    assert seconds(encode, scales=SCALES[:1]) < seconds(encode) - 12
+    compared = CompareRequest(query=asked, budget=1000, methods=("uhrbat", "downsampling"))
+    assert seconds(compared) == seconds(SweepRequest(query=asked, budgets=(1500, 500)))
+    assert seconds(SweepRequest(query=asked, budgets=(16_000,) * 60)) == figures.gpu_most_seconds
+
+
+class Quota(gr.Error):
+    """As `spaces` raises it: a class of its own, with HTML."""
+
+
+@pytest.fixture
+def spaces(monkeypatch):
+    """A made-up `spaces`: notes the seconds asked for, and lends no more than is left."""
+    made = SimpleNamespace(asked=[], left=10**6)
+
+    def lend(duration):
+        def decorate(function):
+            def lent(*arguments):
+                made.asked.append(duration(*arguments))
+                if made.asked[-1] > made.left:
+                    raise Quota(
+                        f"You have exceeded your GPU quota ({made.asked[-1]}s requested vs. {made.left}s left). "
+                        '<a href="https://huggingface.co/join">Create a free account</a> to get more &amp; better.',
+                        title="ZeroGPU quota exceeded",
+                    )
+                return function(*arguments)
+
+            return lent
+
+        return decorate
+
+    made.GPU = lend
+    monkeypatch.setitem(sys.modules, "spaces", made)
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    monkeypatch.setattr(zerogpu, "with_gpu", zerogpu.gpu(zerogpu.with_gpu))
+    return made
+
+
+def test_what_is_asked_of_spaces_is_what_the_task_needs(spaces, lent, picture):
+    image = lent.store(picture)
+    lent.encode(image).result(TIMEOUT)
+    lent.ask(query(image, "how many?"), budget=300).result(TIMEOUT)
+    encode, ask = spaces.asked
+    assert encode == LentSeconds().of(EncodeRequest(image=image), 72, 48, fake_engine.SIZES) < 15
+    assert encode < ask < 25
+
+
+def test_the_quota_message_is_shown_as_it_is(spaces, lent, picture):
+    image, spaces.left = lent.store(picture), 3
+    with pytest.raises(WorkerError) as raised:
+        lent.encode(image).result(TIMEOUT)
+    assert str(raised.value) == (
+        f"You have exceeded your GPU quota ({spaces.asked[0]}s requested vs. 3s left). "
+        "Create a free account (https://huggingface.co/join) to get more & better."
+    )

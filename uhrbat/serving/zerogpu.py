@@ -8,23 +8,29 @@ the next one. Elsewhere the decorator does nothing and the same code runs in pla
 
 from __future__ import annotations
 
+import html
+import logging
 import os
+import re
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from uhrbat.errors import Cancelled, WorkerError
+from uhrbat.imagery import apart
 from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.job import HEARTBEAT_SECONDS
+from uhrbat.serving.lent import LentSeconds
 from uhrbat.serving.protocol import AnyRequest
 from uhrbat.serving.server.actions import run_action
 from uhrbat.serving.server.context import Emit, ModelHost, Steps
 from uhrbat.serving.server.deadline import Deadline
 from uhrbat.serving.server.service import Service
 
-GPU_SECONDS = 120
+logger = logging.getLogger(__name__)
 LANES = 4
 """Jobs at once: ZeroGPU itself decides which of them has a GPU."""
 _hosts: list[ModelHost] = []
@@ -38,12 +44,12 @@ def is_here(environment: Mapping[str, str] | None = None) -> bool:
 
 
 def gpu(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`spaces.GPU` on ZeroGPU hardware; the function itself elsewhere."""
+    """`spaces.GPU` on ZeroGPU hardware; the function itself elsewhere. Its last argument says how many seconds it needs."""
     if not is_here():
         return function
     import spaces
 
-    return spaces.GPU(duration=GPU_SECONDS)(function)
+    return spaces.GPU(duration=lambda *arguments: arguments[-1])(function)
 
 
 def connect() -> InProcessWorker:
@@ -54,11 +60,11 @@ def connect() -> InProcessWorker:
 
 
 @gpu
-def with_gpu(request: AnyRequest, path: str, seconds: float) -> Generator[tuple[str, Any], None, None]:
+def with_gpu(request: AnyRequest, path: str, seconds: float, lent: int) -> Generator[tuple[str, Any], None, None]:
     """Do an action where the GPU is: yields ("event", Event), ("", None) while nothing is new, and last
     ("result", result) or ("error", exception)."""
     news: SimpleQueue[tuple[str, Any]] = SimpleQueue()
-    deadline = Deadline(seconds)
+    deadline = Deadline(min(seconds, lent))
 
     def work() -> None:
         try:
@@ -87,7 +93,10 @@ def run_with_gpu(host: ModelHost, request: AnyRequest, path: Path, emit: Emit, d
     """`run_action` where the GPU is: the whole action is one step."""
     yield from ()
     _hosts[:] = [host]
-    calls = with_gpu(request, str(path), deadline.seconds_left)
+    info = apart.open_image(path, host.limits.images())
+    seconds = LentSeconds().of(request, info.width, info.height, host.models.scales(request.settings.model))
+    began = time.monotonic()
+    calls = _called(request, str(path), deadline.seconds_left, seconds)
     try:
         for kind, value in calls:
             if deadline.is_set():
@@ -97,14 +106,26 @@ def run_with_gpu(host: ModelHost, request: AnyRequest, path: Path, emit: Emit, d
             elif kind == "error":
                 raise value
             elif kind == "result":
+                logger.info("%s asked for %d s, took %.1f", request.action, seconds, time.monotonic() - began)
                 return value
     except Exception as error:
-        if type(error).__module__.startswith("gradio"):
-            raise WorkerError(f"ZeroGPU: {error}") from None
+        if any(kind.__module__.startswith("gradio.") for kind in type(error).__mro__):
+            raise WorkerError(_text(str(getattr(error, "message", error)))) from None
         raise
     finally:
         calls.close()
     raise WorkerError("the GPU was taken back before the job was done: ask again")
+
+
+def _called(*arguments: Any) -> Generator[tuple[str, Any], None, None]:
+    """`with_gpu`, called when its first news is wanted: `spaces` may refuse at either moment."""
+    yield from with_gpu(*arguments)
+
+
+def _text(message: str) -> str:
+    """A message of `spaces`, which may be HTML, as text; links keep their addresses."""
+    linked = re.sub(r"""<a\b[^>]*href=["']?([^"'> ]+)[^>]*>(.*?)</a>""", r"\2 (\1)", message, flags=re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]+>", "", linked))
 
 
 def _exhausted(steps: Steps) -> Any:

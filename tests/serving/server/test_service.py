@@ -215,6 +215,8 @@ def test_what_goes_wrong_inside_is_reported_without_paths_or_traces(local, image
         ("/tmp/store/abc.tif cannot be read", "abc.tif cannot be read"),
         ("model at /models/big-7b is incomplete", "model at big-7b is incomplete"),
         (f"'{'a' * 64}' is cut short", "the image is cut short"),
+        ("failed:/tmp/store/abc.tif, file:///tmp/abc.tif", "failed:abc.tif, file://abc.tif"),
+        ("join (https://huggingface.co/join)", "join (https://huggingface.co/join)"),
         ("give 1/2 or and/or, 3 / 4, at 10 m/s", "give 1/2 or and/or, 3 / 4, at 10 m/s"),
     ],
 )

@@ -15,6 +15,7 @@ from uhrbat import progress
 from uhrbat.checkpoints import hub
 from uhrbat.choices import DEFAULT_MODEL, REGIONS
 from uhrbat.errors import InputError
+from uhrbat.geometry import SCALES
 from uhrbat.results import Progress
 from uhrbat.serving.protocol import ModelInfo, Settings
 
@@ -113,6 +114,10 @@ class Models:
 
     def is_loaded(self, name: str) -> bool:
         return name in self._loaded
+
+    def scales(self, name: str) -> tuple[int, ...]:
+        """A model's scales, coarse to fine; the released model's until it is loaded."""
+        return tuple(self._loaded[name].scales) if name in self._loaded else SCALES
 
     def get(self, name: str) -> UHRBAT:
         """A model, loaded if need be. InputError if it is not offered, CheckpointError if it fails."""

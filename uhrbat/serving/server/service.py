@@ -25,7 +25,7 @@ from uhrbat.serving.server.storage import Store
 
 logger = logging.getLogger(__name__)
 TIDY_SECONDS = 600
-ABSOLUTE_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][\w.@+-]+)*[/\\](?=[\w.@+-])")
+ABSOLUTE_PATH = re.compile(r"(?<![\w.])(?<!:(?=//))(?<!:/)(?:[A-Za-z]:)?(?:[/\\][\w.@+-]+)*[/\\](?=[\w.@+-])")
 
 
 class Service:
