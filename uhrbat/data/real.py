@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from uhrbat.data.kinds import SCENE_CLASSES, absent
+from uhrbat.data.kinds import SCENE_CLASSES, TOWER_KINDS, absent
 
 HELD_CARS = ("kit-MunichStreet02", "minsk-DJI_0762")
 """Beginnings of the file names of the sequence and the clip that are held back."""
@@ -33,8 +33,13 @@ OWN_KINDS = {
     "tenniscourt": ("tennis court",),
     "boats_elsewhere": ("ship",),
     "swimmingpools": ("swimming pool",),
+    "cars_elsewhere": ("car",),
 }
 """Our own files of boxes and the kinds that they box in full."""
+BARE = ("2019_YELL_*.png", "AWPE*.JPG", "OSBS_029.png", "SOAP_*.png")
+"""Sample pictures of the Python package `deepforest` that show trees, logs, branches, birds and one road from near, and
+none of the other kinds: each was looked at."""
+BARE_METRES = 0.1
 
 Box = tuple[float, float, float, float]
 
@@ -107,6 +112,13 @@ def own_boxes(folder: Path) -> dict[str, tuple[dict[str, list[Box]], dict[str, l
                 sure[kind] = _boxes(boxes)
                 unsure[kind] = _boxes(facts.get("unsure", {}).get(name, []))
     return out
+
+
+def bare_pictures(folder: Path) -> list[Picture]:
+    """Pictures that show nothing but trees and perhaps roads; folder: `deepforest/data` of the unpacked package."""
+    none: dict[str, list[Box]] = {kind: [] for kind in TOWER_KINDS if kind not in ("tree", "road")}
+    paths = sorted(path for name in BARE for path in folder.glob(name))
+    return [Picture(path, dict(none), metres=BARE_METRES) for path in paths]
 
 
 def training(pictures: Iterable[Picture]) -> list[Picture]:

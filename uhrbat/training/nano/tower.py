@@ -28,7 +28,7 @@ from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
 from uhrbat.data.kinds import TOWER_KINDS
-from uhrbat.data.real import OWN_BOXES, read_pictures, training
+from uhrbat.data.real import OWN_BOXES, bare_pictures, read_pictures, training
 from uhrbat.errors import InputError
 from uhrbat.geometry import TILE_GRID
 from uhrbat.network.efficientnet import EfficientNetConfig, EfficientNetTower, folded
@@ -310,6 +310,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder of real pictures (boxes.json, scenes, ..)")
     parser.add_argument("--boxes", type=Path, default=OWN_BOXES, help="the folder of our own boxes")
+    parser.add_argument("--bare", type=Path, help="the folder deepforest/data of that package: pictures from near")
     parser.add_argument("--backbone", type=Path, help="the published EfficientNet-Lite0 weights (.pth)")
     parser.add_argument("--weights", type=Path, help="a trained tower's weights (safetensors) to go on from")
     parser.add_argument("--pool", type=Path, default=Path("runs/pool"))
@@ -334,7 +335,7 @@ def main() -> None:
     for part in (model.vision.stem, *model.vision.blocks[: args.frozen]):
         part.requires_grad_(False)
     rng = np.random.default_rng((args.seed, step))
-    pictures = training(read_pictures(args.data, args.boxes))
+    pictures = training(read_pictures(args.data, args.boxes)) + (bare_pictures(args.bare) if args.bare else [])
     if args.without == "boxes":
         pictures = [replace(picture, boxes={}, unsure={}) for picture in pictures if picture.scene or picture.points]
     worlds = WorldWindows(args.pool, rng)

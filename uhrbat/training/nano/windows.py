@@ -27,6 +27,10 @@ ROUND = 1.25
 """How far into a box's corners a token may lie, its ellipse being 1: of turned objects they show the ground."""
 SMALLEST = 3.0
 """Longer side, in window pixels, of the smallest object that is taught; smaller ones are left unknown."""
+WANTED, NEAR, NEAR_SHARE = (5, 120), (120, 300), 0.15
+"""Longer side, in window pixels, of most windows' objects, of those seen from near, and how many windows are those."""
+WEIGHTS = {"car": 2.0}
+"""How much oftener than others a boxed kind is drawn."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,9 @@ class RealWindows:
         """bags: whether scene classes teach what their pictures show somewhere (multiple-instance learning)."""
         self.rng, self.cache, self.bags = rng, PictureCache(), bags
         self.boxed: dict[str, list[Picture]] = {}
+        self.bare = [
+            picture for picture in pictures if not picture.scene and picture.boxes and not any(picture.boxes.values())
+        ]
         self.pointed = [picture for picture in pictures if picture.points]
         self.scenes: dict[str, list[Picture]] = {}
         for picture in pictures:
@@ -127,8 +134,10 @@ class RealWindows:
         """One window of any sort, coloured, degraded, turned and mirrored at random."""
         rng, luck = self.rng, self.rng.random()
         if self.boxed and (luck < 0.42 or not self.scenes):
-            kind = list(self.boxed)[rng.integers(len(self.boxed))]
-            window = self.around(kind)
+            weights = np.array([WEIGHTS.get(kind, 1.0) for kind in self.boxed])
+            window = self.around(list(self.boxed)[rng.choice(len(self.boxed), p=weights / weights.sum())])
+        elif luck > 0.92 and self.bare:
+            window = self.anywhere(self.bare[rng.integers(len(self.bare))])
         elif luck < 0.48 and self.pointed:
             window = self.points()
         else:
@@ -138,13 +147,13 @@ class RealWindows:
         return turned_window(window, int(rng.integers(4)), bool(rng.random() < 0.5))
 
     def around(self, kind: str) -> Window:
-        """A window of a picture that boxes `kind`, enlarged or shrunk so that its objects are 5 to 120 px."""
+        """A window of a picture that boxes `kind`, scaled so that its objects are of a size in WANTED or NEAR."""
         rng = self.rng
         picture = self.boxed[kind][rng.integers(len(self.boxed[kind]))]
         pixels, boxes = self.cache.read(picture.path), picture.boxes[kind]
         height, width = pixels.shape[:2]
         typical = float(np.median([max(b[2] - b[0], b[3] - b[1]) for b in boxes]))
-        wanted = math.exp(rng.uniform(math.log(5), math.log(120)))
+        wanted = math.exp(rng.uniform(*np.log(NEAR if rng.random() < NEAR_SHARE else WANTED)))
         scale = min(wanted / typical, 4.0)
         if scale < TILE / min(height, width):
             return self.tiled(picture, max(scale, TILE / 9 / min(height, width)))
@@ -157,6 +166,17 @@ class RealWindows:
         left, top = min(max(0.0, left), width - side), min(max(0.0, top), height - side)
         state, color, center, land = blank_labels()
         self.know(picture, state, left, top, scale, (slice(None), slice(None)))
+        return Window(resized(pixels, (left, top, left + side, top + side), TILE), state, color, center, land)
+
+    def anywhere(self, picture: Picture) -> Window:
+        """A window anywhere in a picture, shrunk to less than half or enlarged to three times its size."""
+        rng = self.rng
+        pixels = self.cache.read(picture.path)
+        height, width = pixels.shape[:2]
+        side = min(TILE / math.exp(rng.uniform(math.log(0.4), math.log(3))), height, width)
+        left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
+        state, color, center, land = blank_labels()
+        self.know(picture, state, left, top, TILE / side, (slice(None), slice(None)))
         return Window(resized(pixels, (left, top, left + side, top + side), TILE), state, color, center, land)
 
     def know(self, picture: Picture, state: np.ndarray, left: float, top: float, scale: float, where: Where) -> None:
