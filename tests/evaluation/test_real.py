@@ -21,9 +21,8 @@ from uhrbat.worlds import generate
 
 @pytest.fixture(scope="module")
 def composition() -> Composition:
-    return Composition(
-        np.full((672, 672, 3), 90, np.uint8), "car", ((28.0, 28.0, 56.0, 42.0), (300.0, 300.0, 310.0, 310.0))
-    )
+    boxes = ((28.0, 28.0, 56.0, 42.0), (300.0, 300.0, 310.0, 310.0))
+    return Composition(np.full((672, 672, 3), 90, np.uint8), ("car",), boxes, ("car", "car"))
 
 
 @pytest.fixture(scope="module")

@@ -36,11 +36,13 @@ class Cut:
 
 @dataclass(frozen=True)
 class Composition:
-    """image: uint8[side, side, 3]; boxes: every object of `kind` in it, in its pixels, cut to what is shown."""
+    """image: uint8[side, side, 3]; kinds: those of which every object is known; boxes, in its pixels, cut to what is
+    shown, and labels: each object of these kinds."""
 
     image: np.ndarray
-    kind: str
+    kinds: tuple[str, ...]
     boxes: tuple[Box, ...]
+    labels: tuple[str, ...]
 
     @property
     def sizes(self) -> list[float]:
@@ -58,40 +60,46 @@ class Composer:
 
     def compose(
         self,
-        kind: str,
+        kinds: str | Sequence[str],
         rng: np.random.Generator,
         count: tuple[int, int] = (1, 6),
         longer: tuple[float, float] = (4, 60),
         side: int = SIDE,
     ) -> Composition:
-        """A composition with count[0] to count[1] objects of a kind (0: none), their longer side `longer` px at 4032.
+        """A composition with count[0] to count[1] objects of one or several kinds (0: none), their longer side `longer`
+        px at 4032, laid of pictures of which every object of these kinds is known.
 
-        ValueError where no picture boxes the kind, or none surely holds none of it.
+        ValueError where no picture boxes one of the kinds, or none surely holds none of them.
         """
+        kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
         wanted = int(rng.integers(count[0], count[1] + 1))
-        showing = [picture for picture in self.pictures if picture.boxes.get(kind)]
-        without = [picture for picture in self.pictures if kind in picture.absent]
+        known = [p for p in self.pictures if all(kind in p.boxes or kind in p.absent for kind in kinds)]
+        showing = {kind: [p for p in known if p.boxes.get(kind)] for kind in kinds}
+        showing = {kind: pictures for kind, pictures in showing.items() if pictures}
+        without = [p for p in known if all(kind in p.absent for kind in kinds)]
         if not without or (wanted and not showing):
-            raise ValueError(f"there are no pictures with, or none surely without, '{kind}'")
+            raise ValueError(f"there are no pictures with, or none surely without, '{', '.join(kinds)}'")
         side = round(side / SIDE * BLOCK) * SIDE // BLOCK
         image = np.empty((side, side, 3), np.uint8)
         cells = _Cells(rng)
-        boxes: list[Box] = []
+        found: list[tuple[str, Box]] = []
         for _ in range(TRIES):
-            if len(boxes) == wanted:
+            if len(found) == wanted:
                 break
-            found = self._showing(kind, showing, rng, wanted - len(boxes), longer, side)
-            place = cells.take(found[1]) if found else None
-            if not found or place is None:
+            kind = list(showing)[rng.integers(len(showing))]
+            drawn = self._showing(kind, kinds, showing[kind], rng, wanted - len(found), longer, side)
+            place = cells.take(drawn[1]) if drawn else None
+            if not drawn or place is None:
                 continue
-            cut, division = found
+            cut, division = drawn
             left, top, cell = pixels_of(*place, division, side)
             lay(image, self.pixels(cut, cell), left, top)
-            boxes += shown_boxes(cut, kind, left, top, cell)
+            found += [(name, box) for name in kinds for box in shown_boxes(cut, name, left, top, cell)]
+        boxed = [picture for picture in known if any(picture.boxes.get(kind) for kind in kinds)]
         for column, row, division in cells.rest():
             left, top, cell = pixels_of(column, row, division, side)
-            lay(image, self.pixels(self._without(kind, without, rng, cell), cell), left, top)
-        return Composition(image, kind, tuple(boxes))
+            lay(image, self.pixels(self._without(kinds, boxed, without, rng, cell), cell), left, top)
+        return Composition(image, kinds, tuple(box for _, box in found), tuple(name for name, _ in found))
 
     def pixels(self, cut: Cut, side: int) -> np.ndarray:
         """A cut as uint8[side, side, 3]."""
@@ -102,16 +110,17 @@ class Composer:
     def _showing(
         self,
         kind: str,
+        kinds: tuple[str, ...],
         showing: list[Picture],
         rng: np.random.Generator,
         most: int,
         longer: tuple[float, float],
         side: int,
     ) -> tuple[Cut, int] | None:
-        """A cut that shows one to `most` objects of about a size drawn at random, and how its block is divided."""
+        """A cut that shows one to `most` objects of the kinds, one of them of `kind` and of about a size drawn at
+        random, and how its block is divided."""
         picture = showing[rng.integers(len(showing))]
-        boxes = picture.boxes[kind]
-        box = boxes[rng.integers(len(boxes))]
+        box = picture.boxes[kind][rng.integers(len(picture.boxes[kind]))]
         long = max(box[2] - box[0], box[3] - box[1])
         wanted = math.exp(rng.uniform(math.log(longer[0]), math.log(longer[1])))
         scale = wanted / long
@@ -124,21 +133,21 @@ class Composer:
         top = box[1] - rng.uniform(0.1, 0.9) * (part - (box[3] - box[1]))
         left, top = min(max(0.0, left), width - part), min(max(0.0, top), height - part)
         cut = Cut(picture, left, top, part)
-        shares = [_inside(other, cut) for other in boxes]
-        unsure = any(_inside(other, cut) > 0 for other in picture.unsure.get(kind, ()))
-        shown = sum(share >= INSIDE for share in shares)
-        if unsure or any(0.02 < share < INSIDE for share in shares) or not 1 <= shown <= most:
+        boxes = whole_boxes(cut, kinds)
+        if boxes is None or not 1 <= len(boxes) <= most:
             return None
-        fitting = all(
-            longer[0] <= max(b[2] - b[0], b[3] - b[1]) * scale <= longer[1] * 1.5
-            for b, share in zip(boxes, shares)
-            if share >= INSIDE
-        )
-        return (cut, division) if fitting else None
+        sizes = [max(b[2] - b[0], b[3] - b[1]) * scale for _, b in boxes]
+        return (cut, division) if all(longer[0] <= size <= longer[1] * 1.5 for size in sizes) else None
 
-    def _without(self, kind: str, without: list[Picture], rng: np.random.Generator, cell: int) -> Cut:
-        """A cut that shows nothing of the kind: half of them of pictures that show it elsewhere, where there are."""
-        boxed = [picture for picture in self.pictures if picture.boxes.get(kind)]
+    def _without(
+        self,
+        kinds: tuple[str, ...],
+        boxed: list[Picture],
+        without: list[Picture],
+        rng: np.random.Generator,
+        cell: int,
+    ) -> Cut:
+        """A cut that shows nothing of the kinds: half of them of pictures that show some elsewhere, where there are."""
         for _ in range(20):
             if not boxed or rng.random() < 0.5:
                 break
@@ -147,13 +156,42 @@ class Composer:
             whole = min(height, width)
             part = math.exp(rng.uniform(math.log(min(whole, max(48, cell / ENLARGED))), math.log(whole)))
             cut = Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
-            taken = (*picture.boxes[kind], *picture.unsure.get(kind, ()))
+            taken = [b for kind in kinds for b in (*picture.boxes.get(kind, ()), *picture.unsure.get(kind, ()))]
             if all(_inside(box, cut) <= 0 for box in taken):
                 return cut
         picture = without[rng.integers(len(without))]
         height, width = self.cache.read(picture.path).shape[:2]
         part = rng.uniform(0.6, 1.0) * min(height, width)
         return Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
+
+    def whole(self, kind: str, rng: np.random.Generator, side: int = SIDE) -> Composition | None:
+        """A square part of one picture that boxes `kind`, as large as fits or down to a third of that, which cuts no
+        object; None where none was found."""
+        pictures = [picture for picture in self.pictures if picture.boxes.get(kind)]
+        for _ in range(200 if pictures else 0):
+            picture = pictures[rng.integers(len(pictures))]
+            height, width = self.cache.read(picture.path).shape[:2]
+            part = rng.uniform(0.33, 1.0) * min(height, width)
+            cut = Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
+            if whole_boxes(cut, (kind,)) is not None:
+                boxes = tuple(shown_boxes(cut, kind, 0, 0, side))
+                return Composition(self.pixels(cut, side), (kind,), boxes, (kind,) * len(boxes))
+        return None
+
+
+def whole_boxes(cut: Cut, kinds: Sequence[str]) -> list[tuple[str, Box]] | None:
+    """Every object of the kinds that a cut shows, in its picture's pixels; None where one is cut, or not sure."""
+    out = []
+    for kind in kinds:
+        if any(_inside(box, cut) > 0 for box in cut.picture.unsure.get(kind, ())):
+            return None
+        for box in cut.picture.boxes.get(kind, ()):
+            share = _inside(box, cut)
+            if 0.02 < share < INSIDE:
+                return None
+            if share >= INSIDE:
+                out.append((kind, box))
+    return out
 
 
 def lay(image: np.ndarray, pixels: np.ndarray, left: int, top: int) -> None:
@@ -209,7 +247,7 @@ def shown_boxes(cut: Cut, kind: str, left: int, top: int, cell: int) -> list[Box
     """Boxes of a kind that a cut shows, in pixels of the image in which it lies at (left, top), `cell` px a side."""
     scale = cell / cut.side
     out = []
-    for box in cut.picture.boxes[kind]:
+    for box in cut.picture.boxes.get(kind, ()):
         if _inside(box, cut) >= INSIDE:
             x0, x1 = (min(max(value - cut.left, 0), cut.side) * scale + left for value in (box[0], box[2]))
             y0, y1 = (min(max(value - cut.top, 0), cut.side) * scale + top for value in (box[1], box[3]))

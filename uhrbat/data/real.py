@@ -41,6 +41,9 @@ BARE = ("2019_YELL_*.png", "AWPE*.JPG", "OSBS_029.png", "SOAP_*.png")
 none of the other kinds: each was looked at."""
 BARE_METRES = 0.1
 
+NOWHERE = ("airplane", "storage tank", "ship", "fish raft", "wind turbine", "island")
+"""Kinds that no picture without a scene class holds: those of cars, buildings and trees show towns."""
+
 Box = tuple[float, float, float, float]
 
 
@@ -62,7 +65,7 @@ class Picture:
     @property
     def absent(self) -> tuple[str, ...]:
         """Kinds that it surely does not hold."""
-        by_class = absent(self.scene) if self.scene else ()
+        by_class = absent(self.scene) if self.scene else NOWHERE
         empty = tuple(kind for kind, boxes in self.boxes.items() if not boxes and not self.unsure.get(kind))
         return (*(kind for kind in by_class if not self.boxes.get(kind)), *(k for k in empty if k not in by_class))
 

@@ -120,7 +120,7 @@ def precision_record(encoded: EncodedImage, found: Composition, importance: dict
 
 def evidence_record(encoded: EncodedImage, found: Composition) -> dict:
     """A row an object: its size, and at each budget whether it is preserved, and by tokens chosen at random."""
-    question = encoded.ask(question_of(found.kind))
+    question = encoded.ask(question_of(found.kinds[0]))
     scales = encoded.square.scales
     table = np.array([split_budget(budget, scales) for budget in BUDGETS])
     ours = evidence_preserved(encoded.square, found.boxes, question.rankings, table)

@@ -1,7 +1,7 @@
 """Procedural ultra-high-resolution worlds with exact ground truth, and questions about them."""
 
 from uhrbat.worlds.generator import generate
-from uhrbat.worlds.questions import QUESTION_TYPES, direction_of, matches, place_of, questions
+from uhrbat.worlds.questions import QUESTION_TYPES, direction_of, matches, place_of, plain_questions, questions
 from uhrbat.worlds.types import World, WorldObject, WorldQuestion
 from uhrbat.worlds.vocabulary import (
     COLORS,
@@ -37,5 +37,6 @@ __all__ = [
     "matches",
     "phrase",
     "place_of",
+    "plain_questions",
     "questions",
 ]

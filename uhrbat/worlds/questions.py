@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,6 +116,44 @@ def questions(world: World, seed: int, n: int = 20) -> list[WorldQuestion]:
     return [asked[index] for index in order[:n]]
 
 
+def plain_questions(world: World, kinds: Sequence[str], seed: int, n: int) -> list[WorldQuestion]:
+    """Ask up to `n` different questions about objects of these kinds alone, colors and land cover left aside.
+
+    For pictures of which nothing else is known. About half of those for presence and one count in seven are of kinds
+    that are not there, where there are any.
+    """
+    rng = np.random.default_rng([seed, world.seed, world.size])
+    present = [kind for kind in kinds if matches(world, (kind, None))]
+    none = [kind for kind in kinds if kind not in present]
+    asked: list[WorldQuestion] = []
+    seen: set = set()
+    for _ in range(6 * n):
+        if len(asked) >= n:
+            break
+        asked_for = (PRESENCE, COUNT, ABSOLUTE, RELATIVE)[rng.choice(4, p=(0.3, 0.4, 0.15, 0.15))]
+        draft = _plain(asked_for, world, present, none, rng)
+        closed = bool(rng.random() < _MULTIPLE_CHOICE)
+        if draft is None or (draft.type, draft.targets, closed) in seen:
+            continue
+        seen.add((draft.type, draft.targets, closed))
+        asked.append(_word(draft, closed, rng))
+    return asked
+
+
+def _plain(
+    asked_for: str, world: World, present: Sequence[str], none: Sequence[str], rng: np.random.Generator
+) -> _Draft | None:
+    if asked_for in (ABSOLUTE, RELATIVE):
+        return _MAKERS[asked_for](world, rng, 0)
+    share = 0.5 if asked_for == PRESENCE else 1 / 7
+    pool = none if none and (not present or rng.random() < share) else present
+    if not pool:
+        return None
+    spec: Spec = (pool[rng.integers(len(pool))], None)
+    found = matches(world, spec)
+    return _presence_draft(spec, found) if asked_for == PRESENCE else _count_draft(spec, found)
+
+
 def _ask(
     kind: str,
     index: int,
@@ -181,7 +219,10 @@ def _presence(world: World, rng: np.random.Generator, index: int) -> _Draft | No
         spec = _absent(world, rng)
         if spec is None:
             return None
-    found = matches(world, spec)
+    return _presence_draft(spec, matches(world, spec))
+
+
+def _presence_draft(spec: Spec, found: tuple[int, ...]) -> _Draft:
     texts = tuple(text.format(a=_article(phrase(*spec))) for text in _PRESENCE_TEXTS)
     return _Draft(PRESENCE, texts, "yes" if found else "no", ("yes", "no"), found, (spec,))
 
@@ -234,7 +275,14 @@ def _count(world: World, rng: np.random.Generator, index: int) -> _Draft | None:
     if spec is None:
         return None
     found = matches(world, spec)
-    if len(found) >= len(NUMBERS) or len(found) == 1 and rng.random() < 0.8:
+    if len(found) == 1 and rng.random() < 0.8:
+        return None
+    return _count_draft(spec, found)
+
+
+def _count_draft(spec: Spec, found: tuple[int, ...]) -> _Draft | None:
+    """How many there are; None where there are more than six."""
+    if len(found) >= len(NUMBERS):
         return None
     texts = tuple(text.format(them=phrase(*spec, plural=True)) for text in _COUNT_TEXTS)
     return _Draft(COUNT, texts, NUMBERS[len(found)], NUMBERS, found, (spec,))

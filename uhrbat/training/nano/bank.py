@@ -1,39 +1,61 @@
 """Tokens of encoded worlds, kept for stage two: every object's tokens and the background that looks most like one.
 
-A bank world is a dense world from which stage two draws sparse ones: some of its objects, all of its background.
+A bank world is a dense world from which stage two draws sparse ones: some of its objects, all of its background. With
+--data, compositions of real pictures stand beside generated worlds; of them only objects of some kinds are known.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 from transformers import AutoTokenizer
 
+from uhrbat.data.compositions import Composer
+from uhrbat.data.real import OWN_BOXES, read_pictures, training
 from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.selection.regions import partition
+from uhrbat.training.nano.augment import recoloured
 from uhrbat.training.nano.config import POINT_BINS
-from uhrbat.training.nano.pool import NO_COLOR, PoolWorld, available
+from uhrbat.training.nano.pool import NO_COLOR, PoolWorld, TokenLabels, available, label_tokens
 from uhrbat.training.nano.pretrain import encode_texts, network_from, normalise
 from uhrbat.training.nano.virtual import SIZE, bare_world
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, World, WorldObject
 
+REAL_KINDS = (
+    ("airplane", "ship", "storage tank", "tennis court"),
+    ("car", "airplane", "ship", "storage tank"),
+    ("car",),
+    ("building",),
+    ("building",),
+)
+"""Kinds of which compositions know every object, in turn."""
+REAL_OBJECTS, REAL_LONGER = (12, 60), ((4.0, 20.0), (9.0, 60.0), (17.0, 90.0))
+"""How many objects a composition holds, and of which longer side at 4032 px, in turn."""
+WHOLE = 4
+"""Of this many compositions of one kind, one is a part of a single picture."""
 HARD_A_PHRASE = (2, 4, 8, 14)
 RANDOM_BACKGROUND = (500, 700, 900, 1400)
 MEMBERS = 6
+REAL_SEED = 900_000
+"""Number of the first composition of real pictures; generated worlds of the pool have smaller ones."""
 
 
 @torch.inference_mode()
-def encode_world(model: Network, world: PoolWorld, bfloat16: bool = False) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def encode_world(
+    model: Network, world: PoolWorld | RealWorld, bfloat16: bool = False
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """-> features and similarity vectors of each scale in raster order, float16[grid, grid, d]."""
     features, visual = [], []
     for size in SCALES:
@@ -56,7 +78,9 @@ def encode_world(model: Network, world: PoolWorld, bfloat16: bool = False) -> tu
     return features, visual
 
 
-def keep_tokens(world: PoolWorld, features: list, visual: list, phrases: np.ndarray, rng: np.random.Generator) -> dict:
+def keep_tokens(
+    world: PoolWorld | RealWorld, features: list, visual: list, phrases: np.ndarray, rng: np.random.Generator
+) -> dict:
     """Choose which tokens the bank keeps of one world; arrays over them."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "visual", "scale", "xy", "owner", "center")}
     for level, size in enumerate(SCALES):
@@ -79,7 +103,7 @@ def keep_tokens(world: PoolWorld, features: list, visual: list, phrases: np.ndar
 
 
 @torch.inference_mode()
-def keep_regions(model: Network, world: PoolWorld, features: list, rng: np.random.Generator) -> dict:
+def keep_regions(model: Network, world: PoolWorld | RealWorld, features: list, rng: np.random.Generator) -> dict:
     """Every scale's k-means regions, each as MEMBERS of its background tokens; arrays over the regions."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ("features", "xy", "scale", "land")}
     for level, size in enumerate(SCALES):
@@ -117,6 +141,8 @@ class BankWorld:
     region_xy: np.ndarray
     region_scale: np.ndarray
     region_land: np.ndarray
+    known: tuple[str, ...] | None = None
+    """Kinds of which every object is known, and nothing else is; None: all is known."""
 
     @classmethod
     def load(cls, path: Path) -> BankWorld:
@@ -126,7 +152,8 @@ class BankWorld:
             WorldObject(KINDS[o["kind"]], None if o["color"] == NO_COLOR else COLORS[o["color"]], tuple(o["box"]))
             for o in record["objects"]
         ]
-        return cls(int(path.stem), objects, record["land_cover"], **arrays)
+        known = tuple(record["known"]) if record.get("known") else None
+        return cls(int(path.stem), objects, record["land_cover"], **arrays, known=known)
 
 
 def oriented(xy: np.ndarray, way: int) -> np.ndarray:
@@ -138,12 +165,15 @@ def oriented(xy: np.ndarray, way: int) -> np.ndarray:
 
 
 def draw_subset(world: BankWorld, rng: np.random.Generator) -> np.ndarray:
-    """Indices of the objects of a sparse world: 2 to 8 kinds, half of them once, else 2 to 7 times."""
+    """Indices of the objects of a sparse world: 2 to 8 kinds, half of them once, else 2 to 7 times; one real world in
+    eight has none."""
     kinds: dict[str, list[int]] = {}
     for index, item in enumerate(world.objects):
         kinds.setdefault(item.kind, []).append(index)
     names = list(kinds)
     chosen: list[int] = []
+    if not names or (world.known and rng.random() < 0.125):
+        return np.zeros(0, int)
     for name in rng.choice(len(names), min(len(names), rng.integers(2, 9)), replace=False):
         members = kinds[names[name]]
         if rng.random() < 0.7:
@@ -166,8 +196,40 @@ def sparse_world(world: BankWorld, subset: np.ndarray, way: int, seed: int) -> W
     return bare_world(objects, world.land_cover, seed)
 
 
+@dataclass(frozen=True)
+class RealWorld:
+    """A composition of real pictures as a world of the pool: images uint8[size, size, 3] and labels by scale."""
+
+    known: tuple[str, ...]
+    objects: list[dict]
+    images: dict[int, np.ndarray]
+    labels: dict[int, TokenLabels]
+    land_cover: str = LAND_COVERS[0]
+
+    @classmethod
+    def compose(cls, composer: Composer, index: int) -> RealWorld:
+        rng = np.random.default_rng((REAL_SEED, index))
+        kinds = REAL_KINDS[index % len(REAL_KINDS)]
+        found = None
+        if len(kinds) == 1 and (index // len(REAL_KINDS)) % WHOLE == 0:
+            found = composer.whole(kinds[0], rng)
+        if found is None:
+            longer = REAL_LONGER[(index // len(REAL_KINDS)) % len(REAL_LONGER)]
+            found = composer.compose(kinds, rng, REAL_OBJECTS, longer)
+        image = Image.fromarray(recoloured(found.image, rng))
+        objects = [
+            {"kind": KINDS.index(kind), "color": NO_COLOR, "box": [math.floor(v) for v in box]}
+            for kind, box in zip(found.labels, found.boxes)
+        ]
+        images = {size: np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)) for size in SCALES}
+        land = np.zeros((1, 1), np.uint8)
+        return cls(kinds, objects, images, {size: label_tokens(objects, land, size) for size in SCALES})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="the folder of real pictures, for compositions beside worlds")
+    parser.add_argument("--real", type=int, default=80, help="compositions of real pictures")
     parser.add_argument("--pool", type=Path, default=Path("runs/pool"))
     parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
@@ -186,15 +248,21 @@ def main() -> None:
     with torch.inference_mode():
         phrases = model.similarity.text_vectors(*encode_texts(codec, names, model.similarity.max_text_tokens)).numpy()
     part, parts = map(int, args.part.split("/"))
-    for seed in tqdm(available(args.pool)[-args.worlds :][part::parts], desc="bank"):
+    pictures = training(read_pictures(args.data, OWN_BOXES)) if args.data else []
+    composer = Composer(pictures)
+    seeds = available(args.pool)[-args.worlds :] + [REAL_SEED + i for i in range(args.real if pictures else 0)]
+    for seed in tqdm(seeds[part::parts], desc="bank"):
         path = args.out / f"{seed}.safetensors"
         if path.exists():
             continue
-        world = PoolWorld(args.pool, seed)
+        real = seed >= REAL_SEED
+        world = RealWorld.compose(composer, seed - REAL_SEED) if real else PoolWorld(args.pool, seed)
         rng = np.random.default_rng(seed)
         features, visual = encode_world(model, world, args.bfloat16)
         kept = keep_tokens(world, features, visual, phrases, rng) | keep_regions(model, world, features, rng)
-        record = {"objects": world.objects, "land_cover": world.land_cover}
+        record: dict = {"objects": world.objects, "land_cover": world.land_cover}
+        if isinstance(world, RealWorld):
+            record["known"] = world.known
         path.with_suffix(".json").write_text(json.dumps(record))
         save_file({name: np.ascontiguousarray(value) for name, value in kept.items()}, path.with_suffix(".part"))
         os.replace(path.with_suffix(".part"), path)

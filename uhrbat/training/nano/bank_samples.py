@@ -24,7 +24,7 @@ from uhrbat.selection.importance import SIMILARITY_LIMIT, limited, similarity_lo
 from uhrbat.training.nano.bank import BankWorld, draw_subset, oriented, sparse_world
 from uhrbat.training.nano.pretrain import encode_texts
 from uhrbat.training.nano.virtual import bare_world, virtual_world
-from uhrbat.worlds import LAND_COVERS, World, WorldQuestion, questions
+from uhrbat.worlds import LAND_COVERS, World, WorldQuestion, plain_questions, questions
 
 QUESTIONS = 12
 MORE_OF = {"color": 3.0, "relative position": 1.5, "land cover": 3.0, "count": 2.5}
@@ -91,8 +91,12 @@ def follows(question: WorldQuestion) -> bool:
     return question.type in BLIND_TYPES and bool(question.evidence)
 
 
-def some_questions(world: World, seed: int, count: int, rng: np.random.Generator) -> list[WorldQuestion]:
-    """`count` questions about a world, types that are hard to learn oftener (MORE_OF)."""
+def some_questions(
+    world: World, seed: int, count: int, rng: np.random.Generator, known: Sequence[str] | None = None
+) -> list[WorldQuestion]:
+    """`count` questions about a world, hard types oftener (MORE_OF); known: kinds to ask about alone."""
+    if known is not None:
+        return plain_questions(world, known, seed, count)
     asked = questions(world, seed, 2 * count)
     keys = [rng.exponential() / MORE_OF.get(question.type, 1.0) for question in asked]
     return [asked[i] for i in np.argsort(keys)[:count]]
@@ -135,7 +139,7 @@ class SampleDrawer:
         regions, land_cover = self._regions(bank)
         world = sparse_world(bank, subset, way, seed)
         world = bare_world(list(world.objects), land_cover, seed)
-        asked = some_questions(world, seed, count, rng)
+        asked = some_questions(world, seed, count, rng, bank.known)
         position = np.full(len(bank.objects), -1)
         position[subset] = np.arange(len(subset))
         owner = np.where(bank.owner >= 0, position[bank.owner], -1)

@@ -192,9 +192,6 @@ class RealWindows:
             for other in EXCLUDED:
                 if other != kind and other not in picture.boxes:
                     state[INDEX[other]][alone] = NOT
-        if not picture.scene:
-            for kind in ("airplane", "storage tank", "ship", "fish raft", "wind turbine", "island"):
-                state[INDEX[kind]][where] = NOT
 
     def tiled(self, picture: Picture, scale: float) -> Window:
         """A picture too small to fill the window at this scale, among others of the same scale."""
