@@ -116,7 +116,7 @@ def test_an_answer_prints_as_its_text_and_carries_tokens_and_seconds(encoded):
     assert str(answer) == answer.text and repr(answer) == repr(answer.text)
     assert answer.tokens == 100
     assert set(answer.seconds) >= {"prefill", "decode"}
-    assert "generated scenes only" in answer.caveat
+    assert "generated worlds only" in answer.caveat
 
 
 def test_the_same_question_gives_the_same_answer(encoded):

@@ -27,8 +27,12 @@ from uhrbat.settings import Settings
 if TYPE_CHECKING:
     from uhrbat.engine import UHRBAT
 
-PHOTOGRAPH_CAVEAT = (
-    "nano was trained on generated scenes only; this image is not one of them, so take its answer as a demonstration."
+NEVER_SEEN = (
+    "{model} has never seen this kind of picture: it was trained on daylight pictures from satellites, aeroplanes and "
+    "drones, and on generated worlds. Take its answer as a demonstration."
+)
+GENERATED_ONLY = (
+    "{model} was trained on generated worlds only, and this image is none: take its answer as a demonstration."
 )
 QUESTIONS_AN_IMAGE = 8
 """Questions, and partitions, that an image remembers."""
@@ -41,7 +45,8 @@ class EncodedImage:
     embeddings: {size: float[N, hidden]} without residuals; visual: {size: float[N, p]}; excluded: {size: bool[N]}
     tokens of padding or nodata, never evidence; padding is, where the model was trained with it (Profile.released).
     overview: uint8[side, side, 3], the square at the coarsest scale that shows enough for SAM.
-    features: {size: float[N, width]} of the vision tower, where they were asked for.
+    features: {size: float[N, width]} of the vision tower, where they were asked for. summary: what familiarity is
+    measured by (`uhrbat.network.familiarity`), float[n, 2 width]; None for a model that does not.
     """
 
     engine: UHRBAT
@@ -54,6 +59,7 @@ class EncodedImage:
     generated: bool
     seconds: dict[str, float]
     features: dict[int, Tensor] = field(default_factory=dict)
+    summary: Tensor | None = None
     _questions: LRUCache[tuple[str, Settings], Question] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
     _regions: LRUCache[tuple, dict[int, Tensor]] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
     _logits: LRUCache[str, dict[int, Tensor]] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
@@ -65,7 +71,16 @@ class EncodedImage:
 
     @property
     def caveat(self) -> str | None:
-        return None if self.generated or self.engine.knows_photographs else PHOTOGRAPH_CAVEAT
+        """Why no answer about this image is to be trusted; None where that is not known beforehand."""
+        engine = self.engine
+        if self.generated:
+            return None
+        if engine.generated_only:
+            return GENERATED_ONLY.format(model=engine.name)
+        known = engine.network.familiarity
+        if known is None or self.summary is None or known.seen(self.summary.to(known.mean.device)):
+            return None
+        return NEVER_SEEN.format(model=engine.name)
 
     @property
     def nbytes(self) -> int:
@@ -144,8 +159,9 @@ class EncodedImage:
 
     @torch.inference_mode()
     def score(self, question: str, settings: Settings) -> dict[int, Tensor]:
-        """The importance {size: float32[N]} of every token for a clean question."""
+        """The importance {size: float32[N]} of every token for a clean question, as the model reads it."""
         engine, method = self.engine, settings.importance
+        question = engine.asked(question)
         sizes = self.square.sizes
         if method in ("similarity", "fused"):
             similar = importance.similarity(self.similarity_logits(question), engine.network.config.similarity_floor)

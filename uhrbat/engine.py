@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uhrbat import imagery
+from uhrbat import grammar, imagery
 from uhrbat.budget import Budget, budgets_of
 from uhrbat.checkpoints import hub, loading
 from uhrbat.encoded import EncodedImage
 from uhrbat.errors import InputError
+from uhrbat.grammar import Reading
 from uhrbat.imagery.provenance import is_generated
+from uhrbat.network import familiarity
 from uhrbat.network.decoder import Decoder
 from uhrbat.network.device import TileBatches, choose_device
 from uhrbat.network.model import Network
@@ -31,6 +33,8 @@ from uhrbat.settings import Settings
 OVERVIEW = 1024
 Read = Callable[[str | Path, imagery.ImageInfo, Callable[[float], None], Callable[[], bool] | None], imagery.Canvas]
 """Decodes a file: path, info, progress (0..1), whether to stop."""
+SUMMED_UP = 2
+"""Coarsest scales of which the tiles say how familiar a picture is."""
 
 
 class UHRBAT:
@@ -125,9 +129,32 @@ class UHRBAT:
         return 2 * config.num_hidden_layers * width * self.dtype.itemsize
 
     @property
-    def knows_photographs(self) -> bool:
-        """False for nano, which has seen generated worlds only."""
-        return not self.network.config.extra.get("generated_scenes_only", False)
+    def generated_only(self) -> bool:
+        """Whether the model has seen generated worlds only, as the first nano."""
+        return bool(self.network.config.extra.get("generated_scenes_only", False))
+
+    def measured(self, reading: Reading, generated: bool) -> str | None:
+        """How much was found of what a question asks for where it was measured, as a sentence; None: not measured."""
+        figures = self.network.config.extra.get("measured", {})
+        found = figures.get("generated" if generated else "real", {})
+        names = [*reading.kinds, reading.type or ""]
+        said = next((found[name] for name in names if name in found), None)
+        return said if reading.understood else None
+
+    def read(self, question: str) -> Reading | None:
+        """What a question is read as; None for a model that takes any question."""
+        return grammar.read(question) if self.network.config.grammar else None
+
+    def asked(self, question: str) -> str:
+        """The words that are scored and answered: those that a question is read as."""
+        reading = self.read(question)
+        return reading.text if reading else question
+
+    def said(self, ids: list[int], question: str) -> tuple[str, list[tuple[float, float]]]:
+        """Generated ids -> (the answer to a question in the asker's own words, points in 0..1 of the square)."""
+        reading = self.read(question)
+        text, points = self.codec.parse(ids, reading.text if reading else question)
+        return reading.written(text) if reading else text, points
 
     def encode(
         self,
@@ -176,8 +203,11 @@ class UHRBAT:
         embeddings, visual, excluded, done = {}, {}, {}, 0
         overview = np.zeros((0, 0, 3), np.uint8)
         kept: dict[int, Tensor] = {}
+        summaries: list[Tensor] = []
         for scale, (_, picture) in zip(square.scales, imagery.scale_images(canvas, self.scales)):
             parts, seen, whole = [], [], []
+            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale), device=self.device)
+            coarse = self.network.familiarity is not None and scale.size in self.scales[:SUMMED_UP]
             for indices in batches.of(scale.tiles**2):
                 report("encode", done / tiles, f"{done} of {tiles} tiles{batches.note}")
                 pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices, config.tile)
@@ -185,6 +215,8 @@ class UHRBAT:
                 parts.append(self.network.project(features).flatten(0, 1))
                 if self.network.similarity is not None:
                     seen.append(self.network.similarity_vectors(features).flatten(0, 1))
+                if coarse:
+                    summaries.append(self._summary(features, valid.view(scale.tiles**2, -1)[list(indices)]))
                 if keep_features:
                     whole.append(features.flatten(0, 1))
                 done += len(indices)
@@ -195,14 +227,27 @@ class UHRBAT:
                 visual[scale.size] = torch.cat(seen)
             if keep_features:
                 kept[scale.size] = torch.cat(whole)
-            empty = ~imagery.valid_tokens(canvas, scale)
             if self.network.profile.released:
-                empty &= ~square.padding(scale)
-            excluded[scale.size] = torch.as_tensor(empty, device=self.device)
+                valid |= torch.as_tensor(square.padding(scale), device=self.device)
+            excluded[scale.size] = ~valid
         report("encode", 1.0, f"{done} of {tiles} tiles{batches.note}")
         return EncodedImage(
-            self, canvas.info, square, embeddings, visual, excluded, overview, generated, report.close(), kept
+            self,
+            canvas.info,
+            square,
+            embeddings,
+            visual,
+            excluded,
+            overview,
+            generated,
+            report.close(),
+            kept,
+            summary=torch.cat(summaries) if summaries else None,
         )
+
+    def _summary(self, features: Tensor, valid: Tensor) -> Tensor:
+        """What the model's familiarity with a picture is measured by: float[n, 2 width] of some tiles' features."""
+        return familiarity.summary(self.network.vision.post_layernorm(features), valid)
 
     def _features(self, pixels: Tensor) -> Tensor:
         return self.network.features(pixels.to(self.device, self.dtype))

@@ -7,11 +7,12 @@ place. Every word must be known: "the largest ship" is not read as "the ship".
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from uhrbat.worlds.vocabulary import COLORS, KINDS, phrase
@@ -33,6 +34,8 @@ _LAND_ONLY = frozenset(_WORDS["land only"])
 _SPELLING: Mapping[str, str] = _WORDS["spelling"]
 _STRONG = ("where", "whereabouts", "position", "location")
 """What asks for a place and for nothing else."""
+CLOSE = 0.86
+"""How alike a misspelt word and the word meant must be (difflib's ratio)."""
 MOST_WORDS = 4
 """Words of the longest option on a line of its own."""
 _OPTIONS: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -81,12 +84,12 @@ class Reading:
     type: str | None = None
     kinds: tuple[str, ...] = ()
     color: str | None = None
-    options: Mapping[str, str] | None = None
+    options: dict[str, str] = field(default_factory=dict)
     why: str | None = None
 
     def written(self, answer: str) -> str:
         """An answer of nano as the asker wrote that option."""
-        return (self.options or {}).get(answer, answer)
+        return self.options.get(answer, answer)
 
 
 @dataclass(frozen=True)
@@ -132,15 +135,28 @@ def _read(question: str) -> Reading:
     aside = [part.text for part in parts if part.what == "plain" and part.text in _LAND_ONLY]
     if asked != LAND_COVER and aside:
         raise _NotUnderstood(f"nano cannot take '{aside[0]}' into account")
-    lands = list(dict.fromkeys(part.value for part in parts if part.what == "land"))
-    if lands and not options and asked == LAND_COVER and len(lands) > 1:
-        options = _lettered(lands)
-    elif lands:
-        raise _NotUnderstood(f"nano cannot look at the {lands[0]} alone")
-    specs = _specs(parts)
-    if sum(part.what == "hue" for part in parts) > sum(color is not None for _, color in specs):
+    offered = _offered(parts, asked)
+    specs = _specs([part for part in parts if not (part.what == "hue" and part.text in offered)])
+    if sum(part.what == "hue" and part.text not in offered for part in parts) > sum(bool(color) for _, color in specs):
         raise _NotUnderstood("it names a color without saying of what")
-    return _phrased(asked, specs, options)
+    return _phrased(asked, specs, options or _lettered(offered))
+
+
+def _offered(parts: Sequence[_Part], asked: str) -> list[str]:
+    """Answers that the question itself offers: "red or blue", "left or right of"; of others it can name none."""
+    what = {COLOR: "hue", ABSOLUTE: "side", RELATIVE: "side", LAND_COVER: "land"}.get(asked)
+    named = list(dict.fromkeys(part.text for part in parts if part.what == what))
+    offered = named if len(named) > 1 and (asked == LAND_COVER or _ends_in_or(parts, what)) else []
+    for part in parts:
+        if part.what in ("side", "land") and part.text not in offered:
+            raise _NotUnderstood(f"nano cannot look at one part of the image alone ('{part.text}')")
+    return offered
+
+
+def _ends_in_or(parts: Sequence[_Part], what: str | None) -> bool:
+    """Whether "or" stands before the last part of this sort."""
+    places = [index for index, part in enumerate(parts) if part.what == what]
+    return any(part.text == "or" for part in parts[places[-2] : places[-1]]) if len(places) > 1 else False
 
 
 def _phrased(asked: str, specs: Sequence[tuple[str, str | None]], options: Sequence[tuple[str, str]]) -> Reading:
@@ -223,12 +239,13 @@ def _words(text: str) -> list[str]:
     """Lower-case words in American spelling; characters that are none stand for themselves."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     plain = re.sub(r"(?<=\w)[-–—](?=\w)|(?<=\w)'s\b(?<!it's)(?<!what's)(?<!where's)(?<!there's)", " ", plain)
+    plain = re.sub(r",\s*right\s*\??\s*$", "", plain)
     out: list[str] = []
     for word in _WORD.findall(plain):
         if word in "?.!,;:\"'()[]…“”-–—/&":
             continue
         out += _SPELLING.get(word, word).split()
-    return out
+    return [_respelled(word) for word in out]
 
 
 def _plurals(noun: str) -> tuple[str, ...]:
@@ -254,6 +271,9 @@ def _phrases() -> dict[tuple[str, ...], tuple[str, str]]:
         out[tuple(text.split())] = ("plain", "")
     for text in _WORDS["refused"]:
         out[tuple(text.split())] = ("unknown", "")
+    for side, texts in (*_OPTIONS[RELATIVE].items(), *_OPTIONS[ABSOLUTE].items()):
+        for text in texts:
+            out[tuple(text.split())] = ("side", side)
     for color in COLORS:
         out[(color,)] = ("hue", color)
     for land, texts in _OPTIONS[LAND_COVER].items():
@@ -267,6 +287,11 @@ def _phrases() -> dict[tuple[str, ...], tuple[str, str]]:
 
 
 _KNOWN = _phrases()
+_SPELT = frozenset(word for text in _KNOWN for word in text) | _PLAIN
+_CORRECTED = sorted(
+    {word for text, (what, _) in _KNOWN.items() if what in ("mark", "plain") for word in text if len(word) > 3}
+    | {word for word in (*_PLAIN, *_SPELLING) if len(word) > 3}
+)
 _LONGEST = max(map(len, _KNOWN))
 
 
@@ -286,6 +311,15 @@ def _parts(words: Sequence[str]) -> list[_Part]:
             out.append(_Part("plain" if word in _PLAIN else "unknown", "", word))
             place += 1
     return out
+
+
+def _respelled(word: str) -> str:
+    """A misspelt word as it was probably meant: never one that names an object, a color, a place or a land cover."""
+    if word in _SPELT or len(word) < 4 or not word.isascii():
+        return word
+    alike = [known for known in _CORRECTED if known[0] == word[0]]
+    close = difflib.get_close_matches(word, alike, 1, CLOSE)
+    return _SPELLING.get(close[0], close[0]) if close else word
 
 
 def _specs(parts: Sequence[_Part]) -> list[tuple[str, str | None]]:
@@ -327,11 +361,13 @@ def _type_of(parts: Sequence[_Part]) -> str | None:
     if COUNT in marks:
         return COUNT if len(kinds) == 1 else None
     if len(kinds) == 2:
-        return RELATIVE if marks & {RELATIVE, ABSOLUTE} else None
+        return RELATIVE if marks & {RELATIVE, ABSOLUTE} or _ends_in_or(parts, "side") else None
     if len(kinds) > 2:
         return None
-    if COLOR in marks:
+    if COLOR in marks or _ends_in_or(parts, "hue"):
         return COLOR
+    if _ends_in_or(parts, "side"):
+        return ABSOLUTE
     return ABSOLUTE if ABSOLUTE in marks else None if RELATIVE in marks else PRESENCE
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from uhrbat.budget import Budget
+from uhrbat.grammar import Reading
 from uhrbat.network.decoder import DecoderInput
 from uhrbat.network.model import KeysValues
 from uhrbat.network.pointing import Pointing
@@ -43,6 +44,16 @@ class Question:
 
     scene = renamed("scene", "image")
     question = renamed("question", "text")
+
+    @cached_property
+    def reading(self) -> Reading | None:
+        """What it was read as; None for a model that takes any question."""
+        return self.image.engine.read(self.text)
+
+    @property
+    def asked(self) -> str:
+        """The words that are scored and answered: those it was read as."""
+        return self.image.engine.asked(self.text)
 
     @property
     def scored_scales(self) -> tuple[int, ...]:
@@ -150,7 +161,7 @@ class SelectedTokens:
         image = self.question.image
         if image.engine.network.prior is None:
             return None
-        logits = image.similarity_logits(self.question.text)
+        logits = image.similarity_logits(self.question.asked)
         parts = []
         for size, selection in sorted(self.selections.items()):
             alone = selection.alone
@@ -167,7 +178,7 @@ class SelectedTokens:
     def decoder_input(self, image: Tensor | KeysValues | None = None) -> DecoderInput:
         """What the decoder is given; image: the tokens' keys and values, in place of `image_tokens`."""
         engine = self.question.image.engine
-        prompt = engine.codec.prompt(self.question.text, self.question.settings.release)
+        prompt = engine.codec.prompt(self.question.asked, self.question.settings.release)
         image = self.image_tokens() if image is None else image
         return DecoderInput(prompt, image, self.similarity_logits(), self.pointing())
 
@@ -189,7 +200,8 @@ class SelectedTokens:
 
         decoder = engine.decoder(max_new_tokens)
         (decoded,) = decoder.decode([self.decoder_input()], on_token, lambda share: report("prefill", share))
-        text, points = engine.codec.parse(decoded.ids, self.question.text)
+        reading = self.question.reading
+        text, points = engine.said(decoded.ids, self.question.text)
         side, (left, top) = image.square.side, image.square.offset
         return Answer(
             text=text,
@@ -198,6 +210,8 @@ class SelectedTokens:
             seconds=report.close(),
             truncated=decoded.truncated,
             caveat=image.caveat,
+            reading=reading,
+            measured=engine.measured(reading, image.generated) if reading else None,
         )
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import InstanceOf
 
 from uhrbat.choices import DROPPED, MERGED, PADDING, PRESERVED
+from uhrbat.grammar import Reading
 
 VISIBLE_PIXELS = 1.3
 """An object below this (square root of its area) at a scale is not seen there: measured, docs/training.md."""
@@ -117,7 +118,16 @@ class Answer:
     truncated: bool = False
     """Whether the answer reached its length limit."""
     caveat: str | None = None
-    """Why not to trust it."""
+    """Why not to trust it: the image is of a kind that the model has never seen."""
+    reading: Reading | None = None
+    """What the question was read as; None for a model that takes any question."""
+    measured: str | None = None
+    """How often a model that knows it is right about what was asked for, a sentence."""
+
+    @property
+    def understood(self) -> bool:
+        """Whether the model knows questions such as this one."""
+        return self.reading is None or self.reading.understood
 
     def __str__(self) -> str:
         return self.text

@@ -62,7 +62,7 @@ def spend(seconds, stage, progress, cancel):
 class Engine:
     device, dtype, scales = "cpu", "torch.float32", SIZES
     settings = Settings()
-    knows_photographs, parameters, bytes_per_token = False, 1000, 64
+    parameters, bytes_per_token = 1000, 64
     tile, tile_grid, point_bins = 336, 24, 64
 
     def __init__(self, name="nano"):

@@ -55,7 +55,6 @@ class FakeWorker(Worker):
                 name="nano",
                 loaded=True,
                 regions=("kmeans", "grid", "sam", "none"),
-                knows_photographs=False,
                 scales=SCALES,
                 tile=TILE,
                 tile_grid=TILE_GRID,

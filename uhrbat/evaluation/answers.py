@@ -35,7 +35,7 @@ def blind_answers(model: UHRBAT, asked: Sequence[str]) -> list[str]:
     empty = torch.zeros(1, config.num_key_value_heads, 0, width, device=model.device, dtype=model.dtype)
     image = [(empty, empty)] * config.num_hidden_layers
     pointing = Pointing(model.codec, torch.zeros(0, 2, device=model.device), model.network.config.inhibition)
-    inputs = [DecoderInput(model.codec.prompt(text), image, pointing=pointing) for text in asked]
+    inputs = [DecoderInput(model.codec.prompt(model.asked(text)), image, pointing=pointing) for text in asked]
     return _decode(model, asked, inputs)
 
 
@@ -54,7 +54,7 @@ def _parts(selections: Sequence[SelectedTokens]) -> Iterator[list[SelectedTokens
 
 def _answer_part(selections: list[SelectedTokens]) -> list[str]:
     model = selections[0].question.image.engine
-    start = len(model.codec.prompt(selections[0].question.text).before)
+    start = len(model.codec.prompt(selections[0].question.asked).before)
     tokens = [selection.image_tokens() for selection in selections]
     kept, rows = _different(torch.cat(tokens))
     pairs = model.network.image_cache(kept, start)
@@ -98,4 +98,4 @@ def _different(tokens: Tensor) -> tuple[Tensor, Tensor]:
 
 def _decode(model: UHRBAT, asked: Sequence[str], inputs: Sequence[DecoderInput]) -> list[str]:
     decoded = model.decoder().decode(inputs)
-    return [model.codec.parse(one.ids, text)[0] for one, text in zip(decoded, asked)]
+    return [model.said(one.ids, text)[0] for one, text in zip(decoded, asked)]

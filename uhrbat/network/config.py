@@ -55,6 +55,8 @@ class NetworkConfig:
         the first half of the attention heads (inhibition of return): there, what is left to list stands out (nano).
     prior: whether text attends to an image token by how much it looks like what the question names, too: a learned number
         a head times its similarity logits is added to the attention's scores (nano).
+    grammar: whether it knows the questions of `uhrbat.grammar` alone, in fixed phrasings (nano).
+    familiarity: directions in which the distance of a picture from those of the training is measured; 0: it is not.
     similarity_floor: probabilities below it count as it: what matches nothing is equal, so that a region without a
         match is merged into one token, and no budget is spent on the order of noise.
     """
@@ -78,6 +80,8 @@ class NetworkConfig:
     inhibition: float = 0.0
     prior: bool = False
     similarity_floor: float = 0.0
+    grammar: bool = False
+    familiarity: int = 0
     image_mean: tuple[float, ...] = CLIP_MEAN
     image_std: tuple[float, ...] = CLIP_STD
     extra: dict = field(default_factory=dict)

@@ -18,6 +18,7 @@ from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 from uhrbat.errors import InputError
 from uhrbat.network.config import PROFILES, NetworkConfig
+from uhrbat.network.familiarity import Familiarity
 from uhrbat.network.towers import DenseSimilarity, build_tower, patch_features, value_features
 
 KeysValues = list[tuple[Tensor, Tensor]]
@@ -49,6 +50,8 @@ class Network(nn.Module):
             if config.text is not None
             else None
         )
+
+        self.familiarity = Familiarity(width, config.familiarity) if config.familiarity else None
 
     @property
     def device(self) -> torch.device:

@@ -178,7 +178,6 @@ class ModelInfo(Message):
     loaded: bool
     regions: tuple[str, ...] = ()
     """The partitions that the worker can make; empty from one of an older release."""
-    knows_photographs: bool | None = None
     scales: tuple[int, ...] | None = None
     tile: int | None = None
     """Side in pixels of the window that the vision tower takes at once."""

@@ -174,7 +174,6 @@ class Models:
             name=name,
             loaded=True,
             regions=self.regions,
-            knows_photographs=model.knows_photographs,
             scales=tuple(model.scales),
             tile=model.tile,
             tile_grid=model.tile_grid,

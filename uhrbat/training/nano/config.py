@@ -66,6 +66,7 @@ def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
         inhibition=2 / POINT_BINS,
         prior=True,
         similarity_floor=0.1,
+        grammar=True,
         image_mean=MEAN,
         image_std=STD,
     )
