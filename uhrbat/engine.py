@@ -245,8 +245,22 @@ class UHRBAT:
             summary=torch.cat(summaries) if summaries else None,
         )
 
+    @torch.inference_mode()
+    def summary(self, canvas: imagery.Canvas) -> Tensor:
+        """What familiarity with a picture is measured by, float[n, 2 width] of its coarsest scales' tiles
+        (`uhrbat.network.familiarity`)."""
+        square, config = self.network.config.square(*canvas.full_size), self.network.config
+        out = []
+        for scale, (_, picture) in zip(
+            square.scales[:SUMMED_UP], imagery.scale_images(canvas, self.scales[:SUMMED_UP])
+        ):
+            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale)).view(scale.tiles**2, -1)
+            for indices in self.tile_batches.of(scale.tiles**2):
+                pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices, config.tile)
+                out.append(self._summary(self._features(torch.as_tensor(pixels)), valid[list(indices)]))
+        return torch.cat(out)
+
     def _summary(self, features: Tensor, valid: Tensor) -> Tensor:
-        """What the model's familiarity with a picture is measured by: float[n, 2 width] of some tiles' features."""
         return familiarity.summary(self.network.vision.post_layernorm(features), valid)
 
     def _features(self, pixels: Tensor) -> Tensor:

@@ -1,19 +1,16 @@
-"""What a model finds in real pictures that it was never trained on: precision and evidence preserved, by kind and size.
-
-    python -m uhrbat.evaluation.real --data DATA/real --boxes BOXES --model nano --out runs/real.json
+"""What a model finds in real pictures that it was never trained on: precision, evidence preserved and answers.
 
 Measured on compositions of pictures held back by place (`uhrbat.data.real`). Precision: of the 100 best tokens
 of a scale, how many touch an object asked for, where there are many. Evidence preserved: of two to six objects asked
-for, how many have a preserved token at a budget, beside tokens chosen at random. Finished compositions are kept beside
---out, so that a run that was cut off goes on.
+for, how many have a preserved token at a budget, beside tokens chosen at random. Accuracy: presence and counts of zero
+to six objects, and counts on the four beach photographs as they are, mirrored, turned and darker. Finished compositions
+are kept beside --out, so that a run that was cut off goes on.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -21,12 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
 from uhrbat.budget import split_budget
 from uhrbat.data.compositions import Composer, Composition
 from uhrbat.data.kinds import plural
-from uhrbat.data.real import OWN_BOXES, Box, held_back, read_pictures
+from uhrbat.data.real import Box, held_back, read_pictures
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.shares import Share, share
@@ -35,17 +33,27 @@ from uhrbat.imagery import canvas_of
 from uhrbat.selection.baselines import rank_baseline
 from uhrbat.selection.evidence import evidence_preserved, preserving_budgets
 from uhrbat.worlds import DEVELOPMENT_SEEDS, generate, questions
+from uhrbat.worlds.questions import NUMBERS
 
 KINDS = ("car", "building", "airplane", "ship", "storage tank", "tennis court")
 BUDGETS = (256, 1024, 3000)
 FINE = (2688, 4032)
 BEST = 100
-WORLDS = "generated worlds"
+WORLDS, ALL = "generated worlds", "all kinds"
+MEASURES = ("evidence", "precision", "accuracy")
 QUESTIONS = 20
 """Questions asked of a generated world."""
+BUDGET = 3000
+"""The budget at which answers are counted."""
+BEACH = {"DJI_0018": (0,), "DJI_0023": (0,), "DJI_0031": (3,), "DJI_0035": (3, 4)}
+"""The beach photographs and how many cars each shows: of the last one's, one is half hidden and one is cut off."""
 MANY, FEW = (120, 200), (2, 6)
 """How many objects a composition holds for precision, and for evidence."""
-LONGER = {"precision": ((8.0, 60.0),), "evidence": ((9.0, 16.0), (17.0, 60.0), (4.0, 8.0))}
+LONGER = {
+    "precision": ((8.0, 60.0),),
+    "evidence": ((9.0, 16.0), (17.0, 60.0), (4.0, 8.0)),
+    "accuracy": ((9.0, 60.0),),
+}
 """Longer side of the objects at 4032, of one composition after another."""
 SIDES = (4032, 4032, 6048, 8064)
 """Sides of the compositions, in turn."""
@@ -82,8 +90,25 @@ class Evidence:
     compositions: int
 
 
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of questions that were answered right at BUDGET tokens. asked: "presence" (balanced between present and
+    absent), "count" (exact), "count within one", or the name of a beach photograph's set."""
+
+    kind: str
+    asked: str
+    value: float
+    low: float
+    high: float
+    questions: int
+
+
 def question_of(kind: str) -> str:
     return f"How many {plural(kind)} are there?"
+
+
+def presence_of(kind: str) -> str:
+    return f"Is there {'an' if kind[0] in 'aeiou' else 'a'} {kind} in the image?"
 
 
 def compositions(composer: Composer, kind: str, measure: str, count: int) -> Iterator[Composition]:
@@ -91,12 +116,13 @@ def compositions(composer: Composer, kind: str, measure: str, count: int) -> Ite
 
     There are fewer where no picture is large enough to show objects as small as wanted.
     """
-    objects = MANY if measure == "precision" else FEW
     for index in range(count):
-        seed = np.random.default_rng((index, KINDS.index(kind), measure == "precision"))
+        seed = np.random.default_rng((index, KINDS.index(kind), MEASURES.index(measure)))
+        wanted = index % len(NUMBERS)
+        objects = {"precision": MANY, "evidence": FEW, "accuracy": (wanted, wanted)}[measure]
         longer = LONGER[measure][index % len(LONGER[measure])]
         found = composer.compose(kind, seed, objects, longer, SIDES[index % len(SIDES)])
-        if found.boxes:
+        if found.boxes or objects == (0, 0):
             yield found
 
 
@@ -126,6 +152,33 @@ def evidence_record(encoded: EncodedImage, found: Composition) -> dict:
     ours = evidence_preserved(encoded.square, found.boxes, question.rankings, table)
     chance = random_preserved(encoded, found.boxes)
     return {"sizes": found.sizes, "preserved": ours.T.tolist(), "random": chance.T.tolist()}
+
+
+def accuracy_record(encoded: EncodedImage, found: Composition) -> dict:
+    """How many there are, and what was answered when asked how many there are and whether there is one."""
+    kind = found.kinds[0]
+    return {
+        "objects": len(found.boxes),
+        "count": str(encoded.ask(question_of(kind)).select(BUDGET).answer()),
+        "presence": str(encoded.ask(presence_of(kind)).select(BUDGET).answer()),
+    }
+
+
+def beach_records(engine: UHRBAT, folder: Path) -> Iterator[dict]:
+    """A record a beach photograph and change: how many cars it shows, and what was answered."""
+    for name, right in BEACH.items():
+        picture = Image.open(folder / f"{name}.JPG").convert("RGB")
+        changed = {
+            "as it is": picture,
+            "mirrored": ImageOps.mirror(picture),
+            "turned": picture.rotate(90, expand=True),
+            "darker by a third": ImageEnhance.Brightness(picture).enhance(2 / 3),
+        }
+        for change, shown in changed.items():
+            encoded = engine.encode_canvas(canvas_of(np.asarray(shown)))
+            given = str(encoded.ask(question_of("car")).select(BUDGET).answer())
+            record = {"measure": "beach", "kind": "car", "index": f"{name} {change}"}
+            yield record | {"right": [NUMBERS[count] for count in right], "count": given, "caveat": encoded.caveat}
 
 
 def world_record(engine: UHRBAT, seed: int) -> dict:
@@ -182,6 +235,8 @@ def measure(
                 if name == "precision":
                     scores = encoded.score(question_of(kind), engine.settings)
                     record["scales"] = precision_record(encoded, found, scores)
+                elif name == "accuracy":
+                    record |= accuracy_record(encoded, found)
                 else:
                     record |= evidence_record(encoded, found)
                 records.append(record)
@@ -191,10 +246,29 @@ def measure(
     return records
 
 
+def run(
+    model: str, data: Path, boxes: Path, keep: Path, counts: dict[str, int], kinds: Sequence[str], worlds: int = 0
+) -> dict:
+    """Measure a model and report. counts: compositions a kind, by measure; keep: the file of finished records."""
+    pictures = held_back(read_pictures(data, boxes))
+    known = {kind for picture in pictures for kind, found in picture.boxes.items() if found}
+    engine = UHRBAT.from_pretrained(model)
+    kinds = tuple(kind for kind in kinds if kind in known)
+    records = measure(engine, Composer(pictures), kinds, counts, keep, worlds)
+    if counts.get("accuracy") and (data / "brighton").is_dir():
+        done = {record["index"] for record in records if record["measure"] == "beach"}
+        for record in beach_records(engine, data / "brighton") if len(done) < len(BEACH) * 4 else ():
+            records.append(record)
+            with keep.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+            logger.info("%s: %s", record["index"], record["count"])
+    return report(records) | {"model": model, "scales": SCALES}
+
+
 def report(records: list[dict]) -> dict:
     """Records as what is reported: precision by kind and scale, evidence by kind, size and budget."""
     precision, evidence = [], []
-    kinds = list(dict.fromkeys(record["kind"] for record in records))
+    kinds = [*dict.fromkeys(record["kind"] for record in records), ALL]
     for kind in kinds:
         mine = [r for r in records if r["kind"] == kind and r["measure"] == "precision"]
         for size in FINE if mine else ():
@@ -203,14 +277,35 @@ def report(records: list[dict]) -> dict:
             chance = round(float(np.mean([row[1] for row in rows])), 4)
             precision.append(asdict(Precision(kind, size, found.value, found.low, found.high, chance, len(mine))))
         evidence += [asdict(point) for point in _evidence_points(kind, records)]
-    return {"precision": precision, "evidence": evidence}
+    accuracy = [asdict(point) for kind in kinds for point in _accuracy_points(kind, records)]
+    beach = [record for record in records if record["measure"] == "beach"]
+    return {"precision": precision, "evidence": evidence, "accuracy": accuracy, "beach": beach}
+
+
+def _accuracy_points(kind: str, records: list[dict]) -> Iterator[Accuracy]:
+    rows = [r for r in records if r["measure"] == "accuracy" and r["kind"] in (kind, *(KINDS if kind == ALL else ()))]
+    if not rows:
+        return
+    groups = list(range(len(rows)))
+    numbers = [NUMBERS.index(row["count"]) if row["count"] in NUMBERS else len(NUMBERS) + 9 for row in rows]
+    present = [row["presence"] == ("yes" if row["objects"] else "no") for row in rows]
+    there = sum(row["objects"] > 0 for row in rows)
+    weights = [0.5 / there if row["objects"] else 0.5 / max(1, len(rows) - there) for row in rows]
+    balanced = [right * weight * len(rows) for right, weight in zip(present, weights)]
+    for asked, values in (
+        ("presence", balanced),
+        ("count", [number == row["objects"] for number, row in zip(numbers, rows)]),
+        ("count within one", [abs(number - row["objects"]) <= 1 for number, row in zip(numbers, rows)]),
+    ):
+        found = _share([float(value) for value in values], groups)
+        yield Accuracy(kind, asked, found.value, found.low, min(1.0, found.high), len(rows))
 
 
 def _evidence_points(kind: str, records: list[dict]) -> Iterator[Evidence]:
     rows = [
-        (size, kept, chance, record["index"])
+        (size, kept, chance, f"{record['kind']} {record['index']}")
         for record in records
-        if record["kind"] == kind and record["measure"] == "evidence"
+        if record["measure"] == "evidence" and (record["kind"] == kind or (kind == ALL and record["kind"] in KINDS))
         for size, kept, chance in zip(record["sizes"], record["preserved"], record["random"])
     ]
     for name, (above, upto) in SIZES.items():
@@ -222,7 +317,7 @@ def _evidence_points(kind: str, records: list[dict]) -> Iterator[Evidence]:
             yield Evidence(kind, name, budget, *ends, chance, found.questions, found.scenes)
 
 
-def _share(values: list[float], groups: list[int]) -> Share:
+def _share(values: list[float], groups: list[int] | list[str]) -> Share:
     found = share(values, groups)
     assert found is not None
     return found
@@ -241,34 +336,10 @@ def table(facts: dict) -> str:
         ends = f"{e['low']:.2f} to {e['high']:.2f}"
         found = f"{e['value']:7.3f} {ends:>14} {e['random']:7.3f} {e['objects']:4}"
         lines.append(f"{e['kind']:14} {e['size']:>6} {e['budget']:6} {found}")
+    lines.append(f"{'accuracy':14} {'asked':>17} {'value':>7} {'interval':>14} {'n':>4}")
+    for a in facts["accuracy"]:
+        ends = f"{a['low']:.2f} to {a['high']:.2f}"
+        lines.append(f"{a['kind']:14} {a['asked']:>17} {a['value']:7.3f} {ends:>14} {a['questions']:4}")
+    for b in facts["beach"]:
+        lines.append(f"{b['index']:30} {b['count']:8} right: {' or '.join(b['right'])}")
     return "\n".join(lines)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder of real pictures")
-    parser.add_argument("--boxes", type=Path, default=OWN_BOXES, help="the folder of our own boxes")
-    parser.add_argument("--model", default="nano", help="nano or a checkpoint folder")
-    parser.add_argument("--kinds", default=",".join(KINDS))
-    parser.add_argument("--precision", type=int, default=4, help="compositions a kind with many objects")
-    parser.add_argument("--evidence", type=int, default=10, help="compositions a kind with two to six objects")
-    parser.add_argument("--worlds", type=int, default=0, help="generated worlds, beside real pictures")
-    parser.add_argument("--out", type=Path, default=Path("runs/real.json"))
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(args.threads)
-    pictures = held_back(read_pictures(args.data, args.boxes))
-    known = {kind for picture in pictures for kind, boxes in picture.boxes.items() if boxes}
-    kinds = tuple(kind for kind in args.kinds.split(",") if kind in known)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    engine = UHRBAT.from_pretrained(args.model)
-    counts = {"precision": args.precision, "evidence": args.evidence}
-    records = measure(engine, Composer(pictures), kinds, counts, args.out.with_suffix(".records.jsonl"), args.worlds)
-    facts = report(records) | {"model": args.model, "scales": SCALES}
-    args.out.write_text(json.dumps(facts, indent=1))
-    sys.stdout.write(table(facts) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -251,6 +251,7 @@ def main() -> None:
     pictures = training(read_pictures(args.data, OWN_BOXES)) if args.data else []
     composer = Composer(pictures)
     seeds = available(args.pool)[-args.worlds :] + [REAL_SEED + i for i in range(args.real if pictures else 0)]
+    seeds = np.random.default_rng(0).permutation(seeds).tolist()
     for seed in tqdm(seeds[part::parts], desc="bank"):
         path = args.out / f"{seed}.safetensors"
         if path.exists():

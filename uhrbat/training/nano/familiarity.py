@@ -1,0 +1,87 @@
+"""Teach a trained nano which pictures it has seen: mean and directions of its training tiles' features, and a limit.
+
+The limit is the distance that 99 in 100 pictures held back from training, real and generated, stay below.
+
+    python -m uhrbat.training.nano.familiarity --model runs/nano --data DATA/real --out runs/nano
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from uhrbat.data.compositions import Composer
+from uhrbat.data.real import OWN_BOXES, Picture, PictureCache, bare_pictures, held_back, read_pictures, training
+from uhrbat.engine import SUMMED_UP, UHRBAT
+from uhrbat.geometry import SCALES
+from uhrbat.imagery import canvas_of
+from uhrbat.network.familiarity import Familiarity
+from uhrbat.training.nano.augment import degraded, recoloured
+from uhrbat.training.nano.pool import PoolWorld, available
+from uhrbat.worlds import DEVELOPMENT_SEEDS, generate
+
+DIRECTIONS = 96
+QUANTILE = 0.99
+logger = logging.getLogger(__name__)
+
+
+def seen_pictures(pictures: Sequence[Picture], count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Pictures as people open them: parts of real ones at any size, compositions, recoloured and degraded at random."""
+    cache = PictureCache()
+    composer = Composer(pictures, cache)
+    boxed = ("car", "airplane", "ship", "storage tank", "building")
+    for index in range(count):
+        if index % 6 == 0:
+            image = composer.compose(boxed[index // 6 % len(boxed)], rng, (0, 40), (9, 60), 1344).image
+        else:
+            source = cache.read(pictures[rng.integers(len(pictures))].path)
+            height, width = source.shape[:2]
+            wide, tall = (round(rng.uniform(0.5, 1.0) * side) for side in (width, height))
+            left, top = rng.integers(0, width - wide + 1), rng.integers(0, height - tall + 1)
+            image = source[top : top + tall, left : left + wide]
+        yield degraded(recoloured(image, rng), rng) if rng.random() < 0.6 else image
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="runs/nano")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--bare", type=Path, help="the folder deepforest/data of that package")
+    parser.add_argument("--pool", type=Path, default=Path("runs/pool"))
+    parser.add_argument("--pictures", type=int, default=900, help="real pictures that it is fitted on")
+    parser.add_argument("--held", type=int, default=300, help="pictures held back that set the limit")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(args.threads)
+    engine = UHRBAT.from_pretrained(args.model)
+    rng = np.random.default_rng(0)
+    pictures = read_pictures(args.data, OWN_BOXES)
+    own = training(pictures) + (bare_pictures(args.bare) if args.bare else [])
+    parts = [engine.summary(canvas_of(image)) for image in seen_pictures(own, args.pictures, rng)]
+    parts += [
+        engine.summary(canvas_of(PoolWorld(args.pool, seed).images[SCALES[SUMMED_UP]])) for seed in available(args.pool)
+    ]
+    engine.network.config.familiarity = DIRECTIONS
+    known = engine.network.familiarity = Familiarity(engine.network.vision.config.hidden_size, DIRECTIONS)
+    known.fit(torch.cat(parts))
+    held = [engine.summary(canvas_of(image)) for image in seen_pictures(held_back(pictures), args.held, rng)]
+    for seed in range(DEVELOPMENT_SEEDS.start, DEVELOPMENT_SEEDS.start + 12):
+        world = Image.fromarray(generate(seed).image).resize((SCALES[SUMMED_UP],) * 2, Image.Resampling.BICUBIC)
+        held.append(engine.summary(canvas_of(np.asarray(world))))
+    distances = np.array([known.distance(summary) for summary in held])
+    known.limit.fill_(float(np.quantile(distances, QUANTILE)))
+    shown = ", ".join(f"{q}: {np.quantile(distances, q):.2f}" for q in (0.05, 0.5, 0.9, 0.95, 0.99, 1.0))
+    logger.info("distances of %d held-back pictures by quantile: %s", len(distances), shown)
+    engine.save_pretrained(args.out, torch.float16)
+
+
+if __name__ == "__main__":
+    main()
