@@ -62,7 +62,8 @@ def add(explorer: Explorer) -> None:
             seed: fixes the partition.
             model: which model answers.
         Returns:
-            answer, points (x, y in image pixels), tokens, budgets, ledger (one row a scale), caveat, run.
+            answer, points (x, y in image pixels), tokens, understood (whether the model knows such questions), reading
+            (what the question was read as, and why not), measured, budgets, ledger (one row a scale), caveat, run.
         """
 
         def start() -> Job:
@@ -226,6 +227,7 @@ def _asked(result: AskResult) -> dict[str, Any]:
     return {
         "answer": answer.pop("text"),
         **answer,
+        "understood": result.answer.understood if result.answer else None,
         "budgets": plain(result.budgets),
         "ledger": plain(result.ledger),
         "caveat": result.caveat,

@@ -12,7 +12,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from uhrbat.worlds.vocabulary import COLORS, KINDS, phrase
@@ -86,6 +86,8 @@ class Reading:
     color: str | None = None
     options: dict[str, str] = field(default_factory=dict)
     why: str | None = None
+    reworded: bool = False
+    """Whether the phrasing is another one than the question's."""
 
     def written(self, answer: str) -> str:
         """An answer of nano as the asker wrote that option."""
@@ -108,9 +110,16 @@ class _NotUnderstood(Exception):
 def read(question: str) -> Reading:
     """Read a question in any words."""
     try:
-        return _read(question)
+        found = _read(question)
+        return replace(found, reworded=found.text.casefold() != " ".join(question.split()).casefold())
     except _NotUnderstood as why:
         return Reading(question, False, why=str(why))
+
+
+def refusal(reading: Reading) -> str:
+    """Why a question was not understood and what can be asked instead, two sentences."""
+    why, instead = reading.why or "", what_can_be_asked()
+    return f"This question is not understood: {why}. {instead[0].upper()}{instead[1:]}."
 
 
 def what_can_be_asked() -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from uhrbat.grammar import refusal
 from uhrbat.results import Answer, AnswerResult, AskResult
 
 from .. import progress
@@ -87,7 +88,17 @@ def answer_value(run: KeptRun, result: AskResult | AnswerResult, answer: Answer,
         "model": result.run.model,
         "method": {name: value for name in METHOD_CHOICES if (value := getattr(run.settings, name))},
         "caveat": result.caveat,
+        "understood": answer.understood,
+        "read_as": read_as(answer),
+        "not_understood": None if answer.reading is None or answer.understood else refusal(answer.reading),
+        "measured": answer.measured,
         "correct": marks.correct(answer.text, run.known),
         "ledger": [vars(row) for row in result.ledger],
         "cost": cost,
     }
+
+
+def read_as(answer: Answer) -> str | None:
+    """The question as the model was asked it, where that is in other words."""
+    reading = answer.reading
+    return reading.text if reading and reading.understood and reading.reworded else None

@@ -22,8 +22,8 @@ const NEVER_ASKED = 'Ask a question to see what the model answers from the token
 /** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
   const head = h('div', { class: 'uhr-answerhead' });
-  const caveat = h('p', { class: 'uhr-caveat', role: 'note', hidden: true });
-  panel(context).replaceChildren(head, caveat, ledger());
+  const warning = h('p', { class: 'uhr-caveat', role: 'note', hidden: true });
+  panel(context).replaceChildren(warning, head, ledger());
 
   follow(context, (/** @type {Answer | null} */ value) =>
     set({ answer: value, cost: value?.cost ?? get().cost }),
@@ -31,14 +31,20 @@ export async function mount(context) {
   on(['answer', 'budget', 'question', 'busy', 'image', 'tokens'], (state) => {
     const { answer } = state;
     head.replaceChildren(...shown(answer ? headline(answer, state) : [noAnswer(state)]));
-    caveat.hidden = !answer?.caveat;
-    caveat.textContent = answer?.caveat ?? '';
+    warning.textContent = doubt(answer);
+    warning.hidden = !warning.textContent;
   });
   on(['settled'], ({ answer, busy, cost, question }) => {
     if (!answer || busy || staleness(answer, question, budgets()) !== STALE) return;
     if (isQuick(answer, cost, budgets())) begin(context.trigger, 'again');
   });
 }
+
+/**
+ * Why an answer is not to be trusted, said before it: the question, or else the picture, is of a kind that is not known.
+ * @param {Answer | null} answer
+ */
+export const doubt = (answer) => answer?.not_understood ?? answer?.caveat ?? '';
 
 /** @param {State} state */
 function noAnswer({ busy, image }) {
@@ -60,11 +66,16 @@ function headline(answer, state) {
       h('p', { class: 'uhr-eyebrow' }, `Answer at ${count(sum(answer.budgets))} tokens`, staleMark(stale)),
       h(
         'p',
-        { class: `uhr-answer${stale ? ' is-stale' : ''}`, id: 'uhr-answer' },
+        {
+          class: `uhr-answer${stale ? ' is-stale' : ''}${doubt(answer) ? ' is-doubted' : ''}`,
+          id: 'uhr-answer',
+        },
         answer.text || '(empty)',
         correctMark(answer, known),
       ),
       answer.truncated && note('The answer was cut at its longest length.'),
+      answer.read_as && note(`Read as: ${answer.read_as}`),
+      answer.measured && !doubt(answer) && note(answer.measured),
     ),
     h(
       'div',

@@ -150,7 +150,15 @@ export interface Answer {
   decode_seconds: number;
   model: string;
   method: Record<string, string | number>;
+  /** Why no answer about this image is to be trusted. */
   caveat: string | null;
+  understood: boolean;
+  /** The question as the model was asked it, where that is in other words. */
+  read_as: string | null;
+  /** Why the question was not understood, and what can be asked instead. */
+  not_understood: string | null;
+  /** How much of what is asked for was found where that was measured. */
+  measured: string | null;
   correct: boolean | null;
   cost: Cost;
 }

@@ -36,12 +36,20 @@ def test_ask_prints_everything_as_json(model, image, capsys):
     assert report["tokens"] == 100
     assert sum(report["budgets"].values()) == 100
     assert set(report["seconds"]) >= {"read", "encode", "score", "rank", "prefill"}
-    assert "generated scenes only" in report["caveat"]
+    assert "generated worlds only" in report["caveat"]
+    assert report["understood"] is True and report["read_as"] == "Is there a ship in the image?"
 
 
-def test_ask_says_the_caveat_beside_the_answer(model, image, capsys):
-    assert main(["ask", image, "Is there a ship?", "--budget", "20,30", "--model", model]) == 0
-    assert "note: nano was trained on generated scenes only" in capsys.readouterr().out
+def test_ask_says_the_caveat_beside_the_answer_and_what_it_read(model, image, capsys):
+    assert main(["ask", image, "Any boats?", "--budget", "20,30", "--model", model]) == 0
+    shown = capsys.readouterr().out
+    assert "trained on generated worlds only" in shown and "read as: Is there a ship in the image?" in shown
+
+
+def test_ask_says_before_the_answer_that_a_question_is_not_understood(model, image, capsys):
+    assert main(["ask", image, "How many bridges?", "--budget", "20,30", "--model", model]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("note: This question is not understood: nano does not know the word 'bridges'. Ask in English")
 
 
 def test_inspect_prints_a_verdict(model, image, capsys):

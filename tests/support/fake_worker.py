@@ -11,6 +11,7 @@ from uhrbat import results
 from uhrbat.budget import smallest_total, split_budget
 from uhrbat.errors import Cancelled, InputError
 from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale, Square
+from uhrbat.grammar import read
 from uhrbat.imagery import open_image
 from uhrbat.network.text import clean_question
 from uhrbat.serving.client.worker import Worker
@@ -204,7 +205,8 @@ class FakeWorker(Worker):
     def _said(self, request, budgets, text: str | None = None) -> results.Answer:
         total = sum(budgets)
         text = text or ("four" if total < 1000 else "five")
-        return results.Answer(text, ((120.0, 90.0), (300.0, 200.0)), total, {"prefill": total / 9000, "decode": 0.1})
+        seconds = {"prefill": total / 9000, "decode": 0.1}
+        return results.Answer(text, ((120.0, 90.0), (300.0, 200.0)), total, seconds, reading=read(request.question))
 
     def _caveat(self, request) -> str | None:
         file = self.files[request.image]

@@ -39,7 +39,7 @@ def config(image_attention: str = "self", scales=(672, 1344)) -> NetworkConfig:
             "bos_token_id": None, "pad_token_id": None, "eos_token_id": None,
         },
         scales=scales, select_layer=-1, residual_base=16, image_attention=image_attention, point_bins=BINS,
-        inhibition=0.2, prior=True,
+        inhibition=0.2, prior=True, grammar=True,
         extra={"generated_scenes_only": True},
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ import click
 
 from uhrbat.budget import Budget
 from uhrbat.cli import asking
+from uhrbat.grammar import refusal
 
 
 @click.command("ask")
@@ -25,6 +26,10 @@ def command(image: str, question: str, budget: Budget, as_json: bool, **how: Any
     if as_json:
         report = {
             "answer": str(answer),
+            "understood": answer.understood,
+            "read_as": answer.reading.text if answer.reading and answer.understood else None,
+            "why": answer.reading.why if answer.reading else None,
+            "measured": answer.measured,
             "caveat": answer.caveat,
             "points": [[round(x, 1), round(y, 1)] for x, y in answer.points],
             "tokens": answer.tokens,
@@ -38,9 +43,14 @@ def command(image: str, question: str, budget: Budget, as_json: bool, **how: Any
         }
         print(json.dumps(report, indent=1))
         return
+    if answer.reading and not answer.understood:
+        print(f"note: {refusal(answer.reading)}")
+    elif answer.reading and answer.reading.reworded:
+        print(f"read as: {answer.reading.text}")
     print(answer)
-    if answer.caveat:
-        print(f"note: {answer.caveat}")
+    for note in (answer.caveat, answer.measured):
+        if note:
+            print(f"note: {note}")
     print(f"{answer.tokens:,} of {square.all_image_tokens:,} tokens; seconds: {seconds}")
 
 

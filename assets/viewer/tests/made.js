@@ -67,6 +67,10 @@ export const ANSWER = {
   model: 'nano',
   method: { importance: 'fused', seed: 3 },
   caveat: null,
+  understood: true,
+  read_as: null,
+  not_understood: null,
+  measured: null,
   correct: true,
   cost: COST,
 };

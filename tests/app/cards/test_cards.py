@@ -100,6 +100,17 @@ def test_a_photograph_gets_the_caveat(cards, wide_photo, request_of):
     assert last(updates, cards.answer.panel)["correct"] is None
 
 
+def test_the_page_says_how_a_question_was_read_and_that_it_was_not_understood(cards, opened, request_of):
+    def answer(question: str) -> dict:
+        return last(list(cards.question.asked(question, BUDGET, *METHOD, request_of())), cards.answer.panel)
+
+    reworded = answer("Any boats about?")
+    assert reworded["understood"] and reworded["read_as"] == "Is there a ship in the image?"
+    refused = answer("How many bridges are there?")
+    assert not refused["understood"] and refused["read_as"] is None
+    assert "does not know the word 'bridges'" in refused["not_understood"] and "ships" in refused["not_understood"]
+
+
 @pytest.mark.parametrize(
     ("question", "budget", "message"),
     [("  ", BUDGET, "empty"), ("Why?", {"total": 0}, "0 tokens"), ("Why?", {"total": 131_329}, "131,329"),
