@@ -18,7 +18,6 @@ from uhrbat.budget import Budget, budgets_of
 from uhrbat.checkpoints import hub, loading
 from uhrbat.encoded import EncodedImage
 from uhrbat.errors import InputError
-from uhrbat.grammar import Reading
 from uhrbat.imagery.provenance import is_generated
 from uhrbat.network import familiarity
 from uhrbat.network.decoder import Decoder
@@ -27,6 +26,7 @@ from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.progress import Flag, Progress, Reporter
 from uhrbat.renamed import renamed
+from uhrbat.results import Reading
 from uhrbat.selection import sam
 from uhrbat.settings import Settings
 

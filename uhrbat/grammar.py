@@ -12,9 +12,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from uhrbat.results import Reading
 from uhrbat.worlds.vocabulary import COLORS, KINDS, phrase
 
 PRESENCE, COUNT, COLOR = "presence", "count", "color"
@@ -68,30 +69,6 @@ _ANSWER_WITH = re.compile(
 )
 """How an answer is to be written, at the end of a question."""
 _WORD = re.compile(r"w\.r\.t|i\.e|e\.g|[a-z]+(?:['’][a-z]+)?|\d+(?:[.,]\d+)*|[^\W\d_]+|\S")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a question was read as.
-
-    text: the phrasing that nano knows; the question itself where it was not understood. type, kinds, color: what it
-    asks for. why: why it was not understood, a sentence without its end. options: {option as nano says it: as it was
-    written}, empty for an open question.
-    """
-
-    text: str
-    understood: bool
-    type: str | None = None
-    kinds: tuple[str, ...] = ()
-    color: str | None = None
-    options: dict[str, str] = field(default_factory=dict)
-    why: str | None = None
-    reworded: bool = False
-    """Whether the phrasing is another one than the question's."""
-
-    def written(self, answer: str) -> str:
-        """An answer of nano as the asker wrote that option."""
-        return self.options.get(answer, answer)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from uhrbat.budget import Budget
-from uhrbat.grammar import Reading
 from uhrbat.network.decoder import DecoderInput
 from uhrbat.network.model import KeysValues
 from uhrbat.network.pointing import Pointing
 from uhrbat.progress import Flag, Progress, Reporter
 from uhrbat.renamed import renamed
-from uhrbat.results import Answer, Box, LedgerRow
+from uhrbat.results import Answer, Box, LedgerRow, Reading
 from uhrbat.selection import baselines, evidence
 from uhrbat.selection.importance import SIMILARITY_LIMIT, limited
 from uhrbat.selection.ranking import Ranking, Selection

@@ -12,7 +12,6 @@ import numpy as np
 from pydantic import InstanceOf
 
 from uhrbat.choices import DROPPED, MERGED, PADDING, PRESERVED
-from uhrbat.grammar import Reading
 
 VISIBLE_PIXELS = 1.3
 """An object below this (square root of its area) at a scale is not seen there: measured, docs/training.md."""
@@ -102,6 +101,30 @@ class LedgerRow:
     def merged_groups(self) -> int:
         """Averages that are handed over."""
         return self.used - self.preserved - self.padding_used
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a question was read as (`uhrbat.grammar`).
+
+    text: the phrasing that nano knows; the question itself where it was not understood. type, kinds, color: what it
+    asks for. why: why it was not understood, a sentence without its end. options: {option as nano says it: as it was
+    written}, empty for an open question.
+    """
+
+    text: str
+    understood: bool
+    type: str | None = None
+    kinds: tuple[str, ...] = ()
+    color: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    why: str | None = None
+    reworded: bool = False
+    """Whether the phrasing is another one than the question's."""
+
+    def written(self, answer: str) -> str:
+        """An answer of nano as the asker wrote that option."""
+        return self.options.get(answer, answer)
 
 
 @dataclass(frozen=True, repr=False)

@@ -49,7 +49,9 @@ def test_ask_says_the_caveat_beside_the_answer_and_what_it_read(model, image, ca
 def test_ask_says_before_the_answer_that_a_question_is_not_understood(model, image, capsys):
     assert main(["ask", image, "How many bridges?", "--budget", "20,30", "--model", model]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("note: This question is not understood: nano does not know the word 'bridges'. Ask in English")
+    assert shown.startswith(
+        "note: This question is not understood: nano does not know the word 'bridges'. Ask in English"
+    )
 
 
 def test_inspect_prints_a_verdict(model, image, capsys):
