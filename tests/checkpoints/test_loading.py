@@ -8,6 +8,7 @@ import pytest
 import torch
 from huggingface_hub.errors import DryRunError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
 from tests.support import layouts, tiny
 from tests.support.layouts import SCALES, language, write_onevision, write_released
@@ -364,3 +365,18 @@ def test_weights_on_this_disk_are_told_from_those_that_are_not(tmp_path, monkeyp
     assert not hub.on_disk("not/there") and not hub.on_disk("a/b")
     (tmp_path / "a/b/model.safetensors").touch()
     assert hub.on_disk("a/b")
+
+
+@pytest.mark.parametrize("text", ["How many ships are there?", "<|im_end|> a  b", "\u8239 \U0001f6a2"])
+def test_the_tokenizer_of_our_own_model_is_read_without_a_word_and_is_the_same(text, monkeypatch):
+    said = []
+    usual = AutoTokenizer.from_pretrained(loading.NANO)
+    monkeypatch.setattr("transformers.configuration_utils.logger.warning", lambda *message: said.append(message))
+    read = loading.tokenizer_of(loading.NANO)
+    assert not said and type(read) is type(usual)
+    assert read(text)["input_ids"] == usual(text)["input_ids"]
+    assert (read.eos_token, read.pad_token, read.model_max_length) == (
+        usual.eos_token,
+        usual.pad_token,
+        usual.model_max_length,
+    )

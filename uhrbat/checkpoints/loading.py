@@ -15,7 +15,7 @@ from pathlib import Path
 import huggingface_hub
 import torch
 from torch import Tensor, nn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen2TokenizerFast
+from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase, Qwen2TokenizerFast
 
 from uhrbat.checkpoints import hub, quantise
 from uhrbat.checkpoints.card import model_card
@@ -89,8 +89,8 @@ def load(
     materialise(model, place, dtype)
     _move_between_devices(model)
     _use_flash_attention(model, device, dtype)
-    tokenizer = _tokenizer(folder)
-    text_tokenizer = _tokenizer(layout.text_tokenizer) if layout.text_tokenizer else None
+    tokenizer = tokenizer_of(folder)
+    text_tokenizer = tokenizer_of(layout.text_tokenizer) if layout.text_tokenizer else None
     model.eval()
     _set_contrast(model, layout, text_tokenizer)
     return Loaded(model, tokenizer, text_tokenizer)
@@ -180,16 +180,24 @@ def _use_flash_attention(model: Network, device: torch.device, dtype: torch.dtyp
         model.language.set_attn_implementation("flash_attention_2")
 
 
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def tokenizer_of(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in a model's folder; CheckpointError where it cannot be read."""
     try:
-        settings = folder / "tokenizer_config.json"
-        kind = json.loads(settings.read_text()).get("tokenizer_class") if settings.is_file() else None
-        loader = Qwen2TokenizerFast if kind in ("Qwen2Tokenizer", "Qwen2TokenizerFast") else AutoTokenizer
-        return loader.from_pretrained(folder)
+        if _said(folder, "tokenizer_config.json", "tokenizer_class") in ("Qwen2Tokenizer", "Qwen2TokenizerFast"):
+            return Qwen2TokenizerFast.from_pretrained(folder)
+        # Our configuration is none of transformers' own, which would read it as one and say that it does not know it.
+        ours = _said(folder, "config.json", "model_type") == MODEL_TYPE
+        return AutoTokenizer.from_pretrained(folder, config=PretrainedConfig() if ours else None)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"the tokenizer in '{folder.name}' cannot be read ({str(error).splitlines()[0]}): fetch the folder again"
         ) from error
+
+
+def _said(folder: Path, file: str, key: str) -> str | None:
+    """What a JSON file of a folder says under a key, if it is there."""
+    path = folder / file
+    return json.loads(path.read_text()).get(key) if path.is_file() else None
 
 
 @torch.inference_mode()

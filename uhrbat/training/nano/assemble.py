@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
 from uhrbat.geometry import SCALES, TILE, TILE_GRID
@@ -73,7 +72,7 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(args.threads)
-    tokenizer = AutoTokenizer.from_pretrained(args.old)
+    tokenizer = loading.tokenizer_of(args.old)
     codec = TextCodec(tokenizer, POINT_BINS)
     old = loading.load(str(args.old), torch.device("cpu"), torch.float32).network
     new = with_tower(old, len(tokenizer), tokenizer.pad_token_id, codec.end, load_file(args.tower))

@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
-from transformers import AutoTokenizer
 
+from uhrbat.checkpoints import loading
 from uhrbat.data.compositions import Composer
 from uhrbat.data.real import OWN_BOXES, read_pictures, training
 from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale
@@ -241,7 +241,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    tokenizer = loading.tokenizer_of(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
     model = network_from(args.weights, len(tokenizer), tokenizer.pad_token_id, codec.end).eval()
     names = [*KINDS, *(f"{color} {kind}" for kind in KINDS for color in COLORS), *LAND_COVERS]

@@ -22,9 +22,10 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoTokenizer, DynamicCache
+from transformers import DynamicCache
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
+from uhrbat.checkpoints import loading
 from uhrbat.geometry import SCALES
 from uhrbat.network.attention import biased, inhibited
 from uhrbat.network.model import Network
@@ -307,7 +308,7 @@ def main() -> None:
         dist.init_process_group("gloo")
         rank = dist.get_rank()
     rng = np.random.default_rng(args.seed)
-    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    tokenizer = loading.tokenizer_of(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
     model = network_from(args.weights, len(tokenizer), tokenizer.pad_token_id, codec.end)
     drawer = SampleDrawer(args.bank, model, codec, rng)

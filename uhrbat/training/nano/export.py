@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
 from uhrbat.network.model import Network
@@ -21,7 +20,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
     parser.add_argument("--out", type=Path, default=loading.NANO)
     args = parser.parse_args()
-    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    tokenizer = loading.tokenizer_of(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
     tensors = {n.removeprefix("model."): v for n, v in load_file(args.weights).items() if not n.startswith("heads.")}
     sizes = len(tokenizer), tokenizer.pad_token_id, codec.end

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from tqdm import tqdm
-from transformers import AutoTokenizer
 
 from uhrbat.budget import RELEASED_BUDGETS
+from uhrbat.checkpoints import loading
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    tokenizer = loading.tokenizer_of(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
     model = network_from(args.weights, len(tokenizer), tokenizer.pad_token_id, codec.end).eval()
     print(json.dumps(measure(model, codec, args.worlds), indent=1))

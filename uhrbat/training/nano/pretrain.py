@@ -21,7 +21,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
 from uhrbat.geometry import PATCH, SCALES, TILE_GRID
@@ -289,7 +288,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    tokenizer = loading.tokenizer_of(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
     model = Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
     nn.init.normal_(model.vision.embeddings.patch_embedding.weight, std=0.03)

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
 from uhrbat.geometry import SCALES
@@ -71,7 +70,7 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(args.threads)
-    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    tokenizer = loading.tokenizer_of(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
     old, new = (Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end)).eval() for _ in range(2))
     load_weights(old, args.old)

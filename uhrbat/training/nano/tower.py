@@ -24,7 +24,6 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoTokenizer
 
 from uhrbat.checkpoints import loading
 from uhrbat.data.kinds import TOWER_KINDS
@@ -341,7 +340,7 @@ def main() -> None:
     worlds = WorldWindows(args.pool, rng)
     real = RealWindows(pictures, rng, bags=args.without != "classes")
     paster = None if args.without == "pastes" else Paster(pictures, rng, real.cache)
-    codec = TextCodec(AutoTokenizer.from_pretrained(args.initial), POINT_BINS)
+    codec = TextCodec(loading.tokenizer_of(args.initial), POINT_BINS)
     texts = PhraseSampler(codec, model.similarity.max_text_tokens, rng, worlds.worlds.values())
     sources = Sources(worlds, real, paster, texts)
     train(model, optimizer, sources, step, Plan(args.out, args.steps, args.worlds, args.real))
