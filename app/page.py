@@ -71,7 +71,7 @@ def lay_out(cards: Cards) -> None:
                 cards.budget.build()
                 with gr.Accordion("Model and method", open=False, elem_id="method"):
                     cards.method.build()
-                cards.question.build_ask()
+            cards.question.build_ask()
         with gr.Column(elem_id="middle"):
             cards.viewer.build()
             cards.answer.build()

@@ -13,6 +13,9 @@ from ..panel import Panel
 from ..texts import whole
 from .card import Card, Json
 
+_TELLING = 512
+"""Fewer tokens than this say nothing of the speed: they are read in the time that any answer takes."""
+
 
 class BudgetCard(Card):
     """The slider, presets, and one number a scale."""
@@ -32,12 +35,13 @@ class BudgetCard(Card):
 
 
 def cost_value(name: str, model: ModelInfo | None, device: str | None = None, answer: Answer | None = None) -> Json:
-    """What a token costs with a model: as the worker last measured, else as this answer shows."""
+    """What a token costs with a model: as the worker measured, else as this answer shows."""
     prefill = answer.seconds.get("prefill") if answer else None
-    speed = answer.tokens / prefill if answer and prefill and answer.tokens >= 64 else None
+    speed = answer.tokens / prefill if answer and prefill and answer.tokens >= _TELLING else None
     return {
         "model": name,
         "device": {"cpu": "CPU", "cuda": "GPU", "mps": "GPU"}.get((device or "").split(":")[0], device),
         "tokens_per_second": (model.prefill_tokens_per_second if model else None) or speed,
+        "overhead_seconds": (model.prefill_overhead_seconds if model else None) or 0.0,
         "bytes_per_token": model.bytes_per_token if model else None,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +71,6 @@ class Card:
             yield {self.ask: progress.idle("Stopped.")}
         except UHRBATError as error:
             yield {self.ask: progress.failed(sentence(error))}
-            # Gradio takes the text for HTML, and the sentence may quote what somebody typed.
-            raise gr.Error(html.escape(sentence(error), quote=False), duration=8, print_exception=False) from None
         except Exception:
             yield {self.ask: progress.failed("That failed for a reason of our own: it is in the log. Try again.")}
             raise

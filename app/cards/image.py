@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 SUFFIXES = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k", ".webp", ".gif"]
 QUIET_SECONDS = 3
 """A worker that has not taken an image for so long is said to be waited for."""
+SUGGESTIONS = ("How many cars are there?", "Where is the ship?", "What is the main land cover?")
+"""Questions that fit any picture, in words that nano knows."""
 CHOICE = 4
 """A file of more bands than this comes with a choice of those to be shown."""
 
@@ -49,7 +51,7 @@ class ImageCard(Card):
         self.gallery.bands(self.bands, None, self.cards.openings, **quick).then(
             self.encode, self.cards.method.model, self.ask, **long
         )
-        self.file.upload(self.upload, self.file, self.cards.openings, **quick).then(
+        self.file.upload(self.upload, [self.file, self.cards.question.text], self.cards.openings, **quick).then(
             self.encode, self.cards.method.model, self.ask, **long
         )
 
@@ -91,19 +93,22 @@ class ImageCard(Card):
             }
             yield from self.guarded(self._show_example(example, request))
 
-    def upload(self, path: str | None, request: gr.Request) -> Updates:
+    def upload(self, path: str | None, question: object, request: gr.Request) -> Updates:
         """A file has arrived: check it, tile it, show it."""
         if path:
-            yield from self.guarded(self._upload(path, request))
+            yield from self.guarded(self._upload(path, question if isinstance(question, str) else "", request))
 
-    def _upload(self, path: str, request: gr.Request) -> Updates:
+    def _upload(self, path: str, question: str, request: gr.Request) -> Updates:
         session = self.session(request)
+        before = session.picture.example if session.picture else None
         try:
             yield from self.show(self.explorer.shelf.ingest(path), session, "preparing the image")
         except UHRBATError:
             yield {self.file: None}
             raise
-        yield {self.file: None, self.cards.question.text: gr.update(placeholder="What do you want to know of it?")}
+        # An example's own question says nothing about another image.
+        own = before is not None and before.question(question) is not None
+        yield {self.file: None, **({self.cards.question.text: ""} if own else {})}
 
     def bands(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Other bands of the file are to be shown, and seen by the model."""
@@ -221,6 +226,7 @@ def image_value(picture: Picture) -> Json:
             }
             for item in (example.objects if example else ())
         ],
+        "suggestions": list(SUGGESTIONS if not example else (known.text for known in example.questions)),
         "questions": [
             {"text": known.text, "answer": known.answer, "evidence": list(known.evidence)}
             for known in (example.questions if example else ())

@@ -24,7 +24,7 @@ class QuestionCard(Card):
             lines=2,
             max_lines=4,
             elem_id="question",
-            placeholder="What do you want to know of the image?",
+            placeholder="Ask something about this image",
             submit_btn=False,
         )
         self.suggestions = Panel("gallery", "suggest", mount="mountSuggestions", elem_id="suggestions")

@@ -23,7 +23,11 @@ const NEVER_ASKED = 'Ask a question to see what the model answers from the token
 export async function mount(context) {
   const head = h('div', { class: 'uhr-answerhead' });
   const warning = h('p', { class: 'uhr-caveat', role: 'note', hidden: true });
-  panel(context).replaceChildren(warning, head, ledger());
+  const spoken = h('p', { class: 'uhr-unseen', role: 'status' });
+  panel(context).replaceChildren(spoken, warning, head, ledger());
+  on(['answer'], ({ answer }) => {
+    spoken.textContent = answer ? spokenAnswer(answer) : '';
+  });
 
   follow(context, (/** @type {Answer | null} */ value) =>
     set({ answer: value, cost: value?.cost ?? get().cost }),
@@ -45,6 +49,14 @@ export async function mount(context) {
  * @param {Answer | null} answer
  */
 export const doubt = (answer) => answer?.not_understood ?? answer?.caveat ?? '';
+
+/** What a screen reader is told when an answer comes. @param {Answer} answer */
+export function spokenAnswer(answer) {
+  const { text, budgets: each, correct } = answer;
+  const right = correct == null ? '' : correct ? ', correct' : ', wrong';
+  const said = `Answered at ${count(sum(each))} tokens: ${text || 'nothing'}${right}.`;
+  return [doubt(answer), said].filter(Boolean).join(' ');
+}
 
 /** @param {State} state */
 function noAnswer({ busy, image }) {

@@ -1,5 +1,6 @@
 // Whether an answer still belongs to what is set, and whether the next one would come at once.
 
+import { readSeconds } from './cost.js';
 import { sum } from './format.js';
 import { sameBudgets } from './shares.js';
 
@@ -23,10 +24,10 @@ export function staleness(answer, question, budgets) {
 /**
  * Whether an answer is expected at once, from the speed last measured.
  * @param {Pick<Answer, 'decode_seconds'>} answer
- * @param {Pick<import('./types.d.ts').Cost, 'tokens_per_second'> | null} cost
+ * @param {Pick<import('./types.d.ts').Cost, 'tokens_per_second' | 'overhead_seconds'> | null} cost
  * @param {number[]} budgets
  */
 export function isQuick(answer, cost, budgets) {
-  if (!cost?.tokens_per_second) return false;
-  return sum(budgets) / cost.tokens_per_second + answer.decode_seconds < QUICK;
+  const takes = readSeconds(cost, sum(budgets));
+  return takes != null && takes + answer.decode_seconds < QUICK;
 }

@@ -1,6 +1,6 @@
 // Ask, Cancel, and the one bar that moves while anything long is under way.
 
-import { h } from './dom.js';
+import { flag, h, url } from './dom.js';
 import { begin, follow, panel } from './gradio.js';
 import { hooks } from './hooks.js';
 import { get, on, set } from './store.js';
@@ -8,16 +8,21 @@ import { stopping } from './stopping.js';
 
 /** @typedef {import('./types.d.ts').Progress} Progress */
 
+const SILENCE = 5000; // milliseconds
+const GONE = 'The explorer does not answer: it was stopped, or the connection is lost. Reload the page.';
+
 /** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
   const root = panel(context);
   const start = () => begin(context.trigger, 'ask');
-  const ask = h('button', { type: 'button', class: 'uhr-ask', onclick: start }, 'Ask');
+  const ask = h('button', { type: 'button', class: 'uhr-ask', title: 'Ask (Enter)', onclick: start }, 'Ask');
   const cancel = h('button', { type: 'button', class: 'uhr-cancel', onclick: stop }, 'Cancel');
   const { bar, show } = progressBar();
   const text = h('p', { class: 'uhr-note uhr-status', role: 'status' });
   root.replaceChildren(h('div', { class: 'uhr-askrow' }, ask, cancel), bar, text);
   hooks.ask = start;
+  enterAsks(start);
+  watchServer();
 
   const stopped = stopping();
   function stop() {
@@ -35,11 +40,50 @@ export async function mount(context) {
     const running = progress?.state === 'running';
     set({ busy: running });
     root.dataset.state = progress?.state ?? 'idle';
-    ask.disabled = running;
+    flag(ask, 'aria-disabled', running); // it stays focusable, so that the focus is not lost while it runs
     cancel.hidden = !running;
     show(running || progress?.state === 'ahead', progress?.fraction ?? 0);
     text.textContent = progress?.text ?? '';
   });
+}
+
+/**
+ * Enter in the question box asks; with Shift it breaks the line.
+ * @param {() => void} start
+ */
+function enterAsks(start) {
+  /** @param {KeyboardEvent} event */
+  function pressed(event) {
+    const { type, target, key, shiftKey, isComposing } = event;
+    if (key !== 'Enter' || isComposing) return;
+    if (!(target instanceof HTMLTextAreaElement) || !target.closest('#question')) return;
+    event.stopPropagation(); // Gradio submits with Shift and breaks the line without it
+    if (shiftKey) return;
+    event.preventDefault();
+    if (type === 'keydown') start();
+  }
+  for (const type of /** @type {const} */ (['keydown', 'keypress'])) {
+    document.addEventListener(type, pressed, true);
+  }
+}
+
+/** While something is under way and nothing is heard of it: is the page's server still there? */
+function watchServer() {
+  let timer = 0;
+  on(['progress'], ({ progress }) => {
+    clearTimeout(timer);
+    if (progress?.state === 'running') timer = window.setTimeout(check, SILENCE);
+  });
+  async function check() {
+    const { progress, model } = get();
+    const there = await fetch(url(model.shares), { method: 'HEAD', cache: 'no-store' }).then(
+      () => true,
+      () => false,
+    );
+    if (get().progress !== progress) return;
+    if (there) timer = window.setTimeout(check, SILENCE);
+    else set({ progress: { state: 'failed', text: GONE, fraction: 0 } });
+  }
 }
 
 function progressBar() {

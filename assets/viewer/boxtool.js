@@ -33,6 +33,9 @@ export function boxTool(root, host, view, trigger) {
   on(['drawing'], ({ drawing }) => {
     veil.hidden = !drawing;
     root.classList.toggle('drawing', drawing);
+    // Leaflet follows touches of its own, which no pointer event stops: one finger draws, two zoom.
+    if (drawing) view.map.dragging.disable();
+    else view.map.dragging.enable();
   });
 }
 
@@ -59,9 +62,18 @@ function drawOn(veil, view, done) {
     return { x: clamp(x, image.width), y: clamp(y, image.height), left, top };
   }
 
+  function giveUp() {
+    start = null;
+    set({ rubber: null });
+  }
+
   veil.addEventListener('pointerdown', (event) => {
     if (event.button || !get().image) return;
     event.preventDefault();
+    if (!event.isPrimary) {
+      giveUp(); // a second finger: the two zoom
+      return;
+    }
     event.stopPropagation();
     veil.setPointerCapture(event.pointerId);
     start = point(event);
@@ -71,10 +83,7 @@ function drawOn(veil, view, done) {
     const now = start && point(event);
     if (start && now) set({ rubber: boxBetween(start, now) });
   });
-  veil.addEventListener('pointercancel', () => {
-    start = null;
-    set({ rubber: null });
-  });
+  veil.addEventListener('pointercancel', giveUp);
   veil.addEventListener('pointerup', (event) => {
     const end = point(event);
     const { image, scale, model } = get();

@@ -132,12 +132,12 @@ export async function mountSuggestions(context) {
     context.trigger('suggest', {});
   }
   on(['image'], ({ image }) => {
-    const questions = image?.questions ?? [];
+    const questions = image?.suggestions ?? [];
     root.hidden = !questions.length;
     root.replaceChildren(
       ...questions
         .slice(0, SUGGESTIONS)
-        .map(({ text }) =>
+        .map((text) =>
           h('button', { type: 'button', class: 'uhr-chip', title: text, onclick: () => suggest(text) }, text),
         ),
     );

@@ -70,6 +70,8 @@ export interface ImageValue {
   place: { crs: string; transform: [number, number, number, number, number, number] } | null;
   bands: { names: string[]; shown: number[] } | null;
   objects: KnownObject[];
+  /** Questions to choose from. */
+  suggestions: string[];
   questions: KnownQuestion[];
 }
 export interface KnownObject {
@@ -131,6 +133,8 @@ export interface Cost {
   model: string;
   device: string | null;
   tokens_per_second: number | null;
+  /** What reading takes besides. */
+  overhead_seconds: number;
   bytes_per_token: number | null;
 }
 export interface BudgetValue {

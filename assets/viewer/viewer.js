@@ -38,23 +38,6 @@ const MAP_OPTIONS = {
   maxBoundsViscosity: 0.6,
 };
 
-// Leaflet's own, which its types leave out.
-const { _initTile: initTile } = /** @type {{_initTile: (this: unknown, tile: HTMLElement) => void}} */ (
-  /** @type {unknown} */ (L.TileLayer.prototype)
-);
-
-/**
- * Tiles one pixel larger than their place: at fractional zooms no seam shows between them.
- * @type {new (url: string, options: import('leaflet').TileLayerOptions) => import('leaflet').TileLayer}
- */
-const Tiles = L.TileLayer.extend({
-  /** @param {HTMLElement} tile */
-  _initTile(tile) {
-    initTile.call(this, tile);
-    tile.style.width = tile.style.height = `${TILE + 1}px`;
-  },
-});
-
 /** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
   const root = panel(context);
@@ -156,7 +139,10 @@ function makeView(map) {
     goTo([x0, y0, x1, y1]) {
       const [width, height] = [Math.max(x1 - x0, 24), Math.max(y1 - y0, 24)];
       const around = bounds([x0 - width, y0 - height, x1 + width, y1 + height]);
-      map.flyToBounds(around, { duration: 0.6, maxZoom: full() + 2 });
+      const options = { duration: 0.6, maxZoom: full() + 2 };
+      if (matchMedia('(prefers-reduced-motion: reduce)').matches)
+        map.fitBounds(around, { ...options, animate: false });
+      else map.flyToBounds(around, options);
     },
 
     /** Centre in image pixels, and zoom from one image pixel a screen pixel: for the share link. */
@@ -195,16 +181,20 @@ function makeView(map) {
 }
 
 /**
+ * The image's tiles, each exactly as large as its place: at fractional zooms the edges of neighbours add up
+ * (explorer.css), so that no seam shows. A dense screen gets tiles of one zoom deeper, at half the size.
  * @param {ImageValue} image
  * @param {import('leaflet').LatLngBounds} bounds
  */
 function tileLayer(image, bounds) {
-  return new Tiles(url(image.tiles), {
-    tileSize: TILE,
+  const deeper = window.devicePixelRatio > 1 ? 1 : 0;
+  return L.tileLayer(url(image.tiles), {
+    tileSize: TILE / 2 ** deeper,
+    zoomOffset: deeper,
     minZoom: -6,
     maxZoom: image.max_zoom + DEEPER,
-    minNativeZoom: 0,
-    maxNativeZoom: image.max_zoom,
+    minNativeZoom: -deeper,
+    maxNativeZoom: image.max_zoom - deeper,
     noWrap: true,
     bounds,
     keepBuffer: 2,

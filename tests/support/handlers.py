@@ -13,3 +13,10 @@ def last(updates, part):
 def event(**data):
     made = gr.EventData(None, data)
     return made
+
+
+def failed(updates, cards):
+    """The sentence with which an event failed; AssertionError where it did not fail."""
+    end = last(list(updates), cards.question.ask)
+    assert end["state"] == "failed", end
+    return end["text"]

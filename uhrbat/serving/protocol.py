@@ -190,7 +190,9 @@ class ModelInfo(Message):
     bytes_per_token: int | None = None
     """Of the language model's cache."""
     prefill_tokens_per_second: float | None = None
-    """As last measured."""
+    """As the last answers show."""
+    prefill_overhead_seconds: float | None = None
+    """What reading takes besides, however few the tokens."""
 
 
 Status = Literal["starting", "ready", "failed", "stuck"]

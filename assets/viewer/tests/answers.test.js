@@ -16,8 +16,13 @@ test('an answer is stale for another budget, and belongs to its own question onl
 test('an answer follows the slider where it takes less than 0.7 s', () => {
   assert.equal(isQuick(ANSWER, COST, [100, 400]), true);
   assert.equal(isQuick(ANSWER, COST, [100, 500]), false, '0.6 s to read and 0.1 s to answer');
-  assert.equal(isQuick(ANSWER, { tokens_per_second: null }, [1]), false);
+  assert.equal(isQuick(ANSWER, { tokens_per_second: null, overhead_seconds: 0 }, [1]), false);
   assert.equal(isQuick(ANSWER, null, [1]), false);
+  assert.equal(
+    isQuick(ANSWER, { ...COST, overhead_seconds: 0.6 }, [10]),
+    false,
+    'what any answer takes counts',
+  );
 });
 
 test('reports of a stopped job are recognised', () => {

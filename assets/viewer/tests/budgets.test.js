@@ -119,9 +119,9 @@ test('a number for a scale is at most its tokens, and not all are 0', () => {
 
 test('a budget’s cost in words, as far as it is known', () => {
   assert.deepEqual(costParts(null, 3000), []);
-  assert.deepEqual(costParts(COST, 3000), ['nano', '≈ 3.0\u00a0s prefill', '18 MB cache', 'CPU']);
+  assert.deepEqual(costParts(COST, 3000), ['about 3.0\u00a0s to read, 18 MB of memory (nano, CPU)']);
   assert.deepEqual(
-    costParts({ model: 'big', device: null, tokens_per_second: null, bytes_per_token: null }, 3000),
-    ['big', 'prefill time: known after its first answer'],
+    costParts({ ...COST, model: 'big', device: null, tokens_per_second: null, bytes_per_token: null }, 3000),
+    ['time to read: known after the first answer (big)'],
   );
 });

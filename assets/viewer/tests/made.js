@@ -46,6 +46,7 @@ export const IMAGE = {
   place: null,
   bands: null,
   objects: [],
+  suggestions: ['How many ships?', 'Is there a car?'],
   questions: [
     { text: 'How many ships?', answer: 'two', evidence: [0, 1] },
     { text: 'Is there a car?', answer: 'no', evidence: [] },
@@ -53,7 +54,13 @@ export const IMAGE = {
 };
 
 /** @type {import('../types.d.ts').Cost} */
-export const COST = { model: 'nano', device: 'CPU', tokens_per_second: 1000, bytes_per_token: 6000 };
+export const COST = {
+  model: 'nano',
+  device: 'CPU',
+  tokens_per_second: 1000,
+  overhead_seconds: 0,
+  bytes_per_token: 6000,
+};
 
 /** @type {import('../types.d.ts').Answer} */
 export const ANSWER = {

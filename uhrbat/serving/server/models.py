@@ -18,6 +18,7 @@ from uhrbat.errors import InputError
 from uhrbat.geometry import SCALES
 from uhrbat.results import Progress
 from uhrbat.serving.protocol import ModelInfo, Settings
+from uhrbat.serving.server.speed import PrefillSpeed
 
 if TYPE_CHECKING:
     from uhrbat.engine import UHRBAT
@@ -95,7 +96,7 @@ class Models:
         self._lock = threading.Lock()
         self._loaded: dict[str, UHRBAT] = {}
         self._loading: dict[str, Loading] = {}
-        self._speeds: dict[str, float] = {}
+        self._speeds: dict[str, PrefillSpeed] = {}
 
     @property
     def first(self) -> str:
@@ -158,8 +159,7 @@ class Models:
 
     def prefilled(self, name: str, tokens: int, seconds: float) -> None:
         """Remember how fast a model read an image's tokens."""
-        if seconds > 0:
-            self._speeds[name] = tokens / seconds
+        self._speeds.setdefault(name, PrefillSpeed()).add(tokens, seconds)
 
     def infos(self) -> tuple[ModelInfo, ...]:
         """What is offered."""
@@ -170,6 +170,7 @@ class Models:
         if model is None:
             return ModelInfo(name=name, loaded=False, regions=self.regions)
         chosen = model.settings
+        speed = self._speeds.get(name, PrefillSpeed()).estimate()
         return ModelInfo(
             name=name,
             loaded=True,
@@ -187,5 +188,6 @@ class Models:
             ),
             parameters=model.parameters,
             bytes_per_token=model.bytes_per_token,
-            prefill_tokens_per_second=self._speeds.get(name),
+            prefill_tokens_per_second=speed and speed.tokens_per_second,
+            prefill_overhead_seconds=speed and speed.overhead_seconds,
         )
