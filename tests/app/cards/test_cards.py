@@ -133,7 +133,7 @@ def test_an_upload_clears_the_example_s_question_and_no_other(cards, wide_photo,
 
 def test_asking_needs_an_image(cards, request_of):
     assert "choose an example" in failed(
-        cards.question.asked("Why?", BUDGET, *METHOD, request_of("another page")), cards.question.ask
+        cards.question.asked("Why?", BUDGET, *METHOD, request_of("another page")), cards
     )
 
 
@@ -212,9 +212,7 @@ def test_a_worker_that_died_is_told_and_the_next_question_works(cards, opened, w
 
     with monkeypatch.context() as broken:
         broken.setattr(FakeWorker, "_ask", died)
-        assert "ask again" in failed(
-            cards.question.asked("How many?", BUDGET, *METHOD, request_of()), cards.question.ask
-        )
+        assert "ask again" in failed(cards.question.asked("How many?", BUDGET, *METHOD, request_of()), cards)
     assert (
         last(list(cards.question.asked("How many?", BUDGET, *METHOD, request_of())), cards.answer.panel)["text"]
         == "five"
@@ -236,9 +234,7 @@ def test_budgets_of_the_panel():
 
 def test_a_budget_must_fit_the_models_scales(cards, opened, request_of):
     wrong = {"total": None, "per_scale": [1, 2]}
-    assert "give 4 whole numbers" in failed(
-        cards.question.asked("How many?", wrong, *METHOD, request_of()), cards.question.ask
-    )
+    assert "give 4 whole numbers" in failed(cards.question.asked("How many?", wrong, *METHOD, request_of()), cards)
 
 
 def test_chosen_bands_are_shown_and_asked_of(cards, worker, six_bands, request_of):

@@ -112,5 +112,5 @@ def test_boxes_in_fractions_or_per_mille_are_recognised(explorer, cards, asked, 
     reply = last(list(cards.object.inspect(BUDGET, event(box=box), request_of())), cards.object.panel)
     assert "boxes are x0, y0, x1, y1 in pixels" in reply["error"]
     assert "boxes are x0, y0, x1, y1 in pixels" in failed(
-        cards.object.force(BUDGET, event(box=box), request_of()), cards.question.ask
+        cards.object.force(BUDGET, event(box=box), request_of()), cards
     )

@@ -188,6 +188,6 @@ class Models:
             ),
             parameters=model.parameters,
             bytes_per_token=model.bytes_per_token,
-            prefill_tokens_per_second=speed and speed.tokens_per_second,
-            prefill_overhead_seconds=speed and speed.overhead_seconds,
+            prefill_tokens_per_second=speed.tokens_per_second if speed else None,
+            prefill_overhead_seconds=speed.overhead_seconds if speed else None,
         )
