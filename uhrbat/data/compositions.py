@@ -21,6 +21,8 @@ DIVISIONS = (1, 2, 4, 8, 14)
 INSIDE = 0.6
 """Share of an object that a cut must show; one of which less is shown is cut away whole, or the cut is not used."""
 ENLARGED = 2.5
+EMPTY = 0.1
+"""Of the parts of one picture that show no object, how many are taken."""
 TRIES = 4000
 
 
@@ -166,14 +168,18 @@ class Composer:
 
     def whole(self, kind: str, rng: np.random.Generator, side: int = SIDE) -> Composition | None:
         """A square part of one picture that boxes `kind`, as large as fits or down to a third of that, which cuts no
-        object; None where none was found."""
-        pictures = [picture for picture in self.pictures if picture.boxes.get(kind)]
-        for _ in range(200 if pictures else 0):
+        object, half of the time of a picture without a scene class, seldom
+        without an object; None where none was found."""
+        boxed = [picture for picture in self.pictures if picture.boxes.get(kind)]
+        sorts = [found for found in ([p for p in boxed if p.scene], [p for p in boxed if not p.scene]) if found]
+        for _ in range(200 if boxed else 0):
+            pictures = sorts[rng.integers(len(sorts))]
             picture = pictures[rng.integers(len(pictures))]
             height, width = self.cache.read(picture.path).shape[:2]
             part = rng.uniform(0.33, 1.0) * min(height, width)
             cut = Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
-            if whole_boxes(cut, (kind,)) is not None:
+            shown = whole_boxes(cut, (kind,))
+            if shown or (shown is not None and rng.random() < EMPTY):
                 boxes = tuple(shown_boxes(cut, kind, 0, 0, side))
                 return Composition(self.pixels(cut, side), (kind,), boxes, (kind,) * len(boxes))
         return None

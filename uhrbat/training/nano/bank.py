@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from uhrbat.checkpoints import loading
 from uhrbat.data.compositions import Composer
-from uhrbat.data.real import OWN_BOXES, read_pictures, training
+from uhrbat.data.real import OWN_BOXES, Picture, bare_pictures, read_pictures, training
 from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
@@ -43,7 +44,9 @@ REAL_KINDS = (
 """Kinds of which compositions know every object, in turn."""
 REAL_OBJECTS, REAL_LONGER = (12, 60), ((4.0, 20.0), (9.0, 60.0), (17.0, 90.0))
 """How many objects a composition holds, and of which longer side at 4032 px, in turn."""
-WHOLE = 4
+BARE = 10
+"""Of this many compositions, one is a picture that shows no object."""
+WHOLE = 2
 """Of this many compositions of one kind, one is a part of a single picture."""
 HARD_A_PHRASE = (2, 4, 8, 14)
 RANDOM_BACKGROUND = (500, 700, 900, 1400)
@@ -207,8 +210,11 @@ class RealWorld:
     land_cover: str = LAND_COVERS[0]
 
     @classmethod
-    def compose(cls, composer: Composer, index: int) -> RealWorld:
+    def compose(cls, composer: Composer, bare: Sequence[Picture], index: int) -> RealWorld:
+        """A composition, or every BARE-th time a part of a picture that shows none of the kinds."""
         rng = np.random.default_rng((REAL_SEED, index))
+        if bare and index % BARE == BARE - 1:
+            return cls.of_picture(composer.cache.read(bare[rng.integers(len(bare))].path), rng)
         kinds = REAL_KINDS[index % len(REAL_KINDS)]
         found = None
         if len(kinds) == 1 and (index // len(REAL_KINDS)) % WHOLE == 0:
@@ -216,19 +222,31 @@ class RealWorld:
         if found is None:
             longer = REAL_LONGER[(index // len(REAL_KINDS)) % len(REAL_LONGER)]
             found = composer.compose(kinds, rng, REAL_OBJECTS, longer)
-        image = Image.fromarray(recoloured(found.image, rng))
         objects = [
             {"kind": KINDS.index(kind), "color": NO_COLOR, "box": [math.floor(v) for v in box]}
             for kind, box in zip(found.labels, found.boxes)
         ]
+        return cls.of(kinds, objects, recoloured(found.image, rng))
+
+    @classmethod
+    def of_picture(cls, pixels: np.ndarray, rng: np.random.Generator) -> RealWorld:
+        """A square part of a picture that shows no object of any kind."""
+        height, width = pixels.shape[:2]
+        side = round(rng.uniform(0.4, 1.0) * min(height, width))
+        left, top = rng.integers(0, width - side + 1), rng.integers(0, height - side + 1)
+        return cls.of(KINDS, [], recoloured(pixels[top : top + side, left : left + side], rng))
+
+    @classmethod
+    def of(cls, known: tuple[str, ...], objects: list[dict], pixels: np.ndarray) -> RealWorld:
+        image, land = Image.fromarray(pixels), np.zeros((1, 1), np.uint8)
         images = {size: np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)) for size in SCALES}
-        land = np.zeros((1, 1), np.uint8)
-        return cls(kinds, objects, images, {size: label_tokens(objects, land, size) for size in SCALES})
+        return cls(known, objects, images, {size: label_tokens(objects, land, size) for size in SCALES})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="the folder of real pictures, for compositions beside worlds")
+    parser.add_argument("--bare", type=Path, help="the folder deepforest/data of that package: pictures from near")
     parser.add_argument("--real", type=int, default=80, help="compositions of real pictures")
     parser.add_argument("--pool", type=Path, default=Path("runs/pool"))
     parser.add_argument("--tokenizer", type=Path, default=Path("runs/tokenizer"))
@@ -249,7 +267,7 @@ def main() -> None:
         phrases = model.similarity.text_vectors(*encode_texts(codec, names, model.similarity.max_text_tokens)).numpy()
     part, parts = map(int, args.part.split("/"))
     pictures = training(read_pictures(args.data, OWN_BOXES)) if args.data else []
-    composer = Composer(pictures)
+    composer, bare = Composer(pictures), bare_pictures(args.bare) if args.bare else []
     seeds = available(args.pool)[-args.worlds :] + [REAL_SEED + i for i in range(args.real if pictures else 0)]
     seeds = np.random.default_rng(0).permutation(seeds).tolist()
     for seed in tqdm(seeds[part::parts], desc="bank"):
@@ -257,7 +275,7 @@ def main() -> None:
         if path.exists():
             continue
         real = seed >= REAL_SEED
-        world = RealWorld.compose(composer, seed - REAL_SEED) if real else PoolWorld(args.pool, seed)
+        world = RealWorld.compose(composer, bare, seed - REAL_SEED) if real else PoolWorld(args.pool, seed)
         rng = np.random.default_rng(seed)
         features, visual = encode_world(model, world, args.bfloat16)
         kept = keep_tokens(world, features, visual, phrases, rng) | keep_regions(model, world, features, rng)
