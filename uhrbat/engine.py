@@ -134,12 +134,14 @@ class UHRBAT:
         return bool(self.network.config.extra.get("generated_scenes_only", False))
 
     def measured(self, reading: Reading, generated: bool) -> str | None:
-        """How much was found of what a question asks for where it was measured, as a sentence; None: not measured."""
-        figures = self.network.config.extra.get("measured", {})
-        found = figures.get("generated" if generated else "real", {})
-        names = [*reading.kinds, reading.type or ""]
-        said = next((found[name] for name in names if name in found), None)
-        return said if reading.understood else None
+        """How much was found of what a question asks for where it was measured, a sentence; None: it was not.
+
+        The sentences stand in the checkpoint's configuration, by type of question or else by kind of object
+        (`uhrbat.training.nano.measured`).
+        """
+        figures = self.network.config.extra.get("measured", {}).get("generated" if generated else "real", {})
+        names = [reading.type, *reading.kinds] if reading.understood else []
+        return next((figures[name] for name in names if name in figures), None)
 
     def read(self, question: str) -> Reading | None:
         """What a question is read as; None for a model that takes any question."""

@@ -1,0 +1,72 @@
+"""Write what was measured of nano into its configuration, as the sentences that stand beside its answers.
+
+    python -m uhrbat.training.nano.measured --real runs/real.json --frontier assets/findings/frontier.json
+
+Each file is read where it is given: the report of `uhrbat evaluate real` and that of `uhrbat evaluate frontier`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from uhrbat.checkpoints.loading import NANO
+from uhrbat.data.kinds import plural
+from uhrbat.evaluation.findings import read_frontier
+from uhrbat.worlds import KINDS
+
+BUDGET, SIZE = 3000, "9-60"
+UNMEASURED = {
+    "color": "Colors of real objects were not measured.",
+    "absolute position": "Positions in real pictures were not measured.",
+    "relative position": "Directions in real pictures were not measured.",
+    "land cover": "Land cover of real pictures was not measured.",
+}
+
+
+def of_real(facts: dict) -> dict[str, str]:
+    """{kind of object or type of question: what was measured on real pictures}."""
+    out = dict(UNMEASURED)
+    for kind in KINDS:
+        kept = [e for e in facts["evidence"] if e["kind"] == kind and e["size"] == SIZE and e["budget"] == BUDGET]
+        asked = {a["asked"]: a["value"] for a in facts["accuracy"] if a["kind"] == kind}
+        if not kept or not asked:
+            out[kind] = f"{plural(kind).capitalize()} in real pictures were not measured."
+            continue
+        out[kind] = (
+            f"Measured on real pictures: {kept[0]['value']:.0%} of {plural(kind)} of 9 to 60 px are kept at {BUDGET:,} "
+            f"tokens; {asked['presence']:.0%} of answers whether there is one and {asked['count']:.0%} of counts up to "
+            "six are right."
+        )
+    return out
+
+
+def of_generated(path: Path, method: str = "similarity-kmeans-max") -> dict[str, str]:
+    """{type of question: how often it was answered right on generated worlds}."""
+    out = {}
+    for point in read_frontier(path).points:
+        kind = point.group.removeprefix("type: ")
+        if point.method == method and point.budget == BUDGET and point.measure == "accuracy" and kind != point.group:
+            out[kind] = f"Measured on generated worlds: {point.value:.0%} of such questions are answered right."
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=NANO)
+    parser.add_argument("--real", type=Path)
+    parser.add_argument("--frontier", type=Path)
+    args = parser.parse_args()
+    path = args.model / "config.json"
+    config = json.loads(path.read_text())
+    measured = config["extra"].setdefault("measured", {})
+    if args.real:
+        measured["real"] = of_real(json.loads(args.real.read_text()))
+    if args.frontier:
+        measured["generated"] = of_generated(args.frontier)
+    path.write_text(json.dumps(config, indent=1))
+
+
+if __name__ == "__main__":
+    main()
