@@ -11,13 +11,14 @@ from anyio import to_thread
 from uhrbat.budget import Budget, read_budget
 from uhrbat.errors import InputError, UHRBATError, quoted
 from uhrbat.geometry import Square
+from uhrbat.imagery import Rendering
 from uhrbat.results import AskResult
 from uhrbat.serving.job import Job
 
 from . import examples
 from .explorer import COMPARED, DEFAULT, SWEEP, Explorer
-from .export import plain
-from .state.pictures import Picture
+from .export import plain, shown
+from .state.pictures import Picture, given_together
 from .state.runs import Asked
 from .texts import sentence
 
@@ -26,16 +27,19 @@ def add(explorer: Explorer) -> None:
     """Add the endpoints to the page being built. Images are named by what `ingest` returns, or as an example."""
     endpoints = _Endpoints(explorer)
 
-    def ingest(file: str, bands: list[int] | None = None) -> dict:
+    def ingest(file: str, picture: dict | None = None, beside: list[str] | None = None) -> dict:
         """Make an image file known to the explorer.
 
         Args:
-            file: the image: JPEG, PNG, TIFF or GeoTIFF, JPEG 2000, WebP or GIF.
-            bands: three to show as red, green and blue, or one in grey, counted from 1; by default the file's own.
+            file: the image: JPEG, PNG, TIFF or GeoTIFF, JPEG 2000, WebP, GIF, BMP or NITF.
+            picture: how it is shown, each part by default as the file has it: bands (three to show as red, green and
+                blue, or one in grey, by number from 1 or by name), limits (the values shown as black and white),
+                gamma, nodata (a value, or null for none), page (from 1), transparency ("alpha" or "none").
+            beside: files that belong to it: world file, .prj, .aux.xml, .msk.
         Returns:
-            image: the id to give to the other endpoints; name, width, height, tokens, notes.
+            image: the id to give to the other endpoints; name, width, height, tokens, notes; shown: how it is shown.
         """
-        return endpoints.ingest(file, bands)
+        return endpoints.ingest(file, picture, beside)
 
     async def ask(
         image: str,
@@ -142,8 +146,9 @@ def add(explorer: Explorer) -> None:
         )
 
     # A real File component, so that Gradio itself checks that the file was uploaded to it.
-    file, bands = gr.File(visible=False), gr.JSON(visible=False, label="bands")
-    file.upload(ingest, [file, bands], gr.JSON(visible=False), api_name="ingest", show_progress="hidden")
+    file, picture = gr.File(visible=False), gr.JSON(visible=False, label="picture")
+    beside = gr.File(visible=False, label="beside", file_count="multiple")
+    file.upload(ingest, [file, picture, beside], gr.JSON(visible=False), api_name="ingest", show_progress="hidden")
     for endpoint in (ask, inspect, sweep, compare):
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="api", concurrency_limit=None)
 
@@ -166,15 +171,17 @@ class _Endpoints:
         except UHRBATError as error:
             raise gr.Error(sentence(error), print_exception=False) from None
 
-    def ingest(self, file: str, bands: list[int] | None) -> dict[str, Any]:
+    def ingest(self, file: str, picture: object, beside: list[str] | None) -> dict[str, Any]:
         """Check, tile and store a file."""
         try:
-            return self._ingested(file, bands)
+            return self._ingested(file, picture, beside)
         except UHRBATError as error:
             raise gr.Error(sentence(error), print_exception=False) from None
 
-    def _ingested(self, file: str, bands: list[int] | None) -> dict[str, Any]:
-        for step in self.explorer.shelf.ingest(file, bands=bands):
+    def _ingested(self, file: str, picture: object, beside: list[str] | None) -> dict[str, Any]:
+        path, owned, remarks = given_together([file, *(beside or [])])
+        rendering = Rendering.from_dict({} if picture is None else picture)
+        for step in self.explorer.shelf.ingest(path, rendering=rendering, beside=owned, remarks=remarks):
             if isinstance(step, Picture):
                 info = step.info
                 return {
@@ -183,7 +190,8 @@ class _Endpoints:
                     "width": info.width,
                     "height": info.height,
                     "tokens": Square(info.width, info.height).all_image_tokens,
-                    "notes": list(info.notes),
+                    "notes": list(step.notes),
+                    "shown": plain(shown(info)),
                 }
         raise InputError("The file could not be prepared.")
 

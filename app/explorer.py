@@ -120,13 +120,13 @@ class Explorer:
         question = whole(question or "")
         if not question.strip():
             raise InputError("the question is empty: type one, or choose a suggestion")
-        settings = settings | ({"bands": picture.bands} if picture.bands else {})
+        settings = settings | picture.settings
         query = protocol.query(picture.image, question, settings)
         return Asked(picture, query, self.scales(query.settings.model))
 
     def encode(self, picture: Picture, model: str, session: str) -> Job[EncodeResult]:
         """Encode an image ahead of the first question about it."""
-        settings = {"model": model or DEFAULT_MODEL} | ({"bands": picture.bands} if picture.bands else {})
+        settings = {"model": model or DEFAULT_MODEL} | picture.settings
         return self.worker().encode(picture.image, settings, session)
 
     def ask(self, asked: Asked, budget: Budget, session: str) -> Job[AskResult]:

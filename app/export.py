@@ -13,6 +13,7 @@ from PIL import Image
 
 from uhrbat import imagery
 from uhrbat.choices import MERGED, PADDING, PRESERVED
+from uhrbat.imagery import ImageInfo
 from uhrbat.results import InspectResult
 
 from . import overlays, theme
@@ -33,6 +34,9 @@ def run_json(run: KeptRun) -> str:
             "width": info.width,
             "height": info.height,
             "example": run.picture.example.name if run.picture.example else None,
+            "shown": shown(run.picture.info),
+            "files": [path.name for path in run.picture.beside],
+            "notes": run.picture.notes,
         },
         "question": run.question,
         "truth": {"answer": run.known.answer, "boxes": run.evidence} if run.known else None,
@@ -47,6 +51,19 @@ def run_json(run: KeptRun) -> str:
         "compare": run.compared,
     }
     return json.dumps(plain(content), indent=1, ensure_ascii=False)
+
+
+def shown(info: ImageInfo) -> dict[str, Any]:
+    """How a picture was shown, to viewer and model alike: what was chosen, and what the file decided itself."""
+    return {
+        "bands": info.shown,
+        "names": [info.names[band - 1] for band in info.shown],
+        "limits": info.stretch,
+        "gamma": info.rendering.gamma,
+        "nodata": info.nodata,
+        "page": info.page,
+        "transparency": info.validity,
+    }
 
 
 def plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from uhrbat.budget import Budget, read_budget, total_of
 from uhrbat.errors import InputError
+from uhrbat.imagery import Rendering
 
 from .texts import whole
 
@@ -24,6 +25,8 @@ class Link:
     budget: Budget | None = None
     method: dict[str, Any] | None = None
     """Names of choices and what was chosen; the method card looks at each."""
+    picture: Rendering | None = None
+    """How the picture is shown."""
 
 
 def read_link(text: object) -> Link:
@@ -40,6 +43,7 @@ def read_link(text: object) -> Link:
         question=whole(question) if isinstance(question, str) else None,
         budget=_budget(asked.get("budget")),
         method=method if isinstance(method, dict) else None,
+        picture=_picture(asked.get("picture")),
     )
 
 
@@ -54,6 +58,13 @@ def sendable(budget: object) -> Budget:
 def panel_value(budget: Budget) -> dict[str, Any]:
     """A budget as the budget panel is sent it."""
     return {"total": total_of(budget), "per_scale": list(budget) if isinstance(budget, tuple) else None}
+
+
+def _picture(value: object) -> Rendering | None:
+    try:
+        return Rendering.from_dict(value) if value else None
+    except InputError:
+        return None
 
 
 def _budget(value: object) -> Budget | None:

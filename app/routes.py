@@ -8,16 +8,19 @@ from pathlib import Path
 
 import xstatic.pkg.leaflet
 from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute, Mount
 
-from uhrbat.errors import InputError
+from uhrbat.errors import InputError, UHRBATError
 
 from . import examples, export, overlays, panel, shares
+from .cards.picture import histogram_value
 from .findings import Findings
 from .paths import ASSETS
 from .state.pictures import Shelf
 from .state.runs import KeptRun, Runs
+from .texts import sentence
 
 PREFIX = f"/{panel.PREFIX}"
 SCRIPTS = ASSETS / "viewer"
@@ -43,6 +46,16 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
     def thumbnail(id: str) -> Response:
         picture = shelf.get(id)
         return _gone() if picture is None else _image(overlays.thumbnail(picture), "jpeg")
+
+    @router.get("/picture/{id}/histogram.json")
+    def histogram(id: str) -> Response:
+        picture = shelf.get(id)
+        if picture is None:
+            return _gone()
+        try:
+            return JSONResponse(histogram_value(picture.histogram), headers=_FOREVER)
+        except UHRBATError as error:
+            return JSONResponse({"error": sentence(error)})
 
     @router.get("/example/{name}.jpg")
     def example(name: str) -> Response:

@@ -9,6 +9,8 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
+from tests.support.made_images import make_all
+
 pytest_plugins = ("tests.support.picture_fixtures",)
 
 # Test processes that run side by side each have an upload folder of their own.
@@ -38,3 +40,9 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"skipped: {listed}")
     else:
         terminalreporter.write_line("skipped: none")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Every made picture (`tests.support.made_images`) by its file's name."""
+    return {file.path.name: file for file in make_all(tmp_path_factory.mktemp("made"))}

@@ -56,7 +56,7 @@ def start(worker: HttpWorker, stage: str, image: str, fake: bool):
     slow = {"ask": "slow ask", "answer": "slow answer", "sweep": "slow answer"}.get(stage, "") if fake else ""
     question = f"{QUESTION} {slow} {time.time()}"
     if stage == "encode":
-        return worker.encode(image, {"bands": (3, 2, 1)}), ("encode", "read")
+        return worker.encode(image, {"picture": {"bands": [3, 2, 1]}}), ("encode", "read")
     if stage == "ask":
         return worker.ask(query(image, question)), ("score", "partition")
     if stage == "answer":

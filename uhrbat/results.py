@@ -7,6 +7,7 @@ grid).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from pydantic import InstanceOf
@@ -47,6 +48,8 @@ class Run:
     """The stages that were not done again for this result."""
     memory: dict[str, int] = field(default_factory=dict)
     """Bytes: "host" (resident set of the worker), "device" (allocated peak, where there is one)."""
+    picture: dict[str, Any] = field(default_factory=dict)
+    """What was chosen of how the image is shown (`imagery.Rendering.as_dict`)."""
 
 
 @dataclass(frozen=True)

@@ -11,36 +11,39 @@ import gradio as gr
 from uhrbat.choices import DEFAULT_MODEL
 from uhrbat.errors import Cancelled, UHRBATError
 from uhrbat.geometry import Square
+from uhrbat.imagery import Rendering
 
 from .. import examples, progress
 from ..explorer import DEFAULT
 from ..links import panel_value, read_link
 from ..panel import ASSETS, Panel
-from ..state.pictures import Picture, Steps, Waiting
+from ..state.pictures import Picture, Steps, Waiting, given_together
 from ..state.sessions import Session
 from .card import Card, Json, Updates, sent
+from .picture import picture_value
 from .viewer import rectangles
 
 logger = logging.getLogger(__name__)
-SUFFIXES = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".jp2", ".j2k", ".webp", ".gif"]
 QUIET_SECONDS = 3
 """A worker that has not taken an image for so long is said to be waited for."""
 SUGGESTIONS = ("How many cars are there?", "Where is the ship?", "What is the main land cover?")
 """Questions that fit any picture, in words that nano knows."""
-CHOICE = 4
-"""A file of more bands than this comes with a choice of those to be shown."""
 
 
 class ImageCard(Card):
-    """Examples to pick, a file to upload, bands to choose."""
+    """Examples to pick, a file to upload, and how it is shown."""
 
     LINK = f"async () => [(await import(new URL('{ASSETS}/link.js', document.baseURI).href)).linked()]"
     """What the address says is to be opened, as JSON."""
 
     def build(self) -> None:
         """Make the components."""
-        self.gallery = Panel("gallery", "pick bands", elem_id="gallery")
-        self.file = gr.File(label="Upload an image", file_types=SUFFIXES, elem_id="upload", height=64, show_label=False)
+        self.gallery = Panel("gallery", "pick", elem_id="gallery")
+        self.picture = Panel("picture", "choose", elem_id="picture")
+        # Any name will do: what a file is, its content says. Files that belong to a picture come with it.
+        self.file = gr.File(
+            label="Upload an image", file_count="multiple", elem_id="upload", height=64, show_label=False
+        )
 
     def build_link(self) -> None:
         """Make the hidden field into which the browser puts what the address says."""
@@ -48,7 +51,7 @@ class ImageCard(Card):
 
     def wire(self, long: Json, quick: Json) -> None:
         self.gallery.pick(self.pick, None, self.cards.openings, **quick)
-        self.gallery.bands(self.bands, None, self.cards.openings, **quick).then(
+        self.picture.choose(self.choose, None, self.cards.openings, **quick).then(
             self.encode, self.cards.method.model, self.ask, **long
         )
         self.file.upload(self.upload, [self.file, self.cards.question.text], self.cards.openings, **quick).then(
@@ -71,7 +74,7 @@ class ImageCard(Card):
         if world:
             yield from self.guarded(self.cards.findings.show(world, wanted.question, request))
         else:
-            yield from self.guarded(self._show_example(example, request, wanted.question))
+            yield from self.guarded(self._show_example(example, request, wanted.question, wanted.picture))
         models = self.explorer.models()
         names = [model.name for model in models] or [DEFAULT_MODEL]
         if models and models[0].regions:
@@ -93,38 +96,44 @@ class ImageCard(Card):
             }
             yield from self.guarded(self._show_example(example, request))
 
-    def upload(self, path: str | None, question: object, request: gr.Request) -> Updates:
-        """A file has arrived: check it, tile it, show it."""
-        if path:
-            yield from self.guarded(self._upload(path, question if isinstance(question, str) else "", request))
+    def upload(self, paths: list[str] | None, question: object, request: gr.Request) -> Updates:
+        """Files have arrived, a picture and what belongs to it: check it, tile it, show it."""
+        if paths:
+            yield from self.guarded(self._upload(paths, question if isinstance(question, str) else "", request))
 
-    def _upload(self, path: str, question: str, request: gr.Request) -> Updates:
+    def _upload(self, paths: list[str], question: str, request: gr.Request) -> Updates:
         session = self.session(request)
         before = session.picture.example if session.picture else None
-        try:
-            yield from self.show(self.explorer.shelf.ingest(path), session, "preparing the image")
-        except UHRBATError:
-            yield {self.file: None}
-            raise
+        yield {self.file: None}  # at once: files that follow would be added to these
+        path, beside, remarks = given_together(paths)
+        steps = self.explorer.shelf.ingest(path, beside=beside, remarks=remarks)
+        yield from self.show(steps, session, "preparing the image")
         # An example's own question says nothing about another image.
-        own = before is not None and before.question(question) is not None
-        yield {self.file: None, **({self.cards.question.text: ""} if own else {})}
+        if before is not None and before.question(question) is not None:
+            yield {self.cards.question.text: ""}
 
-    def bands(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Other bands of the file are to be shown, and seen by the model."""
-        yield from self.guarded(self._bands(sent(event, "bands"), request))
+    def choose(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """The picture is to be shown in another way, to viewer and model alike."""
+        yield from self.guarded(self._choose(sent(event, "rendering"), request))
 
-    def _bands(self, bands: object, request: gr.Request) -> Updates:
+    def _choose(self, given: object, request: gr.Request) -> Updates:
         session = self.session(request)
         picture = session.needs_picture()
-        steps = self.explorer.shelf.ingest(picture.path, picture.name, bands=bands if isinstance(bands, list) else [])
-        yield from self.show(steps, session, "reading the bands")
+        steps = self.explorer.shelf.again(picture, Rendering.from_dict(given))
+        yield from self.show(steps, session, "reading the picture again")
 
-    def _show_example(self, example: examples.Example, request: gr.Request, question: str | None = None) -> Updates:
+    def _show_example(
+        self,
+        example: examples.Example,
+        request: gr.Request,
+        question: str | None = None,
+        rendering: Rendering | None = None,
+    ) -> Updates:
         if question is None:
             question = example.questions[0].text if example.questions else ""
         yield {self.cards.question.text: question}
-        yield from self.show(self.explorer.shelf.example(example), self.session(request), "opening the example")
+        steps = self.explorer.shelf.example(example, rendering)
+        yield from self.show(steps, self.session(request), "opening the example")
 
     def show(self, steps: Steps, session: Session, text: str) -> Updates:
         """Bring an image on the page: `steps` of `Shelf.ingest`; what was known of the last one is cleared."""
@@ -201,7 +210,7 @@ def gallery_value() -> Json:
 def image_value(picture: Picture) -> Json:
     """What the viewer needs to know of a picture; boxes come with the tokens they touch at each scale."""
     square = Square(picture.info.width, picture.info.height)
-    example, place, choice = picture.example, picture.place, picture.info.bands > CHOICE
+    example, place = picture.example, picture.place
     return {
         "id": picture.id,
         "example": example.name if example else None,
@@ -213,10 +222,10 @@ def image_value(picture: Picture) -> Json:
         "offset": list(square.offset),
         "max_zoom": picture.reader.max_zoom(),
         "tiles": f"tile/{picture.id}/{{z}}/{{x}}/{{y}}.jpg",
-        "notes": list(picture.info.notes),
+        "notes": list(picture.remarks),
         "metres_per_pixel": picture.metres_per_pixel,
         "place": {"crs": place.name, "transform": list(place.transform)} if place and place.transform else None,
-        "bands": {"names": list(picture.info.colors), "shown": list(picture.info.shown)} if choice else None,
+        "picture": picture_value(picture),
         "objects": [
             {
                 "kind": item.kind,

@@ -12,7 +12,7 @@ from .folders import private_folder
 
 
 class Originals:
-    """Files in a private folder, each in one of its own, so that it keeps its name."""
+    """Files in a private folder, those of each picture in one of their own, so that they keep their names."""
 
     def __init__(self) -> None:
         self.folder = private_folder("originals")
@@ -22,7 +22,9 @@ class Originals:
         if not path.is_file():
             return path
         kept = self.folder / id / path.name
-        kept.parent.mkdir()
+        if kept.exists():
+            return kept
+        kept.parent.mkdir(exist_ok=True)
         try:
             os.link(path.resolve(), kept)
         except OSError:  # another disk, or a file of somebody else's
@@ -34,7 +36,7 @@ class Originals:
         return kept
 
     def release(self, id: str) -> None:
-        """Delete the file that was kept under this id, if any was."""
+        """Delete the files that were kept under this id, if any were."""
         shutil.rmtree(self.folder / id, ignore_errors=True)
 
     def close(self) -> None:

@@ -5,16 +5,17 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from uhrbat import imagery
-from uhrbat.errors import Cancelled, ImageError
-from uhrbat.imagery import ImageInfo, TileReader, apart
+from uhrbat.errors import Cancelled, ImageError, InputError
+from uhrbat.imagery import Histogram, ImageInfo, Rendering, TileReader, apart, shown_name
 from uhrbat.serving.client.worker import Worker
 
 from .. import examples
@@ -53,8 +54,14 @@ class Picture:
     tiles: Path
     reader: TileReader
     example: Example | None = None
-    bands: tuple[int, ...] | None = None
-    """The bands that a user chose to see as red, green and blue; the worker is asked for the same."""
+    rendering: Rendering = field(default_factory=Rendering)
+    """How a user chose to see it."""
+    beside: tuple[Path, ...] = ()
+    """Files that were given with it and say more of it (world file, mask, ...)."""
+    mask: str | None = None
+    """The worker's id of the mask among them."""
+    remarks: tuple[str, ...] = ()
+    """What else is to be said of the files that were given."""
     used: float = field(default_factory=time.monotonic)
     released: bool = False
 
@@ -64,8 +71,29 @@ class Picture:
 
     @property
     def stays(self) -> bool:
-        """Whether it is kept for good: a shipped example."""
-        return self.example is not None and self.example.shipped
+        """Whether it is kept for good: a shipped example as it comes."""
+        return self.example is not None and self.example.shipped and self.rendering == Rendering()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user about the file and how it is shown."""
+        return (*self.info.notes, *self.remarks)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the worker must be told to see the same picture; it holds none of the files beside it but the mask."""
+        shown = self.rendering
+        if any(path.name.lower().endswith(".aux.xml") for path in self.beside):
+            if self.info.mode in ("rgb", "gray"):
+                shown = replace(shown, bands=self.info.shown)
+            if self.info.nodata is not None and not self.info.noticed:
+                shown = replace(shown, nodata=self.info.nodata)
+        return {"picture": shown, "mask": self.mask}
+
+    @cached_property
+    def histogram(self) -> Histogram:
+        """How the values of the shown bands are spread, in 96 bins; read from the file when first asked for."""
+        return apart.histogram(self.info, 96)
 
     @property
     def place(self) -> imagery.GeoReference | None:
@@ -112,38 +140,50 @@ class Shelf:
     def showing(self, name: str) -> Picture | None:
         """The picture of the example of this name, if it is shown now."""
         with self._lock:
-            found = next((p for p in self._pictures.values() if p.example and p.example.name == name), None)
+            pictures = (p for p in self._pictures.values() if p.rendering == Rendering())
+            found = next((p for p in pictures if p.example and p.example.name == name), None)
         return self.get(found.id) if found else None
 
-    def example(self, example: Example) -> Steps:
-        """Show an example: as `ingest`; its tiles are written once and kept."""
-        known = self.showing(example.name)
+    def example(self, example: Example, rendering: Rendering | None = None) -> Steps:
+        """Show an example: as `ingest`; as it comes, its tiles are written once and kept."""
+        known = self.showing(example.name) if rendering in (None, Rendering()) else None
         if known:
             yield known
         else:
-            yield from self.ingest(example.path, example.title, example)
+            yield from self.ingest(example.path, example.title, example, rendering)
+
+    def again(self, picture: Picture, rendering: Rendering) -> Steps:
+        """Show a picture in another way: as `ingest`."""
+        if picture.example and picture.example.shipped:
+            return self.example(picture.example, rendering)
+        return self.ingest(picture.path, picture.name, picture.example, rendering, picture.beside, picture.remarks)
 
     def ingest(
         self,
         path: str | Path,
         name: str | None = None,
         example: Example | None = None,
-        bands: Sequence[int] | None = None,
+        rendering: Rendering | None = None,
+        beside: Iterable[str | Path] = (),
+        remarks: tuple[str, ...] = (),
     ) -> Steps:
         """Make a file showable: yields how far it is (0..1), several times a second, and last the `Picture`.
 
-        bands: one or three to show, counted from 1; by default those that `open_image` chooses. Leaving the loop
-        early stops the work. Raises ImageError where the file is not a usable image, InputError where it has no
-        such bands, WorkerError where the worker cannot take it; no file is left behind then.
+        rendering: how it is shown. beside: files that were given with it (world file, mask, ...). remarks: what is to
+        be said of the files besides. Leaving the loop early stops the work. Raises ImageError where the file is not a
+        usable image, InputError where it has no such bands or page, WorkerError where the worker cannot take it; no
+        file is left behind then.
         """
         self.expire()
-        id = secrets.token_urlsafe(12)
-        path = Path(path) if example else self._originals.keep(Path(path), id)
-        tiles = self.folder / (_tiles_name(example) if example else f"{id}.tif")
+        id, rendering = secrets.token_urlsafe(12), rendering or Rendering()
+        plain = example is not None and rendering == Rendering()
+        tiles = self.folder / (_tiles_name(example) if example and plain else f"{id}.tif")
         try:
-            work = Work(lambda report, stopped: self._prepare(path, tiles, bands, report, stopped))
+            path = Path(path) if example else self._originals.keep(Path(path), id)
+            given = tuple(self._originals.keep(Path(other), id) for other in beside)
+            work = Work(lambda report, stopped: self._prepare(path, tiles, rendering, given, report, stopped))
             yield from work
-            image, info = work.outcome
+            image, mask, info = work.outcome
             reader = TileReader(tiles, background=BACKDROP)
         except BaseException:
             self._originals.release(id)
@@ -157,25 +197,35 @@ class Shelf:
             tiles=tiles,
             reader=reader,
             example=example,
-            bands=info.shown if bands is not None else None,
+            rendering=rendering,
+            beside=given,
+            mask=mask,
+            remarks=remarks,
         )
         with self._lock:
             self._pictures[id] = picture
         yield picture
 
     def _prepare(
-        self, path: Path, tiles: Path, bands: Sequence[int] | None, report: Callable[[float], None], stopped: Cancel
-    ) -> tuple[str, ImageInfo]:
-        """The worker's id of the file, and the info with its stretch; without both, no tiles either."""
-        info = apart.open_image(path, self.limits.images(), bands, cancel=stopped)
+        self,
+        path: Path,
+        tiles: Path,
+        rendering: Rendering,
+        beside: tuple[Path, ...],
+        report: Callable[[float], None],
+        stopped: Cancel,
+    ) -> tuple[str, str | None, ImageInfo]:
+        """The worker's ids of the file and its mask, and the info with its stretch; without them, no tiles either."""
+        info = apart.open_image(path, self.limits.images(), rendering=rendering, beside=beside, cancel=stopped)
         if tiles.exists() and not info.needs_stretch:
-            return self._give(path, report), info
+            return self._give(path, report), None, info
         info = apart.write_pyramid(path, tiles, info, lambda fraction: report(0.9 * fraction), stopped)
         try:
             image = self._give(path, report)
+            mask = self.worker().store(info.mask) if info.mask else None
             if stopped():
                 raise Cancelled("stopped")
-            return image, info
+            return image, mask, info
         except BaseException:
             tiles.unlink(missing_ok=True)
             raise
@@ -190,7 +240,7 @@ class Shelf:
         oldest = time.monotonic() - 3600 * self.limits.tiles_hours
         with self._lock:
             uploads = sorted((p for p in self._pictures.values() if not p.stays), key=lambda p: p.used, reverse=True)
-            totals = accumulate(_size(picture.tiles) + _size(picture.path) for picture in uploads)
+            totals = accumulate(sum(map(_size, (p.tiles, p.path, *p.beside))) for p in uploads)
             old = [p for p, total in zip(uploads, totals) if p.used < oldest or total > self.limits.tiles_bytes]
             released = {picture.id for picture in old}
             kept = [picture for picture in self._pictures.values() if picture.id not in released]
@@ -211,7 +261,9 @@ class Shelf:
         if picture.stays:
             return
         picture.tiles.unlink(missing_ok=True)
-        if picture.path.parent == self.folder:  # it was generated here
+        with self._lock:
+            shared = any(other.path == picture.path for other in self._pictures.values())
+        if picture.path.parent == self.folder and not shared:  # it was generated here
             picture.path.unlink(missing_ok=True)
             picture.path.with_suffix(".json").unlink(missing_ok=True)
 
@@ -236,6 +288,20 @@ class Shelf:
             with suppress(OSError):
                 if path.name not in stay and path.is_file() and path.stat().st_mtime < oldest:
                     path.unlink()
+
+
+def given_together(paths: Iterable[str | Path]) -> tuple[Path, tuple[Path, ...], tuple[str, ...]]:
+    """Of files given together the picture, those that belong to it, and what is to be said of the others.
+
+    InputError where there is no picture among them.
+    """
+    found, left = imagery.paired(paths)
+    left = tuple(sentence.rstrip(".") for sentence in left)
+    if not found:
+        raise InputError(f"{'; '.join(left)}: upload it together with the picture.")
+    *others, (path, beside) = found
+    more = (f"{shown_name(other)} is not shown: upload one picture at a time" for other, _ in others)
+    return path, beside, (*left, *more)
 
 
 class Work:

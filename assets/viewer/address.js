@@ -8,7 +8,7 @@ import { CONSTANTS } from './constants.js';
  */
 
 const METHOD = CONSTANTS.method;
-const KEYS = ['example', 'q', 'budget', ...METHOD, 'layer', 'scale', 'view', 'box', 'ask'];
+const KEYS = ['example', 'picture', 'q', 'budget', ...METHOD, 'layer', 'scale', 'view', 'box', 'ask'];
 /** The page is no part of a share link, which leads to the viewer. */
 export const PAGE_KEY = 'tab';
 
@@ -24,6 +24,7 @@ export function shareAddress(href, { image, question, budget, layer, scale, box,
   for (const key of [...KEYS, PAGE_KEY]) address.searchParams.delete(key);
   const values = {
     example: image.example,
+    picture: Object.keys(image.picture.chosen).length ? JSON.stringify(image.picture.chosen) : null,
     q: question,
     budget: budget.perScale?.join('-') ?? budget.total,
     ...Object.fromEntries(METHOD.map((key) => [key, answer?.method[key]])),
@@ -60,6 +61,7 @@ export function request(search, scales) {
   const chosen = ['ask', ...METHOD].some((key) => key in found);
   return JSON.stringify({
     example: found.example ?? null,
+    picture: parseJson(found.picture),
     question: found.q ?? null,
     method: chosen ? Object.fromEntries(METHOD.map((key) => [key, found[key] ?? null])) : null,
     budget: parseBudget(found.budget, scales),
@@ -76,6 +78,19 @@ export function parseBudget(text, scales) {
   if (!text || !numbers.every(Number.isFinite)) return null;
   if (numbers.length === scales) return { per_scale: numbers };
   return numbers.length === 1 ? { total: numbers[0] } : null;
+}
+
+/**
+ * What a text says as JSON; null where it is none.
+ * @param {string | undefined} text
+ * @returns {unknown}
+ */
+function parseJson(text) {
+  try {
+    return JSON.parse(text ?? 'null');
+  } catch {
+    return null;
+  }
 }
 
 /**

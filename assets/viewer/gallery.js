@@ -19,8 +19,7 @@ export async function mount(context) {
   readUploads();
   const caption = h('p', { class: 'uhr-caption' });
   const cells = h('div', { class: 'uhr-gallery', role: 'group', 'aria-label': 'Examples' });
-  const bands = h('div');
-  panel(context).replaceChildren(h('h3', {}, 'Image'), cells, caption, bands);
+  panel(context).replaceChildren(h('h3', {}, 'Image'), cells, caption);
 
   /**
    * Send an event; whatever is under way is stopped.
@@ -34,8 +33,6 @@ export async function mount(context) {
   }
   /** @param {ExampleValue} example */
   const pick = ({ name }) => send('opening the example', 'pick', { name });
-  /** Show other bands of the file; the model sees the same. @param {number[]} chosen */
-  const chooseBands = (chosen) => send('reading the bands', 'bands', { bands: chosen });
 
   let drawn = '';
   follow(context, (/** @type {{examples: ExampleValue[]} | null} */ value) => {
@@ -44,9 +41,6 @@ export async function mount(context) {
     set({ examples: value.examples });
     cells.replaceChildren(...value.examples.map((example) => thumbnail(example, () => pick(example))));
   });
-  on(['image'], ({ image }) =>
-    bands.replaceChildren(...(image?.bands ? [bandForm(image.bands, chooseBands)] : [])),
-  );
   on(['image', 'examples'], ({ image }) => {
     for (const cell of cells.querySelectorAll('button')) {
       flag(cell, 'aria-pressed', cell.dataset.example === image?.example);
@@ -80,45 +74,6 @@ const captionOf = ({ title, width, height, caption, notes }) => [
   caption ?? '',
   ...notes.map((note) => h('span', { class: 'uhr-filenote' }, note)),
 ];
-
-/**
- * Which bands of a file are shown as red, green and blue.
- * @param {NonNullable<ImageValue['bands']>} bands
- * @param {(bands: number[]) => void} choose
- */
-function bandForm({ names, shown }, choose) {
-  const fields = ['red', 'green', 'blue'].map((color, i) =>
-    h(
-      'select',
-      { 'aria-label': `Band shown as ${color}`, title: `Shown as ${color}` },
-      names.map((name, band) =>
-        h(
-          'option',
-          { value: band + 1, selected: band + 1 === (shown[i] ?? shown[0]) },
-          bandName(name, band + 1),
-        ),
-      ),
-    ),
-  );
-  /** @param {Event} event */
-  function onsubmit(event) {
-    event.preventDefault();
-    choose(fields.map((field) => Number(field.value)));
-  }
-  return h(
-    'form',
-    { class: 'uhr-bands', onsubmit },
-    fields,
-    h('button', { type: 'submit', class: 'uhr-small' }, 'Show'),
-  );
-}
-
-/**
- * @param {string} name What the file calls the band's colour.
- * @param {number} number From 1.
- */
-export const bandName = (name, number) =>
-  ['undefined', 'gray'].includes(name) ? `band ${number}` : `${number} ${name}`;
 
 /**
  * Chips under the question; clicking one writes it into the question box (a `js=` event in app/page.py).

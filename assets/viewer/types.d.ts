@@ -68,11 +68,46 @@ export interface ImageValue {
   notes: string[];
   metres_per_pixel: number | null;
   place: { crs: string; transform: [number, number, number, number, number, number] } | null;
-  bands: { names: string[]; shown: number[] } | null;
+  picture: PictureValue;
   objects: KnownObject[];
   /** Questions to choose from. */
   suggestions: string[];
   questions: KnownQuestion[];
+}
+/** uhrbat/imagery/rendering.py: what differs from the file's own. */
+export interface Rendering {
+  bands?: (number | string)[];
+  limits?: [number, number];
+  gamma?: number;
+  nodata?: number | null;
+  page?: number;
+  transparency?: string;
+}
+/** app/cards/picture.py: picture_value. */
+export interface PictureValue {
+  /** In one line how it is shown. */
+  summary: string;
+  /** The same and more in sentences. */
+  notes: string[];
+  chosen: Rendering;
+  /** Of the bands. */
+  names: string[];
+  /** Bands shown, from 1. */
+  shown: number[];
+  mode: string;
+  /** Values shown as black and white; null for an 8-bit file as it is. */
+  limits: [number, number] | null;
+  /** Whether its values are whole numbers. */
+  whole: boolean;
+  gamma: number;
+  nodata: number | null;
+  page: number;
+  /** Pages or levels to choose from; none where there is one only. */
+  pages: string[];
+  /** What is taken for transparency; null where there is nothing to choose. */
+  transparency: string | null;
+  /** Address; null where there is none. */
+  histogram: string | null;
 }
 export interface KnownObject {
   kind: string;

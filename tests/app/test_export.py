@@ -63,7 +63,7 @@ def test_geojson_holds_objects_box_and_points(run):
 
 
 def test_geojson_of_a_placed_image_is_in_its_crs(explorer, cards, six_bands, request_of):
-    list(cards.image.upload(str(six_bands), "", request_of()))
+    list(cards.image.upload([str(six_bands)], "", request_of()))
     list(cards.question.asked("How many cars?", BUDGET, "nano", "default", "default", "default", 0, request_of()))
     list(cards.object.inspect(BUDGET, gr.EventData(None, {"box": [10, 20, 30, 40]}), request_of()))
     reply = json.loads(export.marks_geojson(explorer.sessions.of("page").run))

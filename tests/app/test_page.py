@@ -45,7 +45,7 @@ def test_the_endpoints_are_the_five_and_nothing_else(client):
 
 def test_ingest_and_ask(client, wide_photo):
     image = client.predict(handle_file(str(wide_photo)), api_name="/ingest")
-    assert (image["width"], image["height"], image["tokens"]) == (900, 500, 74_656)
+    assert (image["width"], image["height"], image["tokens"]) == (900, 500, 73_344)
     shown = client.predict(image=image["image"], question="How many cars?", budget=500, api_name="/ask")
     assert shown["answer"] == "four" and sum(shown["budgets"]) == 500 and "generated scenes" in shown["caveat"]
     shown = client.predict(image=image["image"], question="How many?", per_scale=[0, 0, 0, 9], api_name="/ask")
@@ -53,11 +53,22 @@ def test_ingest_and_ask(client, wide_photo):
 
 
 def test_bands_can_be_chosen(client, six_bands):
-    shown = client.predict(handle_file(str(six_bands)), [6, 5, 4], api_name="/ingest")
+    chosen = {"bands": [6, 5, 4], "limits": [10, 9000]}
+    shown = client.predict(handle_file(str(six_bands)), picture=chosen, api_name="/ingest")
     assert shown["notes"][0] == "bands 6, 5, 4 of 6 are shown as red, green and blue"
-    for wrong in ([6, 5, 7], "red", [1, 2]):
-        with pytest.raises(AppError, match="bands 1 to 6"):
+    assert (shown["shown"]["bands"], shown["shown"]["limits"]) == ([6, 5, 4], [10, 9000])
+    for wrong in ({"bands": [6, 5, 7]}, {"bands": "red"}, {"bands": [1, 2]}, [6, 5, 4], "red", {"gamma": "x"}):
+        with pytest.raises(AppError, match="bands|gamma"):
             client.predict(handle_file(str(six_bands)), wrong, api_name="/ingest")
+
+
+def test_files_beside_the_picture(client, wide_photo, tmp_path):
+    (tmp_path / "wide.jgw").write_text("0.5\n0\n0\n-0.5\n500000.25\n4999999.75\n")
+    world = handle_file(str(tmp_path / "wide.jgw"))
+    shown = client.predict(handle_file(str(wide_photo)), beside=[world], api_name="/ingest")
+    assert any("placed by 'wide.jgw'" in note for note in shown["notes"])
+    with pytest.raises(AppError, match="upload it together with the picture"):
+        client.predict(world, api_name="/ingest")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from app import examples
 from app.routes import PREFIX, routes
 from app.state.runs import KeptRun
 from uhrbat.budget import split_budget
+from uhrbat.errors import ImageError
 from uhrbat.geometry import SCALES
 
 
@@ -68,6 +69,19 @@ def test_the_browser_shares_a_budget_exactly_as_the_library(client):
     assert owners.size == 131_328
     for total in (1, 2, 64, 999, 3000, 16_000, 131_328):
         assert tuple(np.bincount(owners[:total], minlength=4)) == split_budget(total, SCALES)
+
+
+def test_the_histogram_of_a_picture(client, picture, monkeypatch):
+    reply = client.get(f"{PREFIX}/picture/{picture.id}/histogram.json").json()
+    assert reply["low"] == 0 and len(reply["counts"]) == 3 and sum(reply["counts"][0]) == reply["pixels"] == 450_000
+    assert client.get(f"{PREFIX}/picture/nobody/histogram.json").status_code == 404
+
+    def fail(*_):
+        raise ImageError("'wide.jpg' is damaged or cut short: copy it again.")
+
+    del picture.histogram
+    monkeypatch.setattr("uhrbat.imagery.apart.histogram", fail)
+    assert "is damaged" in client.get(f"{PREFIX}/picture/{picture.id}/histogram.json").json()["error"]
 
 
 def test_scripts_and_leaflet_are_our_own(client):

@@ -1,6 +1,7 @@
 """Any image on the real page: bands, map coordinates, names, and the way between pixels, screen and tokens."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +34,17 @@ def write_six_bands(path: Path) -> Path:
 
 def test_bands_stretch_and_map_coordinates(open_page, tmp_path):
     page = open_page()
-    assert page.locator(".uhr-bands").count() == 0 and page.locator(".uhr-scalebar").is_hidden()
+    expect(page.locator(".uhr-picture summary")).to_have_text("Shown as it is")
+    assert page.locator(".uhr-scalebar").is_hidden()
     upload(page, write_six_bands(tmp_path / "six.tif"))
+    assert page.locator(".uhr-picture summary").inner_text().startswith("Shown as band 1, band 2, band 3; ")
+    page.click(".uhr-picture summary")
     notes = page.locator(".uhr-filenote")
     expect(notes.nth(0)).to_have_text("bands 1, 2, 3 of 6 are shown as red, green and blue")
     expect(notes.nth(1)).to_contain_text("stretched from ")
-    fields = page.locator(".uhr-bands select")
+    fields = page.get_by_label(re.compile("Band shown as"))
     assert [field.input_value() for field in fields.all()] == ["1", "2", "3"]
+    expect(page.locator(".uhr-histogram path")).to_have_count(3)
 
     # The scale bar is as long as it says.
     perimage = page.evaluate("2 ** (window.UHRBAT.view.map.getZoom() - window.UHRBAT.state.image.max_zoom)")
@@ -61,8 +66,14 @@ def test_bands_stretch_and_map_coordinates(open_page, tmp_path):
     # Other bands are shown to both, and the box comes with its place on the map.
     for field, band in zip(fields.all(), "654", strict=True):
         field.select_option(band)
-    page.click(".uhr-bands button")
-    page.wait_for_function("window.UHRBAT.state.image.bands.shown.join() === '6,5,4' && !window.UHRBAT.state.busy")
+    page.get_by_label("Value shown as black").fill("99999")
+    page.click(".uhr-pictureform [type=submit]")
+    expect(page.locator(".uhr-pictureform .uhr-problem")).to_have_text("Black must be less than white.")
+    page.get_by_label("Value shown as black").fill("50")
+    page.click(".uhr-pictureform [type=submit]")
+    page.wait_for_function("window.UHRBAT.state.image.picture.shown.join() === '6,5,4' && !window.UHRBAT.state.busy")
+    summary = page.locator(".uhr-picture summary").inner_text()
+    assert summary.startswith("Shown as band 6, band 5, band 4; 50 is black and ")
     page.fill("#question textarea", "How many cars are there?")
     ask(page)
     draw_box(page, (20, 30, 60, 70))

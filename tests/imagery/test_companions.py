@@ -9,7 +9,7 @@ from rasterio.transform import from_origin
 
 from tests.support.made_images import deep, hole, picture, stretched, write_tiff
 from uhrbat.errors import ImageError
-from uhrbat.imagery import GeoReference, open_image, paired, read_canvas
+from uhrbat.imagery import GeoReference, Rendering, open_image, paired, read_canvas
 
 WORLD = "0.5\n0.1\n0.2\n-0.5\n500000.25\n4999999.75\n"
 
@@ -51,6 +51,20 @@ def test_a_mask_is_used(tmp_path, plain):
     write_tiff(tmp_path / "small.tif.msk", np.full((9, 9), 255, np.uint8))
     with pytest.raises(ImageError, match="another size"):
         open_image(plain, beside=[tmp_path / "small.tif.msk"])
+
+
+@pytest.mark.parametrize("name", ["plain.png", "plain.jpg", "turned.jpg", "plain.webp"])
+def test_a_mask_is_used_of_any_format(tmp_path, name):
+    image = Image.fromarray(picture())
+    exif = Image.Exif()
+    exif[274] = 6 if name == "turned.jpg" else 1
+    image.save(tmp_path / name, exif=exif)
+    mask = write_tiff(tmp_path / "any-name", np.where(hole(), 255, 0).astype(np.uint8))
+    info = open_image(tmp_path / name, mask=mask)
+    expected = np.rot90(hole(), 3) if name == "turned.jpg" else hole()
+    assert np.array_equal(read_canvas(tmp_path / name, info).valid, expected)
+    unmasked = open_image(tmp_path / name, mask=mask, rendering=Rendering(transparency="none"))
+    assert read_canvas(tmp_path / name, unmasked).valid is None and not any("masked" in n for n in unmasked.notes)
 
 
 def test_an_auxiliary_file_is_used(tmp_path):

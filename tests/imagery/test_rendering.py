@@ -39,6 +39,13 @@ NAMES = {
 }
 
 
+def test_infinite_values_are_no_nodata_and_bands_are_numbers_or_names():
+    assert Rendering(nodata=float("nan")) == Rendering(nodata=None) == Rendering(nodata=float("-inf"))
+    for wrong in ("red", (1, [2], 3), (True, 1, 2), (1.5,), ("red",) * 65, 3):
+        with pytest.raises(InputError, match="bands"):
+            Rendering(bands=wrong)
+
+
 @pytest.mark.parametrize("names", NAMES)
 def test_red_green_and_blue_are_found_by_their_names(names):
     assert natural_colour(names) == NAMES[names]

@@ -15,7 +15,7 @@ os.environ.setdefault("VIPS_WARNING", "0")
 from uhrbat.imagery.canvas import Canvas, canvas_of, read_canvas, scale_image, scale_images, tiles, valid_tokens
 from uhrbat.imagery.companions import is_companion, paired
 from uhrbat.imagery.georeference import GeoReference
-from uhrbat.imagery.headers import sha256_file
+from uhrbat.imagery.headers import sha256_file, shown_name
 from uhrbat.imagery.info import ImageInfo, Limits, open_image
 from uhrbat.imagery.pixels import FILL, Histogram, histogram, with_stretch
 from uhrbat.imagery.rendering import Rendering
@@ -39,6 +39,7 @@ __all__ = [
     "scale_image",
     "scale_images",
     "sha256_file",
+    "shown_name",
     "tiles",
     "valid_tokens",
     "with_stretch",

@@ -63,6 +63,7 @@ def open_image(
     rendering: Rendering | None = None,
     beside=(),
     cancel: Cancel | None = None,
+    mask=None,
 ) -> ImageInfo:
     """As `uhrbat.imagery.open_image`; Cancelled once `cancel()` is true."""
     request = {
@@ -72,6 +73,7 @@ def open_image(
         "bands": _bands(bands),
         "rendering": (rendering or Rendering()).as_dict(),
         "beside": [_text(other) for other in beside],
+        "mask": None if mask is None else _text(mask),
     }
     return wire.info_from_dict(_ask(request, shown_name(path), OPEN_SECONDS, None, cancel)["info"])
 

@@ -122,7 +122,8 @@ def _work(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
     if request["do"] == "open":
         rendering = Rendering.from_dict(request["rendering"])
         beside = [Path(path) for path in request["beside"]]
-        info = open_image(request["path"], Limits(**request["limits"]), request["bands"], rendering, beside)
+        limits = Limits(**request["limits"])
+        info = open_image(request["path"], limits, request["bands"], rendering, beside, request["mask"])
         return {"info": wire.info_to_dict(info)}
     info = wire.info_from_dict(request["info"])
     if request["do"] == "pyramid":

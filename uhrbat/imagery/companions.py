@@ -45,8 +45,11 @@ def _belongs(companion: Path, picture: Path) -> bool:
     return companion.stem.lower() in (stem, whole)
 
 
-def applied(header: Header, beside: Iterable) -> Header:
-    """The header with what the files beside the picture add; what the picture itself says is kept."""
+def applied(header: Header, beside: Iterable, mask=None) -> Header:
+    """The header with what the files beside the picture add; what the picture itself says is kept.
+
+    mask: a .msk under any other name.
+    """
     for path in map(Path, beside):
         name = path.name.lower()
         if name.endswith(WORLD_FILES):
@@ -59,7 +62,12 @@ def applied(header: Header, beside: Iterable) -> Header:
             header = _mask(header, path)
         else:
             header = _noted(header, f"{shown_name(path)} is not used")
-    return header
+    return header if mask is None else _mask(header, Path(mask))
+
+
+def masked_by(path: Path) -> str:
+    """The note on a mask that is used."""
+    return f"masked by {shown_name(path)}"
 
 
 def _noted(header: Header, note: str) -> Header:
@@ -145,4 +153,4 @@ def _mask(header: Header, path: Path) -> Header:
     with opened_mask(path) as mask:
         if (mask.width, mask.height) != (header.width, header.height):
             raise ImageError(f"{shown_name(path)} is a mask of another size than the picture: leave it out.")
-    return replace(header, mask=path, validity="mask", notes=(*header.notes, f"masked by {shown_name(path)}"))
+    return replace(header, mask=path, validity="mask", notes=(*header.notes, masked_by(path)))

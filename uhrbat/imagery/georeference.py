@@ -161,6 +161,12 @@ class GeoReference:
         return named[1] if named and not self.crs.startswith("EPSG:") else self.crs
 
 
+def rounded(residual: float) -> str:
+    """How far off a place is, in no more digits than that deserves."""
+    residual = max(residual, 0.01)
+    return f"{residual:.2g}" if residual < 10 else f"{residual:,.0f}"
+
+
 @lru_cache(maxsize=64)
 def metres_per_unit(crs: str | None) -> float | None:
     """How many metres a unit of a CRS is, None where it is degrees; 1 where the CRS is not known."""

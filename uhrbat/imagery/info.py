@@ -134,15 +134,15 @@ def _explain(path, error: Exception) -> str:
 
 
 def open_image(
-    path, limits: Limits | None = None, bands=None, rendering: Rendering | None = None, beside=()
+    path, limits: Limits | None = None, bands=None, rendering: Rendering | None = None, beside=(), mask=None
 ) -> ImageInfo:
     """Read a file's header, and where its alpha or nodata is in doubt a few of its tiles.
 
     bands: one band to show in grey or three to show as red, green and blue, by number from 1 or by name; by default
     those that the file calls red, green and blue, else its first three, else its first. rendering: all that can be
-    chosen; `bands` is short for its bands. beside: files that were given together with the picture (world file, .prj,
-    .aux.xml, .msk); none is looked for. Raises ImageError where the file is not a readable image or is over `limits`,
-    InputError where it has no such bands or page.
+    chosen; `bands` is short for its bands. beside: files that were given together with the picture (world file,
+    .prj, .aux.xml, .msk); none is looked for. mask: a .msk under any other name. Raises ImageError where the file
+    is not a readable image or is over `limits`, InputError where it has no such bands or page.
 
     >>> open_image("harbour.tif").width
     40000
@@ -163,7 +163,7 @@ def open_image(
         else:
             header = vips.read_header(path, format, rendering, limits.max_scans)
         _check(header, size, limits)
-        header = companions.applied(header, beside)
+        header = companions.applied(header, beside, mask)
         return _describe(header, rendering.bands if bands is None else bands, rendering)
 
 
@@ -271,7 +271,7 @@ def _describe(header: Header, bands, rendering: Rendering) -> ImageInfo:
 
 def _accuracy(info: ImageInfo) -> str:
     """How far ground control points can be believed."""
-    from uhrbat.imagery.georeference import GeoReference
+    from uhrbat.imagery.georeference import GeoReference, rounded
 
     count = f"{len(info.points)} ground control points"
     place = GeoReference.of(info)
@@ -281,15 +281,14 @@ def _accuracy(info: ImageInfo) -> str:
     if place.residual is None:
         return f"map coordinates are approximate: fitted to {count} ({how})"
     unit = "metres" if info.crs else "map units"
-    residual = max(place.residual, 0.01)
-    off = f"{residual:.2g}" if residual < 10 else f"{residual:,.0f}"
-    return f"map coordinates are approximate, off by about {off} {unit}: fitted to {count} ({how})"
+    return f"map coordinates are approximate, off by about {rounded(place.residual)} {unit}: fitted to {count} ({how})"
 
 
 def _chosen_validity(header: Header, rendering: Rendering) -> Header:
     """The header with transparency and nodata as a user chose them."""
     if rendering.transparency == "none" and header.validity in ("alpha", "mask"):
-        header = replace(header, validity="nodata" if header.nodata is not None else None, mask=None)
+        notes = tuple(note for note in header.notes if header.mask is None or note != companions.masked_by(header.mask))
+        header = replace(header, validity="nodata" if header.nodata is not None else None, mask=None, notes=notes)
     if rendering.nodata is None:
         kept = header.validity if header.validity != "nodata" else None
         return replace(header, nodata=None, noticed="", validity=kept)

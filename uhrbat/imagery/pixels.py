@@ -201,6 +201,8 @@ def _open_bands(info: ImageInfo, cancel: Cancel | None):
                 colors, valid = _pick(image, info.shown), None
                 if info.validity == "alpha":
                     valid = image[info.colors.index("alpha")] > 0
+                elif info.mask is not None:
+                    valid = pyvips.Image.tiffload(str(info.mask), access=access)[0] > 0
                 if info.nodata is not None:
                     data = (colors != info.nodata).bandor()
                     valid = data if valid is None else valid & data

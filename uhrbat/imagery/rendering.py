@@ -8,18 +8,20 @@ from uhrbat.errors import InputError
 
 AUTO = "auto"
 _TRANSPARENCY = (AUTO, "alpha", "none")
+_MOST_BANDS = 64
 
 
 @dataclass(frozen=True)
 class Rendering:
     """What a user chooses of a picture; the defaults leave every choice to the file.
 
-    bands: one band to show in grey or three to show as red, green and blue, by number from 1 or by name; None for those
-    that the file calls red, green and blue, else its first three, else its first. limits: (low, high) values shown as
-    black and white, or None for the 2nd to 98th percentile (0 to 255 in 8-bit files). gamma: above 1 brightens the
-    middle. nodata: the value that means "no data", None for no such value, "auto" for the one that the file declares,
-    else one noticed along whole edges. page: counted from 1, or None for the largest that is no thumbnail.
-    transparency: "auto", "alpha" to believe an alpha band in any case, "none" to take every pixel for opaque.
+    bands: one band to show in grey or three to show as red, green and blue, by number from 1 or by name; None for
+    those that the file calls red, green and blue, else its first three, else its first. limits: (low, high) values
+    shown as black and white, or None for the 2nd to 98th percentile (0 to 255 in 8-bit files). gamma: above 1
+    brightens the middle. nodata: the value that means "no data", None for no such value (infinities and NaN are
+    none in any case), "auto" for the one that the file declares, else one noticed along whole edges. page: counted
+    from 1, or None for the largest that is no thumbnail. transparency: "auto", "alpha" to believe an alpha band in
+    any case, "none" to take every pixel for opaque.
     """
 
     bands: tuple[int | str, ...] | None = None
@@ -30,6 +32,8 @@ class Rendering:
     transparency: str = AUTO
 
     def __post_init__(self) -> None:
+        if self.bands is not None and not _are_bands(self.bands):
+            raise InputError(f"The bands are {short(self.bands)}: choose one or three, by number or by name.")
         if self.limits is not None:
             low, high = _numbers(self.limits, "limits", 2)
             if not low < high:
@@ -43,9 +47,10 @@ class Rendering:
             raise InputError(f"The nodata value is {short(self.nodata)}: give a number, 'auto' or nothing.")
         if self.nodata is not None and self.nodata != AUTO:
             try:
-                object.__setattr__(self, "nodata", float(self.nodata))
+                value = float(self.nodata)
             except (TypeError, ValueError, OverflowError):
                 raise InputError(f"The nodata value is {short(self.nodata)}: give a number or 'auto'.") from None
+            object.__setattr__(self, "nodata", value if math.isfinite(value) else None)
         if self.page is not None and (isinstance(self.page, bool) or not isinstance(self.page, int) or self.page < 1):
             raise InputError(f"The page is {short(self.page)}: pages are counted from 1.")
         if self.transparency not in _TRANSPARENCY:
@@ -67,6 +72,12 @@ class Rendering:
             if isinstance(values.get(name), list):
                 values[name] = tuple(values[name])
         return cls(**values)
+
+
+def _are_bands(given: Any) -> bool:
+    """Whether they can be bands of a file: whether it has them is seen when it is opened."""
+    plain = isinstance(given, tuple) and len(given) <= _MOST_BANDS
+    return plain and all(isinstance(band, int | str) and not isinstance(band, bool) for band in given)
 
 
 def short(value: object) -> str:

@@ -11,11 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+)
 
 from uhrbat import budget as budgets
 from uhrbat.choices import DEFAULT_MODEL
 from uhrbat.errors import InputError
+from uhrbat.imagery.rendering import Rendering
 from uhrbat.results import Box
 
 SCHEMA = 3
@@ -24,6 +34,12 @@ ImageId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 of an image file's bytes."""
 Budget = Annotated[budgets.Budget, BeforeValidator(budgets.read_budget)]
 """As `uhrbat.budget` reads it: a total, or one number a scale, coarse to fine."""
+Picture = Annotated[
+    InstanceOf[Rendering],
+    BeforeValidator(lambda given: given if isinstance(given, Rendering) else Rendering.from_dict(given)),
+    PlainSerializer(Rendering.as_dict),
+]
+"""How a picture is shown to the model, by the page's viewer too: what differs from `Rendering`'s defaults."""
 M = TypeVar("M", bound="Message")
 
 
@@ -49,7 +65,9 @@ class Settings(Message):
     regions: str | None = Field(default=None, max_length=40)
     order: str | None = Field(default=None, max_length=40)
     seed: int = Field(default=0, ge=0, lt=2**31)
-    bands: tuple[int, ...] | None = Field(default=None, max_length=3)
+    picture: Picture = Rendering()
+    mask: ImageId | None = None
+    """A mask (.msk) that was given with the image and is stored as images are."""
 
 
 class Query(Message):

@@ -58,6 +58,7 @@ test('a link leads back to what it was made of', () => {
   const search = share({ budget: { total: 10, perScale: [1, 2, 3, 4] } })?.search ?? '';
   assert.deepEqual(JSON.parse(request(search, 4)), {
     example: 'airfield',
+    picture: null,
     question: 'How many ships & boats?',
     method: { importance: 'fused', regions: null, order: null, seed: '3' },
     budget: { per_scale: [1, 2, 3, 4] },
@@ -71,6 +72,13 @@ test('a link leads back to what it was made of', () => {
     box: [1, 2, 3, 4],
     ask: true,
   });
+});
+
+test('a link says how the picture is shown where that was chosen', () => {
+  const chosen = { bands: [3, 2, 1], gamma: 1.5, nodata: null };
+  const search = share({ image: { ...IMAGE, picture: { ...IMAGE.picture, chosen } } })?.search ?? '';
+  assert.deepEqual(JSON.parse(request(search, 4)).picture, chosen);
+  assert.equal(JSON.parse(request('?example=a&picture={', 4)).picture, null);
 });
 
 test('an address without a link’s parameters asks for nothing', () => {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { bytes, count, distinct, percent, pixels, plural, points, seconds, sum } from '../format.js';
-import { bandName } from '../gallery.js';
 import { groupName, sizeName } from '../groups.js';
 import { factText } from '../run.js';
 
@@ -55,11 +54,7 @@ test('groups of the evaluations', () => {
   ]);
 });
 
-test('bands and facts of a run', () => {
-  assert.deepEqual(
-    [bandName('red', 1), bandName('undefined', 4), bandName('gray', 2)],
-    ['1 red', 'band 4', 'band 2'],
-  );
+test('facts of a run', () => {
   assert.deepEqual(
     [factText('memory, worker', 2.5e9), factText('seed', 1234), factText('order', 'max')],
     ['2.5 GB', '1,234', 'max'],

@@ -1,14 +1,18 @@
 import json
+import re
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from app import examples
+from app import examples, export
 from app.explorer import SWEEP, budget_of
 from tests.support.fake_worker import FakeWorker
 from tests.support.handlers import event, failed, last
+from tests.support.made_images import write_tiff
 from uhrbat.errors import InputError, WorkerError
+from uhrbat.imagery import Rendering
 
 METHOD = ("nano", "default", "default", "default", 0)
 BUDGET = {"total": 3000, "per_scale": None}
@@ -92,7 +96,7 @@ def test_asking_shows_maps_answer_and_run(cards, opened, request_of):
 
 
 def test_a_photograph_gets_the_caveat(cards, wide_photo, request_of):
-    shown = list(cards.image.upload(str(wide_photo), "", request_of()))
+    shown = list(cards.image.upload([str(wide_photo)], "", request_of()))
     assert last(shown, cards.viewer.panel)["image"]["example"] is None
     updates = list(cards.question.asked("How many ships?", BUDGET, *METHOD, request_of()))
     assert "generated scenes only" in last(updates, cards.answer.panel)["caveat"]
@@ -124,7 +128,7 @@ def test_an_upload_clears_the_example_s_question_and_no_other(cards, wide_photo,
     example = examples.load()[0]
     for typed, left in ((example.questions[0].text, ""), ("How many boats?", None)):
         list(cards.image.pick(event(name=example.name), request_of()))
-        updates = list(cards.image.upload(str(wide_photo), typed, request_of()))
+        updates = list(cards.image.upload([str(wide_photo)], typed, request_of()))
         texts = [update[cards.question.text] for update in updates if cards.question.text in update]
         assert texts == ([left] if left is not None else [])
     shown = last(updates, cards.viewer.panel)["image"]
@@ -140,7 +144,7 @@ def test_asking_needs_an_image(cards, request_of):
 def test_a_wrong_file_leaves_the_page_usable(cards, opened, tmp_path, request_of):
     path = tmp_path / "wrong.jpg"
     path.write_text("no image")
-    assert "wrong.jpg" in failed(cards.image.upload(str(path), "", request_of()), cards)
+    assert "wrong.jpg" in failed(cards.image.upload([str(path)], "", request_of()), cards)
     updates = list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
     assert last(updates, cards.answer.panel)["text"] == "five"
 
@@ -237,20 +241,62 @@ def test_a_budget_must_fit_the_models_scales(cards, opened, request_of):
     assert "give 4 whole numbers" in failed(cards.question.asked("How many?", wrong, *METHOD, request_of()), cards)
 
 
-def test_chosen_bands_are_shown_and_asked_of(cards, worker, six_bands, request_of):
-    shown = last(list(cards.image.upload(str(six_bands), "", request_of())), cards.viewer.panel)["image"]
-    assert len(shown["bands"]["names"]) == 6 and shown["bands"]["shown"] == [1, 2, 3]
+def test_a_chosen_picture_is_shown_and_asked_of(cards, explorer, worker, six_bands, request_of):
+    shown = last(list(cards.image.upload([str(six_bands)], "", request_of())), cards.viewer.panel)["image"]
+    assert len(shown["picture"]["names"]) == 6 and shown["picture"]["shown"] == [1, 2, 3]
     assert shown["place"] == {"crs": "EPSG:32633", "transform": [0.5, 0, 500_000, 0, -0.5, 5_000_000]}
-    updates = list(cards.image.bands(event(bands=[6, 5, 4]), request_of()))
+    chosen = {"bands": [6, 5, 4], "limits": [10, 9000], "gamma": 1.5, "nodata": 0}
+    updates = list(cards.image.choose(event(rendering=chosen), request_of()))
     again = last(updates, cards.viewer.panel)["image"]
-    assert again["bands"]["shown"] == [6, 5, 4] and again["title"] == shown["title"] and again["id"] != shown["id"]
+    assert again["picture"]["shown"] == [6, 5, 4] and again["title"] == shown["title"] and again["id"] != shown["id"]
+    asked_for = Rendering((6, 5, 4), (10, 9000), 1.5, 0)
+    assert Rendering.from_dict(again["picture"]["chosen"]) == asked_for
     list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
-    assert worker.requests[-1][1].settings.bands == (6, 5, 4)
+    assert worker.requests[-1][1].settings.picture == asked_for
     list(cards.answer.again(BUDGET, request_of()))
-    assert worker.requests[-1][1].settings.bands == (6, 5, 4)
-    assert "bands 1 to 6" in failed(cards.image.bands(event(bands=[0, 1, 2]), request_of()), cards)
+    assert worker.requests[-1][1].settings.picture == asked_for
+    record = json.loads(export.run_json(explorer.sessions.of("page").run))
+    assert record["settings"]["picture"] == chosen
+    assert record["image"]["shown"] == {**chosen, "names": ["band 6", "band 5", "band 4"], "page": 1,
+                                        "transparency": "nodata"}  # fmt: skip
+    back = last(list(cards.image.choose(event(rendering={}), request_of())), cards.viewer.panel)["image"]
+    assert back["picture"] == {**shown["picture"], "histogram": back["picture"]["histogram"]}
+    for wrong in ({"bands": [0, 1, 2]}, {"bands": "red"}, {"page": 9}, {"limits": [2, 1]}, {"colour": 1}, None, [1]):
+        said = failed(cards.image.choose(event(rendering=wrong), request_of()), cards)
+        assert re.search("bands|page|limits|picture", said)
 
 
-def test_few_bands_leave_no_choice(cards, wide_photo, request_of):
-    shown = last(list(cards.image.upload(str(wide_photo), "", request_of())), cards.viewer.panel)["image"]
-    assert shown["bands"] is None and shown["place"] is None
+def test_an_example_shown_in_another_way_is_its_own_picture_and_comes_back(cards, explorer, worker, request_of):
+    example = examples.load()[2]
+    plain = last(list(cards.image.pick(event(name=example.name), request_of())), cards.viewer.panel)["image"]
+    assert plain["picture"]["summary"] == "Shown as it is"
+    bright = last(list(cards.image.choose(event(rendering={"gamma": 2}), request_of())), cards.viewer.panel)["image"]
+    assert (bright["example"], bright["picture"]["gamma"]) == (example.name, 2) and bright["id"] != plain["id"]
+    assert bright["questions"] == plain["questions"]
+    pictures = [explorer.shelf.get(image["id"]) for image in (bright, plain)]
+    assert [picture.stays for picture in pictures] == [False, True] and pictures[0].tiles != pictures[1].tiles
+    again = last(list(cards.image.choose(event(rendering={}), request_of())), cards.viewer.panel)["image"]
+    assert again["id"] == plain["id"]
+    link = json.dumps({"example": example.name, "picture": {"gamma": 2}})
+    linked = last(list(cards.image.start(link, request_of())), cards.viewer.panel)["image"]
+    assert linked["picture"]["chosen"] == {"gamma": 2.0}
+
+
+def test_files_given_together_belong_together(cards, explorer, worker, wide_photo, request_of, tmp_path):
+    (tmp_path / "wide.jgw").write_text("0.5\n0\n0\n-0.5\n500000.25\n4999999.75\n")
+    (tmp_path / "other.tfw").write_text("1\n0\n0\n-1\n0\n0\n")
+    mask = write_tiff(tmp_path / "wide.jpg.msk", np.full((500, 900), 255, np.uint8))
+    given = [str(examples.load()[0].path), *map(str, sorted(tmp_path.iterdir())), str(wide_photo)]
+    shown = last(list(cards.image.upload(given, "", request_of())), cards.viewer.panel)["image"]
+    assert shown["place"]["crs"] == "CRS missing" and shown["metres_per_pixel"] is None
+    notes = " | ".join([*shown["notes"], *shown["picture"]["notes"]])
+    for words in ("placed by 'wide.jgw'", "masked by 'wide.jpg.msk'", "'other.tfw' belongs", "one picture at a time"):
+        assert words in notes
+    list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
+    settings = worker.requests[-1][1].settings
+    assert worker.files[settings.mask].read_bytes() == mask.read_bytes()
+    list(cards.image.choose(event(rendering={"transparency": "none"}), request_of()))
+    list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
+    assert worker.requests[-1][1].settings.mask is None
+    said = failed(cards.image.upload([str(tmp_path / "other.tfw")], "", request_of()), cards)
+    assert said.startswith("'other.tfw' belongs to a picture") and "upload it together with the picture" in said

@@ -31,7 +31,7 @@ def end_of(updates):
 
 LINKS = [
     *("{", "[]", "null", "5", '"x"', "[" * 9000, '{"a":' * 9000, "\x00", '{"budget": ' + "9" * 5000 + "}", "\ud83d"),
-    *(json.dumps({key: value}) for key in ("example", "question", "budget", "method") for value in WRONG),
+    *(json.dumps({key: value}) for key in ("example", "question", "budget", "method", "picture") for value in WRONG),
     *(json.dumps({"budget": {"per_scale": value}}) for value in WRONG),
     *(json.dumps({"method": {key: value}}) for key in ("importance", "regions", "order", "seed") for value in WRONG),
 ]
@@ -57,8 +57,10 @@ def handlers(cards, request):
     """Everything an event of the page may be given by hand: a name for it, and what is done with a value."""
     yield "data", lambda value: cards.image.pick(gr.EventData(None, value), request)
     yield "name", lambda value: cards.image.pick(event(name=value), request)
-    yield "bands", lambda value: cards.image.bands(event(bands=value), request)
-    yield "no bands", lambda value: cards.image.bands(event(other=value), request)
+    yield "picture", lambda value: cards.image.choose(event(rendering=value), request)
+    yield "no picture", lambda value: cards.image.choose(event(other=value), request)
+    for name in ("bands", "limits", "gamma", "nodata", "page", "transparency"):
+        yield f"picture {name}", lambda value, of=name: cards.image.choose(event(rendering={of: value}), request)
     yield "model to encode for", lambda value: cards.image.encode(value, request)
     for name in ("scene", "question", "budget", "method"):
         miss = {"scene": "world-7", "question": "Why?", "budget": 64, "method": {}}
@@ -107,7 +109,7 @@ def test_no_event_breaks(cards, explorer, asked, request_of, monkeypatch):
 
 @pytest.mark.parametrize("box", [[0.1, 0.1, 0.5, 0.5], [100, 700, 300, 900]])
 def test_boxes_in_fractions_or_per_mille_are_recognised(explorer, cards, asked, wide_photo, box, request_of):
-    list(cards.image.upload(str(wide_photo), "", request_of()))  # 900 x 500
+    list(cards.image.upload([str(wide_photo)], "", request_of()))  # 900 x 500
     list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
     reply = last(list(cards.object.inspect(BUDGET, event(box=box), request_of())), cards.object.panel)
     assert "boxes are x0, y0, x1, y1 in pixels" in reply["error"]

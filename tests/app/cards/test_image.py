@@ -18,7 +18,7 @@ def actions(worker):
 
 
 def test_an_upload_is_encoded_ahead_and_the_page_shows_it(cards, worker, wide_photo, request_of):
-    list(cards.image.upload(str(wide_photo), "", request_of()))
+    list(cards.image.upload([str(wide_photo)], "", request_of()))
     updates = list(cards.image.encode("nano", request_of()))
     assert actions(worker) == ["encode"]
     assert last(updates, cards.question.ask)["state"] == "ready"
@@ -34,7 +34,7 @@ def test_an_example_is_not_encoded_before_it_is_asked_about(cards, worker, reque
 
 def test_another_image_stops_the_encoding(cards, explorer, wide_photo, request_of):
     worker = explorer._worker = FakeWorker(step_seconds=0.05, steps=100)
-    list(cards.image.upload(str(wide_photo), "", request_of()))
+    list(cards.image.upload([str(wide_photo)], "", request_of()))
     encoding = cards.image.encode("nano", request_of())
     assert next(encoding)[cards.question.ask]["state"] == "ahead"
     list(cards.image.pick(event(name=examples.load()[2].name), request_of()))
@@ -74,5 +74,5 @@ def test_work_on_the_image_is_not_taken_for_a_worker_that_hangs(cards, wide_phot
 
     monkeypatch.setattr("app.cards.image.QUIET_SECONDS", 0.3)
     monkeypatch.setattr(apart, "open_image", slowly)
-    updates = list(cards.image.upload(str(wide_photo), "", request_of()))
+    updates = list(cards.image.upload([str(wide_photo)], "", request_of()))
     assert not any(QUIET in update.get(cards.question.ask, {}).get("text", "") for update in updates)

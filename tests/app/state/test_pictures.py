@@ -2,6 +2,7 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from app import examples
 from app.limits import PageLimits
 from app.state.pictures import Picture, Shelf
 from tests.support import hostile
+from tests.support.made_images import write_tiff
 from tests.support.running import until
 from uhrbat.errors import Cancelled, ImageError, InputError, WorkerError
+from uhrbat.imagery import Rendering, read_canvas
 
 
 def tiles_in(explorer):
@@ -133,7 +136,7 @@ def uploaded(wide_photo, tmp_path):
 def test_a_picture_keeps_its_file_when_the_upload_is_deleted(explorer, worker, uploaded):
     picture = list(explorer.shelf.ingest(uploaded))[-1]
     uploaded.unlink()
-    again = list(explorer.shelf.ingest(picture.path, picture.name, bands=(3, 2, 1)))[-1]
+    again = list(explorer.shelf.ingest(picture.path, picture.name, rendering=Rendering(bands=(3, 2, 1))))[-1]
     assert again.name == "two words.jpg" and again.image == picture.image
     explorer.shelf.release(picture)
     assert not picture.path.exists() and again.path.exists()
@@ -197,12 +200,52 @@ def test_what_a_file_was_shown_as_is_told(explorer, six_bands):
 
 
 def test_bands_are_chosen_and_wrong_ones_refused(explorer, six_bands):
-    picture = list(explorer.shelf.ingest(six_bands, bands=(6, 5, 4)))[-1]
+    chosen = Rendering(bands=(6, 5, 4))
+    picture = list(explorer.shelf.ingest(six_bands, rendering=chosen))[-1]
     assert picture.info.shown == (6, 5, 4)
     asked = explorer.asked(picture, "Why?", {"model": "nano"})
-    assert (asked.settings.model, asked.settings.bands) == ("nano", (6, 5, 4))
+    assert (asked.settings.model, asked.settings.picture) == ("nano", chosen)
     with pytest.raises(InputError, match="bands 1 to 6"):
-        list(explorer.shelf.ingest(six_bands, bands=(1, 2, 7)))
+        list(explorer.shelf.ingest(six_bands, rendering=Rendering(bands=(1, 2, 7))))
+
+
+def test_the_worker_sees_what_files_beside_the_picture_make_of_it(explorer, tmp_path):
+    values = (np.arange(40 * 60 * 4).reshape(40, 60, 4) % 3000).astype(np.uint16)
+    path, auxiliary = write_tiff(tmp_path / "bgrn.tif", values), tmp_path / "bgrn.tif.aux.xml"
+    auxiliary.write_text(
+        "<PAMDataset>"
+        + "".join(
+            f'<PAMRasterBand band="{n}"><Description>{name}</Description><NoDataValue>7</NoDataValue></PAMRasterBand>'
+            for n, name in enumerate(("Blue", "Green", "Red", "NIR"), start=1)
+        )
+        + "</PAMDataset>"
+    )
+    for rendering in (Rendering(), Rendering(bands=("NIR", "Red", "Green"), gamma=2), Rendering(nodata=None)):
+        picture = list(explorer.shelf.ingest(path, rendering=rendering, beside=[auxiliary]))[-1]
+        settings = explorer.asked(picture, "Why?", {"model": "nano"}).settings
+        here, there = read_canvas(path, picture.info), read_canvas(path, rendering=settings.picture)
+        assert np.array_equal(np.asarray(here.image), np.asarray(there.image))
+        assert np.array_equal(here.valid, there.valid)
+
+
+def test_a_histogram_is_read_once(explorer, six_bands):
+    picture = list(explorer.shelf.ingest(six_bands))[-1]
+    assert picture.histogram is picture.histogram
+    assert picture.histogram.counts.sum(axis=1).tolist() == [203 * 149] * 3
+
+
+def test_a_made_file_stays_while_a_picture_of_it_does(explorer, wide_photo):
+    path = explorer.shelf.folder / "made.jpg"
+    path.write_bytes(wide_photo.read_bytes())
+    example = replace(examples.load()[0], path=path, shipped=False)
+    first, second = (list(explorer.shelf.ingest(path, "made", example, Rendering(gamma=g)))[-1] for g in (1, 2))
+    explorer.shelf.limits = PageLimits(tiles_bytes=second.tiles.stat().st_size + path.stat().st_size)
+    explorer.shelf.get(second.id)
+    explorer.shelf.expire()
+    assert explorer.shelf.get(first.id) is None and path.exists()
+    explorer.shelf.limits = PageLimits(tiles_bytes=1)
+    explorer.shelf.expire()
+    assert not path.exists()
 
 
 def test_a_worker_that_cannot_take_the_file_leaves_no_tiles(explorer, worker, wide_photo, monkeypatch):

@@ -3,14 +3,16 @@ import signal
 import threading
 import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from tests.support import fake_engine, hostile
+from tests.support.made_images import write_tiff
 from tests.support.running import until
 from uhrbat.choices import DROPPED, MERGED, METHODS, PADDING, PRESERVED
 from uhrbat.errors import BusyError, Cancelled, CheckpointError, ImageError, InputError, WorkerError
-from uhrbat.imagery import apart
+from uhrbat.imagery import Rendering, apart
 from uhrbat.results import MethodResult, Progress, SweepPoint
 from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
@@ -115,8 +117,27 @@ def test_other_settings_of_the_question_use_the_same_encoding_and_other_bands_do
     local.encode(image).result(TIMEOUT)
     local.ask(query(image, "how many?", {"seed": 3, "importance": "attention"})).result(TIMEOUT)
     assert encodings(local) == 1
-    local.ask(query(image, "how many?", {"bands": (2, 1, 3)})).result(TIMEOUT)
+    chosen = {"bands": [2, 1, 3], "gamma": 2}
+    asked = local.ask(query(image, "how many?", {"picture": chosen})).result(TIMEOUT)
+    assert encodings(local) == 2 and Rendering.from_dict(asked.run.picture) == Rendering.from_dict(chosen)
+    with pytest.raises(InputError, match="picture|gamma"):
+        query(image, "how many?", {"picture": {"gamma": 99}})
+    with pytest.raises(InputError, match="bands 1 to 3"):
+        local.ask(query(image, "how many?", {"picture": {"bands": [1, 2, 9]}})).result(TIMEOUT)
+
+
+def test_a_mask_is_part_of_the_picture(local, image, picture, tmp_path):
+    mask = write_tiff(tmp_path / "m.msk", np.full((48, 72), 255, np.uint8))
+    local.encode(image).result(TIMEOUT)
+    masked = {"mask": local.store(mask)}
+    assert local.encode(image, masked).result(TIMEOUT).run.reused == ()
     assert encodings(local) == 2
+    assert local.ask(query(image, "how many?", masked), budget=9).result(TIMEOUT).run.reused[:1] == ("encode",)
+    with pytest.raises(ImageError, match="no longer stored"):
+        local.encode(image, {"mask": "0" * 64}).result(TIMEOUT)
+    wrong = write_tiff(tmp_path / "wrong.msk", np.full((9, 9), 255, np.uint8))
+    with pytest.raises(ImageError, match="another size"):
+        local.encode(image, {"mask": local.store(wrong)}).result(TIMEOUT)
 
 
 def test_a_file_is_hashed_by_who_knows_it_and_its_header_read_once(local, picture, monkeypatch):

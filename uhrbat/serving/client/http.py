@@ -120,7 +120,7 @@ class HttpWorker(Worker):
                 self._read(job, request)
             except codec.UnknownImage:
                 job.emit(Progress("upload", 0.0, "the worker does not hold the image any more; sending it again"))
-                if not self._send(request.image):
+                if not all(self._send(name) for name in (request.image, request.settings.mask) if name):
                     raise
                 self._read(job, request)
         except UHRBATError as error:

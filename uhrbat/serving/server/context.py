@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from uhrbat import progress
-from uhrbat.imagery import apart
+from uhrbat.imagery import Rendering, apart
 from uhrbat.results import Answer, Event, Progress, Run
 from uhrbat.serving.job import HEARTBEAT_SECONDS
 from uhrbat.serving.limits import Limits
@@ -35,8 +35,8 @@ Q = TypeVar("Q", bound=AnyQuestion)
 Emit = Callable[[Event], None]
 Steps = Generator[None, None, Any]
 """An action under way: it yields where another session may have the device, and returns its result."""
-ImageKey = tuple[str, str, tuple[int, ...] | None]
-"""Model, image, bands."""
+ImageKey = tuple[str, str, Rendering, str | None]
+"""Model, image, how it is shown, mask."""
 LOCK_SECONDS = 0.05
 
 
@@ -130,7 +130,7 @@ class ActionContext(Generic[R]):
     @property
     def image_key(self) -> ImageKey:
         settings = self.request.settings
-        return settings.model, self.request.image, settings.bands
+        return settings.model, self.request.image, settings.picture, settings.mask
 
     @property
     def cache(self) -> ImageCache:
@@ -174,8 +174,9 @@ class ActionContext(Generic[R]):
 
     def _encode(self) -> Generator[None, None, EncodedImage]:
         def work(report: progress.Progress) -> EncodedImage:
-            limits, stop = self.host.limits.images(), self.deadline
-            info = apart.open_image(self.path, limits, self.request.settings.bands, cancel=stop.is_set)
+            limits, stop, settings = self.host.limits.images(), self.deadline, self.request.settings
+            mask = self.path.with_name(settings.mask) if settings.mask else None
+            info = apart.open_image(self.path, limits, rendering=settings.picture, cancel=stop.is_set, mask=mask)
             return self.engine.encode(self.path, info=info, progress=report, cancel=stop, read=apart.read_canvas)
 
         image = yield from in_turns(work, self.progress, self.deadline)
@@ -212,6 +213,7 @@ class ActionContext(Generic[R]):
             regions=settings.regions,
             order=settings.order,
             seed=settings.seed,
+            picture=self.request.settings.picture.as_dict(),
             seconds={stage: round(value, 6) for stage, value in self.seconds.items()},
             reused=tuple(stage for stage in self.seconds if stage not in self.done_now),
             memory=metrics.memory(device),

@@ -65,8 +65,9 @@ class Service:
 
         def steps(job: Job[Any], deadline: Deadline) -> Steps:
             self._check(request)
-            with self.store.hold(request.image) as path:
-                if path is None:
+            mask = request.settings.mask
+            with self.store.hold(request.image) as path, self.store.hold(mask or request.image) as beside:
+                if path is None or beside is None:
                     raise UnknownImage("the image is no longer stored here: open it again")
                 return (yield from self._run(self.host, request, path, job.emit, deadline))
 
