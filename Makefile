@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 FAST := not slow and not browser
 
-.PHONY: demo check static test coverage browser lint wheel-test docs clean
+.PHONY: demo check static test coverage browser bench lint wheel-test docs clean
 
 # The explorer, on http://127.0.0.1:7860
 demo: $(VENV)/.run
@@ -31,6 +31,11 @@ test: $(VENV)/.dev
 # Everything but the page in a browser, with a report of what was run, as text and in htmlcov/
 coverage: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m "not browser" --cov --cov-report=term:skip-covered --cov-report=html
+
+# What everything takes, each beside something of the same machine and run: on a quiet machine, a quarter of an hour
+bench: $(VENV)/.dev
+	$(BIN)/python -m tools.bench selection encode questions budget ingest --json docs/results/bench.json
+	$(BIN)/python -m tools.make_results
 
 # The distribution's Chromium, for machines where Playwright's own cannot be downloaded or lacks libraries
 browser: $(VENV)/.dev

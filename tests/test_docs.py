@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.make_results import files, with_parts
+from tools.make_results import files, timed_lines, with_parts
 from tools.site_pages import PLACES, site_links
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,6 +57,17 @@ def test_every_tool_is_listed():
 @pytest.mark.parametrize("path", MADE, ids=str)
 def test_results_are_those_of_the_json(path):
     assert (ROOT / path).read_text() == MADE[path], "run python -m tools.make_results"
+
+
+def test_what_was_timed_side_by_side_is_shown_with_machine_and_load():
+    side = {"wall": 1.5, "cpu": 1.25}
+    row = {"part": "encode", "what": "float32", "ours": side, "beside": "the matrix rate", "theirs": side,
+           "rounds": 3, "ratio": 1.0, "load": 0.26}  # fmt: skip
+    about = {"processor": "Zen 4", "cores": 2, "threads": 1, "torch": "2.9", "load at start": 0.1}
+    found = {"date": "2026-11-26", "machine": about, "options": {"rounds": 3}, "rows": [row, row]}
+    page = "\n".join(timed_lines(found))
+    assert "python -m tools.bench encode\n" in page and "Zen 4, 1 of 2 cores" in page and "medians of 3 rounds" in page
+    assert "| encode | float32 | 1.5 (1.25) | the matrix rate | 1.5 (1.25) | 1 | 0.3 |" in page
 
 
 def test_a_page_without_a_place_for_results_is_refused():

@@ -16,7 +16,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from uhrbat.evaluation.findings import (
     FrontierFile,
@@ -113,11 +113,14 @@ def files(root: Path = ROOT) -> dict[Path, str]:
     frontier = read_frontier(root / FINDINGS / "frontier.json")
     losses = [read_loss(root / FINDINGS / f"{name}.json") for name in ("loss", "loss_attention")]
     measurements = [Measurement(**values) for values in json.loads((root / RESULTS / "measurements.json").read_text())]
+    timed = root / RESULTS / "bench.json"
     made = {
         RESULTS / "frontier.md": frontier_page(frontier, measurements),
         RESULTS / "loss.md": loss_page(*losses),
         **{RESULTS / f"{name}.md": measured_page(name, measurements) for name in PAGES},
     }
+    if timed.is_file():
+        made[RESULTS / "speed.md"] += "\n" + _text(timed_lines(json.loads(timed.read_text())))
     tables = {
         README: {"frontier": short_table(frontier), "photographs": photographs_sentence(losses[0])},
         MODEL_CARD: {"types": types_table(frontier)},
@@ -242,6 +245,26 @@ def measured_page(name: str, measurements: Sequence[Measurement]) -> str:
     page = PAGES[name]
     lines = [f"# {page.title}", "", MADE, "", page.about, ""]
     return _text([*lines, *_measurements(name, measurements)])
+
+
+def timed_lines(found: dict[str, Any]) -> list[str]:
+    """What `tools.bench` wrote, as a section of a page."""
+    about, rows = found["machine"], []
+    for row in found["rows"]:
+        sides = [f"{side['wall']:.3g} ({side['cpu']:.3g})" for side in (row["ours"], row["theirs"])]
+        rows.append(
+            [row["part"], row["what"], sides[0], row["beside"], sides[1], f"{row['ratio']:.3g}", f"{row['load']:.1f}"]
+        )
+    return [
+        "## Side by side",
+        "",
+        *_code("python -m tools.bench " + " ".join(dict.fromkeys(row["part"] for row in found["rows"]))),
+        f"Machine: {about['processor']}, {about['threads']} of {about['cores']} cores, torch {about['torch']}. Load: "
+        f"{about['load at start']:.1f} at the start, and beside each row. Date: {found['date']}. Both sides took turns; "
+        f"medians of {found['options']['rounds']} rounds, in seconds, and in brackets the processor's seconds.",
+        "",
+        *table(["part", "what", "ours", "beside", "that", "ratio", "load"], rows),
+    ]
 
 
 def short_table(found: FrontierFile) -> list[str]:
