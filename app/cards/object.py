@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 
 import gradio as gr
 
+from uhrbat.budget import Budget
 from uhrbat.errors import Cancelled, UHRBATError
-from uhrbat.results import AnswerResult, InspectResult
+from uhrbat.results import AnswerResult, Box, InspectResult
 
 from .. import progress
 from ..explorer import budget_of
 from ..panel import Panel
 from ..state.runs import KeptRun
+from ..state.sessions import Session
 from ..texts import sentence
 from .card import Card, Json, Updates, sent
 from .viewer import rectangles
+
+NEARBY = 3
+"""Image pixels that a hand may draw a box too wide or too narrow by."""
+SMALL = 64
+"""A box of longer sides is told the same a few pixels wider."""
 
 
 class ObjectCard(Card):
@@ -46,12 +54,33 @@ class ObjectCard(Card):
                 return
             if not run.inspected or run.inspected.box != box:
                 run.counterfactuals.clear()
-            run.inspected = job.result()
+            run.inspected, run.nearby = job.result(), []
             yield {self.panel: object_value(run, run.inspected)}
+            run.nearby = yield from self._nearby(session, run, box, budget_of(budget))
+            if session.run is run and session.box == box:
+                yield {self.panel: object_value(run, run.inspected)}
         except Cancelled:
             return
         except UHRBATError as error:
             yield {self.panel: {"error": sentence(error)}}
+
+    def _nearby(self, session: Session, run: KeptRun, box: Box, budget: Budget) -> Generator[dict, None, list[Json]]:
+        """What a small box would be told if it were drawn a few pixels larger or smaller, where that differs."""
+        told = run.inspected.fate if run.inspected else None
+        found: list[Json] = []
+        for by in (NEARBY, -NEARBY):
+            x0, y0, x1, y1 = (value + sign * by for value, sign in zip(box, (-1, -1, 1, 1), strict=True))
+            x0, y0 = max(0, x0), max(0, y0)
+            x1, y1 = min(run.square.width, x1), min(run.square.height, y1)
+            if told is None or x1 <= x0 or y1 <= y0 or max(x1 - x0, y1 - y0) > SMALL:
+                continue
+            job = self.explorer.inspect(run, (x0, y0, x1, y1), budget, session.id)
+            for _ in job:
+                yield {self.panel: gr.skip()}
+            other = job.result().fate
+            if (other.cause, other.smallest_budget) != (told.cause, told.smallest_budget):
+                found.append({"by": by, "cause": other.cause, "smallest_budget": other.smallest_budget})
+        return found
 
     def force(self, budget: Json, event: gr.EventData, request: gr.Request) -> Updates:
         """The question again with the box's tokens forced in."""
@@ -93,9 +122,11 @@ def object_value(run: KeptRun, inspected: InspectResult) -> Json:
         "steps": [vars(step) for step in fate.steps],
         "forced": run.counterfactuals.get("forced"),
         "without": run.counterfactuals.get("without"),
+        "nearby": run.nearby,
     }
 
 
 def counterfactual_value(result: AnswerResult, seconds: float) -> Json:
     """An answer with a box's tokens forced in or taken out."""
-    return {"text": result.answer.text, "tokens": result.answer.tokens, "seconds": seconds}
+    budgets = list(result.budgets)
+    return {"text": result.answer.text, "budgets": budgets, "tokens": result.answer.tokens, "seconds": seconds}

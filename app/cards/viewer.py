@@ -37,6 +37,7 @@ def maps_value(run: KeptRun) -> Json:
     return {
         "id": run.id,
         "question": run.question,
+        "importance": run.asked.run.importance,
         "scales": [
             {
                 "size": scale.size,
@@ -45,7 +46,6 @@ def maps_value(run: KeptRun) -> Json:
                 "scored": scale.scored,
                 "low": float(scale.importance.min()),
                 "high": float(scale.importance.max()),
-                "stretch": run.stretch(scale.size),
                 **{kind: f"run/{run.id}/{scale.size}/{kind}.png" for kind in ("rank", "importance", "region")},
             }
             for scale in run.asked.scales

@@ -120,4 +120,4 @@ export function arrival({ example, q, layer, scale, view, box, ask }) {
 }
 
 /** @type {import('./types.d.ts').Layer[]} */
-const LAYER_NAMES = ['image', 'importance', 'fate', 'regions'];
+const LAYER_NAMES = ['seen', 'fate', 'importance', 'regions', 'image'];

@@ -6,9 +6,10 @@ import { h, shown } from './dom.js';
 import { count, percent, plural, seconds, sum } from './format.js';
 import { tokensOfImage } from './geometry.js';
 import { begin, follow, panel } from './gradio.js';
+import { hooks } from './hooks.js';
 import { ledger } from './ledger.js';
 import { note, placeholder } from './parts.js';
-import { get, on, set } from './store.js';
+import { get, goToObject, on, set } from './store.js';
 import { countPreserved, truthOf } from './truth.js';
 
 /**
@@ -32,15 +33,16 @@ export async function mount(context) {
   follow(context, (/** @type {Answer | null} */ value) =>
     set({ answer: value, cost: value?.cost ?? get().cost }),
   );
-  on(['answer', 'budget', 'question', 'busy', 'image', 'tokens'], (state) => {
+  on(['answer', 'points', 'budget', 'question', 'busy', 'image', 'tokens'], (state) => {
     const { answer } = state;
     head.replaceChildren(...shown(answer ? headline(answer, state) : [noAnswer(state)]));
     warning.textContent = doubt(answer);
     warning.hidden = !warning.textContent;
   });
+  hooks.again = () => begin(context.trigger, 'again');
   on(['settled'], ({ answer, busy, cost, question }) => {
     if (!answer || busy || staleness(answer, question, budgets()) !== STALE) return;
-    if (isQuick(answer, cost, budgets())) begin(context.trigger, 'again');
+    if (isQuick(answer, cost, budgets())) hooks.again();
   });
 }
 
@@ -143,19 +145,47 @@ function evidenceLine({ tokens, image }, known) {
   );
 }
 
-/** @param {State} state */
+/**
+ * How often the model pointed right, and links to what it missed and to where there is nothing.
+ * @param {State} state
+ */
 function pointsLine({ points }) {
   if (!points?.length) return null;
   /** @param {string} status */
-  const number = (status) => points.filter((point) => point.status === status).length;
-  const pointed = number('pointed');
-  if (pointed) return h('p', {}, `the model points at ${plural(pointed, 'place')}`);
+  const those = (status) => points.filter((point) => point.status === status);
+  const pointed = those('pointed').length;
+  if (pointed) return h('p', {}, `the model marked ${plural(pointed, 'place')}`);
   return h(
-    'p',
-    { title: 'Where the model pointed before it answered, against the true evidence' },
-    ...['found', 'missed', 'imagined'].flatMap((status, i, all) => [
-      h('span', { class: `uhr-legendpoint ${status}` }),
-      `${number(status)} ${status}${i < all.length - 1 ? ' ' : ''}`,
-    ]),
+    'div',
+    {
+      title:
+        'Where the model pointed before it answered, against the objects that the true answer depends on',
+    },
+    h(
+      'p',
+      {},
+      ...['found', 'missed', 'imagined'].flatMap((status) => [
+        h('span', { class: `uhr-legendpoint ${status}` }),
+        `${those(status).length} ${WORDS[status]} `,
+      ]),
+    ),
+    h(
+      'p',
+      { class: 'uhr-places' },
+      [...those('missed'), ...those('imagined')].slice(0, MOST_LINKS).map(placeLink),
+    ),
   );
+}
+
+/** @type {Record<string, string>} */
+const WORDS = { found: 'found', missed: 'missed', imagined: 'where nothing is' };
+const MOST_LINKS = 6;
+const AROUND = 12; // image pixels about a point
+
+/** @param {import('./types.d.ts').PointMark} point */
+function placeLink({ label, x, y, box }) {
+  const place =
+    box ?? /** @type {import('./types.d.ts').Box} */ ([x - AROUND, y - AROUND, x + AROUND, y + AROUND]);
+  const onclick = () => (box ? goToObject(box) : set({ goto: { box: place } }));
+  return h('button', { type: 'button', class: 'uhr-link', onclick }, label);
 }

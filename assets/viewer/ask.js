@@ -76,7 +76,7 @@ function watchServer() {
   });
   async function check() {
     const { progress, model } = get();
-    const there = await fetch(url(model.shares), { method: 'HEAD', cache: 'no-store' }).then(
+    const there = await fetch(url(model.shares), { cache: 'no-store' }).then(
       () => true,
       () => false,
     );

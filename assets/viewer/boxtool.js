@@ -2,11 +2,12 @@
 
 import { h } from './dom.js';
 import { gridOf } from './geometry.js';
-import { boxBetween, clamp, tokenAt, tokenBox, wholePixels } from './places.js';
+import { boxBetween, clamp, meantObject, objectAt, tokenAt, tokenBox, wholePixels } from './places.js';
 import { get, on, set } from './store.js';
 
 /** @typedef {import('./types.d.ts').Trigger} Trigger */
 
+const REACH = 8; // screen pixels that a click may miss an object by
 const SMALLEST = 3; // screen pixels; anything shorter is a click, and takes the token under it
 
 /**
@@ -29,7 +30,11 @@ export function boxTool(root, host, view, trigger) {
   };
   on(['maps'], again);
   on(['settled'], ({ settled }) => settled?.perScale && again());
-  on(['askBox'], ({ askBox }) => askBox && chooseBox(askBox, trigger));
+  on(['askBox'], ({ askBox }) => {
+    if (!askBox) return;
+    openObjectTab();
+    chooseBox(askBox, trigger);
+  });
   on(['drawing'], ({ drawing }) => {
     veil.hidden = !drawing;
     root.classList.toggle('drawing', drawing);
@@ -86,15 +91,34 @@ function drawOn(veil, view, done) {
   veil.addEventListener('pointercancel', giveUp);
   veil.addEventListener('pointerup', (event) => {
     const end = point(event);
-    const { image, scale, model } = get();
+    const { image } = get();
     if (!start || !end || !image) return;
     const drawn = Math.hypot(end.left - start.left, end.top - start.top) >= SMALLEST;
-    const grid = gridOf(model, scale);
-    const box = drawn ? boxBetween(start, end) : tokenBox(tokenAt(end, image, grid), image, grid);
+    const box = drawn ? drawnBox(boxBetween(start, end), image) : clickedBox(end, view.imagePixels(REACH));
     start = null;
     set({ rubber: null, drawing: false });
     done(box);
   });
+}
+
+/**
+ * A drawn box, or that of the known object that it is meant for.
+ * @param {import('./types.d.ts').Box} box
+ * @param {import('./types.d.ts').ImageValue} image
+ */
+const drawnBox = (box, image) => meantObject(wholePixels(box, image), image.objects)?.box ?? box;
+
+/**
+ * The box of the known object that is clicked, else of the token.
+ * @param {{x: number, y: number}} at
+ * @param {number} reach Image pixels that a click may miss an object by.
+ * @returns {import('./types.d.ts').Box}
+ */
+function clickedBox(at, reach) {
+  const { image, scale, model } = get();
+  if (!image) throw new Error('a click without an image');
+  const grid = gridOf(model, scale);
+  return objectAt(at, image.objects, reach)?.box ?? tokenBox(tokenAt(at, image, grid), image, grid);
 }
 
 /** The Object tab, the first, shows what becomes of a drawn box. */

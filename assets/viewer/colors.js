@@ -24,6 +24,18 @@ export const FATE_PIXEL = {
   padding: rgba(FATE.padding, 90),
 };
 
+const MANY = 300; // tokens in an average from which on it looks no stronger
+
+/**
+ * The shade of an average: three neighbours are faint, three hundred strong.
+ * @param {number} size Tokens in it.
+ */
+export const mergedPixel = (size) => SHADES[Math.min(SHADES.length - 1, Math.round(shade(size) * 15))];
+
+/** @param {number} size */
+const shade = (size) => Math.min(1, Math.log(Math.max(size, 2) / 2) / Math.log(MANY / 2));
+const SHADES = Array.from({ length: 16 }, (_shade, i) => rgba(fates.merged, 45 + Math.round((i * 160) / 15)));
+
 /**
  * The colour at a position of a ramp of evenly spaced stops, as [red, green, blue].
  * @param {string[]} stops

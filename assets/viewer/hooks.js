@@ -26,6 +26,8 @@ export const hooks = {
   view: null,
   /** Ask the question. */
   ask() {},
+  /** Answer the question shown at the budget that is set. */
+  again() {},
   suggested: () => get().suggested,
   shareLink: () => /** @type {string | null} */ (null),
 };

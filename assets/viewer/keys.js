@@ -6,22 +6,27 @@ import { get, set } from './store.js';
 
 /** What can lie over the image, each with its key. @type {Record<Layer, {label: string, key: string, tip: string}>} */
 export const LAYERS = {
-  image: { label: 'Image', key: 'i', tip: 'The image alone (key i)' },
+  seen: {
+    label: 'What the model sees',
+    key: 's',
+    tip: 'Preserved tokens as they are, merged ones as their average, dropped ones black (key s)',
+  },
+  fate: {
+    label: 'Kept or lost',
+    key: 'f',
+    tip: 'Preserved tokens outlined, merged ones the stronger the more they are mixed, dropped ones dark (key f)',
+  },
   importance: {
     label: 'Importance',
     key: 'h',
-    tip: 'How much this question needs each token (key h)',
-  },
-  fate: {
-    label: 'Fate',
-    key: 'f',
-    tip: 'Which tokens are preserved, merged or dropped at this budget (key f)',
+    tip: 'How relevant each token is to this question (key h)',
   },
   regions: {
     label: 'Regions',
     key: 'r',
     tip: 'The partition inside which tokens are merged (key r)',
   },
+  image: { label: 'Image', key: 'i', tip: 'The image alone (key i)' },
 };
 
 const STEP = 80; // screen pixels an arrow key moves, as in Leaflet

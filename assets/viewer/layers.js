@@ -1,10 +1,12 @@
-// Draws one layer of one scale over the image: fate, importance or regions, and the outlines of the regions.
+// Draws one layer of one scale over the image, and the outlines of the regions.
 
 import { budgets } from './budgets.js';
 import { h, ink } from './dom.js';
+import { coarsest, tokensOf } from './geometry.js';
+import { pooled, poolFactor, rangeOf } from './heat.js';
 import { keepMark } from './hooks.js';
 import { L } from './leaflet.js';
-import { PAINT, outline } from './paint.js';
+import { PAINT, outline, paintHeat } from './paint.js';
 import { get, on, onFrame, set } from './store.js';
 import { loadDetails, loadTokens } from './tokens.js';
 
@@ -15,7 +17,7 @@ const OUTLINE_SIDE = 1440; // pixels that the outlines' canvas has at least, so 
 
 /** A canvas of `side` x `side` pixels laid over the square. */
 class TokenCanvas {
-  /** What is painted: the budget, where it matters. @type {number | null} */
+  /** What is painted: the budget or the kind of heat, where it matters. @type {number | string | null} */
   painted = null;
 
   /**
@@ -46,13 +48,14 @@ class TokenCanvas {
 /**
  * Keep the layer over the map in step with the page's state.
  * @param {import('leaflet').Map} map
- * @param {() => LatLngBounds} bounds Those of the square.
+ * @param {(scale?: number) => LatLngBounds} bounds Those of the square, or of one with its corner, so much larger.
  */
 export function followLayers(map, bounds) {
   followMaps();
   const drawLayer = layerDrawer(map, bounds);
   const drawOutlines = outlineDrawer(map, bounds);
-  onFrame(['tokens', 'layer', 'scale', 'budget', 'opacity'], () => guarded(drawLayer));
+  onFrame(['tokens', 'layer', 'scale', 'budget', 'opacity', 'heatBy'], () => guarded(drawLayer));
+  map.on('zoomend', () => get().layer === 'importance' && guarded(drawLayer));
   onFrame(['tokens', 'outlines', 'scale'], () => guarded(drawOutlines));
 }
 
@@ -86,40 +89,60 @@ async function guarded(/** @type {() => Promise<void>} */ work) {
 
 /**
  * @param {import('leaflet').Map} map
- * @param {() => LatLngBounds} bounds
+ * @param {(scale?: number) => LatLngBounds} bounds
  */
 function layerDrawer(map, bounds) {
   /** @type {{key: string, canvas: TokenCanvas} | null} */
   let drawn = null;
 
   return async () => {
-    const { tokens, layer, scale, image, maps, opacity } = get();
+    const { tokens, layer, scale, image, maps, opacity, model } = get();
     const own = tokens?.get(scale);
     if (!own || !image || !maps || layer === 'image') {
       drawn?.canvas.remove();
       drawn = null;
       return;
     }
-    const key = `${maps.id}/${scale}/${layer}`;
+    const factor = layer === 'importance' ? poolFactor(screenPixels(map, bounds(), own.grid)) : 1;
+    const key = `${maps.id}/${scale}/${layer}/${factor}`;
     if (drawn?.key !== key) {
       if (layer === 'importance' && !own.importance) await own.importances();
       if (layer === 'regions' && !own.region) await own.regions();
+      if (layer === 'seen' && !own.seen) await own.look(image);
       const now = get();
       if (now.layer !== layer || now.scale !== scale || now.maps?.id !== maps.id) return;
       drawn?.canvas.remove();
-      const canvas = new TokenCanvas(map, bounds(), own.grid, `uhr-${layer}`);
+      const side = Math.ceil(own.grid / factor);
+      const canvas = new TokenCanvas(map, bounds((side * factor) / own.grid), side, `uhr-${layer}`);
       drawn = { key, canvas };
     }
-    drawn.canvas.layer.setOpacity(opacity);
-    const budget = layer === 'fate' ? budgets()[maps.scales.findIndex(({ size }) => size === scale)] : 0;
-    if (drawn.canvas.painted === budget) return;
+    drawn.canvas.layer.setOpacity(layer === 'seen' ? 1 : opacity);
+    const budget = layer === 'fate' || layer === 'seen' ? budgets()[model.scales.indexOf(scale)] : 0;
+    const state = layer === 'importance' ? get().heatBy : budget;
+    if (drawn.canvas.painted === state) return;
     const started = performance.now();
-    PAINT[layer](drawn.canvas.pixels, own, budget);
+    if (layer === 'importance') {
+      const all = own.heat(rangeOf(maps.importance, tokensOf(model, coarsest(model))), get().heatBy);
+      if (all) paintHeat(drawn.canvas.pixels, pooled(all, own.grid, factor));
+    } else {
+      PAINT[layer](drawn.canvas.pixels, own, budget);
+    }
     drawn.canvas.show();
-    drawn.canvas.painted = budget;
+    drawn.canvas.painted = state;
     keepMark({ what: 'paint', layer, scale, budget, at: started, took: performance.now() - started });
   };
 }
+
+/**
+ * Screen pixels that a token has, a side.
+ * @param {import('leaflet').Map} map
+ * @param {LatLngBounds} square
+ * @param {number} grid
+ */
+const screenPixels = (map, square, grid) =>
+  Math.abs(
+    map.latLngToContainerPoint(square.getNorthEast()).x - map.latLngToContainerPoint(square.getSouthWest()).x,
+  ) / grid;
 
 /**
  * @param {import('leaflet').Map} map

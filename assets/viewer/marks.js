@@ -2,7 +2,7 @@
 
 import { h } from './dom.js';
 import { L } from './leaflet.js';
-import { on } from './store.js';
+import { goToObject, on, set } from './store.js';
 import { truthOf } from './truth.js';
 
 /**
@@ -10,6 +10,9 @@ import { truthOf } from './truth.js';
  * @typedef {import('./types.d.ts').PointMark} PointMark
  * @typedef {import('./viewer.js').View} View
  */
+
+/** @type {import('leaflet').TooltipOptions} */
+const TIP = { className: 'uhr-tip', direction: 'top' };
 
 /** @param {View} view */
 export function followMarks(view) {
@@ -56,9 +59,10 @@ function followObjects(view) {
         weight: needed ? 2 : 1,
         fillOpacity: 0.01,
       };
-      L.rectangle(view.bounds(box), options)
-        .bindTooltip([color, kind].filter(Boolean).join(' '), { className: 'uhr-tip', direction: 'top' })
-        .addTo(layer);
+      const name = [color, kind].filter(Boolean).join(' ');
+      const inspect = () => set({ askBox: /** @type {Box} */ ([...box]) });
+      L.rectangle(view.bounds(box), options).on('click', inspect).bindTooltip(name, TIP).addTo(layer);
+      if (needed) objectMarker(view, box, `evidence: ${name}`, 'evidence', inspect).addTo(layer);
     }
   });
 }
@@ -71,9 +75,32 @@ function followPoints(view) {
     if (!image) return;
     for (const point of points ?? []) {
       if (point.status !== 'missed') pointMarker(view, point).addTo(layer);
-      else if (point.box) rectangle(view, point.box, 'missed').addTo(layer);
+      else if (point.box) {
+        const { box } = point;
+        rectangle(view, box, 'missed').addTo(layer);
+        objectMarker(view, box, point.label, 'missed', () => goToObject(box)).addTo(layer);
+      }
     }
   });
+}
+
+/**
+ * A ring around an object that has the same size on the screen at every zoom.
+ * @param {View} view
+ * @param {Box} box
+ * @param {string} label
+ * @param {'missed' | 'evidence'} look
+ * @param {() => void} onclick
+ */
+function objectMarker(view, [x0, y0, x1, y1], label, look, onclick) {
+  const icon = L.divIcon({
+    className: '',
+    iconSize: [26, 26],
+    html: h('span', { class: `uhr-ring ${look}` }),
+  });
+  return L.marker(view.toMap((x0 + x1) / 2, (y0 + y1) / 2), { icon, alt: label, title: label })
+    .on('click', onclick)
+    .bindTooltip(label, { ...TIP, offset: [0, -10] });
 }
 
 /**

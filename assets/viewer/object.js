@@ -7,16 +7,19 @@ import { flag, h, shown, url } from './dom.js';
 import { count, percent, pixels, plural, seconds, sum } from './format.js';
 import { coarsest } from './geometry.js';
 import { begin, follow, panel } from './gradio.js';
+import { hooks } from './hooks.js';
 import { failure, note, placeholder, tableHead } from './parts.js';
 import { fits, mapText } from './places.js';
+import { sameBudgets } from './shares.js';
 import { get, on, onFrame, set } from './store.js';
-import { bestFate, fateDetail, verdictAt, verdictTitle } from './verdict.js';
+import { CAUSES, bestFate, fateDetail, keptLook, verdictAt, verdictTitle } from './verdict.js';
 
 /**
  * @typedef {import('./types.d.ts').Box} Box
  * @typedef {import('./types.d.ts').ImageValue} ImageValue
  * @typedef {import('./types.d.ts').ObjectValue} ObjectValue
  * @typedef {import('./types.d.ts').ObjectRow} ObjectRow
+ * @typedef {{row: ObjectRow, now: import('./verdict.js').Counts | null}} Row
  * @typedef {import('./types.d.ts').Trigger} Trigger
  * @typedef {Readonly<import('./store.js').State>} State
  */
@@ -36,7 +39,11 @@ export async function mount(context) {
   const result = h('div', { class: 'uhr-object', 'aria-live': 'polite' });
   const problem = h('p', { class: 'uhr-problem', role: 'alert', hidden: true });
   panel(context).replaceChildren(
-    h('p', { class: 'uhr-lead' }, 'Draw a box around an object to see whether its tokens reach the model.'),
+    h(
+      'p',
+      { class: 'uhr-lead' },
+      'Draw a box around an object, or click one, to see whether its tokens reach the model.',
+    ),
     drawButton(),
     boxForm(problem, context.trigger),
     problem,
@@ -134,28 +141,53 @@ function found(state, object, image, trigger) {
     fatesTable(rows, coarsest(state.model)),
     h(
       'p',
-      { class: `uhr-verdict ${verdict.preserved ? 'kept' : 'lost'}`, 'data-cause': verdict.cause },
+      { class: `uhr-verdict ${keptLook(verdict.preserved, rows)}`, 'data-cause': verdict.cause },
       h('b', {}, verdictTitle(verdict)),
       ' ',
       verdict.verdict,
+      showKept(rows),
     ),
+    nearbyNote(object),
     h('div', { class: 'uhr-chips' }, jumps(object.smallest_budget)),
-    h('h4', { title: WITHOUT }, 'With and without it'),
+    h('h4', { title: WITHOUT }, 'What if?'),
     h(
       'div',
       { class: 'uhr-counter' },
       asItIs(state),
-      counterfactual('Force in', object.forced, () => begin(trigger, 'force', data)),
-      counterfactual('Take out', object.without, () => begin(trigger, 'without', data)),
+      counterfactual('Add this object', object.forced, () => begin(trigger, 'force', data)),
+      counterfactual('Remove this object', object.without, () => begin(trigger, 'without', data)),
     ),
   ];
+}
+
+/** A button that shows the finest scale at which something of the box is kept. @param {Row[]} rows */
+function showKept(rows) {
+  const kept = rows.filter(({ now }) => now?.preserved).at(-1)?.row.size;
+  if (!kept || kept === get().scale) return null;
+  return h(
+    'button',
+    { type: 'button', class: 'uhr-link', onclick: () => set({ scale: kept }) },
+    ` show at ${kept}`,
+  );
+}
+
+/** What a box a little larger or smaller would be told, where that differs. @param {ObjectValue} object */
+function nearbyNote({ nearby }) {
+  if (!nearby?.length) return null;
+  const words = nearby.map(({ by, cause, smallest_budget: least }) => {
+    const budget = least == null ? 'no budget keeps it' : `kept from ${plural(least, 'token')}`;
+    return `${plural(Math.abs(by), 'pixel')} ${by > 0 ? 'larger' : 'smaller'} on every side: ${CAUSES[cause] ?? cause}, ${budget}`;
+  });
+  return note(`This holds for this very box. ${words.join('; ')}.`);
 }
 
 /** @param {ObjectValue} object */
 function boxLine({ box, maps }) {
   const show = () => set({ goto: { box } });
+  const known = get().image?.objects.find((each) => each.box.join() === box.join());
+  const name = known ? [known.color, known.kind].filter(Boolean).join(' ') : 'this box';
   return note(
-    `${count(box[2] - box[0])} × ${count(box[3] - box[1])} px in the image · `,
+    `${name} (${count(box[2] - box[0])} × ${count(box[3] - box[1])} px) · `,
     h('button', { type: 'button', class: 'uhr-link', onclick: show }, 'show'),
     ' · ',
     h(
@@ -240,34 +272,56 @@ const enlarged = (coarse) =>
 /** Ways to the budget that just preserves the box. @param {number | null} least */
 function jumps(least) {
   if (least == null) {
-    return [note('No budget preserves it: it never stands above the mean of its region.')];
+    return [note('No budget keeps it whole: it never scores above its region’s average.')];
   }
   return [
-    jump(least, 'The smallest total budget that preserves a token of it'),
-    least > 1 && jump(least - 1, 'One token fewer: it is no longer preserved'),
+    jump('Keep it', least, 'The smallest total budget that preserves a token of it'),
+    least > 1 && jump('Just lost', least - 1, 'One token fewer: it is no longer preserved'),
   ];
 }
 
 /**
+ * Sets the budget and asks again, so that viewer, verdict and answer are all of it.
+ * @param {string} label
  * @param {number} total
  * @param {string} title
  */
-const jump = (total, title) =>
+const jump = (label, total, title) =>
   h(
     'button',
-    { type: 'button', class: 'uhr-chip', title, 'data-jump': total, onclick: () => chooseBudget(total) },
-    `Go to ${plural(total, 'token')}`,
+    {
+      type: 'button',
+      class: 'uhr-chip',
+      title,
+      'data-jump': total,
+      onclick() {
+        chooseBudget(total);
+        hooks.again();
+      },
+    },
+    `${label} (${plural(total, 'token')})`,
   );
 
 /** The shown answer, beside which the counterfactuals are read. @param {State} state */
 const asItIs = ({ answer }) =>
   h(
     'div',
-    { class: 'uhr-card' },
-    note('As it is'),
+    { class: cardLook(answer) },
+    note('Now'),
     h('p', { class: 'uhr-counteranswer' }, answer?.text ?? '–'),
     answer && note(`${count(answer.tokens)} tokens`),
+    answer && otherBudget(answer),
   );
+
+/** @param {{budgets: number[]} | null} answer */
+const isOther = (answer) => answer != null && !sameBudgets(answer.budgets, budgets());
+
+/** @param {{budgets: number[]} | null} answer */
+const cardLook = (answer) => `uhr-card${isOther(answer) ? ' is-stale' : ''}`;
+
+/** Says of an answer that it is of another budget than the one that is set. @param {{budgets: number[]}} answer */
+const otherBudget = (answer) =>
+  isOther(answer) && h('p', { class: 'uhr-stale' }, `for ${plural(sum(answer.budgets), 'token')}`);
 
 /**
  * @param {string} label
@@ -277,8 +331,9 @@ const asItIs = ({ answer }) =>
 const counterfactual = (label, answer, onclick) =>
   h(
     'div',
-    { class: 'uhr-card' },
+    { class: cardLook(answer) },
     h('button', { type: 'button', class: 'uhr-small uhr-wide', onclick, disabled: get().busy }, label),
     answer && h('p', { class: 'uhr-counteranswer' }, answer.text || '(empty)'),
     answer && note(`${count(answer.tokens)} tokens · ${seconds(answer.seconds)}`),
+    answer && otherBudget(answer),
   );

@@ -114,6 +114,38 @@ export function wholePixels(box, { width, height }) {
 }
 
 /**
+ * The known object that a drawn box is meant for: the only one whose centre lies in it, unless the box is far larger.
+ * @template {{box: Box}} Known
+ * @param {Box} drawn
+ * @param {Known[]} objects
+ * @returns {Known | null}
+ */
+export function meantObject([x0, y0, x1, y1], objects) {
+  const inside = objects.filter(({ box }) => {
+    const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+    return x >= x0 && x <= x1 && y >= y0 && y <= y1;
+  });
+  if (inside.length !== 1) return null;
+  const [left, top, right, bottom] = inside[0].box;
+  const loose = x1 - x0 <= 2.5 * (right - left) + 8 && y1 - y0 <= 2.5 * (bottom - top) + 8;
+  return loose ? inside[0] : null;
+}
+
+/**
+ * The known object nearest to a place, at most so far from its box; null where there is none.
+ * @template {{box: Box}} Known
+ * @param {{x: number, y: number}} at
+ * @param {Known[]} objects
+ * @param {number} reach Image pixels.
+ * @returns {Known | null}
+ */
+export function objectAt({ x, y }, objects, reach) {
+  const away = objects.map(({ box: [x0, y0, x1, y1] }) => Math.max(x0 - x, x - x1, y0 - y, y - y1, 0));
+  const nearest = Math.min(...away);
+  return nearest <= reach ? objects[away.indexOf(nearest)] : null;
+}
+
+/**
  * Whether a box has an area and lies inside the image.
  * @param {Box} box
  * @param {Pick<ImageValue, 'width' | 'height'>} image

@@ -36,6 +36,7 @@ import { createStore } from './state.js';
  * @property {boolean} busy Whether long work is under way.
  * @property {import('./types.d.ts').Page} page
  * @property {import('./types.d.ts').Layer} layer
+ * @property {import('./heat.js').HeatBy} heatBy What the importance layer shows.
  * @property {number} scale The scale whose tokens are shown.
  * @property {number} opacity Of the layer.
  * @property {boolean} outlines Whether the borders of the regions are drawn.
@@ -72,7 +73,8 @@ const START = {
   progress: null,
   busy: false,
   page: 'explore',
-  layer: 'fate',
+  layer: 'seen',
+  heatBy: 'value',
   scale: finest(CONSTANTS.model),
   opacity: 0.7,
   outlines: false,
@@ -87,4 +89,7 @@ const START = {
 const store = createStore(START);
 
 export const { get, set, on } = store;
+/** Go to an object and say what became of its tokens. @param {Box} box */
+export const goToObject = (box) => set({ goto: { box }, askBox: /** @type {Box} */ ([...box]) });
+
 export const onFrame = store.onFrame.bind(store);

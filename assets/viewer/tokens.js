@@ -1,6 +1,8 @@
 // One scale's tokens in the browser: ranks, importances, regions by grid position, and every budget's numbers.
 
+import { positions } from './heat.js';
 import { numbers, unpackImportances, unpackRanks } from './maps.js';
+import { groupColors, tokenColors } from './tokencolors.js';
 import { padding } from './places.js';
 
 /** @typedef {import('./types.d.ts').ScaleSource} ScaleSource */
@@ -16,6 +18,12 @@ export class ScaleTokens {
   #regions;
   /** The smallest rank of each region, ascending. @type {Uint32Array | undefined} */
   #reached;
+  /** What the model sees of the tokens that are averaged; undefined until loaded. @type {Uint32Array | undefined} */
+  seen;
+  /** @type {{key: string, positions: Float32Array} | undefined} */
+  #heat;
+  /** Tokens of the image that enter as they are, by rank, and their ranks. @type {[Uint32Array, Uint32Array] | undefined} */
+  #alone;
 
   /**
    * @param {ScaleSource} source
@@ -112,6 +120,39 @@ export class ScaleTokens {
       }
     }
     return found;
+  }
+
+  /** Tokens of the image that are preserved at this scale's budget, by rank. @param {number} budget */
+  alone(budget) {
+    if (!this.#alone) {
+      const entering = Uint32Array.from(this.rank.keys()).filter(
+        (i) => !this.merged[i] && !this.outside[i] && this.rank[i] <= this.count,
+      );
+      entering.sort((a, b) => this.rank[a] - this.rank[b]);
+      this.#alone = [entering, entering.map((i) => this.rank[i])];
+    }
+    const [tokens, ranks] = this.#alone;
+    return tokens.subarray(0, countUpTo(ranks, budget));
+  }
+
+  /**
+   * Where every token stands on the heat map, 0..1, or -1; null until the importances are loaded.
+   * @param {import('./heat.js').Range} range
+   * @param {import('./heat.js').HeatBy} by
+   */
+  heat(range, by) {
+    const { importance, outside } = this;
+    if (!importance) return null;
+    const key = JSON.stringify([range, by]);
+    if (this.#heat?.key !== key)
+      this.#heat = { key, positions: positions({ importance, outside }, range, by) };
+    return this.#heat.positions;
+  }
+
+  /** What the model sees of the averages; loaded when first asked for. @param {import('./types.d.ts').ImageValue} image */
+  async look(image) {
+    this.seen ??= groupColors(this, await tokenColors(image, this.grid));
+    return this.seen;
   }
 
   /** Importance of every token, in the model's own units; loaded when first asked for. */

@@ -5,7 +5,8 @@ export type Box = [number, number, number, number];
 export type Fate = 'preserved' | 'merged' | 'dropped';
 /** What a token is at a budget; padding shows nothing of the image. */
 export type Kind = Fate | 'padding';
-export type Layer = 'image' | 'importance' | 'fate' | 'regions';
+export type Layer = 'seen' | 'fate' | 'importance' | 'regions' | 'image';
+export type Importance = 'similarity' | 'attention' | 'fused';
 export type Page = 'explore' | 'findings';
 
 /** What Gradio gives to a panel's script (app/viewer.py: _LOAD). */
@@ -127,6 +128,8 @@ export interface KnownQuestion {
 export interface Maps {
   id: string;
   question: string;
+  /** How its tokens were scored. */
+  importance: Importance;
   scales: ScaleSource[];
 }
 export interface ScaleSource {
@@ -138,8 +141,6 @@ export interface ScaleSource {
   scored: boolean;
   low: number;
   high: number;
-  /** Importances shown as darkest and brightest. */
-  stretch: [number, number];
   rank: string;
   importance: string;
   region: string;
@@ -215,6 +216,8 @@ export interface ObjectValue {
   steps: VerdictStep[];
   forced: Counterfactual | null;
   without: Counterfactual | null;
+  /** What a box a few pixels larger or smaller would be told, where that differs. */
+  nearby: { by: number; cause: string; smallest_budget: number | null }[];
 }
 export interface ObjectRow extends Cells {
   size: number;
@@ -238,6 +241,7 @@ export interface VerdictStep {
 }
 export interface Counterfactual {
   text: string;
+  budgets: number[];
   tokens: number;
   seconds: number;
 }

@@ -34,9 +34,33 @@ export function verdictAt(object, preserved, budgets, total) {
   return object.steps.findLast((step) => step.total <= total) ?? object.steps[0];
 }
 
+const VISIBLE = 1.3; // pixels of a scale: what is smaller is not seen there (uhrbat/results.py)
+
+/**
+ * How a verdict looks: what is kept only where it is too small to be seen is not simply kept.
+ * @param {boolean} preserved
+ * @param {{row: Pick<ObjectRow, 'pixels'>, now: Pick<Counts, 'preserved'> | null}[]} rows
+ */
+export function keptLook(preserved, rows) {
+  if (!preserved) return 'lost';
+  const seen = rows.some(
+    ({ row, now }) => now?.preserved && Math.sqrt(row.pixels[0] * row.pixels[1]) >= VISIBLE,
+  );
+  return seen ? 'kept' : 'barely';
+}
+
+/** Causes of a loss as the page says them. @type {Record<string, string>} */
+export const CAUSES = {
+  preserved: 'kept',
+  'too small': 'too small',
+  'importance diluted': 'scored too low',
+  'averaged away': 'averaged away',
+  'cut by the budget': 'budget spent',
+};
+
 /** @param {Pick<Verdict, 'preserved' | 'cause'>} verdict */
 export const verdictTitle = ({ preserved, cause }) =>
-  preserved ? 'Kept.' : cause ? `Lost: ${cause}.` : 'Lost.';
+  preserved ? 'Kept.' : cause ? `Lost: ${CAUSES[cause] ?? cause}.` : 'Lost.';
 
 /** How many of a box's tokens have its best fate, in words. @param {Counts} counts */
 export function fateDetail(counts) {

@@ -11,6 +11,7 @@ import { followLayers } from './layers.js';
 import { L } from './leaflet.js';
 import { legend } from './legend.js';
 import { followMarks } from './marks.js';
+import { followOutlines } from './outlines.js';
 import { readout } from './readout.js';
 import { scaleBar } from './scalebar.js';
 import { get, on, set } from './store.js';
@@ -59,6 +60,7 @@ export async function mount(context) {
   root.append(legend());
   keys(root, view);
   followLayers(view.map, view.square);
+  followOutlines(view);
   followMarks(view);
   boxTool(root, host, view, context.trigger);
   follow(context, (/** @type {import('./types.d.ts').ViewerValue | null} */ value) => apply(view, value));
@@ -112,13 +114,16 @@ function makeView(map) {
     toImage,
     bounds,
 
+    /** Image pixels that so many screen pixels are. @param {number} n */
+    imagePixels: (n) => n * 2 ** (full() - map.getZoom()),
+
     /** Where a mouse event lies in the image. @param {MouseEvent} event */
     at: (event) => toImage(map.mouseEventToLatLng(event)),
 
-    /** Bounds of the square: the image padded, centred. */
-    square() {
+    /** Bounds of the square: the image padded, centred; or of one `factor` times as large with the same corner. */
+    square(factor = 1) {
       const { side = 0, offset: [x, y] = [0, 0] } = image ?? {};
-      return bounds([-x, -y, side - x, side - y]);
+      return bounds([-x, -y, factor * side - x, factor * side - y]);
     },
 
     /** Show the whole image. */

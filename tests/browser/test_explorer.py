@@ -115,7 +115,7 @@ def test_the_story(open_page, url):
             page.click(f'[data-jump="{least - 1}"]')
             expect(page.locator(".uhr-verdict")).to_have_class(re.compile("lost"))
     page.evaluate("window.UHRBAT.chooseBudget(1000)")
-    for text, answers in (("Force in", 2), ("Take out", 3)):
+    for text, answers in (("Add this object", 2), ("Remove this object", 3)):
         page.wait_for_function("!window.UHRBAT.state.busy", timeout=ANSWER_MS)
         page.click(f"text={text}")
         expect(page.locator("#object .uhr-counteranswer")).to_have_count(answers, timeout=ANSWER_MS)

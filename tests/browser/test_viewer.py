@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from app import examples
-from tests.support.browsing import ANSWER_MS, ask, settle, state
+from tests.support.browsing import ANSWER_MS, ask, draw_box, settle, state
 from tests.support.made_images import write_tiff
 
 PLACE = "([x, y]) => { const v = window.UHRBAT.view; return v.map.latLngToContainerPoint(v.toMap(x, y)); }"
@@ -186,7 +186,45 @@ def test_forced_colours_keep_what_is_pressed_and_measured(open_page):
     page = open_page(forced_colors="active")
     ask(page)
     look = "(e) => getComputedStyle(e).backgroundColor"
-    pressed = page.locator("[data-value=fate]").evaluate(look)
+    pressed = page.locator("[data-value=seen]").evaluate(look)
     assert pressed != page.locator("[data-value=regions]").evaluate(look)
     bar = page.locator(".uhr-ledger .uhr-bar .is-merged").first
     assert bar.evaluate(look) == "rgb(230, 159, 0)"
+
+
+def test_what_was_missed_is_seen_from_afar_and_leads_there(open_page):
+    """The fake worker, and a model that misses: a ring of one size at every zoom, and a link that inspects."""
+    page = open_page()
+    ask(page)
+    box = list(examples.load()[0].objects[0].box)
+    page.evaluate(
+        "(box) => window.UHRBAT.set({points: [{x: box[0], y: box[1], status: 'missed', label: 'missed: it', box}]})",
+        box,
+    )
+    ring = page.locator(".uhr-ring.missed")
+    assert ring.bounding_box()["width"] >= 20
+    page.click("#answer .uhr-places >> text=missed: it")
+    page.wait_for_function(f"JSON.stringify(window.UHRBAT.state.box) === '{str(box).replace(' ', '')}'")
+    page.wait_for_selector(".uhr-verdict", timeout=ANSWER_MS)
+    settle(page)
+    assert ring.bounding_box()["width"] >= 20
+    where = page.evaluate("window.UHRBAT.view.where()")
+    assert where[:2] == pytest.approx([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], abs=300)
+
+
+def test_a_loosely_drawn_box_is_the_object_s_and_a_jump_asks_again(open_page):
+    page = open_page()
+    ask(page)
+    known = min(examples.load()[0].objects, key=lambda item: item.box[2] - item.box[0])
+    x0, y0, x1, y1 = known.box
+    page.evaluate(f"window.UHRBAT.view.goWhere([{x0}, {y0}, 2])")
+    draw_box(page, (x0 - 3, y0 - 3, x1 + 3, y1 + 3))
+    page.wait_for_selector(".uhr-verdict", timeout=ANSWER_MS)
+    assert state(page, "box") == list(known.box)
+    expect(page.locator("#object .uhr-note").first).to_contain_text(f"{x1 - x0} × {y1 - y0} px")
+    least = state(page, "object.smallest_budget")
+    if least:
+        page.click(f'[data-jump="{least}"]')
+        page.wait_for_function("!window.UHRBAT.state.busy", timeout=ANSWER_MS)
+        assert sum(state(page, "answer.budgets")) == least == state(page, "budget.total")
+        assert page.locator(".uhr-stale").count() == 0

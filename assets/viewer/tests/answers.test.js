@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { STALE, isQuick, staleness } from '../answers.js';
 import { stopping } from '../stopping.js';
 import { changes, summary, withTotals } from '../sweeps.js';
-import { bestFate, fateDetail, verdictAt, verdictTitle } from '../verdict.js';
+import { bestFate, fateDetail, keptLook, verdictAt, verdictTitle } from '../verdict.js';
 import { ANSWER, COST } from './made.js';
 
 test('an answer is stale for another budget, and belongs to its own question only', () => {
@@ -109,4 +109,16 @@ test('a sweep in words', () => {
     'Filled: correct; hollow: wrong. The answer is the same at every budget.',
   );
   assert.equal(withTotals([{ ...point(1, 'one'), budgets: [3, 4] }])[0].total, 7);
+});
+
+test('what is kept only where it cannot be seen does not look kept', () => {
+  /** @param {number} side @param {number} preserved */
+  const row = (side, preserved) => ({
+    row: { pixels: /** @type {[number, number]} */ ([side, side]) },
+    now: { preserved },
+  });
+  assert.equal(keptLook(true, [row(0.8, 1), row(5, 0)]), 'barely');
+  assert.equal(keptLook(true, [row(0.8, 1), row(5, 1)]), 'kept');
+  assert.equal(keptLook(false, [row(5, 0)]), 'lost');
+  assert.equal(verdictTitle({ preserved: false, cause: 'importance diluted' }), 'Lost: scored too low.');
 });

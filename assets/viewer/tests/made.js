@@ -21,7 +21,6 @@ export function fourTokens(changes = {}, outside = new Uint8Array(4)) {
     importance: '',
     region: '',
     ...changes,
-    stretch: /** @type {[number, number]} */ ([-1, 1]),
   };
   return new ScaleTokens(source, Uint32Array.of(1, 2 | MERGED, 2 | MERGED, 5), outside);
 }

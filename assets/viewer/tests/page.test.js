@@ -162,7 +162,7 @@ test('what a link asks for comes when what it needs is there, once', () => {
   set({ image: { ...IMAGE } });
   set({ image: { ...IMAGE } });
   assert.deepEqual(went, [[1, 2, 3]]);
-  set({ maps: { id: 'm', question: 'Where?', scales: [] } });
+  set({ maps: { id: 'm', question: 'Where?', importance: 'similarity', scales: [] } });
   assert.deepEqual(get().askBox, [1, 2, 3, 4]);
   arrive({ example: 'airfield', scale: '5' });
   assert.equal(get().scale, 2688, 'a scale that there is not is ignored');

@@ -6,6 +6,8 @@ import {
   fits,
   imageTokens,
   mapText,
+  meantObject,
+  objectAt,
   padding,
   tokenAt,
   tokenBox,
@@ -97,7 +99,7 @@ test('the line for the pointer says only what is known', () => {
     scale: 28,
     model: { scales: [28], tile: 28, grid: 2, shares: '' },
     tokens: new Map([[28, own]]),
-    maps: { id: 'm', question: '', scales: [own.source] },
+    maps: { id: 'm', question: '', importance: /** @type {const} */ ('similarity'), scales: [own.source] },
   };
   assert.equal(
     describe({ x: 900, y: 100 }, asked, [2]),
@@ -116,4 +118,23 @@ test('the scale bar is 1, 2 or 5 of a power of ten', () => {
     const { width } = barOf(metres, 110);
     assert.ok(width <= 110.001 && width > 110 / 2.6);
   }
+});
+
+test('a loosely drawn box is that of the object it is meant for', () => {
+  const car = { box: /** @type {import('../types.d.ts').Box} */ ([100, 100, 105, 103]) };
+  const ship = { box: /** @type {import('../types.d.ts').Box} */ ([300, 100, 340, 120]) };
+  const objects = [car, ship];
+  assert.equal(meantObject([99, 99, 106, 104], objects), car);
+  assert.equal(meantObject([95, 95, 110, 108], objects), car, 'five pixels looser');
+  assert.equal(meantObject([60, 60, 160, 160], objects), null, 'far larger: a region, not the car');
+  assert.equal(meantObject([90, 90, 350, 130], objects), null, 'two objects');
+  assert.equal(meantObject([200, 200, 210, 210], objects), null);
+});
+
+test('a click takes the nearest object within reach', () => {
+  const car = { box: /** @type {import('../types.d.ts').Box} */ ([100, 100, 105, 103]) };
+  assert.equal(objectAt({ x: 102, y: 101 }, [car], 0), car);
+  assert.equal(objectAt({ x: 110, y: 101 }, [car], 5), car);
+  assert.equal(objectAt({ x: 111, y: 101 }, [car], 5), null);
+  assert.equal(objectAt({ x: 1, y: 1 }, [], 50), null);
 });

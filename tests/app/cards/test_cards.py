@@ -201,6 +201,23 @@ def test_a_sweep_comes_point_by_point(cards, opened, request_of):
     assert {point["answer"] for point in values[-1]["points"]} == {"four", "five"}
 
 
+def test_a_small_box_says_whether_a_few_pixels_change_its_verdict(cards, opened, worker, request_of, monkeypatch):
+    list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
+    inspect = FakeWorker._inspect
+
+    def by_size(self, request, job, stop):
+        found = inspect(self, request, job, stop)
+        x0, _, x1, _ = request.box
+        return replace(found, fate=replace(found.fate, smallest_budget=900 if x1 - x0 > 12 else 1000))
+
+    monkeypatch.setattr(FakeWorker, "_inspect", by_size)
+    shown = last(list(cards.object.inspect(BUDGET, event(box=[100, 100, 110, 108]), request_of())), cards.object.panel)
+    assert shown["smallest_budget"] == 1000
+    assert next((other["by"], other["smallest_budget"]) for other in shown["nearby"]) == (3, 900)
+    large = last(list(cards.object.inspect(BUDGET, event(box=[100, 100, 400, 408]), request_of())), cards.object.panel)
+    assert large["nearby"] == []
+
+
 def test_comparing_needs_a_question_and_shows_every_method(cards, opened, explorer, request_of):
     assert "Ask a question first" in failed(cards.compare.compare(BUDGET, request_of()), cards)
     list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
