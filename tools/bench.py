@@ -41,8 +41,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from tools import bench_selection
-from uhrbat import UHRBAT
 from uhrbat.budget import RELEASED_BUDGETS
+from uhrbat.engine import UHRBAT
 from uhrbat.geometry import Scale
 from uhrbat.imagery import Canvas, canvas_of, open_image, sha256_file, write_pyramid
 from uhrbat.selection.ranking import rank_tokens
