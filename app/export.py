@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import textwrap
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib
@@ -13,7 +15,9 @@ from PIL import Image
 
 from uhrbat import imagery
 from uhrbat.choices import MERGED, PADDING, PRESERVED
+from uhrbat.errors import InputError
 from uhrbat.imagery import ImageInfo
+from uhrbat.imagery.georeference import rounded
 from uhrbat.results import InspectResult
 
 from . import overlays, theme
@@ -92,33 +96,46 @@ def ledger_csv(run: KeptRun) -> str:
     return out.getvalue()
 
 
-def marks_geojson(run: KeptRun) -> str:
+def marks_geojson(run: KeptRun, lonlat: bool = True) -> str:
     """Known objects, the inspected box and the model's points; in map coordinates where the image has them.
 
-    Without a georeference the coordinates are image pixels, y counted upwards from the top (so negative), as
-    GIS programs draw plain images.
+    lonlat: in WGS 84 longitude and latitude, as RFC 7946 wants it, where these are known; otherwise in the file's own
+    coordinate system. No coordinate has more digits than its place is known to. Without a georeference the coordinates
+    are image pixels, y counted upwards from the top (so negative), as GIS programs draw plain images.
     """
-    place = run.picture.place or imagery.GeoReference("", (1, 0, 0, 0, -1, 0))
+    known = run.picture.place
+    place = known or imagery.GeoReference("", (1, 0, 0, 0, -1, 0))
+    try:
+        lonlat = lonlat and bool(place.crs)
+        features = list(_marks(run, place, lonlat))
+    except InputError:  # a part of the image lies where the map has no longitude and latitude
+        lonlat, features = False, list(_marks(run, place, False))
+    content: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+    if place.crs and not lonlat:
+        content["crs"] = place.crs_member
+    if known and not place.crs:
+        content["note"] = "map coordinates whose coordinate system (CRS) the file does not name"
+    if place.residual is not None:
+        unit = "metres" if place.crs else "map units"
+        content["accuracy"] = {
+            unit: float(rounded(place.residual).replace(",", "")),
+            "points": len(run.picture.info.points),
+        }
+    return json.dumps(content, indent=1)
 
-    def box(role: str, corners, **properties: Any) -> dict:
-        return _feature(place.polygon(corners, lonlat=False), role=role, **properties)
 
-    features = []
+def _marks(run: KeptRun, place: imagery.GeoReference, lonlat: bool) -> Iterator[dict]:
+    """The features of `marks_geojson`; InputError where longitude and latitude of one are not known."""
     for index, item in enumerate(run.picture.example.objects if run.picture.example else ()):
-        evidence = bool(run.known and index in run.known.evidence)
-        features.append(box("evidence" if evidence else "object", item.box, kind=item.kind, color=item.color))
+        role = "evidence" if run.known and index in run.known.evidence else "object"
+        yield _feature(place.polygon(item.box, lonlat), role=role, kind=item.kind, color=item.color)
     if run.inspected:
-        features.append(
-            box("inspected", run.inspected.box, verdict=run.inspected.fate.verdict, cause=run.inspected.fate.cause)
-        )
+        fate = run.inspected.fate
+        box = place.polygon(run.inspected.box, lonlat)
+        yield _feature(box, role="inspected", verdict=fate.verdict, cause=fate.cause)
     for point in run.points:
         if point["status"] != "missed":
-            position = list(place.to_map(point["x"], point["y"]))
-            features.append(_feature({"type": "Point", "coordinates": position}, role=point["status"]))
-    content: dict[str, Any] = {"type": "FeatureCollection", "features": features}
-    if place.crs:
-        content["crs"] = place.crs_member
-    return json.dumps(content, indent=1)
+            yield _feature(place.point(point["x"], point["y"], lonlat), role=point["status"])
 
 
 def _feature(geometry: dict, **properties: Any) -> dict:
@@ -196,4 +213,9 @@ def _fate_colors(kinds: np.ndarray) -> np.ndarray:
     return painted
 
 
-FILES = {"run.json": run_json, "ledger.csv": ledger_csv, "objects.geojson": marks_geojson}
+FILES: dict[str, Callable[[KeptRun], str]] = {
+    "run.json": run_json,
+    "ledger.csv": ledger_csv,
+    "objects.geojson": marks_geojson,
+    "objects-crs.geojson": partial(marks_geojson, lonlat=False),
+}

@@ -11,7 +11,8 @@ import gradio as gr
 from uhrbat.choices import DEFAULT_MODEL
 from uhrbat.errors import Cancelled, UHRBATError
 from uhrbat.geometry import Square
-from uhrbat.imagery import Rendering
+from uhrbat.imagery import GeoReference, Rendering
+from uhrbat.imagery.georeference import rounded
 
 from .. import examples, progress
 from ..explorer import DEFAULT
@@ -207,6 +208,27 @@ def gallery_value() -> Json:
     }
 
 
+def place_value(place: GeoReference, width: int, height: int) -> Json:
+    """Where an image lies, for the pointer: an affine map or, where it is curved, a lattice of positions.
+
+    decimals: how many of a coordinate are known; None for all.
+    """
+    lattice = None
+    if place.transform is None:
+        lattice = place.lattice(width, height)
+        columns = [east for row in lattice for east, _ in row]
+        if place.degrees and max(columns) - min(columns) > 180:  # across the date line
+            lattice = [[(east + 360 if east < 0 else east, north) for east, north in row] for row in lattice]
+    return {
+        "crs": place.name,
+        "transform": list(place.transform) if place.transform else None,
+        "lattice": lattice,
+        "degrees": place.degrees,
+        "decimals": place.decimals(),
+        "accuracy": f"±{rounded(place.residual)} {'m' if place.crs else 'map units'}" if place.residual else "",
+    }
+
+
 def image_value(picture: Picture) -> Json:
     """What the viewer needs to know of a picture; boxes come with the tokens they touch at each scale."""
     square = Square(picture.info.width, picture.info.height)
@@ -224,7 +246,7 @@ def image_value(picture: Picture) -> Json:
         "tiles": f"tile/{picture.id}/{{z}}/{{x}}/{{y}}.jpg",
         "notes": list(picture.remarks),
         "metres_per_pixel": picture.metres_per_pixel,
-        "place": {"crs": place.name, "transform": list(place.transform)} if place and place.transform else None,
+        "place": place_value(place, square.width, square.height) if place else None,
         "picture": picture_value(picture),
         "objects": [
             {

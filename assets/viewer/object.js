@@ -9,7 +9,7 @@ import { coarsest } from './geometry.js';
 import { begin, follow, panel } from './gradio.js';
 import { hooks } from './hooks.js';
 import { failure, note, placeholder, tableHead } from './parts.js';
-import { fits, mapText } from './places.js';
+import { fits, mapText, placeName } from './places.js';
 import { sameBudgets } from './shares.js';
 import { get, on, onFrame, set } from './store.js';
 import { CAUSES, bestFate, fateDetail, keptLook, verdictAt, verdictTitle } from './verdict.js';
@@ -211,7 +211,7 @@ const mapLine = ([x0, y0, x1, y1], image) =>
   h(
     'p',
     { class: 'uhr-note uhr-mapbox' },
-    `${mapText(x0, y0, image)} to ${mapText(x1, y1, image)} ${image.place?.crs}`,
+    `${mapText(x0, y0, image)} to ${mapText(x1, y1, image)} ${image.place ? placeName(image.place) : ''}`,
   );
 
 /**

@@ -3,6 +3,7 @@
 /**
  * @typedef {import('./types.d.ts').Box} Box
  * @typedef {import('./types.d.ts').ImageValue} ImageValue
+ * @typedef {import('./types.d.ts').Place} Place
  * @typedef {Pick<ImageValue, 'width' | 'height' | 'side' | 'offset'>} Placed
  */
 
@@ -154,18 +155,50 @@ export const fits = ([x0, y0, x1, y1], { width, height }) =>
   x0 >= 0 && y0 >= 0 && x0 < x1 && y0 < y1 && x1 <= width && y1 <= height;
 
 /**
- * Map coordinates of an image position, to a tenth of a pixel, as text; '' where the file has no place on the map.
+ * Map coordinates of an image position, to a tenth of a pixel or as far as they are known, as text; '' where the file
+ * has no place on the map.
  * @param {number} x
  * @param {number} y
- * @param {Pick<ImageValue, 'place'>} image
+ * @param {Pick<ImageValue, 'place' | 'width' | 'height'>} image
  */
 export function mapText(x, y, image) {
-  if (!image.place) return '';
-  const [a, b, c, d, e, f] = image.place.transform;
-  const digits = Math.min(9, Math.max(0, Math.ceil(1 - Math.log10(Math.hypot(a, d)))));
+  const { place } = image;
+  if (!place) return '';
+  const [here, east] = [mapPosition(x, y, image, place), mapPosition(x + 1, y, image, place)];
+  const step = Math.hypot(east[0] - here[0], east[1] - here[1]) || 1;
+  const fine = Math.min(9, Math.max(0, Math.ceil(1 - Math.log10(step) - 1e-6)));
+  const digits = Math.min(fine, place.decimals ?? fine);
   const format = new Intl.NumberFormat('en-US', {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   });
-  return `${format.format(a * x + b * y + c)} ${format.format(d * x + e * y + f)}`;
+  if (place.degrees) here[0] = here[0] > 180 ? here[0] - 360 : here[0];
+  return here.map((value) => format.format(value)).join(' ');
 }
+
+/**
+ * @param {number} x
+ * @param {number} y
+ * @param {Pick<ImageValue, 'width' | 'height'>} image
+ * @param {Place} place
+ * @returns {[number, number]}
+ */
+function mapPosition(x, y, { width, height }, { transform, lattice }) {
+  if (transform) {
+    const [a, b, c, d, e, f] = transform;
+    return [a * x + b * y + c, d * x + e * y + f];
+  }
+  const rows = lattice ?? [];
+  const [down, across] = [rows.length - 1, rows[0].length - 1];
+  const row = clamp(Math.floor((y / height) * down), down - 1);
+  const col = clamp(Math.floor((x / width) * across), across - 1);
+  const [v, u] = [(y / height) * down - row, (x / width) * across - col];
+  /** @param {0 | 1} axis */
+  const between = (axis) =>
+    (1 - v) * ((1 - u) * rows[row][col][axis] + u * rows[row][col + 1][axis]) +
+    v * ((1 - u) * rows[row + 1][col][axis] + u * rows[row + 1][col + 1][axis]);
+  return [between(0), between(1)];
+}
+
+/** The coordinate system, and how far off its coordinates may be. @param {Place} place */
+export const placeName = ({ crs, accuracy }) => [crs, accuracy].filter(Boolean).join(' ');

@@ -4,7 +4,7 @@ import { budgets } from './budgets.js';
 import { h } from './dom.js';
 import { count } from './format.js';
 import { gridOf } from './geometry.js';
-import { mapText, tokenAt } from './places.js';
+import { mapText, placeName, tokenAt } from './places.js';
 import { get, onFrame } from './store.js';
 
 /**
@@ -41,7 +41,7 @@ export function describe(at, { image, tokens, scale, maps, model }, each) {
   if (!image || x < 0 || y < 0 || x >= image.width || y >= image.height) return '';
   const [row, col] = tokenAt(at, image, gridOf(model, scale));
   const parts = [`x ${count(x)} y ${count(y)}`];
-  if (image.place) parts.push(`${mapText(x, y, image)} ${image.place.crs}`);
+  if (image.place) parts.push(`${mapText(x, y, image)} ${placeName(image.place)}`);
   parts.push(`scale ${scale} token (${row}, ${col})`);
   const own = tokens?.get(scale);
   if (own && maps) {

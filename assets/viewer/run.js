@@ -5,7 +5,7 @@ import { h, url } from './dom.js';
 import { bytes, count, seconds } from './format.js';
 import { follow, panel } from './gradio.js';
 import { placeholder, width } from './parts.js';
-import { on, set } from './store.js';
+import { get, on, set } from './store.js';
 
 /** @typedef {import('./types.d.ts').RunValue} RunValue */
 
@@ -19,8 +19,15 @@ const FILES = [
   [
     'objects.geojson',
     'GeoJSON',
-    'Points, inspected box and objects, on the map where the file is georeferenced',
+    'Points, inspected box and objects, in longitude and latitude where the file is georeferenced',
   ],
+];
+
+/** @type {Download} */
+const OWN_CRS = [
+  'objects-crs.geojson',
+  'GeoJSON, file’s CRS',
+  'The same in the coordinate system of the file',
 ];
 
 /** @param {import('./types.d.ts').PanelContext} context */
@@ -47,7 +54,9 @@ const content = (run) => [
   h(
     'div',
     { class: 'uhr-chips' },
-    [...FILES, ...run.sizes.map(figure)].map((file) => download(run, file)),
+    [...FILES, ...(get().image?.place ? [OWN_CRS] : []), ...run.sizes.map(figure)].map((file) =>
+      download(run, file),
+    ),
   ),
 ];
 

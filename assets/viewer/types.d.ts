@@ -68,12 +68,24 @@ export interface ImageValue {
   tiles: string;
   notes: string[];
   metres_per_pixel: number | null;
-  place: { crs: string; transform: [number, number, number, number, number, number] } | null;
+  place: Place | null;
   picture: PictureValue;
   objects: KnownObject[];
   /** Questions to choose from. */
   suggestions: string[];
   questions: KnownQuestion[];
+}
+/** app/cards/image.py: place_value. */
+export interface Place {
+  crs: string;
+  transform: [number, number, number, number, number, number] | null;
+  /** Rows of map positions, evenly over the image, where no transform places it. */
+  lattice: [number, number][][] | null;
+  degrees: boolean;
+  /** Of a coordinate; null for all. */
+  decimals: number | null;
+  /** How far off coordinates may be, '' where the file's own map is exact. */
+  accuracy: string;
 }
 /** uhrbat/imagery/rendering.py: what differs from the file's own. */
 export interface Rendering {

@@ -84,6 +84,11 @@ def test_bands_stretch_and_map_coordinates(open_page, tmp_path):
     with page.expect_download() as arriving:
         page.click("#object >> text=GeoJSON")
     reply = json.loads(Path(arriving.value.path()).read_text())
+    assert "crs" not in reply  # longitude and latitude
+    page.get_by_role("tab", name="Run").click()
+    with page.expect_download() as arriving:
+        page.click("#run >> text=file’s CRS")
+    reply = json.loads(Path(arriving.value.path()).read_text())
     assert reply["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
     (box,) = (f for f in reply["features"] if f["properties"]["role"] == "inspected")
     assert box["geometry"]["coordinates"][0][:4] == corners

@@ -84,6 +84,11 @@ class GeoReference:
             return None
         return (lon, lat) if math.isfinite(lon) and math.isfinite(lat) else None
 
+    @property
+    def degrees(self) -> bool:
+        """Whether map coordinates are degrees of longitude and latitude."""
+        return metres_per_unit(self.crs) is None
+
     def decimals(self, lonlat: bool = False) -> int | None:
         """How many decimals a coordinate may be given with, so that none is finer than `residual`; None for all.
 

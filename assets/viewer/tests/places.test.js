@@ -8,6 +8,7 @@ import {
   mapText,
   meantObject,
   objectAt,
+  placeName,
   padding,
   tokenAt,
   tokenBox,
@@ -17,6 +18,16 @@ import { describe } from '../readout.js';
 import { barOf } from '../scalebar.js';
 import { get } from '../store.js';
 import { IMAGE, fourTokens } from './made.js';
+
+/** @type {import('../types.d.ts').Place} */
+const PLACE = {
+  crs: 'EPSG:32633',
+  transform: null,
+  lattice: null,
+  degrees: false,
+  decimals: null,
+  accuracy: '',
+};
 
 test('the token under a position, padding counted', () => {
   assert.deepEqual(tokenAt({ x: 0, y: 0 }, IMAGE, 10), [2, 0]);
@@ -78,12 +89,29 @@ test('boxes between corners, on whole pixels, inside the image', () => {
 
 test('map coordinates to a tenth of a pixel', () => {
   /** @type {import('../types.d.ts').ImageValue['place']} */
-  const metres = { crs: 'EPSG:32633', transform: [0.5, 0, 500_000, 0, -0.5, 4_649_776] };
-  assert.equal(mapText(100, 50, { place: metres }), '500,050.00 4,649,751.00');
+  const metres = { ...PLACE, transform: [0.5, 0, 500_000, 0, -0.5, 4_649_776] };
+  assert.equal(mapText(100, 50, { ...IMAGE, place: metres }), '500,050.00 4,649,751.00');
   /** @type {import('../types.d.ts').ImageValue['place']} */
-  const degrees = { crs: 'EPSG:4326', transform: [1e-5, 0, 12, 0, -1e-5, 45] };
-  assert.equal(mapText(1, 1, { place: degrees }), '12.000010 44.999990');
-  assert.equal(mapText(1, 1, { place: null }), '');
+  const degrees = { ...PLACE, crs: 'EPSG:4326', degrees: true, transform: [1e-5, 0, 12, 0, -1e-5, 45] };
+  assert.equal(mapText(1, 1, { ...IMAGE, place: degrees }), '12.000010 44.999990');
+  assert.equal(mapText(1, 1, { ...IMAGE, place: null }), '');
+  assert.equal(placeName(metres), 'EPSG:32633');
+});
+
+test('a curved place is read between the positions of its lattice, in no more digits than are known', () => {
+  /** @type {[number, number][][]} */
+  const lattice = [
+    [[10, 50], [11, 50], [13, 50]],
+    [[10, 49], [11, 49], [13, 49]],
+  ]; // prettier-ignore
+  const place = { ...PLACE, crs: 'EPSG:4326', degrees: true, lattice, decimals: 3, accuracy: '±40 m' };
+  assert.equal(mapText(0, 0, { ...IMAGE, place }), '10.000 50.000');
+  assert.equal(mapText(250, 300, { ...IMAGE, place }), '10.500 49.500');
+  assert.equal(mapText(750, 600, { ...IMAGE, place }), '12.000 49.000');
+  assert.equal(mapText(1000, 0, { ...IMAGE, place }), '13.000 50.000');
+  const east = { ...place, lattice: lattice.map((row) => row.map(([x, y]) => [x + 170, y])) };
+  assert.equal(mapText(1000, 0, { ...IMAGE, place: /** @type {typeof place} */ (east) }), '-177.000 50.000');
+  assert.equal(placeName(place), 'EPSG:4326 ±40 m');
 });
 
 test('the line for the pointer says only what is known', () => {
