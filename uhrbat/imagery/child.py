@@ -60,6 +60,7 @@ def _serve_all() -> None:
         answers.write(json.dumps(values) + "\n")
         answers.flush()
 
+    gc.freeze()  # what is imported stays, and need not be looked at after every request
     answer(ready=True)
     while select.select([0], [], [], IDLE_SECONDS)[0]:
         line = sys.stdin.readline()
