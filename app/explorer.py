@@ -61,12 +61,12 @@ class Explorer:
             return self._worker
 
     def close(self) -> None:
-        """Let go of pictures and of the worker."""
-        self.shelf.close()
+        """Release the worker, which may have a question under way, and all pictures."""
         with self._lock:
             if self._worker is not None:
                 self._worker.close()
                 self._worker = None
+        self.shelf.close()
 
     def findings(self) -> Findings:
         """What the evaluations found, as far as they were run."""

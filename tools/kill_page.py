@@ -23,8 +23,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from tests.support.browsing import open_page
-from tests.support.running import children, explorer, until
-from tools.kill_worker import STAGES
+from tests.support.running import children, explorer
 from uhrbat.serving.client.child import DIED
 
 MOST_SECONDS = 600
@@ -47,15 +46,8 @@ def answered(page: Page) -> None:
     page.wait_for_function("window.UHRBAT.state.tokens && !window.UHRBAT.state.busy")
 
 
-def bring_to(page: Page, stage: str, folder: Path, store: Path) -> None:
+def bring_to(page: Page, stage: str, folder: Path) -> None:
     """Do what has the worker at that stage, and return once it is there."""
-    if stage == "upload":
-        large = folder / "large.tif"
-        noise = np.random.default_rng(0).integers(0, 255, (9000, 9000, 3), np.uint8)
-        Image.fromarray(noise).save(large)
-        page.set_input_files("#upload input[type=file]", large)
-        until(lambda: any(path.name.startswith("incoming-") for path in store.iterdir()))
-        return
     if stage == "encode":
         small = folder / "small.png"
         Image.fromarray(np.random.default_rng(1).integers(0, 255, (90, 160, 3), np.uint8)).save(small)
@@ -70,10 +62,10 @@ def bring_to(page: Page, stage: str, folder: Path, store: Path) -> None:
     page.wait_for_function(f"new RegExp('{WORDS[stage]}').test(window.UHRBAT.state.progress?.text)", polling=5)
 
 
-def round_of(page: Page, stage: str, server: psutil.Process, folder: Path, store: Path) -> dict[str, float]:
+def round_of(page: Page, stage: str, server: psutil.Process, folder: Path) -> dict[str, float]:
     """Kill the worker at one stage, and time what follows."""
     (old,) = children(server, WORKER)
-    bring_to(page, stage, folder, store)
+    bring_to(page, stage, folder)
     shown = page.evaluate("window.UHRBAT.state.image.id")
     killed = time.monotonic()
     old.send_signal(signal.SIGKILL)
@@ -95,12 +87,12 @@ def round_of(page: Page, stage: str, server: psutil.Process, folder: Path, store
 def main() -> None:
     found = {}
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
-        folder, store = Path(name), Path(name) / "store"
-        with explorer(UHRBAT_STORE_FOLDER=str(store), UHRBAT_CACHE=name) as (url, server):
+        folder = Path(name)
+        with explorer(UHRBAT_STORE_FOLDER=f"{name}/store", UHRBAT_CACHE=name) as (url, server):
             page = open_page(playwright, url, MOST_SECONDS)
             answered(page)
-            for stage in STAGES:
-                found[stage] = round_of(page, stage, server, folder, store)
+            for stage in WORDS:
+                found[stage] = round_of(page, stage, server, folder)
                 print(stage, found[stage], file=sys.stderr)
             (worker,) = children(server, WORKER)
             killed = time.monotonic()

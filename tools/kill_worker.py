@@ -65,7 +65,7 @@ def start(worker: HttpWorker, stage: str, image: str, fake: bool):
 
 
 def kill_during_upload(worker: HttpWorker, folder: Path) -> float:
-    """Seconds from the kill until the page's upload reports it."""
+    """Seconds from the kill until the upload reports it: as to a worker elsewhere, since one here is given a link."""
     path = folder / "upload.bin"
     with open(path, "wb") as file:
         for _ in range(600):
@@ -73,10 +73,13 @@ def kill_during_upload(worker: HttpWorker, folder: Path) -> float:
     reported: list[float] = []
 
     def upload() -> None:
+        here, worker.endpoint.folder = worker.endpoint.folder, None
         try:
-            worker.store(path)
+            worker.store(path, "0" * 64)
         except WorkerError:
             reported.append(time.monotonic())
+        finally:
+            worker.endpoint.folder = here
 
     before = {file.name for file in folder.iterdir()}
     thread = threading.Thread(target=upload)

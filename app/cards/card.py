@@ -61,7 +61,10 @@ class Card:
     def follow(session: Session, job: Job[Any], title: str = "") -> Iterator[tuple[Json, Any]]:
         """As `progress.follow`; Cancel stops the job, and so does whatever this page begins next."""
         session.start(job.cancel)
-        return progress.follow(job, title)
+        for news in progress.follow(job, title):
+            if session.picture is not None:
+                session.picture.touch()  # in use for as long as something is done with it
+            yield news
 
     def guarded(self, work: Updates) -> Updates:
         """Do the work; what goes wrong is one sentence on the page, and the page stays usable."""

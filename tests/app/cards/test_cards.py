@@ -162,6 +162,18 @@ def test_leaving_stops_the_job(explorer, cards, request_of):
     assert worker.cancelled == 1
 
 
+def test_an_image_does_not_expire_while_it_is_asked_about(explorer, cards, wide_photo, request_of):
+    list(cards.image.upload([str(wide_photo)], "", request_of()))
+    explorer._worker.step_seconds = 0.02
+    picture = explorer.sessions.of("page").picture
+    asking = cards.question.asked("How many?", BUDGET, *METHOD, request_of())
+    next(asking)
+    picture.used = -1e9  # as after hours of work
+    next(asking)
+    explorer.shelf.expire()
+    assert not picture.released and cards.answer.panel in list(asking)[-1]
+
+
 def test_a_late_answer_is_not_shown_on_another_image(cards, opened, request_of):
     asking = cards.question.asked("How many?", BUDGET, *METHOD, request_of())
     next(asking)
