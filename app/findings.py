@@ -2,13 +2,14 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from uhrbat.errors import InputError
-from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, read_frontier, read_loss
+from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, RealFile, read_frontier, read_loss, read_real
 from uhrbat.worlds import files
 from uhrbat.worlds.files import WorldKey
 
@@ -22,19 +23,27 @@ COMMANDS = {
     "loss": "python -m uhrbat evaluate loss --out assets/findings",
     "loss_attention": "python -m uhrbat evaluate loss --importance attention --out assets/findings",
 }
-_LOSSES = ("loss", "loss_attention")
+"""The command that writes each file that the page misses; real.json is shown where it is there."""
+_READERS: dict[str, Callable[[Path], Any]] = {
+    "frontier": read_frontier,
+    "loss": read_loss,
+    "loss_attention": read_loss,
+    "real": read_real,
+}
 
 
 @dataclass(frozen=True)
 class Findings:
     """The files as far as they are there; problems: why one that is there cannot be shown.
 
-    loss: the loss test by the model's defaults; loss_attention: scored by attention, as the released code does.
+    loss: the loss test by the model's defaults; loss_attention: scored by attention, as the released code does; real:
+    on real pictures.
     """
 
     frontier: FrontierFile | None
     loss: LossFile | None
     loss_attention: LossFile | None
+    real: RealFile | None
     problems: tuple[str, ...]
 
     @property
@@ -51,6 +60,7 @@ class Findings:
         """What the page is sent: gzipped JSON; numbers of the frontier by measure, group and method."""
         missing = [COMMANDS[name] for name in COMMANDS if getattr(self, name) is None]
         content: dict[str, Any] = {"missing": missing, "problems": self.problems, "frontier": None, "losses": []}
+        content["real"] = self.real and asdict(self.real)
         if self.frontier:
             content["frontier"] = asdict(self.frontier) | {"points": _by_curve(self.frontier)}
         for found in self.losses:
@@ -62,18 +72,17 @@ class Findings:
 
 def load(folder: Path = FOLDER) -> Findings:
     """The findings in a folder; read again when a file has changed."""
-    paths = {name: folder / f"{name}.json" for name in COMMANDS}
+    paths = {name: folder / f"{name}.json" for name in _READERS}
     return _load(tuple((path, path.stat().st_mtime_ns if path.is_file() else None) for path in paths.values()))
 
 
 @lru_cache(maxsize=2)
 def _load(files: tuple[tuple[Path, int | None], ...]) -> Findings:
-    found: dict[str, Any] = dict.fromkeys(COMMANDS)
+    found: dict[str, Any] = dict.fromkeys(_READERS)
     problems = []
     for path, written in files:
         try:
-            read = read_loss if path.stem in _LOSSES else read_frontier
-            found[path.stem] = read(path) if written else None
+            found[path.stem] = _READERS[path.stem](path) if written else None
         except InputError as error:
             problems.append(str(error))
     return Findings(**found, problems=tuple(problems))

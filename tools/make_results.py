@@ -2,9 +2,10 @@
 
     python -m tools.make_results
 
-From assets/findings (frontier.json, loss.json, loss_attention.json) and docs/results/measurements.json come the pages
+From assets/findings (frontier.json, loss.json, loss_attention.json, real.json) and docs/results/measurements.json come the pages
 docs/results/*.md and the tables between `<!-- results: NAME -->` and `<!-- end -->` in README.md and in nano's model card.
-A test compares what is committed with what this script writes.
+Where real.json is not there, its page says so and its tables are empty. A test compares what is committed with what this
+script writes.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ from __future__ import annotations
 import json
 import re
 import sys
-import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from uhrbat.data.kinds import TOWER_KINDS, plural
 from uhrbat.evaluation.findings import (
+    Evidence,
     FrontierFile,
     LossFile,
     Measured,
     Method,
-    Photographs,
     Point,
+    RealFigures,
+    RealFile,
     read_frontier,
     read_loss,
+    read_real,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +44,7 @@ FRONTIER_COMMAND = (
     "--methods default,global_topk-similarity,attention-kmeans-mean\n"
     "uhrbat evaluate frontier --scenes 16 --out runs/frontier --answer-methods none"
 )
-LOSS_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier \\\n    --photographs FOLDER"
+LOSS_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier"
 ATTENTION_COMMAND = (
     "uhrbat evaluate loss --scenes 100 --out runs/frontier \\\n    --importance attention --budgets 256,3000"
 )
@@ -55,6 +59,10 @@ README_METHODS = (
     "dense_tiling",
     "random_tokens",
 )
+REAL_BUDGETS, REAL_SIZE, FINEST = (256, 3000), "9-60", 4032
+"""Budgets of README's table about real pictures, and the group of sizes and the scale that it shows."""
+WORLDS, TOGETHER = "generated worlds", "all kinds"
+"""What real.json measures beside the kinds of objects."""
 SIDES = {"with": "with the object", "without": "without it", "pair": "both worlds of a pair"}
 TYPES = ("relative position", "absolute position", "color", "presence", "land cover", "count", "all")
 
@@ -112,18 +120,20 @@ def files(root: Path = ROOT) -> dict[Path, str]:
     """Every file that this script writes, by its path in the repository, with its content."""
     frontier = read_frontier(root / FINDINGS / "frontier.json")
     losses = [read_loss(root / FINDINGS / f"{name}.json") for name in ("loss", "loss_attention")]
+    real = read_real(path) if (path := root / FINDINGS / "real.json").is_file() else None
     measurements = [Measurement(**values) for values in json.loads((root / RESULTS / "measurements.json").read_text())]
     timed = root / RESULTS / "bench.json"
     made = {
         RESULTS / "frontier.md": frontier_page(frontier, measurements),
         RESULTS / "loss.md": loss_page(*losses),
+        RESULTS / "real.md": real_page(real),
         **{RESULTS / f"{name}.md": measured_page(name, measurements) for name in PAGES},
     }
     if timed.is_file():
         made[RESULTS / "speed.md"] += "\n" + _text(timed_lines(json.loads(timed.read_text())))
     tables = {
-        README: {"frontier": short_table(frontier), "photographs": photographs_sentence(losses[0])},
-        MODEL_CARD: {"types": types_table(frontier)},
+        README: {"frontier": short_table(frontier), "real": short_real(real, "docs/results/real.md")},
+        MODEL_CARD: {"types": types_table(frontier), "real": short_real(real, "../../docs/results/real.md")},
     }
     for path, parts in tables.items():
         made[path] = with_parts((root / path).read_text(), parts)
@@ -138,7 +148,7 @@ def with_parts(text: str, parts: dict[str, list[str]]) -> str:
         if found is None:
             raise ValueError(f"the text has no place for the results called {name}")
         body = "\n".join(lines).strip("\n")
-        text = f"{text[: found.end(1)]}{body}\n{text[found.start(2) :]}"
+        text = f"{text[: found.end(1)]}{body}{body and chr(10)}{text[found.start(2) :]}"
     return text
 
 
@@ -210,7 +220,7 @@ def frontier_page(found: FrontierFile, measurements: Sequence[Measurement]) -> s
 
 
 def loss_page(default: LossFile, attention: LossFile) -> str:
-    """The controlled loss test, by default and by attention, and the test on photographs."""
+    """The controlled loss test, by default and by attention."""
     lines = [
         "# Results: the controlled loss test",
         "",
@@ -233,11 +243,94 @@ def loss_page(default: LossFile, attention: LossFile) -> str:
         "The second table is scored by attention, as the released code scores, and its regions are ordered by the model's own "
         "default rather than by their mean.",
         "",
-        "## Photographs",
+    ]
+    return _text(lines)
+
+
+def real_page(found: RealFile | None) -> str:
+    """What was measured on real pictures: precision, evidence preserved, answers and the beach photographs."""
+    lines = ["# Results: real pictures", "", MADE, ""]
+    lines += [
+        "Scenes of 4,032 to 8,064 px are put together from real pictures that were held back from training, "
+        "by place where places are known ([what is held back](../training-real.md#what-is-held-back)), so that the box of "
+        "every object asked for is known. All shares are in %; brackets hold the 95 % bootstrap interval, scenes resampled.",
         "",
     ]
-    lines += _photograph_tables(default.photographs) if default.photographs else [default.note, ""]
+    if found is None:
+        command = "uhrbat evaluate real --data DATA/real --attention --out runs/real.json"
+        return _text([*lines, *_code(command), "Not measured yet."])
+    now, before = found.now, found.before
+    lines += [
+        f"Measured with {_sized(now)} on {now.compositions:,} scenes of {now.pictures:,} pictures"
+        + (f", and on the evidence in {now.worlds} generated worlds beside them" if now.worlds else "")
+        + (f'. "Before" is the same of {_sized(before)}' if before else "")
+        + f". Fingerprint of weights, settings and pictures: `{now.fingerprint}`.",
+        "",
+        *_code(_real_command(found)),
+    ]
+    if now.precision:
+        lines += [
+            "## The 100 best tokens",
+            "",
+            "Of the 100 most important tokens of a scale, those that touch one of the 120 to 200 objects asked for, of 8 to 60 px "
+            "at 4,032; chance: of all tokens of the scale.",
+            "",
+            *_real_precision(found),
+        ]
+    if now.evidence:
+        lines += [
+            "## Evidence preserved",
+            "",
+            "Of the two to six objects asked for in a scene, those that have a preserved token at some scale; random: by as many "
+            "tokens drawn at random; attention: by the language model's attention in place of the model's own importance.",
+            "",
+            *_real_evidence(found),
+        ]
+    if now.accuracy:
+        lines += [
+            "## Answers",
+            "",
+            "At 3,000 tokens, of zero to six objects in a scene: whether there is one (yes and no count alike), and how many there are.",
+            "",
+            *_real_accuracy(found),
+        ]
+    if now.beach:
+        lines += [
+            "## The beach photographs",
+            "",
+            'Answers to "How many cars are there?" at 3,000 tokens, the right ones in bold. In the last photograph one car is half '
+            "under a tree and one is cut by the edge, so that two answers are right.",
+            "",
+            *_real_beach(now),
+        ]
     return _text(lines)
+
+
+def short_real(found: RealFile | None, page: str) -> list[str]:
+    """The table of README and model card, in %: a column a kind; nothing without a file. page: where all figures are."""
+    if found is None:
+        return []
+    now = found.now
+    precision = {(point.kind, point.scale): (point, point.chance) for point in now.precision}
+    evidence = {(point.kind, point.size, point.budget): (point, point.random) for point in now.evidence}
+    accuracy = {(point.kind, point.asked): point for point in now.accuracy}
+    kinds = [kind for kind in _real_kinds(now) if kind != WORLDS]
+    rows = [
+        ["100 best tokens that touch one (of all tokens)", *(_beside(precision.get((kind, FINEST))) for kind in kinds)],
+        *(
+            [f"preserved at {number(budget)} (at random)"]
+            + [_beside(evidence.get((kind, REAL_SIZE, budget))) for kind in kinds]
+            for budget in REAL_BUDGETS
+        ),
+        ["is there one? right", *(_cell(accuracy.get((kind, "presence"))) for kind in kinds)],
+        ["how many? exactly right", *(_cell(accuracy.get((kind, "count"))) for kind in kinds)],
+    ]
+    return [
+        f"On {now.compositions:,} scenes of {now.pictures:,} real pictures held back from training, in %; preserved: objects of "
+        f"{_size(REAL_SIZE)}. All figures, with intervals: [docs/results/real.md]({page}).",
+        "",
+        *table(["", *map(_kind, kinds)], rows),
+    ]
 
 
 def measured_page(name: str, measurements: Sequence[Measurement]) -> str:
@@ -282,24 +375,6 @@ def short_table(found: FrontierFile) -> list[str]:
         "of objects up to 8 px",
     ]
     return table(head, rows)
-
-
-def photographs_sentence(found: LossFile) -> list[str]:
-    """README's figures of how little nano sees on photographs."""
-    if not found.photographs:
-        return []
-    points = {(p.importance, p.order, p.budget, p.group): p for p in found.photographs.points}
-    order = found.measured.settings["order"]
-    whole = points["similarity", order, 3000, "all"]
-    small = points["similarity", order, 3000, "size: <= 8"]
-    released = points["attention", "mean", 3000, "all"]
-    text = (
-        f"{found.photographs.chips} real cars and people were cut from photographs, shrunk to 4 to 30 px and placed "
-        f"in others, {found.photographs.placements} times in all. At 3,000 tokens the default preserves "
-        f"{percent(whole.value)} % of them (95 % interval {percent(whole.low)} to {percent(whole.high)}), "
-        f"{percent(small.value)} % of those up to 8 px, and attention as released {percent(released.value)} %."
-    )
-    return textwrap.wrap(text, 120)
 
 
 def types_table(found: FrontierFile, cell_text: Callable[[Point], str] | None = None) -> list[str]:
@@ -385,35 +460,119 @@ def _loss_tables(found: LossFile) -> list[str]:
     return lines + table(["budget", "cause (worlds with the object)", "losses", "proved"], causes)
 
 
-def _photograph_tables(found: Photographs) -> list[str]:
-    points = {(p.importance, p.order, p.budget, p.group): p for p in found.points}
-    budgets = sorted({point.budget for point in found.points})
-    choices = list(dict.fromkeys((point.importance, point.order) for point in found.points))
-    rows = [
-        [f"{importance}, {order}", *(interval(points[importance, order, budget, "all"]) for budget in budgets)]
-        for importance, order in choices
-    ]
-    groups = ["kind: car", "kind: person", "size: <= 4", "size: 5-8", "size: <= 8", "size: 9-16", "size: 17-32"]
-    shown = (("similarity", "max"), ("attention", "mean"))
-    sizes = [
-        [size_name(group), points["similarity", "max", 3000, group].placements]
-        + [interval(points[importance, order, 3000, group]) for importance, order in shown]
-        for group in groups
-    ]
-    causes = [[number(row.budget), row.cause, row.losses] for row in found.causes]
-    return [
-        f"{found.chips} cars and people were cut out of {found.pictures} photographs, shrunk to 4 to 30 px at 4,032 px, and "
-        f"placed in the others: {found.placements} placements. nano has never seen a photograph, so only the evidence is "
-        "measured, not its answers. K-means regions; in the first table all placements, by importance and order of regions.",
-        "",
-        *table(["importance, order", *map(number, budgets)], rows),
-        "At 3,000 tokens, by kind and size:",
-        "",
-        *table(["objects", "placements", "similarity, max (default)", "attention, mean (as released)"], sizes),
-        "Why the default did not preserve the others:",
-        "",
-        *table(["budget", "cause", "placements"], causes),
-    ]
+def _real_precision(found: RealFile) -> list[str]:
+    scales = sorted({point.scale for point in found.now.precision})
+    now, before = (
+        {(point.kind, point.scale): point for point in figures.precision} if figures else None
+        for figures in (found.now, found.before)
+    )
+    rows = []
+    for kind in _real_kinds(found.now):
+        cells: list[object] = []
+        for scale in scales:
+            point = now.get((kind, scale)) if now else None
+            cells += [interval(point), *_earlier(before, (kind, scale)), percent(point.chance) if point else "–"]
+        if any(cell != "–" for cell in cells):
+            rows.append([_kind(kind), *cells])
+    head = [name for scale in scales for name in (f"scale {scale}", *(["before"] if before else []), "chance")]
+    return table(["objects", *head], rows)
+
+
+def _real_evidence(found: RealFile) -> list[str]:
+    now = {(point.kind, point.size, point.budget): point for point in found.now.evidence}
+    before = {(p.kind, p.size, p.budget): p for p in found.before.evidence} if found.before else None
+    budgets = sorted({point.budget for point in found.now.evidence})
+    attended = any(point.attention is not None for point in found.now.evidence)
+    more = [*(["before"] if before else []), *(["attention"] if attended else []), "random"]
+    lines = []
+
+    def row(point: Evidence, *names: str) -> list[object]:
+        attention = [_share_or_dash(point.attention)] if attended else []
+        earlier = _earlier(before, (point.kind, point.size, point.budget))
+        return [*names, number(point.objects), interval(point), *earlier, *attention, percent(point.random)]
+
+    for budget in budgets:
+        keys = [(kind, size, budget) for kind in _real_kinds(found.now) for size in ("<= 8", REAL_SIZE)]
+        rows = [row(now[key], _kind(key[0]), _size(key[1])) for key in keys if key in now]
+        head = ["objects", "longer side at 4,032", "how many", "preserved", *more]
+        lines += [f"At {number(budget)} tokens:", "", *table(head, rows)]
+    sizes = list(dict.fromkeys(point.size for point in found.now.evidence if point.kind == TOGETHER))
+    rows = [row(now[TOGETHER, size, budget], _size(size), number(budget)) for size in sizes for budget in budgets]
+    head = ["longer side at 4,032", "budget", "how many", "preserved", *more]
+    return [*lines, "All kinds of objects by size:", "", *table(head, rows)]
+
+
+def _real_accuracy(found: RealFile) -> list[str]:
+    now = {(point.kind, point.asked): point for point in found.now.accuracy}
+    before = {(p.kind, p.asked): p for p in found.before.accuracy} if found.before else None
+    asked = list(dict.fromkeys(point.asked for point in found.now.accuracy))
+    rows = []
+    for kind in _real_kinds(found.now):
+        if (kind, asked[0]) in now:
+            cells = [cell for name in asked for cell in (interval(now[kind, name]), *_earlier(before, (kind, name)))]
+            rows.append([_kind(kind), number(now[kind, asked[0]].questions), *cells])
+    head = [cell for name in asked for cell in (name, *(["before"] if before else []))]
+    return table(["objects", "scenes", *head], rows)
+
+
+def _real_beach(found: RealFigures) -> list[str]:
+    given = {(point.picture, point.change): point for point in found.beach}
+    changes = list(dict.fromkeys(point.change for point in found.beach))
+    rows = []
+    for picture, right in {point.picture: point.right for point in found.beach}.items():
+        answers = [given[picture, change].given if (picture, change) in given else "–" for change in changes]
+        rows.append([picture, " or ".join(right), *(f"**{one}**" if one in right else one for one in answers)])
+    return table(["photograph", "cars", *changes], rows)
+
+
+def _real_command(found: RealFile) -> str:
+    """The command that measured it, its numbers as far as they show in the figures."""
+    now = found.now
+    counts = {
+        "precision": max((p.compositions for p in now.precision if p.kind in TOWER_KINDS), default=0),
+        "evidence": max((p.compositions for p in now.evidence if p.kind in TOWER_KINDS), default=0),
+        "accuracy": max((p.questions for p in now.accuracy if p.kind in TOWER_KINDS), default=0),
+        **({"worlds": now.worlds} if now.worlds else {}),
+    }
+    attention = " --attention" if any(point.attention is not None for point in now.evidence) else ""
+    before = " --before runs/before.json" if found.before else ""
+    numbers = " ".join(f"--{name} {count}" for name, count in counts.items())
+    return f"uhrbat evaluate real --data DATA/real {numbers} \\\n   {attention}{before} --out runs/real.json"
+
+
+def _real_kinds(found: RealFigures) -> list[str]:
+    """The kinds in the order in which they were measured."""
+    return list(dict.fromkeys(point.kind for point in (*found.evidence, *found.precision, *found.accuracy)))
+
+
+def _kind(kind: str) -> str:
+    return plural(kind) if kind in TOWER_KINDS else kind
+
+
+def _size(size: str) -> str:
+    return size if size == "all" else size_name(f"size: {size}")
+
+
+def _cell(found: Share | None) -> str:
+    return percent(found.value) if found else "–"
+
+
+def _beside(found: tuple[Share, float] | None) -> str:
+    """A share and another in brackets."""
+    return f"{percent(found[0].value)} ({percent(found[1])})" if found else "–"
+
+
+def _share_or_dash(value: float | None) -> str:
+    return "–" if value is None else percent(value)
+
+
+def _earlier(before: Mapping[tuple, Share] | None, key: tuple) -> list[str]:
+    """The cell of the model before, where there is one."""
+    return [] if before is None else [_cell(before.get(key))]
+
+
+def _sized(found: RealFigures) -> str:
+    return f"{found.model} ({found.parameters:,} parameters)"
 
 
 def _measurements(page: str, measurements: Iterable[Measurement]) -> list[str]:

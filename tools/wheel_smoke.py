@@ -31,7 +31,6 @@ HOLDS = (
     "uhrbat/nano/config.json",
     "uhrbat/nano/model.safetensors",
     "uhrbat/nano/tokenizer.json",
-    "uhrbat/evaluation/loss/chips.json",
     "uhrbat/imagery/published.json",
     "uhrbat/training/finetune/fsdp.yaml",
     "uhrbat_explorer/start.py",

@@ -11,7 +11,7 @@ import { lossSection } from './losses.js';
 import { misses } from './misses.js';
 import { goToPage } from './pages.js';
 import { failure, note } from './parts.js';
-import { photographs } from './photographs.js';
+import { realSection } from './real.js';
 import { get, on, set } from './store.js';
 import { interval, share, table } from './tables.js';
 
@@ -81,10 +81,9 @@ function openMiss({ scene, question, budget, box, method }, trigger) {
  * @param {FindingsValue} findings
  * @param {(miss: Miss) => void} open
  */
-function content({ missing, problems, frontier, losses }, open) {
+function content({ missing, problems, frontier, losses, real }, open) {
   const [first] = losses;
   const measured = (frontier ?? first)?.measured;
-  const photographed = losses.some((loss) => loss.photographs);
   return shown([
     h(
       'div',
@@ -96,8 +95,8 @@ function content({ missing, problems, frontier, losses }, open) {
     missing.length > 0 && notMeasured(missing),
     frontier && frontierSection(frontier),
     frontier && h('div', { class: 'uhr-pair' }, comparisons(frontier), attention(frontier)),
-    ...losses.map((loss) => lossSection(loss, !photographed)),
-    ...losses.map((loss) => loss.photographs && photographs(loss.photographs)),
+    real && realSection(real),
+    ...losses.map(lossSection),
     first &&
       misses(
         losses.flatMap((loss) => loss.misses),

@@ -16,11 +16,8 @@ const PROVED =
   'Blue: right again at the same budget once the evidence is forced in, which proves the cause. Grey: not.';
 const NONE_LOST = 'No answer about a scene with the object was lost.';
 
-/**
- * @param {Loss} loss
- * @param {boolean} unphotographed Whether no loss test had photographs, so that its note says why.
- */
-export function lossSection({ counts, causes, pairs, wide, note: reason, measured }, unphotographed) {
+/** @param {Loss} loss */
+export function lossSection({ counts, causes, pairs, wide, measured }) {
   const title =
     measured.settings.importance === 'attention'
       ? 'The same, scored by attention as the released code does'
@@ -30,8 +27,7 @@ export function lossSection({ counts, causes, pairs, wide, note: reason, measure
     {},
     h('h3', {}, title),
     note(
-      `${count(pairs)} pairs of one scene with and without the object that decides the answer. A loss is a question answered right at ${count(wide)} tokens and wrong at a smaller budget. `,
-      unphotographed && reason,
+      `${count(pairs)} pairs of one scene with and without the object that decides the answer. A loss is a question answered right at ${count(wide)} tokens and wrong at a smaller budget.`,
     ),
     h(
       'div',

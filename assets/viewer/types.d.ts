@@ -331,6 +331,7 @@ export interface FindingsValue {
   problems: string[];
   frontier: Frontier | null;
   losses: Loss[];
+  real: Real | null;
 }
 export interface Interval {
   value: number;
@@ -392,8 +393,6 @@ export interface Loss {
   counts: LossCount[];
   causes: Cause[];
   misses: Miss[];
-  photographs: Photographs | null;
-  note: string;
 }
 export interface Miss {
   scene: string;
@@ -412,10 +411,26 @@ export interface Miss {
   forced_answer: string | null;
   proved: boolean;
 }
-export interface Photographs {
+export interface RealFigures {
+  model: string;
+  parameters: number;
   pictures: number;
-  chips: number;
-  placements: number;
-  points: (Interval & { importance: string; order: string; budget: number; group: string })[];
-  causes: Cause[];
+  compositions: number;
+  worlds: number;
+  precision: (Interval & { kind: string; scale: number; chance: number })[];
+  evidence: (Interval & {
+    kind: string;
+    size: string;
+    budget: number;
+    random: number;
+    attention: number | null;
+    objects: number;
+  })[];
+  accuracy: (Interval & { kind: string; asked: string; questions: number })[];
+  beach: { picture: string; change: string; right: string[]; given: string }[];
+}
+/** before: of another model. */
+export interface Real {
+  now: RealFigures;
+  before: RealFigures | null;
 }

@@ -41,6 +41,7 @@ def page(found):
 def test_without_files_the_page_names_the_commands_that_write_them(tmp_path):
     reply = page(findings.load(tmp_path))
     assert reply["missing"] == list(findings.COMMANDS.values()) and not reply["frontier"] and not reply["problems"]
+    assert reply["real"] is None
 
 
 def test_the_page_is_told_every_number(folder):
@@ -50,6 +51,9 @@ def test_the_page_is_told_every_number(folder):
     assert reply["missing"] == [] and [len(loss["misses"]) for loss in reply["losses"]] == [30, 30]
     assert {miss["scene"] for miss in reply["losses"][0]["misses"]} == {f"world-{SEED}", f"world-{SEED}-1"}
     assert [loss["misses"][0]["method"]["importance"] for loss in reply["losses"]] == ["similarity", "attention"]
+    real = findings.load(folder).real
+    assert len(reply["real"]["now"]["evidence"]) == len(real.now.evidence) == 144
+    assert reply["real"]["before"]["precision"][0]["value"] == real.before.precision[0].value
 
 
 def test_a_file_of_another_layout_is_told_and_the_other_is_shown(tmp_path):

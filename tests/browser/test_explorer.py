@@ -277,17 +277,19 @@ def test_findings(open_page):
         same = page.locator("table[aria-label='Answers that are those at the widest budget']")
         for row in reply["frontier"]["agreement"]:
             expect(same).to_contain_text(f"{100 * row['value']:.1f} %")
-    for photographs in filter(None, (loss["photographs"] for loss in reply["losses"])):
-        budget = min(point["budget"] for point in photographs["points"])
-        page.click(f".uhr-chip[data-budget='{budget}']")
-        point = next(
-            point
-            for point in photographs["points"]
-            if (point["importance"], point["order"], point["budget"], point["group"])
-            == ("similarity", "max", budget, "all")
-        )
-        row = page.locator("table[aria-label='Preserved real objects'] tbody tr >> nth=0")
-        expect(row).to_contain_text(f"{100 * point['value']:.1f} %")
+    if reply["real"]:
+        points = reply["real"]["now"]["evidence"]
+        budget, kind = min(point["budget"] for point in points), points[0]["kind"]
+        page.click(f".uhr-real .uhr-chip[data-budget='{budget}']")
+        page.click(f".uhr-real .uhr-chip[data-kind='{kind}']")
+        shown = [point for point in points if (point["budget"], point["kind"]) == (budget, kind)]
+        rows = page.locator("table[aria-label='Evidence preserved in real pictures'] tbody tr")
+        expect(rows).to_have_count(len(shown))
+        for row, point in zip(rows.all(), shown):
+            expect(row).to_contain_text(f"{100 * point['value']:.1f} %")
+            expect(row).to_contain_text(f"{100 * point['random']:.1f} %")
+        cars = page.locator("table[aria-label='Cars counted in the beach photographs'] tbody .uhr-tick")
+        expect(cars).to_have_count(len(reply["real"]["now"]["beach"]))
     misses = [miss for loss in reply["losses"] for miss in loss["misses"]]
     if misses:
         miss = misses[0]

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.support import made_up_findings
 from uhrbat.errors import InputError
 from uhrbat.evaluation import findings
 
@@ -16,12 +17,14 @@ def test_files_come_back_as_they_were_written(tmp_path):
         [findings.Point("random", 64, "evidence", "all", 0.5, 0.4, 0.6, 60, 3)], [],
         [findings.Agreement(64, 16000, 1.0, 1.0, 1.0, 60)], [], {"all": 0.2}, {"all": 0.3},
     )  # fmt: skip
-    photographs = findings.Photographs(4, 9, 90, [], [findings.CauseCount(256, "too small", 3, 0)])
-    loss = findings.LossFile(MEASURED, 5, 16000, [256], [], [], [MISS], photographs, "")
+    loss = findings.LossFile(MEASURED, 5, 16000, [256], [], [], [MISS])
     findings.write(tmp_path / "frontier.json", frontier)
     findings.write(tmp_path / "loss.json", loss)
     assert findings.read_frontier(tmp_path / "frontier.json") == frontier
     assert findings.read_loss(tmp_path / "loss.json") == loss
+    for real in (made_up_findings.real(), made_up_findings.real(before=False)):
+        findings.write(tmp_path / "real.json", real)
+        assert findings.read_real(tmp_path / "real.json") == real
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"measured": 3}', "[]"])

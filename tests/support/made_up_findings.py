@@ -25,6 +25,7 @@ def write(folder: Path, box=(1200.0, 1300.0, 1206.0, 1305.0)) -> None:
     findings.write(folder / "loss.json", loss)
     scored = replace(loss.measured, settings=loss.measured.settings | {"importance": "attention"})
     findings.write(folder / "loss_attention.json", replace(loss, measured=scored))
+    findings.write(folder / "real.json", real())
 
 
 def _frontier() -> findings.FrontierFile:
@@ -73,13 +74,42 @@ def _loss(box: list[float]) -> findings.LossFile:
         )
         for n in range(30)
     ]  # fmt: skip
-    photographs = findings.Photographs(
-        4, 60, 1200,
-        [findings.PhotographPoint("similarity", "max", k, g, 0.8, 0.75, 0.85, 300)
-         for k, g in product(BUDGETS, ("all", "size: <= 8"))],
-        [findings.CauseCount(256, "too small", 3, 0)],
+    return findings.LossFile(_MEASURED, 600, 16000, [256, 1000], counts, causes, misses)
+
+
+def real(before: bool = True) -> findings.RealFile:
+    """A made-up report on real pictures, with that of another model beside it or without."""
+    return findings.RealFile(_real(0.9), _real(0.3, attention=False) if before else None)
+
+
+def _real(level: float, attention: bool = True) -> findings.RealFigures:
+    kinds = ("car", "building", "airplane", "ship", "storage tank", "tennis court", "all kinds")
+    sizes = ("<= 8", "9-16", "17-32", "> 32", "9-60", "all")
+    spread = {kind: level * (1 - 0.03 * n) for n, kind in enumerate((*kinds, "generated worlds"))}
+    precision = [
+        findings.Precision(kind, scale, spread[kind], spread[kind] - 0.02, spread[kind] + 0.02, 0.012, 4)
+        for kind, scale in product(kinds, (2688, 4032))
+    ]
+    evidence = [
+        findings.Evidence(
+            kind, size, budget, value := spread[kind] * (1 - 20 / budget), value - 0.1, min(1, value + 0.1),
+            budget / 20_000, budget / 6_000 if attention else None, 40, 10,
+        )
+        for kind, size, budget in product(spread, sizes, (256, 1024, 3000))
+    ]  # fmt: skip
+    accuracy = [
+        findings.Accuracy(kind, asked, spread[kind] * part, spread[kind] * part - 0.1, spread[kind] * part + 0.05, 14)
+        for kind, (asked, part) in product(kinds, (("presence", 1.0), ("count", 0.8), ("count within one", 0.95)))
+    ]
+    right = {"DJI_0018": ["zero"], "DJI_0035": ["three", "four"]}
+    beach = [
+        findings.Beach(picture, change, right[picture], "four" if level > 0.5 else "zero")
+        for picture, change in product(right, ("as it is", "mirrored", "turned", "darker by a third"))
+    ]
+    return findings.RealFigures(
+        "nano", int(9_600_000 * level), f"made-up {level}", _MEASURED.settings, 121, 168, 4, precision, evidence,
+        accuracy, beach,
     )  # fmt: skip
-    return findings.LossFile(_MEASURED, 600, 16000, [256, 1000], counts, causes, misses, photographs, "")
 
 
 if __name__ == "__main__":

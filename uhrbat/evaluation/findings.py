@@ -1,6 +1,7 @@
-"""The layout of what the evaluations write and the explorer's Findings page reads: frontier.json and loss.json.
+"""The layout of what the evaluations write and the explorer's Findings page reads.
 
-Each file is one dataclass of this module as JSON (`write`, `read_frontier`, `read_loss`). Shares lie in 0..1; `low` and
+frontier.json, loss.json and real.json are each one dataclass of this module as JSON (`write`, `read_frontier`,
+`read_loss`, `read_real`). Shares lie in 0..1; `low` and
 `high` bound the 95 % bootstrap interval, scenes resampled; boxes are (x0, y0, x1, y1) in pixels of the scene's picture.
 """
 
@@ -195,34 +196,8 @@ class Miss:
 
 
 @dataclass(frozen=True)
-class PhotographPoint:
-    """Share of real objects, placed in real backgrounds, that are preserved. group: as `Point.group`, or "kind: car",
-    "kind: person"."""
-
-    importance: str
-    order: str
-    budget: int
-    group: str
-    value: float
-    low: float
-    high: float
-    placements: int
-
-
-@dataclass(frozen=True)
-class Photographs:
-    """The test on photographs, evidence only. causes: those not preserved by default settings (proved: always 0)."""
-
-    pictures: int
-    chips: int
-    placements: int
-    points: list[PhotographPoint]
-    causes: list[CauseCount]
-
-
-@dataclass(frozen=True)
 class LossFile:
-    """loss.json. wide: the widest budget; photographs: None where they were absent, `note` says so."""
+    """loss.json. wide: the widest budget."""
 
     measured: Measured
     pairs: int
@@ -231,14 +206,98 @@ class LossFile:
     counts: list[LossCount]
     causes: list[CauseCount]
     misses: list[Miss]
-    photographs: Photographs | None
-    note: str
 
 
-File = TypeVar("File", FrontierFile, LossFile)
+@dataclass(frozen=True)
+class Precision:
+    """Share of the 100 best tokens of a scale that touch an object asked for; chance: of all tokens, how many do."""
+
+    kind: str
+    scale: int
+    value: float
+    low: float
+    high: float
+    chance: float
+    compositions: int
 
 
-def write(path: Path, found: FrontierFile | LossFile) -> None:
+@dataclass(frozen=True)
+class Evidence:
+    """Share of the objects asked for that have a preserved token at a budget, all scales together.
+
+    size: "all", or the longer side at 4,032 px as in "<= 8" or "9-60". random: by as many tokens chosen at random;
+    attention: by `attention` importance in place of the model's own, None where that was not measured.
+    """
+
+    kind: str
+    size: str
+    budget: int
+    value: float
+    low: float
+    high: float
+    random: float
+    attention: float | None
+    objects: int
+    compositions: int
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of questions answered right at 3,000 tokens. asked: "presence" (balanced between present and absent),
+    "count" (exact) or "count within one"."""
+
+    kind: str
+    asked: str
+    value: float
+    low: float
+    high: float
+    questions: int
+
+
+@dataclass(frozen=True)
+class Beach:
+    """The cars counted in a beach photograph, at 3,000 tokens. change: how it was changed; right: the right answers."""
+
+    picture: str
+    change: str
+    right: list[str]
+    given: str
+
+
+@dataclass(frozen=True)
+class RealFigures:
+    """What a model finds in real pictures that no training saw. kind: of objects, "all kinds" of them together, or
+    "generated worlds" beside them.
+
+    settings: the model's; pictures: held back, of which the compositions are made; worlds: generated ones, measured for
+    evidence alone. A list is empty where that was not measured.
+    """
+
+    model: str
+    parameters: int
+    fingerprint: str
+    settings: dict
+    pictures: int
+    compositions: int
+    worlds: int
+    precision: list[Precision]
+    evidence: list[Evidence]
+    accuracy: list[Accuracy]
+    beach: list[Beach]
+
+
+@dataclass(frozen=True)
+class RealFile:
+    """real.json. before: the same of another model, such as the nano before; None without one."""
+
+    now: RealFigures
+    before: RealFigures | None
+
+
+File = TypeVar("File", FrontierFile, LossFile, RealFile)
+
+
+def write(path: Path, found: FrontierFile | LossFile | RealFile) -> None:
     """Write a file of this layout, with a line break at its end."""
     path.write_text(json.dumps(asdict(found), indent=1) + "\n")
 
@@ -251,6 +310,11 @@ def read_frontier(path: Path) -> FrontierFile:
 def read_loss(path: Path) -> LossFile:
     """InputError where the file is not of this layout."""
     return _read(path, LossFile)
+
+
+def read_real(path: Path) -> RealFile:
+    """InputError where the file is not of this layout."""
+    return _read(path, RealFile)
 
 
 def _read(path: Path, kind: type[File]) -> File:

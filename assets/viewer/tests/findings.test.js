@@ -6,7 +6,7 @@ import { basis } from '../findings.js';
 import { asked, budgetLabels, drawingOrder, floorsOf } from '../frontier-chart.js';
 import { isReleased, looksOf } from '../looks.js';
 import { fitting } from '../misses.js';
-import { lostText } from '../photographs.js';
+import { realBasis, rowsOf } from '../real.js';
 
 test('axes', () => {
   const y = linear([0, 1], [100, 0]);
@@ -103,14 +103,22 @@ test('misses by cause, budget and importance', () => {
   assert.deepEqual(fitting(all, { ...every, budget: '25' }), []);
 });
 
+test('the rows of one kind at one budget', () => {
+  const rows = ['car', 'ship'].flatMap((kind) =>
+    [256, 3000].flatMap((budget) => ['<= 8', 'all'].map((size) => ({ kind, budget, size }))),
+  );
+  assert.deepEqual(rowsOf(rows, { kind: 'ship', budget: 256 }), rows.slice(4, 6));
+});
+
 test('sentences', () => {
-  assert.equal(lostText([]), 'All preserved by default.');
+  const real = { model: 'nano', parameters: 9_640_000, pictures: 121, compositions: 1200, worlds: 0 };
   assert.equal(
-    lostText([
-      { budget: 64, cause: 'merged', losses: 1200, proved: 0 },
-      { budget: 64, cause: 'region', losses: 0, proved: 0 },
-    ]),
-    'Not preserved by default: merged 1,200.',
+    realBasis(real, null),
+    'nano (9.6 million parameters) on 1,200 scenes put together from 121 real pictures that were held back from training.',
+  );
+  assert.match(
+    realBasis({ ...real, worlds: 4 }, { ...real, parameters: 7_070_000 }),
+    /training, and 4 generated worlds beside them\. “Before”: the same of nano \(7\.1 million parameters\)\.$/,
   );
   const settings = { importance: 'similarity', regions: 'kmeans', order: 'max' };
   const measured = {

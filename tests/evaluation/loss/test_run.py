@@ -1,13 +1,11 @@
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from tests.support.tiny import engine, network
 from uhrbat.cli import main
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation import encoded, findings
-from uhrbat.evaluation.loss import pairs, photographs
+from uhrbat.evaluation.loss import pairs
 from uhrbat.evaluation.loss import run as loss
 from uhrbat.imagery import canvas_of, scale_images
 from uhrbat.settings import Settings
@@ -160,52 +158,6 @@ def test_parts_join_and_finished_scenes_are_not_measured_again(tmp_path, seeing,
         run(tmp_path / "parts", "--part", part)
     monkeypatch.setattr(loss, "measure", lambda *_: pytest.fail("a finished scene was measured again"))
     assert run(tmp_path / "parts") == whole
-
-
-def test_without_photographs_a_sentence_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(loss, "measure", lambda encoder, seed, *_: {"seed": seed, "rows": [], "seconds": 0})
-    found = run(tmp_path, "--photographs", str(tmp_path / "nowhere"))
-    assert found.photographs is None and "does not hold DJI_0031.JPG" in found.note
-    assert found.note in (tmp_path / "loss.md").read_text()
-
-
-def test_real_objects_are_placed_and_their_tokens_followed(tmp_path, monkeypatch):
-    monkeypatch.setattr(loss, "measure", lambda encoder, seed, *_: {"seed": seed, "rows": [], "seconds": 0})
-    monkeypatch.setattr(photographs.placements, "__defaults__", ((8, 30),))
-    pixels = np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)
-    chips = [
-        photographs.Chip("DJI_0031.JPG", "car", "Is there a red car?", (20, 20, 80, 50)),
-        photographs.Chip("DJI_0031.JPG", "person", "Is there a person?", (100, 60, 120, 100)),
-    ]
-    monkeypatch.setattr(photographs, "chips", lambda: chips)
-    for name in ("DJI_0031.JPG", "DJI_0035.JPG"):
-        Image.fromarray(pixels).save(tmp_path / name)
-    found = run(tmp_path / "out", "--photographs", str(tmp_path)).photographs
-    assert (found.pictures, found.chips, found.placements) == (2, 2, 8)
-    groups = {point.group: point.placements for point in found.points}
-    assert groups == {"all": 8, "size: 5-8": 4, "size: <= 8": 4, "size: 17-32": 4, "kind: car": 4, "kind: person": 4}
-    lost = sum(cause.losses for cause in found.causes if cause.budget == 40)
-    kept = next(p for p in found.points if (p.importance, p.order, p.budget, p.group) == ("similarity", "-", 40, "all"))
-    assert lost == 8 - round(kept.value * 8)
-
-
-def test_a_placed_object_has_the_stated_size_and_changes_nothing_else(monkeypatch):
-    pixels = {"a.JPG": np.random.default_rng(1).integers(0, 255, (1000, 2016, 3), np.uint8)}
-    monkeypatch.setattr(
-        photographs, "chips", lambda: [photographs.Chip("a.JPG", "car", "Is there a car?", (10, 10, 130, 70))]
-    )
-    for placed in photographs.placements("a.JPG", pixels, (4, 16, 30)):
-        x0, y0, x1, y1 = placed.box
-        assert x1 - x0 == placed.size / 2 and abs((y1 - y0) - placed.size / 4) <= 0.5
-        changed = (placed.picture != pixels["a.JPG"]).any(-1)
-        assert changed[y0:y1, x0:x1].any() and changed.sum() == changed[y0:y1, x0:x1].sum()
-
-
-def test_the_shipped_chips_lie_in_the_photographs():
-    for chip in photographs.chips():
-        x0, y0, x1, y1 = chip.box
-        assert 0 <= x0 < x1 <= 4000 and 0 <= y0 < y1 <= 2250
-        assert chip.kind in chip.question
 
 
 def test_with_another_importance_the_compressed_answers_are_scored_by_it_and_the_widest_by_default(

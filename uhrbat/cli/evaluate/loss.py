@@ -20,9 +20,6 @@ from uhrbat.cli.evaluate import generated
 @click.option(
     "--pairs", type=options.POSITIVE, default=2, show_default=True, help="objects left out of each world, at most"
 )
-@click.option(
-    "--photographs", type=options.PATH, help="folder of the Brighton photographs; without it, they are left out"
-)
 def command(
     model: str,
     count: int,
@@ -38,7 +35,6 @@ def command(
     wide: int,
     importance: str | None,
     pairs: int,
-    photographs: Path | None,
 ) -> None:
     """What is right on all tokens and wrong on the compressed ones, and why.
 
@@ -49,7 +45,5 @@ def command(
 
     seeds = Seeds(count, skip, part, development)
     engine = generated.load(model, threads, "cpu", dtype or "float32")
-    found, report = run_loss(
-        engine, seeds, budgets, wide, pairs, out, importance, photographs, cache, progress=not as_json
-    )
+    found, report = run_loss(engine, seeds, budgets, wide, pairs, out, importance, cache, progress=not as_json)
     print(json.dumps(asdict(found)) if as_json else report.read_text())

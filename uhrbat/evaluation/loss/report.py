@@ -8,7 +8,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from uhrbat.answers import same_answer
-from uhrbat.evaluation.findings import CauseCount, LossCount, LossFile, Measured, Miss, Photographs, write
+from uhrbat.evaluation.findings import CauseCount, LossCount, LossFile, Measured, Miss, write
 from uhrbat.evaluation.markdown import interval, table
 from uhrbat.evaluation.shares import share
 
@@ -20,14 +20,7 @@ def questions(records: list[dict]) -> int:
     return sum(not row["without"] for record in records for row in record["rows"])
 
 
-def summarise(
-    records: list[dict],
-    measured: Measured,
-    budgets: list[int],
-    wide: int,
-    photographs: Photographs | None,
-    note: str,
-) -> LossFile:
+def summarise(records: list[dict], measured: Measured, budgets: list[int], wide: int) -> LossFile:
     """The records of `loss.measure` as one file."""
     rows = [row | {"seed": record["seed"]} for record in records for row in record["rows"]]
     sides = {
@@ -44,8 +37,6 @@ def summarise(
         counts=[_count(sides[side], budget, side) for budget in budgets for side in sides if sides[side]],
         causes=_causes(misses, budgets),
         misses=sorted(misses, key=lambda miss: (miss.budget, miss.seed, miss.question, miss.without)),
-        photographs=photographs,
-        note=note,
     )
 
 
@@ -157,26 +148,4 @@ def markdown(found: LossFile) -> str:
     ]
     head = ["seed", "scene", "budget", "question", "evidence", "truth", "answer", "cause", "forced in"]
     lines += table(head, rows) if rows else ["None.", ""]
-    return "\n".join(lines + _photograph_lines(found)) + "\n"
-
-
-def _photograph_lines(found: LossFile) -> list[str]:
-    lines = ["## Real objects in real backgrounds, evidence alone", ""]
-    if found.photographs is None:
-        return [*lines, found.note]
-    info = found.photographs
-    lines += [
-        f"{info.chips} objects cut out of photographs, shrunk to 4 to 30 px and placed one at a time in "
-        f"{info.pictures} photographs: {info.placements} placements. Share preserved, in %; nano has seen no "
-        "photograph, and its answers about them are not claimed.",
-        "",
-    ]
-    groups = list(dict.fromkeys(point.group for point in info.points))
-    told_of: dict[tuple, dict[str, str]] = {}
-    for point in info.points:
-        cells = told_of.setdefault((point.importance, point.order, f"{point.budget:,}"), {})
-        cells[point.group] = interval(point)
-    rows = [[*key, *(cells.get(group, "-") for group in groups)] for key, cells in told_of.items()]
-    lines += table(["importance", "order", "budget", *groups], rows)
-    rows = [[f"{row.budget:,}", row.cause, row.losses] for row in info.causes]
-    return lines + table(["budget", "cause (default settings)", "not preserved"], rows) if rows else lines
+    return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """The controlled loss test: a model that is right on the widest budget and wrong on the compressed tokens.
 
-    python -m uhrbat evaluate loss --scenes 100 --out runs/loss --photographs ../shared/data/real/brighton
+    python -m uhrbat evaluate loss --scenes 100 --out runs/loss
 
 Of each world there is a pair, with and without the object that decides a question, every other pixel equal. Each loss
 is reported with its cause as the inspector gives it, and proved by forcing the evidence in at the same budget. The
@@ -23,8 +23,7 @@ from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.answers import answer_many
 from uhrbat.evaluation.encoded import WorldEncoder, fingerprint
 from uhrbat.evaluation.findings import MODEL_ITSELF, LossFile, Measured
-from uhrbat.evaluation.kept import Kept, part_of
-from uhrbat.evaluation.loss import photographs
+from uhrbat.evaluation.kept import Kept
 from uhrbat.evaluation.loss import report as loss_report
 from uhrbat.evaluation.loss.pairs import Case, cases, evidence_without, scenes_without
 from uhrbat.evaluation.seeds import Seeds
@@ -152,14 +151,13 @@ def run_loss(
     pairs: int,
     out: Path,
     importance: str | None = None,
-    photograph_folder: Path | None = None,
     cache: Path | None = None,
     progress: bool = True,
 ) -> tuple[LossFile, Path]:
     """Measure this part's worlds and report on all that `out` keeps: the report as a value, and its page's file.
 
     budgets: compressed; wide: the one to compare with; pairs: objects left out of each world, at most; importance: of
-    the compressed answers; photograph_folder: the Brighton photographs; cache: a folder of encoded worlds. InputError
+    the compressed answers; cache: a folder of encoded worlds. InputError
     where `out` holds results of another model or of other settings.
     """
     budgets = sorted(set(budgets))
@@ -174,12 +172,8 @@ def run_loss(
         if seed not in done:
             kept.add(measure(encoder, seed, budgets, wide, pairs, settings))
     records = sorted((r for r in kept.records() if r["seed"] in seeds.wanted), key=lambda record: record["seed"])
-    placed = Kept(out, "photographs", fingerprint(engine.network, known, photographs.SIZES), kept.part)
-    pictures, note = photographs.measure(
-        encoder, photograph_folder, placed, budgets, part_of(seeds.part), progress=progress
-    )
     worlds = [record["seed"] for record in records]
     measured = Measured.of(engine, settings, print_, seeds.kind, worlds, loss_report.questions(records))
-    found = loss_report.summarise(records, measured, budgets, wide, pictures, note)
+    found = loss_report.summarise(records, measured, budgets, wide)
     loss_report.write_all(found, out, name)
     return found, out / f"{name}.md"

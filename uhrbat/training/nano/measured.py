@@ -13,7 +13,7 @@ from pathlib import Path
 
 from uhrbat.checkpoints.loading import NANO
 from uhrbat.data.kinds import plural
-from uhrbat.evaluation.findings import read_frontier
+from uhrbat.evaluation.findings import RealFigures, read_frontier, read_real
 from uhrbat.worlds import KINDS
 
 BUDGET, SIZE = 3000, "9-60"
@@ -25,17 +25,17 @@ UNMEASURED = {
 }
 
 
-def of_real(facts: dict) -> dict[str, str]:
+def of_real(found: RealFigures) -> dict[str, str]:
     """{kind of object or type of question: what was measured on real pictures}."""
     out = dict(UNMEASURED)
     for kind in KINDS:
-        kept = [e for e in facts["evidence"] if e["kind"] == kind and e["size"] == SIZE and e["budget"] == BUDGET]
-        asked = {a["asked"]: a["value"] for a in facts["accuracy"] if a["kind"] == kind}
+        kept = [e for e in found.evidence if (e.kind, e.size, e.budget) == (kind, SIZE, BUDGET)]
+        asked = {a.asked: a.value for a in found.accuracy if a.kind == kind}
         if not kept or not asked:
             out[kind] = f"{plural(kind).capitalize()} in real pictures were not measured."
             continue
         out[kind] = (
-            f"Measured on real pictures: {kept[0]['value']:.0%} of {plural(kind)} of 9 to 60 px are kept at {BUDGET:,} "
+            f"Measured on real pictures: {kept[0].value:.0%} of {plural(kind)} of 9 to 60 px are kept at {BUDGET:,} "
             f"tokens; {asked['presence']:.0%} of answers whether there is one and {asked['count']:.0%} of counts up to "
             "six are right."
         )
@@ -62,7 +62,7 @@ def main() -> None:
     config = json.loads(path.read_text())
     measured = config["extra"].setdefault("measured", {})
     if args.real:
-        measured["real"] = of_real(json.loads(args.real.read_text()))
+        measured["real"] = of_real(read_real(args.real).now)
     if args.frontier:
         measured["generated"] = of_generated(args.frontier)
     path.write_text(json.dumps(config, indent=1))
