@@ -132,7 +132,7 @@ function accuracy(now, before) {
   return h(
     'div',
     {},
-    h('h4', { title: 'At 3,000 tokens' }, 'Is the answer right?'),
+    h('h4', {}, 'Is the answer right, at 3,000 tokens?'),
     table(
       'Answers about real pictures',
       [
@@ -255,7 +255,7 @@ function beach({ beach: rows }, before) {
   return h(
     'div',
     {},
-    h('h4', {}, 'How many cars are there? Four photographs of a beach'),
+    h('h4', {}, 'Photographs of a beach: how many cars are there?'),
     table(
       'Cars counted in the beach photographs',
       [
