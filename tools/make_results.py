@@ -542,7 +542,9 @@ def _real_command(found: RealFile) -> str:
 
 def _real_kinds(found: RealFigures) -> list[str]:
     """The kinds in the order in which they were measured."""
-    return list(dict.fromkeys(point.kind for point in (*found.evidence, *found.precision, *found.accuracy)))
+    kinds = [point.kind for point in found.evidence]
+    kinds += [point.kind for point in found.precision] + [point.kind for point in found.accuracy]
+    return list(dict.fromkeys(kinds))
 
 
 def _kind(kind: str) -> str:
