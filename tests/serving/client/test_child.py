@@ -10,11 +10,13 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from PIL import Image
 
 from tests.support import fake_engine
+from tests.support.made_images import write_tiff
 from tests.support.results import same, without_costs
 from tests.support.running import FAKE_CHILD
 from uhrbat.errors import Cancelled, ImageError, InputError, WorkerError
@@ -125,6 +127,15 @@ def test_sends_an_image_again_that_the_worker_has_lost(child, image):
     assert child.encode(image).result(TIMEOUT)
     with pytest.raises(ImageError, match="no longer stored"):
         child.encode("0" * 64).result(TIMEOUT)
+
+
+def test_a_mask_goes_with_its_image_and_is_sent_again_too(child, image, tmp_path):
+    mask = child.store(write_tiff(tmp_path / "harbour.png.msk", np.full((48, 72), 255, np.uint8)))
+    assert child.encode(image, {"mask": mask}).result(TIMEOUT).run.reused == ()
+    for file in child.folder.iterdir():
+        file.unlink()
+    asked = child.ask(query(image, "how many?", {"mask": mask}), budget=9).result(TIMEOUT)
+    assert asked.run.reused[:1] == ("encode",)
 
 
 def test_a_worker_on_this_machine_gets_the_very_file_and_its_known_hash(child, tmp_path, monkeypatch):
