@@ -9,13 +9,14 @@ scoring reads: it teaches where to look, and no answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from uhrbat import grammar
 from uhrbat.budget import RELEASED_BUDGETS
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
@@ -31,6 +32,8 @@ MORE_OF = {"color": 3.0, "relative position": 1.5, "land cover": 3.0, "count": 2
 BLIND_TYPES = ("count", "absolute position", "relative position")
 DECISION, PLACE = 3.0, 1.0
 DISORDER = (0.0, 1.0, 2.5)
+REAL_SHARE = 0.4
+"""Of the samples, how many are of real pictures."""
 FINE = 2
 IGNORED = -100
 """The label of an id that is not learnt."""
@@ -96,10 +99,15 @@ def some_questions(
 ) -> list[WorldQuestion]:
     """`count` questions about a world, hard types oftener (MORE_OF); known: kinds to ask about alone."""
     if known is not None:
-        return plain_questions(world, known, seed, count)
+        return [as_read(question) for question in plain_questions(world, known, seed, count)]
     asked = questions(world, seed, 2 * count)
     keys = [rng.exponential() / MORE_OF.get(question.type, 1.0) for question in asked]
-    return [asked[i] for i in np.argsort(keys)[:count]]
+    return [as_read(asked[i]) for i in np.argsort(keys)[:count]]
+
+
+def as_read(question: WorldQuestion) -> WorldQuestion:
+    """A question in the one phrasing in which nano is asked it (`uhrbat.grammar`)."""
+    return replace(question, text=grammar.read(question.text).text)
 
 
 class SampleDrawer:
@@ -132,7 +140,10 @@ class SampleDrawer:
         coarse: those of the coarsest scale, and no regions.
         """
         rng = self.rng
-        bank = self.order[rng.integers(len(self.order))]
+        real = [world for world in self.order if world.known]
+        generated = [world for world in self.order if not world.known]
+        some = real if real and (not generated or rng.random() < REAL_SHARE) else generated
+        bank = some[rng.integers(len(some))]
         subset = draw_subset(bank, rng)
         way = int(rng.integers(8))
         seed = int(rng.integers(2**31))
@@ -209,7 +220,7 @@ class SampleDrawer:
         rng = self.rng
         seed = int(rng.integers(2**31))
         world = virtual_world(rng, seed)
-        asked = [q for q in questions(world, seed, 2 * count) if follows(q)]
+        asked = [as_read(q) for q in questions(world, seed, 2 * count) if follows(q)]
         width = self.order[0].features.shape[1]
         empty = np.zeros((0, width), np.float16), np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
         none = np.zeros(0, np.int64)
