@@ -30,7 +30,7 @@ print(view.select(3000).answer())
 | | |
 | --- | --- |
 | parameters | {parameters:,} |
-| vision tower | {tower}, {layers} layers of {width}, 336-px tiles, tokens of 14 px |
+| vision tower | {tower}, {layers} layers of {width}, {tile}-px tiles, tokens of {patch} px |
 | language model | Qwen2, {depth} layers of {hidden} |
 | scales | {scales} |
 | profile | {profile} |
@@ -41,18 +41,24 @@ GENERATED = "It was trained on generated scenes only: on a photograph its answer
 FREE = (
     "The language model and its projector were not trained for selected tokens: a training-free use of LLaVA-OneVision."
 )
-GENERAL = "Its answers can be wrong; what it was measured on stands where it was trained."
+GENERAL = "Its answers can be wrong."
+MEASURED = "Its answers can be wrong. What was measured:"
 
 
 def model_card(model: Network, repository: str) -> str:
     """Markdown, with the front matter the Hub reads."""
     config = model.config
-    limits = GENERATED if config.extra.get("generated_scenes_only") else GENERAL
+    measured = [line for figures in config.extra.get("measured", {}).values() for line in figures.values()]
+    limits = "\n".join([MEASURED, "", *(f"- {line}" for line in dict.fromkeys(measured))]) if measured else GENERAL
+    if config.extra.get("generated_scenes_only"):
+        limits = GENERATED
     return CARD.format(
         name=repository.split("/")[-1],
         repository=repository,
         parameters=sum(value.numel() for value in model.parameters()),
         tower=config.tower,
+        tile=config.tile,
+        patch=config.patch,
         layers=model.vision.config.num_hidden_layers,
         width=model.vision.config.hidden_size,
         depth=model.language.config.num_hidden_layers,
