@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -56,6 +57,9 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, default=Path("runs/pool"))
     parser.add_argument("--pictures", type=int, default=900, help="real pictures that it is fitted on")
     parser.add_argument("--held", type=int, default=300, help="pictures held back that set the limit")
+    parser.add_argument(
+        "--strange", type=Path, help="a folder of pictures of other kinds, to count how many are noticed"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -80,7 +84,38 @@ def main() -> None:
     known.limit.fill_(float(np.quantile(distances, QUANTILE)))
     shown = ", ".join(f"{q}: {np.quantile(distances, q):.2f}" for q in (0.05, 0.5, 0.9, 0.95, 0.99, 1.0))
     logger.info("distances of %d held-back pictures by quantile: %s", len(distances), shown)
+    own_held = held_back(pictures)
+    strange = {"night": night, "radar": radar}
+    rows = {
+        name: [change(image, rng) for image in seen_pictures(own_held, 40, rng)] for name, change in strange.items()
+    }
+    if args.strange:
+        paths = sorted(path for path in args.strange.iterdir() if path.suffix in (".jpg", ".png"))
+        rows["other kinds"] = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+    for name, images in rows.items():
+        found = [not known.seen(engine.summary(canvas_of(image))) for image in images]
+        logger.info("%s: %d of %d noticed", name, sum(found), len(found))
     engine.save_pretrained(args.out, torch.float16)
+
+
+def night(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture as by night: dark and noisy, with lamps."""
+    dark = image.astype(np.float32) * rng.uniform(0.04, 0.12)
+    lamps = np.zeros(image.shape[:2], np.float32)
+    count = max(6, image.shape[0] * image.shape[1] // 1500)
+    lamps[rng.integers(0, image.shape[0], count), rng.integers(0, image.shape[1], count)] = rng.uniform(
+        400, 3000, count
+    )
+    glow = cv2.GaussianBlur(lamps, (0, 0), rng.uniform(0.8, 2.5))[..., None] * np.array([1.0, 0.85, 0.55])
+    return np.clip(dark + glow + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+
+
+def radar(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture as by radar: the edges of its brightness, grey, under speckle."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    edges = np.abs(cv2.Laplacian(cv2.GaussianBlur(grey, (0, 0), 1.0), cv2.CV_32F))
+    speckled = (0.35 * grey + 6 * edges) * rng.gamma(1.0, 1.0, grey.shape)
+    return np.repeat(np.clip(speckled, 0, 255).astype(np.uint8)[..., None], 3, 2)
 
 
 if __name__ == "__main__":
