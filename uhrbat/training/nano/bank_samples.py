@@ -151,7 +151,7 @@ class SampleDrawer:
         world = sparse_world(bank, subset, way, seed)
         world = bare_world(list(world.objects), land_cover, seed)
         asked = some_questions(world, seed, count, rng, bank.known)
-        position = np.full(len(bank.objects), -1)
+        position = np.full(len(bank.objects) + 1, -1)
         position[subset] = np.arange(len(subset))
         owner = np.where(bank.owner >= 0, position[bank.owner], -1)
         mine = np.flatnonzero((owner >= 0) & ((bank.scale == 0) | (not coarse)))
