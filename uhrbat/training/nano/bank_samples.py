@@ -34,6 +34,8 @@ DECISION, PLACE = 3.0, 1.0
 DISORDER = (0.0, 1.0, 2.5)
 REAL_SHARE = 0.4
 """Of the samples, how many are of real pictures."""
+MOST_OBJECTS = 0.7
+"""Largest share of a sample's tokens that objects have: of large ones some tokens are left out, middles last."""
 FINE = 2
 IGNORED = -100
 """The label of an id that is not learnt."""
@@ -156,6 +158,9 @@ class SampleDrawer:
         owner = np.where(bank.owner >= 0, position[bank.owner], -1)
         mine = np.flatnonzero((owner >= 0) & ((bank.scale == 0) | (not coarse)))
         mine = mine[bank.center[mine] | (rng.random(len(mine)) < rng.uniform(0.3, 1.0))]
+        most = max(48, int(MOST_OBJECTS * tokens))
+        if len(mine) > most:
+            mine = mine[np.argsort(rng.random(len(mine)) - bank.center[mine])[:most]]
         left = max(16, tokens - len(mine))
         regions = regions[: 0 if coarse else max(8, int(left * rng.choice((0.3, 0.6, 0.9))))]
         shares = {SCALES[0]: 1} if coarse else RELEASED_BUDGETS
