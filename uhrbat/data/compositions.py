@@ -156,7 +156,7 @@ class Composer:
             picture = boxed[rng.integers(len(boxed))]
             height, width = self.cache.read(picture.path).shape[:2]
             whole = min(height, width)
-            part = math.exp(rng.uniform(math.log(min(whole, max(48, cell / ENLARGED))), math.log(whole)))
+            part = min(whole, math.exp(rng.uniform(math.log(min(whole, max(48, cell / ENLARGED))), math.log(whole))))
             cut = Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
             taken = [b for kind in kinds for b in (*picture.boxes.get(kind, ()), *picture.unsure.get(kind, ()))]
             if all(_inside(box, cut) <= 0 for box in taken):
