@@ -23,7 +23,7 @@ from .state.runs import Asked, Runs
 from .state.sessions import Sessions
 from .texts import whole
 
-SWEEP = (64, 128, 256, 512, 1000, 2000, 3000, 5000, 8000, 16000)
+SWEEP = (4, 16, 64, 256, 1000, 2000, 3000, 5000, 8000, 16000)
 COMPARED = ("uhrbat", "downsampling", "dense_tiling", "global_topk", "random_tokens")
 """The token compressors that are compared."""
 METHOD_CHOICES = ("importance", "regions", "order", "seed")
@@ -127,22 +127,24 @@ class Explorer:
     def encode(self, picture: Picture, model: str, session: str) -> Job[EncodeResult]:
         """Encode an image ahead of the first question about it."""
         settings = {"model": model or DEFAULT_MODEL} | picture.settings
-        return self.worker().encode(picture.image, settings, session)
+        return self._given(picture).encode(picture.image, settings, session)
 
     def ask(self, asked: Asked, budget: Budget, session: str) -> Job[AskResult]:
         """Token maps of every scale, and the answer at a budget."""
-        return self.worker().ask(asked.query, self.checked(budget, asked), session)
+        return self._given(asked.picture).ask(asked.query, self.checked(budget, asked), session)
 
     def answer(
         self, asked: Asked, budget: Budget, session: str, force: tuple = (), without: tuple = ()
     ) -> Job[AnswerResult]:
         """The answer at another budget, or with some boxes forced in or taken out."""
         forced, left_out = self._boxes(asked, force), self._boxes(asked, without)
-        return self.worker().answer(asked.query, self.checked(budget, asked), forced, left_out, session)
+        return self._given(asked.picture).answer(asked.query, self.checked(budget, asked), forced, left_out, session)
 
     def inspect(self, asked: Asked, box: object, budget: Budget, session: str) -> Job[InspectResult]:
         """What became of a box's tokens."""
-        return self.worker().inspect(asked.query, self.box(asked, box), self.checked(budget, asked), session)
+        return self._given(asked.picture).inspect(
+            asked.query, self.box(asked, box), self.checked(budget, asked), session
+        )
 
     def sweep(
         self,
@@ -160,7 +162,7 @@ class Explorer:
         if not isinstance(budgets, list | tuple) or not 0 < len(budgets) <= MOST_LISTED:
             raise InputError(f"budgets is {quoted(budgets)}: give a list of 1 to {MOST_LISTED} budgets")
         budgets = tuple(self.checked(budget, asked) for budget in budgets)
-        return self.worker().sweep(asked.query, budgets, truth, boxes, session)
+        return self._given(asked.picture).sweep(asked.query, budgets, truth, boxes, session)
 
     def compare(
         self,
@@ -178,7 +180,16 @@ class Explorer:
             raise InputError(f"methods is {quoted(methods)}: give a list of names among {', '.join(METHODS)}")
         if len(methods) > MOST_LISTED:
             raise InputError(f"{len(methods):,} methods are too many: give at most {MOST_LISTED}")
-        return self.worker().compare(asked.query, self.checked(budget, asked), tuple(methods), boxes, session)
+        return self._given(asked.picture).compare(
+            asked.query, self.checked(budget, asked), tuple(methods), boxes, session
+        )
+
+    def _given(self, picture: Picture) -> Worker:
+        """The worker, which holds the picture's file: a shipped example is shown before it is given to a worker."""
+        worker = self.worker()
+        if picture.example and picture.example.shipped:
+            worker.store(picture.path, picture.image)
+        return worker
 
     @staticmethod
     def box(asked: Asked, box: object) -> Box:

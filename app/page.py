@@ -68,6 +68,7 @@ def lay_out(cards: Cards) -> None:
             with gr.Column(elem_id="question-card"):
                 cards.question.build()
             with gr.Column(elem_id="budget-card"):
+                cards.scoring.build()
                 cards.budget.build()
                 with gr.Accordion("Model and method", open=False, elem_id="method"):
                     cards.method.build()

@@ -3,14 +3,15 @@
 All routes lie under `/gradio_api/uhr`, so they work behind a proxy's sub-path too. Ids are random, never paths.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import xstatic.pkg.leaflet
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.routing import BaseRoute, Mount
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from uhrbat.errors import InputError, UHRBATError
 
@@ -101,11 +102,22 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
         headers = {"Cache-Control": "no-cache", "Content-Encoding": "gzip"}
         return Response(findings().page, media_type="application/json", headers=headers)
 
-    return [
-        *router.routes,
-        Mount(f"{PREFIX}/assets", StaticFiles(directory=SCRIPTS)),
-        Mount(f"{PREFIX}/leaflet", StaticFiles(directory=xstatic.pkg.leaflet.BASE_DIR)),
-    ]
+    # Routes, not mounts: a mount looks for its files under the sub-path that a proxy has taken off already.
+    for folder, files in (("assets", SCRIPTS), ("leaflet", Path(xstatic.pkg.leaflet.BASE_DIR))):
+        router.get(f"/{folder}/{{path:path}}")(_file_of(StaticFiles(directory=files)))
+    return list(router.routes)
+
+
+def _file_of(files: StaticFiles) -> Callable[[str, Request], Awaitable[Response]]:
+    """Serves one file of a folder by its path."""
+
+    async def serve(path: str, request: Request) -> Response:
+        try:
+            return await files.get_response(path, request.scope)
+        except HTTPException:
+            return _gone()
+
+    return serve
 
 
 def _gone() -> Response:

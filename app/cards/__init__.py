@@ -16,6 +16,7 @@ from .method import MethodCard
 from .object import ObjectCard
 from .question import QuestionCard
 from .run import RunCard
+from .scoring import ScoringCard
 from .viewer import ViewerCard
 
 AT_ONCE = 48
@@ -47,10 +48,11 @@ class Cards:
         self.compare = CompareCard(self)
         self.run = RunCard(self)
         self.findings = FindingsCard(self)
+        self.scoring = ScoringCard(self)
 
     def wire(self, page: gr.Blocks) -> None:
         """Join every card's events, and those of the page as a whole."""
-        asking: tuple[Card, ...] = (self.question, self.answer, self.object, self.budgets, self.compare)
+        asking: tuple[Card, ...] = (self.question, self.answer, self.object, self.budgets, self.compare, self.scoring)
         opening: tuple[Card, ...] = (self.image, self.findings, self.viewer, self.method)
         for card in (*asking, *opening):
             card.wire(LONG, QUICK)

@@ -9,6 +9,7 @@ import gradio as gr
 
 from uhrbat.grammar import refusal
 from uhrbat.results import Answer, AnswerResult, AskResult
+from uhrbat.serving.protocol import ModelInfo
 
 from .. import progress
 from ..explorer import METHOD_CHOICES, budget_of
@@ -51,9 +52,12 @@ class AnswerCard(Card):
         if session.run is run:
             yield self.show(run, result, time.monotonic() - started)
 
-    def show(self, run: KeptRun, result: AskResult | AnswerResult, seconds: float) -> dict[Any, Any]:
-        """Show an answer: its text, its points on the map, and how it came about."""
-        answer, info = result.answer, self.explorer.model(result.run.model)
+    def show(
+        self, run: KeptRun, result: AskResult | AnswerResult, seconds: float, info: ModelInfo | None = None
+    ) -> dict[Any, Any]:
+        """Show an answer: its text, its points on the map, and how it came about. info: of the model, where it is known
+        without asking the worker."""
+        answer, info = result.answer, info or self.explorer.model(result.run.model)
         assert answer is not None, "a question of the page comes with a budget"
         run.answer = answer_value(
             run, result, answer, seconds, cost_value(result.run.model, info, result.run.device, answer)

@@ -8,15 +8,15 @@ import time
 
 import gradio as gr
 
-from uhrbat.choices import DEFAULT_MODEL
+from uhrbat.choices import DEFAULT_BUDGET, DEFAULT_MODEL
 from uhrbat.errors import Cancelled, UHRBATError
 from uhrbat.geometry import Square
 from uhrbat.imagery import GeoReference, Rendering
 from uhrbat.imagery.georeference import rounded
 
-from .. import examples, progress
+from .. import answered, examples, progress
 from ..explorer import DEFAULT
-from ..links import panel_value, read_link
+from ..links import Link, panel_value, read_link
 from ..panel import ASSETS, Panel
 from ..state.pictures import Picture, Steps, Waiting, given_together
 from ..state.sessions import Session
@@ -39,7 +39,7 @@ class ImageCard(Card):
 
     def build(self) -> None:
         """Make the components."""
-        self.gallery = Panel("gallery", "pick", elem_id="gallery")
+        self.gallery = Panel("gallery", "pick link", elem_id="gallery")
         self.picture = Panel("picture", "choose", elem_id="picture")
         # Any name will do: what a file is, its content says. Files that belong to a picture come with it.
         self.file = gr.File(
@@ -52,6 +52,7 @@ class ImageCard(Card):
 
     def wire(self, long: Json, quick: Json) -> None:
         self.gallery.pick(self.pick, None, self.cards.openings, **quick)
+        self.gallery.link(self.follow_link, None, self.cards.openings, **quick)
         self.picture.choose(self.choose, None, self.cards.openings, **quick).then(
             self.encode, self.cards.method.model, self.ask, **long
         )
@@ -63,19 +64,11 @@ class ImageCard(Card):
         """The page opens: on what its link says, else on the first example."""
         yield {self.gallery: gallery_value()}
         wanted = read_link(link)
-        world = self.cards.findings.world_of(wanted.example)
-        example = examples.find(wanted.example) or next(iter(examples.load()), None)
-        if example is None:
+        if self._example_of(wanted) is None:
             yield {self.ask: progress.idle()}
             return
-        budget = panel_value(wanted.budget or example.budget)
-        yield {self.cards.budget.panel: budget}
-        linked = wanted.method
-        yield self.cards.method.choose(example.method if linked is None and not world else linked or {})
-        if world:
-            yield from self.guarded(self.cards.findings.show(world, wanted.question, request))
-        else:
-            yield from self.guarded(self._show_example(example, request, wanted.question, wanted.picture))
+        yield from self._open(wanted, request)
+        budget, linked = self._budget_of(wanted), wanted.method
         models = self.explorer.models()
         names = [model.name for model in models] or [DEFAULT_MODEL]
         if models and models[0].regions:
@@ -87,15 +80,46 @@ class ImageCard(Card):
             self.cards.method.model: gr.update(choices=names, value=names[0]),
         }
 
+    def follow_link(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """The browser went back or forward: open what the address says now."""
+        yield from self._open(read_link(sent(event, "link")), request)
+
+    def _open(self, wanted: Link, request: gr.Request) -> Updates:
+        """Open what a link says, else what the page opens on."""
+        world, example = self.cards.findings.world_of(wanted.example), self._example_of(wanted)
+        yield {self.cards.budget.panel: self._budget_of(wanted)}
+        if world:
+            yield self.cards.method.choose(wanted.method or {})
+            yield from self.guarded(self.cards.findings.show(world, wanted.question, request))
+        elif example:
+            way = answered.way_of(example, wanted.question, wanted.method)
+            chosen = answered.chosen(example, way) if way else example.method
+            yield self.cards.method.choose(chosen if wanted.method is None else wanted.method)
+            yield from self.guarded(self._show_example(example, request, wanted.question, wanted.picture, way))
+
+    def _example_of(self, wanted: Link) -> examples.Example | None:
+        """The example that a link names, else the one that the page opens on."""
+        return examples.find(wanted.example) or self._first()
+
+    def _budget_of(self, wanted: Link) -> Json:
+        example = self._example_of(wanted)
+        return panel_value(wanted.budget or (example.budget if example else DEFAULT_BUDGET))
+
+    @staticmethod
+    def _first() -> examples.Example | None:
+        """The example that the page opens on: one that the released way loses, else the first."""
+        return next(filter(answered.is_lesson, examples.load()), next(iter(examples.load()), None))
+
     def pick(self, event: gr.EventData, request: gr.Request) -> Updates:
         """An example is chosen: it opens at the budget and with the method at which it teaches."""
         example = examples.find(str(sent(event, "name")))
         if example:
+            way = answered.opening_way(example)
             yield {
                 self.cards.budget.panel: {"total": example.budget, "per_scale": None},
-                **self.cards.method.choose(example.method),
+                **self.cards.method.choose(answered.chosen(example, way)),
             }
-            yield from self.guarded(self._show_example(example, request))
+            yield from self.guarded(self._show_example(example, request, way=way))
 
     def upload(self, paths: list[str] | None, question: object, request: gr.Request) -> Updates:
         """Files have arrived, a picture and what belongs to it: check it, tile it, show it."""
@@ -129,12 +153,20 @@ class ImageCard(Card):
         request: gr.Request,
         question: str | None = None,
         rendering: Rendering | None = None,
+        way: str | None = None,
     ) -> Updates:
+        """way: in which its first question is answered already, where it is."""
         if question is None:
             question = example.questions[0].text if example.questions else ""
         yield {self.cards.question.text: question}
         steps = self.explorer.shelf.example(example, rendering)
-        yield from self.show(steps, self.session(request), "opening the example")
+        ready = way if way and answered.find(example, way) else None
+        for update in self.show(steps, self.session(request), "opening the example"):
+            if ready and self.cards.viewer.panel in update:
+                update.pop(self.ask)  # it is not over: the answer comes next
+            yield update
+        if ready:
+            yield from self.cards.scoring.show(example, ready, request)
 
     def show(self, steps: Steps, session: Session, text: str) -> Updates:
         """Bring an image on the page: `steps` of `Shelf.ingest`; what was known of the last one is cleared."""

@@ -181,7 +181,8 @@ class Shelf:
         try:
             path = Path(path) if example else self._originals.keep(Path(path), id)
             given = tuple(self._originals.keep(Path(other), id) for other in beside)
-            work = Work(lambda report, stopped: self._prepare(path, tiles, rendering, given, report, stopped))
+            shipped = example.sha256 if example and example.shipped else None
+            work = Work(lambda report, stopped: self._prepare(path, tiles, rendering, given, report, stopped, shipped))
             yield from work
             image, mask, info = work.outcome
             reader = TileReader(tiles, background=BACKDROP)
@@ -214,14 +215,15 @@ class Shelf:
         beside: tuple[Path, ...],
         report: Callable[[float], None],
         stopped: Cancel,
+        shipped: str | None,
     ) -> tuple[str, str | None, ImageInfo]:
         """The worker's ids of the file and its mask, and the info with its stretch; without them, no tiles either."""
         info = apart.open_image(path, self.limits.images(), rendering=rendering, beside=beside, cancel=stopped)
         if tiles.exists() and not info.needs_stretch:
-            return self._give(path, report), None, info
+            return shipped or self._give(path, report), None, info
         info = apart.write_pyramid(path, tiles, info, lambda fraction: report(0.9 * fraction), stopped)
         try:
-            image = self._give(path, report)
+            image = shipped or self._give(path, report)
             mask = self.worker().store(info.mask) if info.mask else None
             if stopped():
                 raise Cancelled("stopped")

@@ -13,15 +13,13 @@ const KEYS = ['example', 'picture', 'q', 'budget', ...METHOD, 'layer', 'scale', 
 export const PAGE_KEY = 'tab';
 
 /**
- * The address that reproduces example, question, budget, method and view; null for an uploaded image.
- * @param {string} href The page's own address.
+ * What stands in an address for the page as it is; null for an uploaded image.
  * @param {Shared} state
  * @param {number[] | null} view Where the map is.
+ * @returns {Record<string, string | number> | null}
  */
-export function shareAddress(href, { image, question, budget, layer, scale, box, answer }, view) {
+function valuesOf({ image, question, budget, layer, scale, box, answer }, view) {
   if (!image?.example) return null;
-  const address = new URL(href);
-  for (const key of [...KEYS, PAGE_KEY]) address.searchParams.delete(key);
   const values = {
     example: image.example,
     picture: Object.keys(image.picture.chosen).length ? JSON.stringify(image.picture.chosen) : null,
@@ -34,8 +32,39 @@ export function shareAddress(href, { image, question, budget, layer, scale, box,
     box: box?.join(','),
     ask: answer ? 1 : null,
   };
-  for (const [key, value] of Object.entries(values)) {
-    if (value != null) address.searchParams.set(key, String(value));
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]) => (value == null ? [] : [[key, value]])),
+  );
+}
+
+/**
+ * The link to share: it reproduces example, question, budget, method and view, and holds nothing else of the visitor's
+ * address, which may carry a private token. Null for an uploaded image.
+ * @param {string} href The page's own address.
+ * @param {Shared} state
+ * @param {number[] | null} view Where the map is.
+ */
+export function shareAddress(href, state, view) {
+  const values = valuesOf(state, view);
+  if (!values) return null;
+  const address = new URL(href);
+  address.hash = '';
+  address.search = '';
+  for (const [key, value] of Object.entries(values)) address.searchParams.set(key, String(value));
+  return address.href;
+}
+
+/**
+ * The page's own address as it is to be now: what is others' stays.
+ * @param {string} href
+ * @param {Shared} state
+ * @param {number[] | null} view
+ */
+export function pageAddress(href, state, view) {
+  const address = new URL(href);
+  for (const key of [...KEYS, PAGE_KEY]) address.searchParams.delete(key);
+  for (const [key, value] of Object.entries(valuesOf(state, view) ?? {})) {
+    address.searchParams.set(key, String(value));
   }
   return address.href;
 }

@@ -10,6 +10,7 @@ import { hooks } from './hooks.js';
 import { ledger } from './ledger.js';
 import { note, placeholder } from './parts.js';
 import { get, goToObject, on, set } from './store.js';
+import { measuredAt } from './sweeps.js';
 import { countPreserved, truthOf } from './truth.js';
 
 /**
@@ -33,7 +34,7 @@ export async function mount(context) {
   follow(context, (/** @type {Answer | null} */ value) =>
     set({ answer: value, cost: value?.cost ?? get().cost }),
   );
-  on(['answer', 'points', 'budget', 'question', 'busy', 'image', 'tokens'], (state) => {
+  on(['answer', 'points', 'budget', 'question', 'busy', 'image', 'tokens', 'sweep'], (state) => {
     const { answer } = state;
     head.replaceChildren(...shown(answer ? headline(answer, state) : [noAnswer(state)]));
     warning.textContent = doubt(answer);
@@ -42,6 +43,7 @@ export async function mount(context) {
   hooks.again = () => begin(context.trigger, 'again');
   on(['settled'], ({ answer, busy, cost, question }) => {
     if (!answer || busy || staleness(answer, question, budgets()) !== STALE) return;
+    if (measuredAt(get().sweep, question, sum(budgets()))) return; // what was measured is shown already
     if (isQuick(answer, cost, budgets())) hooks.again();
   });
 }
@@ -72,6 +74,8 @@ function noAnswer({ busy, image }) {
  */
 function headline(answer, state) {
   const stale = staleness(answer, state.question, budgets());
+  const swept = stale === STALE ? measuredAt(state.sweep, answer.question, sum(budgets())) : null;
+  if (swept) return measuredHeadline(answer, swept, state);
   const known = truthOf(state.image, answer.question);
   return [
     h(
@@ -101,13 +105,40 @@ function headline(answer, state) {
   ];
 }
 
+/**
+ * While the slider moves: the answer that was measured at the nearest budget below.
+ * @param {Answer} answer
+ * @param {import('./sweeps.js').Point} swept
+ * @param {State} state
+ */
+function measuredHeadline(answer, swept, state) {
+  const known = truthOf(state.image, answer.question);
+  const exact = swept.total === sum(budgets());
+  const where = exact ? '' : ', the nearest budget below that was measured';
+  return [
+    h(
+      'div',
+      { class: 'uhr-said' },
+      h('p', { class: 'uhr-eyebrow' }, `Answer at ${count(swept.total)} tokens${where}`),
+      h(
+        'p',
+        { class: `uhr-answer${doubt(answer) ? ' is-doubted' : ''}`, id: 'uhr-answer' },
+        swept.answer || '(empty)',
+        correctMark(swept, known),
+      ),
+      note(`Press Ask for the answer at ${count(sum(budgets()))} tokens.`),
+    ),
+    h('div', { class: 'uhr-facts' }, evidenceLine(state, known)),
+  ];
+}
+
 /** @param {string} stale */
 const staleMark = (stale) =>
   stale !== '' &&
   h('span', { class: 'uhr-stale', title: 'Ask again for an answer to what is set now' }, stale);
 
 /**
- * @param {Answer} answer
+ * @param {Pick<Answer, 'correct'>} answer
  * @param {import('./types.d.ts').KnownQuestion | null} known
  */
 function correctMark({ correct }, known) {
@@ -118,7 +149,7 @@ function correctMark({ correct }, known) {
       class: `uhr-mark ${correct ? 'right' : 'wrong'}`,
       title: known ? `The true answer is: ${known.answer}` : '',
     },
-    correct ? 'correct' : `not correct: ${known?.answer ?? ''}`,
+    correct ? 'correct' : `wrong (correct: ${known?.answer ?? ''})`,
   );
 }
 

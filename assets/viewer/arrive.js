@@ -4,6 +4,7 @@ import { arrival } from './address.js';
 import { hooks } from './hooks.js';
 import { get, on, set } from './store.js';
 
+const ANSWERED = 60; // milliseconds
 const NOTHING = arrival({});
 let arriving = NOTHING;
 
@@ -25,13 +26,17 @@ export function followArrival() {
   });
   on(['image', 'question', 'busy'], (state) => {
     if (state.busy || !isHere(state) || state.question !== arriving.question) return;
-    if (take('ask')) setTimeout(() => hooks.ask());
+    // An example that is answered already sends its answer right after itself.
+    if (take('ask')) setTimeout(() => get().answer?.question === state.question || hooks.ask(), ANSWERED);
   });
   on(['maps'], (state) => {
     const box = state.maps && isHere(state) && take('box');
     if (box) set({ askBox: box });
   });
 }
+
+/** Whether something that was asked for is still to come. @param {Readonly<import('./store.js').State>} state */
+export const isArriving = (state) => isHere(state) && Boolean(arriving.view || arriving.box || arriving.ask);
 
 /** Whether the image is the one to arrive at. @param {Readonly<import('./store.js').State>} state */
 const isHere = ({ image }) => image != null && image.example === arriving.example;

@@ -3,6 +3,7 @@
 import { flag, h, url } from './dom.js';
 import { count } from './format.js';
 import { follow, panel } from './gradio.js';
+import { hooks } from './hooks.js';
 import { on, set } from './store.js';
 import { readUploads } from './uploads.js';
 
@@ -33,6 +34,8 @@ export async function mount(context) {
   }
   /** @param {ExampleValue} example */
   const pick = ({ name }) => send('opening the example', 'pick', { name });
+
+  hooks.openLink = (link) => send('opening the example', 'link', { link });
 
   let drawn = '';
   follow(context, (/** @type {{examples: ExampleValue[]} | null} */ value) => {

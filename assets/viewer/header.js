@@ -4,31 +4,38 @@ import { parameters } from './address.js';
 import { arrive, followArrival } from './arrive.js';
 import { h } from './dom.js';
 import { count } from './format.js';
-import { tokensOfAll } from './geometry.js';
+import { tokensOfImage } from './geometry.js';
 import { panel } from './gradio.js';
+import { followHistory } from './history.js';
 import { shareLink } from './link.js';
 import { PAGES, followAddress, goToPage } from './pages.js';
-import { on } from './store.js';
+import { on, set } from './store.js';
 import { tips } from './tips.js';
 
 /** @typedef {import('./types.d.ts').Page} Page */
 
 const THEME = 'uhrbat-theme';
 const NOTE_SECONDS = 4;
-const NO_LINK = 'A link can lead to an example only, not to an uploaded image.';
+const NO_LINK = 'Uploaded images are private: only examples can be shared by link.';
+const LINKS = [['Paper', 'https://arxiv.org/abs/2604.13565', 'The paper on arXiv']];
 
 /** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
   const { button: share, note } = shareButton();
   const claim = h('p');
-  on(['model'], ({ model }) => {
-    claim.textContent = `which of ${count(tokensOfAll(model))} visual tokens does the answer really get?`;
+  on(['model', 'image'], ({ model, image }) => {
+    const tokens = count(tokensOfImage(model, image));
+    claim.textContent = `Your image is ${tokens} tokens. Which of them does the model get to see?`;
   });
   panel(context).replaceChildren(
     h('h1', {}, 'UHR-BAT', h('span', {}, ' Explorer')),
     claim,
     h('span', { class: 'uhr-spring' }),
     note,
+    ...LINKS.map(([text, href, title]) =>
+      h('a', { class: 'uhr-headlink', href, title, target: '_blank', rel: 'noopener' }, text),
+    ),
+    h('button', { type: 'button', class: 'uhr-headlink', onclick: () => set({ tourStep: 0 }) }, 'Tour'),
     pageButtons(),
     share,
     themeButton(),
@@ -39,6 +46,7 @@ export async function mount(context) {
   });
   followAddress();
   followArrival();
+  followHistory();
   tips();
 
   const asked = parameters(location.search);

@@ -26,6 +26,8 @@ export const hooks = {
   view: null,
   /** Ask the question. */
   ask() {},
+  /** Open what a link asks for. @type {(link: string) => void} */
+  openLink() {},
   /** Answer the question shown at the budget that is set. */
   again() {},
   suggested: () => get().suggested,

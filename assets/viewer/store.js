@@ -35,6 +35,7 @@ import { createStore } from './state.js';
  * @property {import('./types.d.ts').Progress | null} progress Of the long work under way or last done.
  * @property {boolean} busy Whether long work is under way.
  * @property {import('./types.d.ts').Page} page
+ * @property {number | null} tourStep The step of the tour that is shown, from 0.
  * @property {import('./types.d.ts').Layer} layer
  * @property {import('./heat.js').HeatBy} heatBy What the importance layer shows.
  * @property {number} scale The scale whose tokens are shown.
@@ -73,6 +74,7 @@ const START = {
   progress: null,
   busy: false,
   page: 'explore',
+  tourStep: null,
   layer: 'seen',
   heatBy: 'value',
   scale: finest(CONSTANTS.model),

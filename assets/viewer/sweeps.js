@@ -18,6 +18,18 @@ export const changes = (points) =>
   points.flatMap(({ answer }, i) => (i > 0 && answer !== points[i - 1].answer ? [i] : []));
 
 /**
+ * The answer that was measured at the largest budget up to a total; null where the sweep is of another question, or
+ * none was measured so low.
+ * @param {import('./types.d.ts').Sweep | null} sweep
+ * @param {string} question
+ * @param {number} total
+ */
+export function measuredAt(sweep, question, total) {
+  if (!sweep || sweep.running || sweep.question.trim() !== question.trim()) return null;
+  return withTotals(sweep.points).findLast((point) => point.total <= total) ?? null;
+}
+
+/**
  * How far a sweep is or, at its end, where the answer changes.
  * @param {Pick<Point, 'answer' | 'correct' | 'total'>[]} points
  * @param {number[]} wanted

@@ -3,8 +3,8 @@
 import { count, sum } from './format.js';
 import { tokensOf } from './geometry.js';
 
-export const [LEAST, MOST, STEPS] = [64, 16000, 1000];
-export const TICKS = [64, 256, 1000, 4000, 16000];
+export const [LEAST, MOST, STEPS] = [4, 16000, 1000];
+export const TICKS = [4, 30, 250, 2000, 16000];
 
 /** The total at a position of the slider, 0..STEPS; logarithmic. @param {number} position */
 export const toTotal = (position) => LEAST * (MOST / LEAST) ** (position / STEPS);

@@ -16,6 +16,7 @@ import { readout } from './readout.js';
 import { scaleBar } from './scalebar.js';
 import { get, on, set } from './store.js';
 import { toolbar } from './toolbar.js';
+import { tour } from './tour.js';
 
 /**
  * @typedef {import('./types.d.ts').Box} Box
@@ -58,6 +59,7 @@ export async function mount(context) {
   scaleBar(host, view);
   readout(host, view);
   root.append(legend());
+  tour(host);
   keys(root, view);
   followLayers(view.map, view.square);
   followOutlines(view);

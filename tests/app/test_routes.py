@@ -46,6 +46,17 @@ def test_what_is_not_there_is_404(client, path):
     assert client.get(f"{PREFIX}/{path}").status_code == 404
 
 
+def test_scripts_and_styles_come_through_a_proxy_that_strips_its_path(explorer):
+    app = FastAPI(routes=routes(explorer.shelf, explorer.runs, explorer.findings))
+    proxied = TestClient(app, root_path="/explorer")
+    types = {"assets/explorer.css": "text/css", "assets/viewer.js": "javascript", "leaflet/leaflet.js": "javascript"}
+    for path, kind in types.items():
+        reply = proxied.get(f"{PREFIX}/{path}")
+        assert reply.status_code == 200 and kind in reply.headers["content-type"], path
+        assert proxied.get(f"{PREFIX}/{path}", headers={"If-None-Match": reply.headers["etag"]}).status_code == 304
+    assert proxied.get(f"{PREFIX}/assets/nothing.js").status_code == 404
+
+
 def test_every_token_map_of_a_run(client, run):
     for size in SCALES:
         for kind in ("rank", "importance", "region"):

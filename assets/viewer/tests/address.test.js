@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { arrival, parameters, parseBudget, parseNumbers, request, shareAddress } from '../address.js';
+import {
+  arrival,
+  pageAddress,
+  parameters,
+  parseBudget,
+  parseNumbers,
+  request,
+  shareAddress,
+} from '../address.js';
+import { isNext } from '../history.js';
 import { pageOf } from '../pages.js';
+import { stepOf } from '../tour.js';
 import { ANSWER, IMAGE } from './made.js';
 
 /** @type {import('../address.js').Shared} */
@@ -26,11 +36,10 @@ function share(changes = {}) {
   return address == null ? null : new URL(address);
 }
 
-test('a link holds example, question, budget, method and view, and leaves other parameters alone', () => {
+test('a link holds example, question, budget, method and view, and nothing else of the visitor’s address', () => {
   const address = share();
   assert.equal(address?.pathname, '/sub/');
   assert.deepEqual(Object.fromEntries(address?.searchParams ?? []), {
-    __theme: 'dark',
     example: 'airfield',
     q: 'How many ships & boats?',
     budget: '3000',
@@ -42,6 +51,33 @@ test('a link holds example, question, budget, method and view, and leaves other 
     box: '1,2,3,4',
     ask: '1',
   });
+});
+
+test('the address bar keeps what is others’, as a private Space’s token', () => {
+  const address = new URL(pageAddress('http://here/?__sign=secret&q=old&tab=findings', SHARED, null));
+  assert.equal(address.searchParams.get('__sign'), 'secret');
+  assert.equal(address.searchParams.get('q'), SHARED.question);
+  assert.equal(address.searchParams.has('tab'), false);
+  const upload = pageAddress(
+    'http://here/?q=old&x=1',
+    { ...SHARED, image: { ...IMAGE, example: null } },
+    null,
+  );
+  assert.equal(upload, 'http://here/?x=1');
+});
+
+test('another image or question is an entry of its own, another budget is not', () => {
+  const airfield = { image: 'airfield', question: 'Where?' };
+  assert.equal(isNext(null, airfield), false);
+  assert.equal(isNext(airfield, { ...airfield }), false);
+  assert.equal(isNext({ image: 'airfield', question: null }, airfield), false, 'it is asked now');
+  assert.equal(isNext(airfield, { image: 'airfield', question: 'What?' }), true);
+  assert.equal(isNext(airfield, { image: 'suburb', question: null }), true);
+});
+
+test('a link leads to a step of the tour', () => {
+  assert.equal(stepOf('?tour=3'), 2);
+  for (const search of ['', '?tour=0', '?tour=6', '?tour=x', '?tour=1.5']) assert.equal(stepOf(search), null);
 });
 
 test('what is not there is left out, and an uploaded image has no link', () => {
