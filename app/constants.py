@@ -29,14 +29,14 @@ STAGES = {
     "partition": "find the regions",
     "rank": "rank the tokens",
     "select": "select",
-    "prefill": "language model: read",
-    "decode": "language model: answer",
+    "prefill": "prefill",
+    "decode": "decode",
 }
 """The worker's stages as the Run tab lists them."""
 _PRESETS = {
-    "Released": ("Released", "What the released model was trained with"),
-    "XLRS-Bench": ("XLRS", "The paper's budgets for XLRS-Bench"),
-    "RSHR-Bench": ("RSHR", "The paper's budgets for RSHR-Bench and MME-RealWorld-RS"),
+    "Released": ("Paper default", "What the released model was trained with"),
+    "XLRS-Bench": ("XLRS-Bench", "The paper's budgets for XLRS-Bench"),
+    "RSHR-Bench": ("RSHR-Bench", "The paper's budgets for RSHR-Bench and MME-RealWorld-RS"),
 }
 """Presets of `uhrbat.budget` that the page offers: what the button says, and what it explains."""
 

@@ -67,14 +67,14 @@ def lay_out(cards: Cards) -> None:
                 cards.image.build()
             with gr.Column(elem_id="question-card"):
                 cards.question.build()
-            with gr.Column(elem_id="budget-card"):
-                cards.scoring.build()
-                cards.budget.build()
-                with gr.Accordion("Model and method", open=False, elem_id="method"):
-                    cards.method.build()
+            with gr.Column(elem_id="method-card"), gr.Accordion("Model and method", open=False, elem_id="method"):
+                cards.method.build()
             cards.question.build_ask()
         with gr.Column(elem_id="middle"):
             cards.viewer.build()
+            with gr.Row(elem_id="controls"):
+                cards.scoring.build()
+                cards.budget.build()
             cards.answer.build()
         with gr.Column(elem_id="right"), gr.Tabs(elem_id="tabs"):
             for card, name in (

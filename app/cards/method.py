@@ -23,14 +23,14 @@ class MethodCard(Card):
             label="Model",
             allow_custom_value=True,
             elem_id="model",
-            info="nano ships with the explorer; UHRBAT_MODELS offers more when it is started",
+            info="nano is built in. Start the server with UHRBAT_MODELS=... to add others.",
         )
         self.importance = gr.Dropdown(
             [DEFAULT, *IMPORTANCES],
             value=DEFAULT,
             label="Importance",
             elem_id="importance",
-            info="How much the question needs a token: by likeness, by the language model's attention, or both",
+            info="How a token's relevance to the question is scored: similarity, the language model's attention, or both",
         )
         self.regions = gr.Dropdown(
             [DEFAULT, "kmeans", "grid", "none"],
@@ -44,10 +44,10 @@ class MethodCard(Card):
             value=DEFAULT,
             label="Order of regions",
             elem_id="order",
-            info="By a region's most important token, or by its mean as in the paper",
+            info="Regions are visited by their best token, or by their mean (as in the paper)",
         )
         self.seed = gr.Number(
-            0, label="Seed", precision=0, minimum=0, elem_id="seed", info="Fixes the k-means partition"
+            0, label="Seed", precision=0, minimum=0, elem_id="seed", info="Random seed of the k-means regions"
         )
 
     @property

@@ -28,7 +28,7 @@ def run_value(run: KeptRun, result: AskResult | AnswerResult) -> Json:
         "order": how.order,
         "seed": how.seed,
     }
-    names = {"host": "memory, worker", "device": "memory, device"}
+    names = {"host": "worker memory", "device": "memory, device"}
     facts |= {names.get(name, f"memory, {name}"): value for name, value in how.memory.items()}
     seconds = dict(how.seconds)
     if result.answer:

@@ -200,23 +200,16 @@ function pointsLine({ points }) {
         `${those(status).length} ${WORDS[status]} `,
       ]),
     ),
-    h(
-      'p',
-      { class: 'uhr-places' },
-      [...those('missed'), ...those('imagined')].slice(0, MOST_LINKS).map(placeLink),
-    ),
+    h('p', { class: 'uhr-places' }, those('missed').slice(0, MOST_LINKS).map(placeLink)),
   );
 }
 
 /** @type {Record<string, string>} */
 const WORDS = { found: 'found', missed: 'missed', imagined: 'where nothing is' };
 const MOST_LINKS = 6;
-const AROUND = 12; // image pixels about a point
 
 /** @param {import('./types.d.ts').PointMark} point */
-function placeLink({ label, x, y, box }) {
-  const place =
-    box ?? /** @type {import('./types.d.ts').Box} */ ([x - AROUND, y - AROUND, x + AROUND, y + AROUND]);
-  const onclick = () => (box ? goToObject(box) : set({ goto: { box: place } }));
+function placeLink({ label, box }) {
+  const onclick = () => box && goToObject(box);
   return h('button', { type: 'button', class: 'uhr-link', onclick }, label);
 }

@@ -6,8 +6,8 @@ import { sameBudgets } from './shares.js';
 
 /** @typedef {import('./types.d.ts').Answer} Answer */
 
-export const STALE = 'stale: the budget has changed';
-const OTHER_QUESTION = 'for another question';
+export const STALE = 'press Ask to update';
+const OTHER_QUESTION = 'answers the previous question';
 const QUICK = 0.7; // seconds: below this the answer follows when the slider is released
 
 /**

@@ -79,7 +79,9 @@ function totalRow(problem) {
     const total = parseTotal(field.value, most);
     flag(field, 'aria-invalid', total == null);
     problem.show(
-      total == null ? `Give a whole number from 1 to ${count(most)}: there are no more tokens.` : '',
+      total == null
+        ? `Enter a whole number from 1 to ${count(most)}, the number of tokens in the image.`
+        : '',
     );
     if (total != null) chooseBudget(total);
   }
@@ -175,8 +177,8 @@ function scaleFields(problem) {
       if (document.activeElement !== field) field.value = String(each[i]);
     });
     explanation.textContent = budget.perScale
-      ? 'Set for each scale; moving the slider shares the total again.'
-      : `Shared in the released proportion ${PROPORTION.map(count).join(' : ')}.`;
+      ? 'Set by hand. Moving the slider splits the total again.'
+      : `Split over the scales as in the paper, ${PROPORTION.map(count).join(' : ')}.`;
   });
   return h('details', { class: 'uhr-fold' }, h('summary', {}, 'Per scale'), row, explanation);
 }

@@ -20,8 +20,8 @@ const SIDE = 144; // screen pixels of a small picture
 export async function mount(context) {
   const result = h('div', {});
   panel(context).replaceChildren(
-    h('p', { class: 'uhr-lead' }, 'The same question with just as many tokens, chosen in other ways.'),
-    runButton('Compare at this budget', 'compare', context),
+    h('p', { class: 'uhr-lead' }, 'Same question, same number of tokens, other ways to choose them.'),
+    runButton('Compare', 'compare', context),
     result,
   );
   follow(context, (/** @type {Comparison | null} */ value) => set({ compare: value }));
@@ -38,7 +38,7 @@ function content({ question: asked, budgets, methods, thumbnail }, question) {
   const stale = asked.trim() !== question.trim();
   return [
     note(
-      `${count(sum(budgets))} tokens. Small pictures: fates at ${get().model.scales.join(', ')}. `,
+      `${count(sum(budgets))} tokens. From left: scale ${get().model.scales.join(', ')}. `,
       stale && h('span', { class: 'uhr-stale' }, `for: ${asked}`),
     ),
     ...methods.map((method) => card(method, thumbnail)),
@@ -51,7 +51,9 @@ function content({ question: asked, budgets, methods, thumbnail }, question) {
  */
 function card(method, thumbnail) {
   const facts = [
-    method.evidence == null ? null : `evidence ${percent(method.evidence, 0)}`,
+    method.evidence == null
+      ? null
+      : `${percent(method.evidence, 0)} of the objects touched by a preserved token`,
     `${count(method.tokens)} tokens`,
     seconds(method.seconds),
   ];

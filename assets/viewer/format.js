@@ -7,7 +7,10 @@ export const count = (value) => Math.round(value).toLocaleString('en-US');
  * @param {number} share 0..1
  * @param {number} [digits]
  */
-export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+export function percent(share, digits = 1) {
+  const least = 10 ** -digits;
+  return share > 0 && 100 * share < least / 2 ? `less than ${least} %` : `${(100 * share).toFixed(digits)} %`;
+}
 
 /** @param {number} value */
 export function seconds(value) {

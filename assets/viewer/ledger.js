@@ -12,16 +12,19 @@ import { onFrame } from './store.js';
 
 /** @type {import('./parts.js').Heading[]} */
 const HEADINGS = [
-  ['scale', 'Side of the resized scene, in pixels'],
+  ['scale', 'Side of the resized image, in pixels'],
   ['', ''],
-  ['budget', 'Tokens this scale may hand to the language model'],
-  ['preserved', 'Tokens handed over as they are'],
-  ['merged', 'Tokens that are part of an average, and how many averages'],
+  ['budget', 'Tokens of this scale that may be passed to the model'],
+  ['preserved', 'Passed to the model unchanged'],
+  ['merged', 'Averaged with similar tokens, and into how many averages'],
   ['regions', 'Regions with at least one token in the budget'],
-  ['dropped', 'Tokens that nothing represents'],
+  ['dropped', 'Not passed to the model at all'],
 ];
 /** @type {import('./parts.js').Heading} */
 const PADDING = ['padding', 'Tokens beside the image, which show nothing of it; they count nowhere else'];
+
+const TITLE = 'Where the tokens went';
+const ROOM = 860; // screen pixels a window is high where the ledger is open from the start
 
 export function ledger() {
   const body = h('tbody');
@@ -39,7 +42,13 @@ export function ledger() {
     );
     table.replaceChildren(tableHead(padded ? [...HEADINGS, PADDING] : HEADINGS), body);
   });
-  return table;
+  const fold = h(
+    'details',
+    { class: 'uhr-fold', open: window.innerHeight >= ROOM },
+    h('summary', {}, TITLE),
+    table,
+  );
+  return fold;
 }
 
 /**

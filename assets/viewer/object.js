@@ -12,6 +12,7 @@ import { failure, note, placeholder, tableHead } from './parts.js';
 import { fits, mapText, placeName } from './places.js';
 import { sameBudgets } from './shares.js';
 import { get, on, onFrame, set } from './store.js';
+import { terms } from './terms.js';
 import { CAUSES, bestFate, fateDetail, keptLook, verdictAt, verdictTitle } from './verdict.js';
 
 /**
@@ -26,7 +27,7 @@ import { CAUSES, bestFate, fateDetail, keptLook, verdictAt, verdictTitle } from 
 
 /** @type {import('./parts.js').Heading[]} */
 const HEADINGS = [
-  ['scale', 'Side of the resized scene, in pixels'],
+  ['scale', 'Side of the resized image, in pixels'],
   ['size', "The box's longer side in this scale's pixels, and how many tokens it touches"],
   ['importance', "Of the box's best token: the share of the scale's tokens that it outscores, and its value"],
   ['rank', 'The best rank of its tokens: the smallest budget of this scale that represents one'],
@@ -39,6 +40,7 @@ export async function mount(context) {
   const result = h('div', { class: 'uhr-object', 'aria-live': 'polite' });
   const problem = h('p', { class: 'uhr-problem', role: 'alert', hidden: true });
   panel(context).replaceChildren(
+    terms(),
     h(
       'p',
       { class: 'uhr-lead' },
@@ -115,7 +117,7 @@ function content(state, trigger) {
   if (!maps) return [placeholder('Ask a question first: what becomes of a box depends on it.')];
   if (object && 'error' in object) return [failure(object.error)];
   if (object?.box.join() !== box.join() || object.maps !== maps.id) {
-    return [placeholder('Looking at its tokens …')];
+    return [placeholder('Checking …')];
   }
   return found(state, object, image, trigger);
 }

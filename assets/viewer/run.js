@@ -39,7 +39,7 @@ export async function mount(context) {
 
 /** @param {RunValue} run */
 const content = (run) => [
-  h('h4', { title: 'Grey: kept from before, not done again' }, 'Stages'),
+  h('h4', { title: 'Grey: reused' }, 'Stages'),
   stages(run),
   h('h4', {}, 'Settings'),
   h(
@@ -75,7 +75,7 @@ function stages({ seconds: took, reused }) {
         { class: 'uhr-barcell' },
         h('div', { class: 'uhr-bar' }, h('i', { style: width(value / longest) })),
       ),
-      h('td', {}, seconds(value), kept && h('small', {}, 'kept')),
+      h('td', {}, seconds(value), kept && h('small', {}, 'reused')),
     );
   };
   return h('table', { class: 'uhr-stages', 'aria-label': 'Stage times' }, h('tbody', {}, all.map(row)));
@@ -88,18 +88,14 @@ function stages({ seconds: took, reused }) {
  */
 export function factText(name, value) {
   if (typeof value !== 'number') return value;
-  return name.startsWith('memory') ? bytes(value) : count(value);
+  return name.includes('memory') ? bytes(value) : count(value);
 }
 
 /**
  * @param {number} size
  * @returns {Download}
  */
-const figure = (size) => [
-  `figure-${size}.png`,
-  `Figure ${size}`,
-  `Image, importance, regions and fate at ${size}, as a paper would print them`,
-];
+const figure = (size) => [`figure-${size}.png`, `Figure ${size}`, `Four-panel figure at scale ${size} (PNG)`];
 
 /**
  * @param {RunValue} run

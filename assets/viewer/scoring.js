@@ -8,23 +8,6 @@ import { wayOf } from './ways.js';
 
 /** @typedef {import('./ways.js').Ways} Ways */
 
-/** What the words of the page mean, on the page. */
-const terms = () =>
-  h(
-    'p',
-    { class: 'uhr-terms' },
-    h('b', {}, 'A token'),
-    ' is a square of 14 pixels of the image, at one of four sizes. ',
-    h('b', {}, 'The budget'),
-    ' is how many of them the language model gets. ',
-    h('b', { class: 'is-term preserved' }, 'Preserved'),
-    ' tokens are passed to it unchanged, ',
-    h('b', { class: 'is-term merged' }, 'merged'),
-    ' ones averaged with similar tokens, ',
-    h('b', {}, 'dropped'),
-    ' ones not at all.',
-  );
-
 const LABELS = {
   released: [
     'As released',
@@ -46,7 +29,6 @@ export async function mount(context) {
     ),
   );
   panel(context).replaceChildren(
-    terms(),
     h('h3', {}, 'How tokens are scored'),
     h('div', { class: 'uhr-ways', role: 'group', 'aria-label': 'How tokens are scored' }, buttons),
   );

@@ -24,9 +24,9 @@ export async function mount(context) {
     h(
       'p',
       { class: 'uhr-lead' },
-      'The same question at ten budgets: where does the answer change, and how much of the evidence is kept?',
+      'The same question at ten budgets: where does the answer change, and how many of its objects are kept?',
     ),
-    runButton('Run the budgets', 'sweep', context),
+    runButton('Try ten budgets', 'sweep', context),
     result,
   );
   follow(context, (/** @type {Sweep | null} */ value) => set({ sweep: value }));
@@ -149,7 +149,7 @@ function table(points) {
   const headings = [
     ['budget'],
     ['answer'],
-    ['evid.', 'Share of the evidence objects with a preserved token at some scale'],
+    ['objects kept', 'Share of the evidence objects with a preserved token at some scale'],
     ['tokens', 'Image tokens that the language model was handed'],
     ['time'],
   ];
@@ -166,7 +166,7 @@ function table(points) {
   return h(
     'table',
     { class: 'uhr-sweep', 'aria-label': 'Answers against the budget' },
-    tableHead(headings.filter(([name]) => evidence || name !== 'evid.')),
+    tableHead(headings.filter(([name]) => evidence || name !== 'objects kept')),
     h('tbody', {}, points.map(row)),
   );
 }

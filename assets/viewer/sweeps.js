@@ -38,7 +38,7 @@ export function measuredAt(sweep, question, total) {
 export function summary(points, wanted, running) {
   if (running) return `${points.length} of ${wanted.length} budgets done …`;
   if (points.length < wanted.length) return `Stopped after ${points.length} of ${wanted.length} budgets.`;
-  const legend = points.some((point) => point.correct != null) ? 'Filled: correct; hollow: wrong. ' : '';
+  const legend = points.some((point) => point.correct != null) ? 'Filled dot: correct. Hollow: wrong. ' : '';
   const at = changes(points).map((i) => count(points[i].total));
   return at.length
     ? `${legend}The answer changes at ${at.join(', ')} tokens (dashed).`

@@ -57,7 +57,7 @@ def test_the_story(open_page, url):
     before = ledger(page)
     let_go = drag_slider(page, 0.7, 0.2)
     settle(page)
-    paints = page.evaluate("window.UHRBAT.marks.filter((m) => m.what === 'paint' && m.layer === 'fate')")
+    paints = page.evaluate("window.UHRBAT.marks.filter((m) => m.what === 'paint' && m.layer === 'seen')")
     assert requests == [] and paints
     assert min(paint["took"] for paint in paints) < 16  # what a paint takes where nothing else has the processor
     assert ledger(page) != before and page.locator(".uhr-stale").is_visible()
@@ -66,7 +66,7 @@ def test_the_story(open_page, url):
     # A budget typed in, the presets, and numbers for each scale are shared as the library shares them.
     for total in (64, 777, 3000, 16_000, 131_328):
         assert page.evaluate(f"window.UHRBAT.split({total})") == list(split_budget(total, SCALES))
-    page.click("text=XLRS")
+    page.click(".uhr-chip >> text=XLRS")
     assert state(page, "budget.perScale") == [180, 1320, 1600, 8000]
     page.fill(".uhr-total", "200000")
     page.press(".uhr-total", "Enter")
@@ -123,7 +123,7 @@ def test_the_story(open_page, url):
 
     # Budgets: a point each, and a click sets the budget.
     page.get_by_role("tab", name="Budgets").click()
-    page.click("text=Run the budgets")
+    page.click("text=Try ten budgets")
     page.wait_for_function("window.UHRBAT.state.sweep?.running === false", timeout=ANSWER_MS)
     assert page.locator(".uhr-chart circle").count() == 10 == page.locator(".uhr-sweep tbody tr").count()
     page.click('circle[data-total="256"]')
@@ -132,7 +132,7 @@ def test_the_story(open_page, url):
     # Compare: five compressors, each with a picture of every scale.
     page.get_by_role("tab", name="Compare").click()
     page.wait_for_function("!window.UHRBAT.state.busy", timeout=ANSWER_MS)
-    page.click("text=Compare at this budget")
+    page.click("#compare button >> text=Compare")
     page.wait_for_function("window.UHRBAT.state.compare?.running === false", timeout=ANSWER_MS)
     assert page.locator(".uhr-method").count() == 5 and page.locator(".uhr-method canvas").count() == 20
 
@@ -251,7 +251,7 @@ def test_phone(open_page):
     frame = page.locator(".uhr-map").bounding_box()
     page.touchscreen.tap(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
     page.tap(".uhr-ledger thead th:nth-child(4)")
-    expect(page.locator(".uhr-explanation")).to_contain_text("handed over as they are")
+    expect(page.locator(".uhr-explanation")).to_contain_text("Passed to the model unchanged")
     page.wait_for_selector(".uhr-verdict")  # a tap takes the token under the finger
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 

@@ -10,7 +10,7 @@ import { ANSWER, COST } from './made.js';
 test('an answer is stale for another budget, and belongs to its own question only', () => {
   assert.equal(staleness(ANSWER, ' How many ships? ', [1, 1, 1, 1]), '');
   assert.equal(staleness(ANSWER, 'How many ships?', [1, 1, 1, 2]), STALE);
-  assert.equal(staleness(ANSWER, 'How many cars?', [1, 1, 1, 1]), 'for another question');
+  assert.equal(staleness(ANSWER, 'How many cars?', [1, 1, 1, 1]), 'answers the previous question');
 });
 
 test('an answer follows the slider where it takes less than 0.7 s', () => {
@@ -106,7 +106,7 @@ test('a sweep in words', () => {
   assert.equal(summary(points, [64, 256, 1000, 3000], false), 'Stopped after 3 of 4 budgets.');
   assert.equal(
     summary([point(64, 'one', true)], [64], false),
-    'Filled: correct; hollow: wrong. The answer is the same at every budget.',
+    'Filled dot: correct. Hollow: wrong. The answer is the same at every budget.',
   );
   assert.equal(withTotals([{ ...point(1, 'one'), budgets: [3, 4] }])[0].total, 7);
 });
