@@ -75,9 +75,7 @@ def gone():
 
 
 def test_the_page_opens_answered_without_a_worker(cards, lesson, tiles, request_of, monkeypatch):
-    for name in ("find", "opening_way", "is_lesson", "chosen"):
-        real = getattr(answered, name)
-        monkeypatch.setattr(answered, name, lambda *given, of=real: of(*given, folder=lesson))
+    monkeypatch.setattr(answered, "file_of", lambda example, way, _folder: lesson / f"{example.name}-{way}.xz")
     monkeypatch.setattr(cards, "explorer", Explorer(gone, tiles))
     updates = list(cards.image.start("", request_of()))
     answer = last(updates, cards.answer.panel)
