@@ -1,4 +1,6 @@
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -74,3 +76,18 @@ def test_only_the_first_end_counts():
 def test_waiting_for_a_result_ends_at_the_timeout():
     with pytest.raises(TimeoutError):
         Job().result(timeout=0.01)
+
+
+def test_the_result_of_a_job_nobody_holds_is_freed_at_once():
+    result = type("Maps", (), {})()
+    gone = weakref.ref(result)
+    job = Job()
+    job.on_cancel(lambda: None)
+    job.finish(result)
+    assert job.result(0) is result
+    gc.disable()  # not only when garbage is next looked for: results are megabytes
+    try:
+        del result, job
+        assert gone() is None
+    finally:
+        gc.enable()

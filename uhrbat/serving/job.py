@@ -31,7 +31,6 @@ class Job(Generic[T]):
 
     def __init__(self) -> None:
         self._outcome: Future[T] = Future()
-        self._outcome.add_done_callback(lambda _: self._notify())
         self._news = threading.Condition()
         # Not a queue: a progress that nobody has taken is replaced, so that a job nobody reads stays small.
         self._events: deque[Event] = deque()
@@ -104,6 +103,7 @@ class Job(Generic[T]):
             self._outcome.set_result(outcome)
         except InvalidStateError:
             return False
+        self._notify()
         return True
 
     def fail(self, error: BaseException) -> bool:
@@ -112,6 +112,7 @@ class Job(Generic[T]):
             self._outcome.set_exception(error)
         except InvalidStateError:
             return False
+        self._notify()
         return True
 
     def _notify(self) -> None:
