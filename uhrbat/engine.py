@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from uhrbat import grammar, imagery
@@ -218,7 +219,7 @@ class UHRBAT:
                 if self.network.similarity is not None:
                     seen.append(self.network.similarity_vectors(features).flatten(0, 1))
                 if coarse:
-                    summaries.append(self._summary(features, valid.view(scale.tiles**2, -1)[list(indices)]))
+                    summaries.append(self._summary(features, pixels, valid.view(scale.tiles**2, -1)[list(indices)]))
                 if keep_features:
                     whole.append(features.flatten(0, 1))
                 done += len(indices)
@@ -259,11 +260,16 @@ class UHRBAT:
             valid = torch.as_tensor(imagery.valid_tokens(canvas, scale)).view(scale.tiles**2, -1)
             for indices in self.tile_batches.of(scale.tiles**2):
                 pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices, config.tile)
-                out.append(self._summary(self._features(torch.as_tensor(pixels)), valid[list(indices)]))
+                features = self._features(torch.as_tensor(pixels))
+                out.append(self._summary(features, pixels, valid[list(indices)]))
         return torch.cat(out)
 
-    def _summary(self, features: Tensor, valid: Tensor) -> Tensor:
-        return familiarity.summary(self.network.vision.post_layernorm(features), valid)
+    def _summary(self, features: Tensor, pixels: np.ndarray, valid: Tensor) -> Tensor:
+        config = self.network.config
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (config.image_mean, config.image_std))
+        light = F.avg_pool2d((torch.as_tensor(pixels) * std + mean).mean(1, keepdim=True), config.patch).flatten(1)
+        tower = self.network.vision.get_submodule("post_layernorm")
+        return familiarity.summary(tower(features), light.to(valid.device), valid)
 
     def _features(self, pixels: Tensor) -> Tensor:
         return self.network.features(pixels.to(self.device, self.dtype))

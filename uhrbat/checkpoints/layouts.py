@@ -29,6 +29,7 @@ PREFIXES = {
     "residuals.": "model.scale_pos_residuals.",
     "similarity.": "similarity.",
     "prior": "prior",
+    "familiarity.": "familiarity.",
 }
 _LANGUAGE = (
     "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",

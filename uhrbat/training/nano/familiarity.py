@@ -22,13 +22,15 @@ from uhrbat.data.real import OWN_BOXES, Picture, PictureCache, bare_pictures, he
 from uhrbat.engine import SUMMED_UP, UHRBAT
 from uhrbat.geometry import SCALES
 from uhrbat.imagery import canvas_of
-from uhrbat.network.familiarity import Familiarity
+from uhrbat.network.familiarity import Familiarity, brightness
 from uhrbat.training.nano.augment import degraded, recoloured
 from uhrbat.training.nano.pool import PoolWorld, available
 from uhrbat.worlds import DEVELOPMENT_SEEDS, generate
 
 DIRECTIONS = 96
 QUANTILE = 0.99
+DARKER = 0.8
+"""A picture may be darker than nearly all of the training by this factor."""
 logger = logging.getLogger(__name__)
 
 
@@ -76,11 +78,13 @@ def main() -> None:
     engine.network.config.familiarity = DIRECTIONS
     known = engine.network.familiarity = Familiarity(engine.network.vision.config.hidden_size, DIRECTIONS)
     known.fit(torch.cat(parts))
+    known.darkest.fill_(float(np.quantile([brightness(summary) for summary in parts], 1 - QUANTILE)) * DARKER)
     held = [engine.summary(canvas_of(image)) for image in seen_pictures(held_back(pictures), args.held, rng)]
     for seed in range(DEVELOPMENT_SEEDS.start, DEVELOPMENT_SEEDS.start + 12):
         world = Image.fromarray(generate(seed).image).resize((SCALES[SUMMED_UP],) * 2, Image.Resampling.BICUBIC)
         held.append(engine.summary(canvas_of(np.asarray(world))))
     distances = np.array([known.distance(summary) for summary in held])
+    logger.info("darkest: %.3f", float(known.darkest))
     known.limit.fill_(float(np.quantile(distances, QUANTILE)))
     shown = ", ".join(f"{q}: {np.quantile(distances, q):.2f}" for q in (0.05, 0.5, 0.9, 0.95, 0.99, 1.0))
     logger.info("distances of %d held-back pictures by quantile: %s", len(distances), shown)
@@ -92,10 +96,10 @@ def main() -> None:
     if args.strange:
         paths = sorted(path for path in args.strange.iterdir() if path.suffix in (".jpg", ".png"))
         rows["other kinds"] = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+    engine.save_pretrained(args.out, torch.float16)
     for name, images in rows.items():
         found = [not known.seen(engine.summary(canvas_of(image))) for image in images]
         logger.info("%s: %d of %d noticed", name, sum(found), len(found))
-    engine.save_pretrained(args.out, torch.float16)
 
 
 def night(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
