@@ -250,7 +250,7 @@ def _plurals(noun: str) -> tuple[str, ...]:
 def _phrases() -> dict[tuple[str, ...], tuple[str, str]]:
     """Every known phrase, as its words, with what it is: a kind, a color or a mark."""
     out: dict[tuple[str, ...], tuple[str, str]] = {}
-    for mark, texts in reversed(_MARKS.items()):
+    for mark, texts in reversed(list(_MARKS.items())):
         for text in texts:
             out[tuple(text.split())] = ("mark", mark)
     for text in _WORDS["plain phrases"]:

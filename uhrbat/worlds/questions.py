@@ -149,7 +149,7 @@ def _plain(
     pool = none if none and (not present or rng.random() < share) else present
     if not pool:
         return None
-    spec: Spec = (pool[rng.integers(len(pool))], None)
+    spec: Spec = (pool[int(rng.integers(len(pool)))], None)
     found = matches(world, spec)
     return _presence_draft(spec, found) if asked_for == PRESENCE else _count_draft(spec, found)
 

@@ -43,7 +43,7 @@ def seen_pictures(pictures: Sequence[Picture], count: int, rng: np.random.Genera
         if index % 6 == 0:
             image = composer.compose(boxed[index // 6 % len(boxed)], rng, (0, 40), (9, 60), 1344).image
         else:
-            source = cache.read(pictures[rng.integers(len(pictures))].path)
+            source = cache.read(pictures[int(rng.integers(len(pictures)))].path)
             height, width = source.shape[:2]
             wide, tall = (round(rng.uniform(0.5, 1.0) * side) for side in (width, height))
             left, top = rng.integers(0, width - wide + 1), rng.integers(0, height - tall + 1)
