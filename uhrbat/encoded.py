@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from uhrbat.engine import UHRBAT
 
 NEVER_SEEN = (
-    "{model} has never seen this kind of picture: it was trained on daylight pictures from satellites, aeroplanes and "
+    "The model has never seen this kind of picture: it was trained on daylight pictures from satellites, aircraft and "
     "drones, and on generated worlds. Take its answer as a demonstration."
 )
 GENERATED_ONLY = (
@@ -76,11 +76,11 @@ class EncodedImage:
         if self.generated:
             return None
         if engine.generated_only:
-            return GENERATED_ONLY.format(model=engine.name)
+            return GENERATED_ONLY
         known = engine.network.familiarity
         if known is None or self.summary is None or known.seen(self.summary.to(known.mean.device)):
             return None
-        return NEVER_SEEN.format(model=engine.name)
+        return NEVER_SEEN
 
     @property
     def nbytes(self) -> int:
