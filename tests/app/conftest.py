@@ -8,12 +8,19 @@ import pytest
 from PIL import Image
 from rasterio.transform import from_origin
 
+from app import answered
 from app.cards import Cards
 from app.explorer import Explorer
 from app.page import lay_out
 from tests.support.fake_worker import FakeWorker
 from tests.support.made_images import picture as test_picture
 from tests.support.made_images import write_tiff
+
+
+@pytest.fixture(autouse=True)
+def unanswered(monkeypatch):
+    """Examples open unanswered, as with other weights than those that their answers were made with."""
+    monkeypatch.setattr(answered, "weights", lambda: "other weights")
 
 
 @pytest.fixture

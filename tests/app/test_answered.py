@@ -57,7 +57,7 @@ def test_it_counts_for_its_own_weights_picture_and_question_only(lesson, monkeyp
     for name, value in (("sha256", "0" * 64), ("questions", EXAMPLE.questions[1:])):
         other = replace(EXAMPLE, **{name: value})
         assert answered.find(other, "ours", lesson) is None
-    monkeypatch.setattr(answered, "weights", lambda: "other weights")
+    monkeypatch.setattr(answered, "weights", lambda: "newer weights")
     assert answered.find(EXAMPLE, "ours", lesson) is None
 
 

@@ -229,7 +229,7 @@ class Decoder:
     after any id, which then stays; not_first: an id that cannot begin it.
 
     A model that points (`DecoderInput.pointing`) does not list a point beside one already listed: its ids are taken
-    back, and what else may stand there is decided again without the rows beside it.
+    back, and what else may stand there is decided again without the rows beside it. It lists `MOST_PLACES` at most.
     """
 
     def __init__(
@@ -302,6 +302,8 @@ class Decoder:
         """The likeliest next id; None, and the row closed, where it stops there or is as long as it may be."""
         if not row.ids and self.not_first is not None:
             logits[:, self.not_first] = -torch.inf
+        if row.pointing:
+            row.pointing.allow(row.ids, logits)
         best = int(most_likely(logits, row.point_starts))
         if best not in self.stop and len(row.ids) < self.max_new_tokens:
             return best

@@ -13,6 +13,10 @@ from uhrbat.network.text import TextCodec
 BESIDE = 1.5
 """Two points this near, in bins of the location tokens, along both axes are one place."""
 
+MOST_PLACES = 16
+"""After so many points the answer follows: evidence of more was never listed in training, and a list that does not end
+has no answer."""
+
 
 @dataclass(frozen=True)
 class Pointing:
@@ -33,6 +37,20 @@ class Pointing:
             return None
         distance = (self.places[:, None] - torch.tensor(points, device=self.places.device)).abs().amax(-1)
         return (distance < self.reach).any(1)
+
+    def allow(self, ids: list[int], logits: Tensor) -> None:
+        """Rule out, in place, what cannot follow `ids`: a row is followed by a column, and MOST_PLACES points by words.
+
+        logits: float[1, vocabulary].
+        """
+        rows = torch.tensor(self.codec.y_ids, device=logits.device)
+        if ids and ids[-1] in self.codec.y_ids:
+            columns = torch.tensor(self.codec.x_ids, device=logits.device)
+            kept = logits[:, columns].clone()
+            logits.fill_(-torch.inf)
+            logits[:, columns] = kept
+        elif sum(id_ in self.codec.y_ids for id_ in ids) >= MOST_PLACES:
+            logits[:, rows] = -torch.inf
 
     def repeated(self, ids: list[int]) -> list[int]:
         """The ids of the last point's row and of the rows beside it, where `ids` end in a point beside an earlier one.

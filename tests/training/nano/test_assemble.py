@@ -10,7 +10,9 @@ from safetensors.torch import save_file
 from uhrbat.checkpoints import loading
 from uhrbat.engine import UHRBAT
 from uhrbat.imagery import canvas_of
+from uhrbat.network.model import Network
 from uhrbat.training.nano.assemble import paired_features, with_tower
+from uhrbat.training.nano.config import nano_config
 from uhrbat.training.nano.pretrain import network_from
 from uhrbat.training.nano.tower import Matcher
 
@@ -61,5 +63,8 @@ def test_training_goes_on_with_the_tower_that_the_weights_are_of(nano, assembled
         {f"model.{name}": value for name, value in assembled[0].state_dict().items()}, tmp_path / "run.safetensors"
     )
     found = network_from(tmp_path / "run.safetensors", *ids)
-    assert found.config.tower == "efficientnet" and network_from(loading.NANO, *ids).config.tower == "clip"
+    before = Network(nano_config(*ids)).state_dict()
+    save_file({f"model.{name}": value for name, value in before.items()}, tmp_path / "before.safetensors")
+    assert found.config.tower == "efficientnet"
+    assert network_from(tmp_path / "before.safetensors", *ids).config.tower == "clip"
     torch.testing.assert_close(found.vision.join.weight, assembled[0].vision.join.weight)

@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 def with_tower(old: Network, tokenizer_size: int, pad: int, end: int, tower: dict[str, Tensor]) -> Network:
     """nano with the vision and text towers of a tower training's weights; its other parts as they were."""
     model = Network(real_config(tokenizer_size, pad, end)).eval()
-    kept = {n: v for n, v in old.state_dict().items() if not n.startswith(("vision.", "similarity."))}
+    gone = ("vision.", "similarity.", "familiarity.")
+    kept = {n: v for n, v in old.state_dict().items() if not n.startswith(gone)}
     new = {n: v for n, v in tower.items() if n.startswith(("vision.", "similarity."))}
     model.load_state_dict(kept | new)
     return model
