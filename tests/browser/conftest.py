@@ -35,7 +35,7 @@ def url(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("explorer") / "log.txt"
-    environment = {**os.environ, "PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
+    environment = {**os.environ, "PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", "UHRBAT_ANSWERED": "0"}
     with log.open("w") as out:
         explorer = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out)
     try:

@@ -13,7 +13,6 @@ from playwright.sync_api import expect
 
 from app import examples
 from tests.support.browsing import ANSWER_MS, MOST_MS, ask, draw_box, settle, state
-from tests.support.shared import real
 from uhrbat.budget import split_budget
 from uhrbat.geometry import SCALES
 
@@ -161,26 +160,23 @@ def test_the_story(open_page, url):
     assert state(other, "answer.text") == state(page, "answer.text")
 
 
-def photograph(folder):
-    """A real photograph where there is one; else something as little like a scene as can be made."""
-    found = real("brighton/*.JPG")
-    if found:
-        return found[0]
-    path = folder / "photograph.jpg"
+def nothing_known(folder):
+    """A picture of a kind that nano has never seen."""
+    path = folder / "nothing-known.jpg"
     noise = np.random.default_rng(0).integers(0, 255, (45, 80, 3), dtype=np.uint8)
     Image.fromarray(noise).resize((1600, 900), Image.Resampling.BICUBIC).save(path)
     return path
 
 
-def test_a_photograph_and_a_bad_file(open_page, tmp_path):
+def test_a_picture_of_an_unknown_kind_and_a_bad_file(open_page, tmp_path):
     page = open_page()
-    path = photograph(tmp_path)
+    path = nothing_known(tmp_path)
     page.set_input_files("#upload input[type=file]", path)
     page.wait_for_function(f"window.UHRBAT.state.image?.title === '{path.name}'")
     assert page.evaluate("window.UHRBAT.state.image.example") is None
     page.fill("#question textarea", "How many cars are there?")
     ask(page)
-    expect(page.locator(".uhr-caveat")).to_contain_text("generated scenes")
+    expect(page.locator(".uhr-caveat")).to_contain_text("never seen this kind of picture")
     shown = state(page, "image.id")
 
     bad = tmp_path / "bad.jpg"
