@@ -45,10 +45,12 @@ def main() -> int:
     same = True
     with tempfile.TemporaryDirectory() as folder:
         for path in given.files or made(Path(folder)):
-            info, took = imagery.open_image(path), {"here": [], "apart": []}
+            info = imagery.open_image(path)
+            took: dict[str, list[float]] = {"here": [], "apart": []}
             apart.open_image(path)
             for _ in range(given.rounds):
-                pictures, seen = [], []
+                pictures = []
+                seen: list[float] = []
                 for name, read in (("here", imagery.read_canvas), ("apart", apart.read_canvas)):
                     began = seconds()
                     pictures.append(read(path, info, seen.append))
