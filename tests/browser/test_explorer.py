@@ -342,6 +342,6 @@ def test_every_control_has_a_name(open_page):
     page = open_page()
     nameless = page.evaluate("""() => [...document.querySelectorAll('#explorer :is(button, input, textarea)')]
         .filter((e) => e.offsetParent
-          && !(e.ariaLabel || e.title || e.innerText?.trim() || e.labels?.length || e.closest('label')))
+          && !(e.ariaLabel || e.title || e.textContent?.trim() || e.labels?.length || e.closest('label')))
         .map((e) => e.outerHTML.slice(0, 120))""")
     assert nameless == []
