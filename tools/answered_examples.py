@@ -1,6 +1,6 @@
 """Answer the examples' first questions beforehand, so that the page opens answered (app/answered.py).
 
-    python -m tools.answered_examples                make assets/examples/answered anew
+    python -m tools.answered_examples                make assets/examples/answered again
     python -m tools.answered_examples --only suburb  one example
 
 Prints, for each example and way, the answer at every budget, and says which change on the slider. Run it again whenever

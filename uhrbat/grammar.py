@@ -16,10 +16,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uhrbat.results import Reading
-from uhrbat.worlds.vocabulary import COLORS, KINDS, phrase
-
-PRESENCE, COUNT, COLOR = "presence", "count", "color"
-ABSOLUTE, RELATIVE, LAND_COVER = "absolute position", "relative position", "land cover"
+from uhrbat.worlds.vocabulary import (
+    ABSOLUTE,
+    COLOR,
+    COLORS,
+    COUNT,
+    KINDS,
+    LAND_COVER,
+    PRESENCE,
+    RELATIVE,
+    phrase,
+)
 
 _WORDS = json.loads((Path(__file__).parent / "words.json").read_text())
 KIND_WORDS: Mapping[str, Sequence[str]] = _WORDS["kinds"]

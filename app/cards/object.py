@@ -23,7 +23,7 @@ from .viewer import rectangles
 NEARBY = 3
 """Image pixels that a hand may draw a box too wide or too narrow by."""
 SMALL = 64
-"""A box of longer sides is told the same a few pixels wider."""
+"""Longer side, in image pixels, up to which a few pixels can change the verdict on a box."""
 
 
 class ObjectCard(Card):
@@ -65,20 +65,20 @@ class ObjectCard(Card):
             yield {self.panel: {"error": sentence(error)}}
 
     def _nearby(self, session: Session, run: KeptRun, box: Box, budget: Budget) -> Generator[dict, None, list[Json]]:
-        """What a small box would be told if it were drawn a few pixels larger or smaller, where that differs."""
-        told = run.inspected.fate if run.inspected else None
+        """The verdict on a small box if it were drawn a few pixels larger or smaller, where that differs."""
+        verdict = run.inspected.fate if run.inspected else None
         found: list[Json] = []
         for by in (NEARBY, -NEARBY):
             x0, y0, x1, y1 = (value + sign * by for value, sign in zip(box, (-1, -1, 1, 1), strict=True))
             x0, y0 = max(0, x0), max(0, y0)
             x1, y1 = min(run.square.width, x1), min(run.square.height, y1)
-            if told is None or x1 <= x0 or y1 <= y0 or max(x1 - x0, y1 - y0) > SMALL:
+            if verdict is None or x1 <= x0 or y1 <= y0 or max(x1 - x0, y1 - y0) > SMALL:
                 continue
             job = self.explorer.inspect(run, (x0, y0, x1, y1), budget, session.id)
             for _ in job:
                 yield {self.panel: gr.skip()}
             other = job.result().fate
-            if (other.cause, other.smallest_budget) != (told.cause, told.smallest_budget):
+            if (other.cause, other.smallest_budget) != (verdict.cause, verdict.smallest_budget):
                 found.append({"by": by, "cause": other.cause, "smallest_budget": other.smallest_budget})
         return found
 

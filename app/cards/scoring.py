@@ -26,7 +26,7 @@ class ScoringCard(Card):
         self.panel.choose(self.choose, cards.question.text, [self.panel, *chosen, *cards.results], **quick)
 
     def choose(self, question: object, event: gr.EventData, request: gr.Request) -> Updates:
-        """A way is chosen. What is answered in it already is shown; otherwise the page is told to ask."""
+        """A way is chosen. What is answered in it already is shown; otherwise the page asks."""
         way, session = str(sent(event, "way")), self.session(request)
         if way not in answered.WAYS:
             return

@@ -81,7 +81,7 @@ class Picture:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the worker must be told to see the same picture; it holds none of the files beside it but the mask."""
+        """What the worker needs to see the same picture; it holds none of the files beside it but the mask."""
         shown = self.rendering
         if any(path.name.lower().endswith(".aux.xml") for path in self.beside):
             if self.info.mode in ("rgb", "gray"):

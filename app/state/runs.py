@@ -70,7 +70,7 @@ class KeptRun(Asked):
     points: list[dict[str, Any]] = field(default_factory=list)
     inspected: InspectResult | None = None
     nearby: list[dict[str, Any]] = field(default_factory=list)
-    """What the inspected box would be told if it were a few pixels larger or smaller, where that differs."""
+    """The verdict on the inspected box if it were a few pixels larger or smaller, where that differs."""
     counterfactuals: dict[str, dict[str, Any]] = field(default_factory=dict)
     swept: SweepResult | None = None
     compared: CompareResult | None = None

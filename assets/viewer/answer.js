@@ -54,7 +54,7 @@ export async function mount(context) {
  */
 export const doubt = (answer) => answer?.not_understood ?? answer?.caveat ?? '';
 
-/** What a screen reader is told when an answer comes. @param {Answer} answer */
+/** What a screen reader says when an answer comes. @param {Answer} answer */
 export function spokenAnswer(answer) {
   const { text, budgets: each, correct } = answer;
   const right = correct == null ? '' : correct ? ', correct' : ', wrong';

@@ -35,13 +35,13 @@ export async function mount(context) {
     context.props.value = { total: chosen.total, per_scale: chosen.perScale };
     set({ settled: chosen });
   });
-  let told = '';
+  let reported = '';
   follow(context, (/** @type {import('./types.d.ts').BudgetValue | null} */ value) => {
     if (!value) return;
     if (value.cost) set({ cost: value.cost });
     const key = JSON.stringify([value.total, value.per_scale]);
-    const priced = value.cost && key === told; // the same budget again, with its cost: the slider may have moved since
-    told = key;
+    const priced = value.cost && key === reported; // the same budget again, with its cost: the slider may have moved since
+    reported = key;
     if (!priced && !isShown(value)) setBudget(value.total, value.per_scale);
   });
 }

@@ -173,7 +173,7 @@ function showKept(rows) {
   );
 }
 
-/** What a box a little larger or smaller would be told, where that differs. @param {ObjectValue} object */
+/** The verdict on a box a little larger or smaller, where that differs. @param {ObjectValue} object */
 function nearbyNote({ nearby }) {
   if (!nearby?.length) return null;
   const words = nearby.map(({ by, cause, smallest_budget: least }) => {

@@ -228,7 +228,7 @@ export interface ObjectValue {
   steps: VerdictStep[];
   forced: Counterfactual | null;
   without: Counterfactual | null;
-  /** What a box a few pixels larger or smaller would be told, where that differs. */
+  /** The verdict on a box a few pixels larger or smaller, where that differs. */
   nearby: { by: number; cause: string; smallest_budget: number | null }[];
 }
 export interface ObjectRow extends Cells {

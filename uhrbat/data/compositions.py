@@ -168,8 +168,7 @@ class Composer:
 
     def whole(self, kind: str, rng: np.random.Generator, side: int = SIDE) -> Composition | None:
         """A square part of one picture that boxes `kind`, as large as fits or down to a third of that, which cuts no
-        object, half of the time of a picture without a scene class, seldom
-        without an object; None where none was found."""
+        object and seldom shows none; half of the time of a picture without a scene class. None where none was found."""
         boxed = [picture for picture in self.pictures if picture.boxes.get(kind)]
         sorts = [found for found in ([p for p in boxed if p.scene], [p for p in boxed if not p.scene]) if found]
         for _ in range(200 if boxed else 0):

@@ -1,7 +1,7 @@
 """Procedural ultra-high-resolution worlds with exact ground truth, and questions about them."""
 
 from uhrbat.worlds.generator import generate
-from uhrbat.worlds.questions import QUESTION_TYPES, direction_of, matches, place_of, plain_questions, questions
+from uhrbat.worlds.questions import direction_of, matches, place_of, plain_questions, questions
 from uhrbat.worlds.types import World, WorldObject, WorldQuestion
 from uhrbat.worlds.vocabulary import (
     COLORS,
@@ -13,6 +13,7 @@ from uhrbat.worlds.vocabulary import (
     KINDS,
     LAND_COVERS,
     PHRASES,
+    QUESTION_TYPES,
     TRAIN_SEEDS,
     phrase,
 )

@@ -8,11 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from uhrbat.worlds.types import Spec, World, WorldObject, WorldQuestion
-from uhrbat.worlds.vocabulary import COLORS, KIND_COLORS, KINDS, LAND_COVERS, WATER_KINDS, phrase
-
-PRESENCE, COLOR, COUNT = "presence", "color", "count"
-ABSOLUTE, RELATIVE, LAND_COVER = "absolute position", "relative position", "land cover"
-QUESTION_TYPES = (PRESENCE, COLOR, COUNT, ABSOLUTE, RELATIVE, LAND_COVER)
+from uhrbat.worlds.vocabulary import (
+    ABSOLUTE,
+    COLOR,
+    COLORS,
+    COUNT,
+    KIND_COLORS,
+    KINDS,
+    LAND_COVER,
+    LAND_COVERS,
+    PRESENCE,
+    QUESTION_TYPES,
+    RELATIVE,
+    WATER_KINDS,
+    phrase,
+)
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six")
 PLACES = (

@@ -14,6 +14,9 @@ KINDS = (
     "wind turbine",
     "tennis court",
 )
+PRESENCE, COLOR, COUNT = "presence", "color", "count"
+ABSOLUTE, RELATIVE, LAND_COVER = "absolute position", "relative position", "land cover"
+QUESTION_TYPES = (PRESENCE, COLOR, COUNT, ABSOLUTE, RELATIVE, LAND_COVER)
 COLORS = ("red", "white", "blue", "yellow", "black", "green")
 LAND_COVERS = ("water", "farmland", "forest", "desert", "urban")
 

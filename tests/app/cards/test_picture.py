@@ -1,4 +1,4 @@
-"""What the picture panel is told, for files of many kinds."""
+"""What the picture panel shows, for files of many kinds."""
 
 import json
 

@@ -35,8 +35,8 @@ def test_a_cut_shows_its_object_in_its_colour_and_no_other(worlds):
 
 
 def test_windows_are_whole_tiles(worlds):
-    for laid in (0.0, 1.0):
-        window = worlds.draw(laid=laid)
+    for share in (0.0, 1.0):
+        window = worlds.draw(laid=share)
         assert window.pixels.shape == (TILE, TILE, 3)
         assert window.state.shape[1:] == (TILE_GRID, TILE_GRID)
         assert (window.land == 4).all()

@@ -9,7 +9,8 @@ from uhrbat.encoded import EncodedImage
 from uhrbat.evaluation.encoded import WorldEncoder
 from uhrbat.imagery import canvas_of, scale_images
 from uhrbat.worlds import World, WorldQuestion, generate, matches, questions
-from uhrbat.worlds.questions import COUNT, NUMBERS, PRESENCE
+from uhrbat.worlds.questions import NUMBERS
+from uhrbat.worlds.vocabulary import COUNT, PRESENCE
 
 
 @dataclass(frozen=True)
