@@ -133,9 +133,11 @@ class ImageCard(Card):
         path, beside, remarks = given_together(paths)
         steps = self.explorer.shelf.ingest(path, beside=beside, remarks=remarks)
         yield from self.show(steps, session, "preparing the image")
-        # An example's own question says nothing about another image.
-        if before is not None and before.question(question) is not None:
-            yield {self.cards.question.text: ""}
+        # An example's own question and way of choosing tokens say nothing about another image.
+        if before is not None:
+            yield self.cards.method.choose({})
+            if before.question(question) is not None:
+                yield {self.cards.question.text: ""}
 
     def choose(self, event: gr.EventData, request: gr.Request) -> Updates:
         """The picture is to be shown in another way, to viewer and model alike."""

@@ -22,27 +22,49 @@ from typing import Any
 
 IDLE_SECONDS = 600
 PARENT_SECONDS = 0.5
+FULL_TIMES = 6
+"""A process whose memory is full so many times in a row, PARENT_SECONDS apart, ends."""
 _HEAVY = 700 * 2**20
 _TICK = 0.05
 _HUNGRY = 0.7
+_FULL = 0.99
 
 
 def main() -> None:
     """Serve requests until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_until_parent_ends, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     try:
         _serve_all()
     finally:
         _delete_folder()
 
 
-def _until_parent_ends(parent: int) -> None:
-    """End this process, whatever it is at, soon after its parent was killed."""
-    while os.getppid() == parent:
+def _watch(parent: int) -> None:
+    """End this process, whatever it is at, soon after its parent was killed or its memory came to an end."""
+    full = 0
+    while os.getppid() == parent and full < FULL_TIMES:
         time.sleep(PARENT_SECONDS)
+        full = full + 1 if _is_full() else 0
+    if full == FULL_TIMES:
+        os.write(2, b"out of memory")
+        os._exit(1)
     _delete_folder()
     os._exit(0)
+
+
+def _is_full() -> bool:
+    """Whether the address space is all but used up: a thread of libvips may then ask for more for ever."""
+    try:
+        import resource
+
+        allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        return allowed > 0 and pages * os.sysconf("SC_PAGE_SIZE") > _FULL * allowed
+    except MemoryError:
+        return True
+    except (ImportError, AttributeError, OSError, ValueError, IndexError):
+        return False
 
 
 def _delete_folder() -> None:

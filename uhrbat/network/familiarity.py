@@ -11,6 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+SHOWN = 0.2
+"""How much of a tile must show the picture: of a long strip no tile shows half."""
+
 
 class Familiarity(nn.Module):
     """mean float[2 width], whitening float[2 width, directions], limit float[1]: the largest distance that was seen,
@@ -37,8 +40,7 @@ class Familiarity(nn.Module):
 
     def seen(self, summaries: Tensor) -> bool:
         """Whether pictures such as this one were seen in training."""
-        bright = not len(summaries) or brightness(summaries) >= float(self.darkest)
-        return bright and self.distance(summaries) <= float(self.limit)
+        return brightness(summaries) >= float(self.darkest) and self.distance(summaries) <= float(self.limit)
 
     @torch.no_grad()
     def fit(self, summaries: Tensor, shrinkage: float = 0.02) -> None:
@@ -56,14 +58,14 @@ class Familiarity(nn.Module):
 
 
 def brightness(summaries: Tensor) -> float:
-    """How bright a picture is, 0..1: the median of its tiles'."""
-    return float(summaries[:, -1].median())
+    """How bright a picture is, 0..1: the median of its tiles'; 1 where it has none."""
+    return float(summaries[:, -1].median()) if len(summaries) else 1.0
 
 
 def summary(features: Tensor, light: Tensor, valid: Tensor) -> Tensor:
     """Tiles' features float[b, t, width], their tokens' brightness float[b, t] and which tokens show the picture
-    bool[b, t] -> float[n, 2 width + 1] of the tiles of which at least half does."""
-    kept = valid.float().mean(1) >= 0.5
+    bool[b, t] -> float[n, 2 width + 1] of the tiles of which at least SHOWN does."""
+    kept = valid.float().mean(1) >= SHOWN
     features, weight = features[kept].float(), valid[kept].float()[..., None]
     total = weight.sum(1)
     mean = (features * weight).sum(1) / total

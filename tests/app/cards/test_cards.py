@@ -95,6 +95,14 @@ def test_asking_shows_maps_answer_and_run(cards, opened, request_of):
     assert last(updates, cards.question.ask)["state"] == "idle"
 
 
+def test_an_upload_is_scored_by_the_models_own_method_whatever_the_example_before_it_was(
+    cards, opened, wide_photo, request_of
+):
+    updates = list(cards.image.upload([str(wide_photo)], "", request_of()))
+    chosen = [last(updates, part) for part in (cards.method.importance, cards.method.regions, cards.method.order)]
+    assert chosen == ["default", "default", "default"]
+
+
 def test_a_photograph_gets_the_caveat(cards, wide_photo, request_of):
     shown = list(cards.image.upload([str(wide_photo)], "", request_of()))
     assert last(shown, cards.viewer.panel)["image"]["example"] is None

@@ -1,6 +1,6 @@
 """Teach a trained nano which pictures it has seen: mean and directions of its training tiles' features, and a limit.
 
-The limit is the distance that 99 in 100 pictures held back from training, real and generated, stay below.
+The limit is set by pictures held back from training, real and generated.
 
     python -m uhrbat.training.nano.familiarity --model runs/nano --data DATA/real --out runs/nano
 """
@@ -28,7 +28,8 @@ from uhrbat.training.nano.pool import PoolWorld, available
 from uhrbat.worlds import DEVELOPMENT_SEEDS, generate
 
 DIRECTIONS = 96
-QUANTILE = 0.99
+QUANTILE, MARGIN = 0.99, 1.05
+"""The limit is this quantile of the held-back pictures' distances and a little more: they share its sources."""
 DARKER = 0.8
 """A picture may be darker than nearly all of the training by this factor."""
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def main() -> None:
         held.append(engine.summary(canvas_of(np.asarray(world))))
     distances = np.array([known.distance(summary) for summary in held])
     logger.info("darkest: %.3f", float(known.darkest))
-    known.limit.fill_(float(np.quantile(distances, QUANTILE)))
+    known.limit.fill_(float(np.quantile(distances, QUANTILE)) * MARGIN)
     shown = ", ".join(f"{q}: {np.quantile(distances, q):.2f}" for q in (0.05, 0.5, 0.9, 0.95, 0.99, 1.0))
     logger.info("distances of %d held-back pictures by quantile: %s", len(distances), shown)
     own_held = held_back(pictures)
