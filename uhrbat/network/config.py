@@ -51,6 +51,8 @@ class NetworkConfig:
     attention_scale: the scale on which the attention importance is computed.
     dense: what is compared with text, the tower's "output" (nano) or the "value" path of its last layer, for
         pretrained CLIP with select_layer -2. contrast: texts that stand for nothing in particular (DenseSimilarity).
+    similarity_hidden: width of the layer that tells lookalikes apart before features are compared with text; 0: there
+        is none (nano).
     inhibition: image tokens this near (share of the square's side) to a point that was already listed are not seen by
         the first half of the attention heads (inhibition of return): there, what is left to list stands out (nano).
     prior: whether text attends to an image token by how much it looks like what the question names, too: a learned number
@@ -77,6 +79,7 @@ class NetworkConfig:
     attention_scale: int = SCALES[0]
     dense: str = "output"
     contrast: int = 0
+    similarity_hidden: int = 0
     inhibition: float = 0.0
     prior: bool = False
     similarity_floor: float = 0.0

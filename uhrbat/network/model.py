@@ -46,7 +46,7 @@ class Network(nn.Module):
             self.residuals[str(size)] = nn.Parameter(torch.randn(1, side * side, hidden) / math.sqrt(hidden))
         self.prior = nn.Parameter(torch.zeros(self.language.config.num_attention_heads)) if config.prior else None
         self.similarity = (
-            DenseSimilarity(config.text, width, config.projection_dim, config.contrast)
+            DenseSimilarity(config.text, width, config.projection_dim, config.contrast, config.similarity_hidden)
             if config.text is not None
             else None
         )
@@ -74,7 +74,7 @@ class Network(nn.Module):
     def similarity_vectors(self, features: Tensor) -> Tensor:
         """Features float[..., width] -> unit vectors float[..., projection_dim] to compare with text."""
         dense = value_features if self.config.dense == "value" else _output
-        return F.normalize(self.dense_similarity().visual_projection(dense(self.vision, features)), dim=-1)
+        return self.dense_similarity().visual_vectors(dense(self.vision, features))
 
     def dense_similarity(self) -> DenseSimilarity:
         """The text tower and its projections. ValueError for a model without them."""

@@ -100,14 +100,22 @@ class DenseSimilarity(nn.Module):
     `logit(cosine) = exp(scale) * cosine + bias`; its sigmoid is the probability, as trained, that the token
     shows what the text names. With `contrast` texts, which name nothing in particular, the logit is how much
     closer the text is than the closest of those (LERF's relevancy, Kerr et al. 2023): a pretrained CLIP's cosines
-    have no zero of their own.
+    have no zero of their own. With `hidden` a second way of one hidden layer is added to the visual projection: what a
+    line through the features cannot part, a car and the marks on a road, it can.
     """
 
-    def __init__(self, text: dict, vision_width: int, projection_dim: int, contrast: int = 0) -> None:
+    def __init__(
+        self, text: dict, vision_width: int, projection_dim: int, contrast: int = 0, hidden: int = 0
+    ) -> None:
         super().__init__()
         self.text_model = CLIPTextModel(CLIPTextConfig(**text))
         self.text_projection = nn.Linear(text["hidden_size"], projection_dim, bias=False)
         self.visual_projection = nn.Linear(vision_width, projection_dim, bias=False)
+        self.refine = None
+        if hidden:
+            narrow = nn.Linear(hidden, projection_dim, bias=False)
+            nn.init.zeros_(narrow.weight)
+            self.refine = nn.Sequential(nn.Linear(vision_width, hidden), nn.GELU(), narrow)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(10.0)))
         self.logit_bias = nn.Parameter(torch.tensor(-4.0))
         if contrast:
@@ -123,6 +131,11 @@ class DenseSimilarity(nn.Module):
         """Token ids int[n, L] (each row holds an end token) -> unit vectors float[n, projection_dim]."""
         pooled = self.text_model(input_ids=ids, attention_mask=mask).pooler_output
         return F.normalize(self.text_projection(pooled), dim=-1)
+
+    def visual_vectors(self, features: Tensor) -> Tensor:
+        """Features float[..., vision_width] -> unit vectors float[..., projection_dim]."""
+        visual = self.visual_projection(features)
+        return F.normalize(visual if self.refine is None else visual + self.refine(features), dim=-1)
 
     def logits(self, visual: Tensor, text: Tensor) -> Tensor:
         """Unit vectors float[N, p] and float[n, p] -> float[N, n]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from uhrbat.geometry import PATCH, TILE
@@ -72,9 +73,21 @@ def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
     )
 
 
-def real_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
+def real_config(vocabulary: int, pad: int, end: int, similarity_hidden: int = 0) -> NetworkConfig:
     """nano's configuration with the tower that sees real pictures in place of CLIP's."""
-    config = nano_config(vocabulary, pad, end)
     return replace(
-        config, vision=dict(VISION), tower="efficientnet", image_mean=PUBLISHED_MEAN, image_std=PUBLISHED_STD
+        nano_config(vocabulary, pad, end),
+        vision=dict(VISION),
+        tower="efficientnet",
+        similarity_hidden=similarity_hidden,
+        image_mean=PUBLISHED_MEAN,
+        image_std=PUBLISHED_STD,
     )
+
+
+def config_of(shapes: Mapping[str, Sequence[int]], vocabulary: int, pad: int, end: int) -> NetworkConfig:
+    """The configuration of trained weights, which their names and shapes tell: {name: shape}."""
+    if "vision.stem.weight" not in shapes:
+        return nano_config(vocabulary, pad, end)
+    refine = shapes.get("similarity.refine.0.weight", (0,))
+    return real_config(vocabulary, pad, end, refine[0])

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from uhrbat.checkpoints import loading
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
-from uhrbat.training.nano.config import POINT_BINS, nano_config, real_config
+from uhrbat.training.nano.config import POINT_BINS, config_of
 
 
 def main() -> None:
@@ -23,11 +23,9 @@ def main() -> None:
     tokenizer = loading.tokenizer_of(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
     tensors = {n.removeprefix("model."): v for n, v in load_file(args.weights).items() if not n.startswith("heads.")}
-    sizes = len(tokenizer), tokenizer.pad_token_id, codec.end
-    if "vision.stem.weight" in tensors:
-        config = real_config(*sizes)
-    else:
-        config = nano_config(*sizes)
+    shapes = {name: value.shape for name, value in tensors.items()}
+    config = config_of(shapes, len(tokenizer), tokenizer.pad_token_id, codec.end)
+    if config.tower == "clip":
         config.extra = {"generated_scenes_only": True}
     model = Network(config)
     model.load_state_dict(tensors)

@@ -22,10 +22,10 @@ from uhrbat.checkpoints import loading
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
-from uhrbat.training.nano.bank import encode_world
 from uhrbat.training.nano.config import POINT_BINS
 from uhrbat.training.nano.pool import PoolWorld, write_world
 from uhrbat.training.nano.pretrain import encode_texts, network_from
+from uhrbat.training.nano.tokens import encode
 from uhrbat.worlds import DEVELOPMENT_SEEDS, KINDS, generate, questions
 
 SIZES = ((0, 8), (8, 16), (16, 32), (32, 100))
@@ -38,13 +38,14 @@ def measure(model: Network, codec: TextCodec, count: int) -> dict:
         with tempfile.TemporaryDirectory() as folder:
             write_world(Path(folder), seed, dense=False)
             pooled = PoolWorld(Path(folder), seed)
-            _, visual = encode_world(model, pooled)
+            features = encode(model, pooled)
+            visual = [model.similarity_vectors(torch.from_numpy(features[size]).float()) for size in SCALES]
             owners = [pooled.labels[size].owner.reshape(-1) for size in SCALES]
         world = generate(seed)
         asked = [question for question in questions(world, seed, 20) if question.evidence]
         texts = [question.text for question in asked]
         vectors = model.similarity.text_vectors(*encode_texts(codec, texts, model.similarity.max_text_tokens))
-        scores = [v.reshape(-1, v.shape[-1]).astype(np.float32) @ vectors.numpy().T for v in visual]
+        scores = [(v.flatten(0, 1) @ vectors.T).numpy() for v in visual]
         for index, question in enumerate(asked):
             fine = [(scores[level][:, index].max(), level, scores[level][:, index].argmax()) for level in (2, 3)]
             _, level, token = max(fine)

@@ -27,7 +27,7 @@ from uhrbat.geometry import PATCH, SCALES, TILE_GRID
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.finetune.state import load_state, save_state
-from uhrbat.training.nano.config import MEAN, POINT_BINS, STD, nano_config, real_config
+from uhrbat.training.nano.config import MEAN, POINT_BINS, STD, config_of, nano_config
 from uhrbat.training.nano.pool import NO_COLOR, NO_KIND, PoolWorld, available
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS
 
@@ -372,8 +372,9 @@ def network_from(path: Path, vocabulary: int, pad: int, end: int) -> Network:
     if path.is_dir():
         return loading.load(str(path), torch.device("cpu"), torch.float32).network
     with safe_open(path, "pt") as file:
-        sees_real = any(name.endswith("vision.stem.weight") for name in file.keys())  # noqa: SIM118 - not a dict
-    model = Network((real_config if sees_real else nano_config)(vocabulary, pad, end))
+        names = list(file.keys())
+        shapes = {name.removeprefix("model."): file.get_slice(name).get_shape() for name in names}
+    model = Network(config_of(shapes, vocabulary, pad, end))
     load_weights(model, path)
     return model
 

@@ -18,10 +18,10 @@ from uhrbat.checkpoints import loading
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
-from uhrbat.training.nano.bank import encode_world
 from uhrbat.training.nano.config import POINT_BINS, nano_config
 from uhrbat.training.nano.pool import PoolWorld, available
 from uhrbat.training.nano.pretrain import load_weights
+from uhrbat.training.nano.tokens import encode
 
 BACKGROUND = 6000
 logger = logging.getLogger(__name__)
@@ -31,14 +31,14 @@ def shared_tokens(
     old: Network, new: Network, world: PoolWorld, rng: np.random.Generator, bfloat16: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Features of one world's object tokens and some of its background by both towers, float32[n, width] each."""
-    (before, _), (after, _) = encode_world(old, world, bfloat16), encode_world(new, world, bfloat16)
+    before, after = encode(old, world, bfloat16), encode(new, world, bfloat16)
     out: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    for level, size in enumerate(SCALES):
+    for size in SCALES:
         owner = world.labels[size].owner.reshape(-1)
         ground = np.flatnonzero(owner < 0)
         rows = np.concatenate([np.flatnonzero(owner >= 0), rng.choice(ground, min(len(ground), BACKGROUND // 4))])
         for part, features in zip(out, (before, after)):
-            part.append(features[level].reshape(len(owner), -1)[rows])
+            part.append(features[size].reshape(len(owner), -1)[rows])
     one, other = (torch.from_numpy(np.concatenate(part)).float() for part in out)
     return one, other
 

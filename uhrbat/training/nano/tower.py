@@ -62,7 +62,7 @@ class Matcher(nn.Module):
 
     def match(self, features: Tensor, text: Tensor) -> Tensor:
         """Features float[b, t, width], unit vectors float[n, p] -> logits float[b, t, n]."""
-        visual = F.normalize(self.similarity.visual_projection(self.vision.post_layernorm(features)), dim=-1)
+        visual = self.similarity.visual_vectors(self.vision.post_layernorm(features))
         return self.similarity.logits(visual.flatten(0, 1), text).view(*features.shape[:2], -1)
 
     def read(self, features: Tensor) -> tuple[Tensor, ...]:
