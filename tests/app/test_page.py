@@ -184,6 +184,7 @@ def test_compared_methods_are_those_of_the_library():
     assert set(COMPARED) - {"uhrbat"} <= set(baselines.BASELINES)
 
 
+@pytest.mark.slow
 def test_many_waiting_callers_do_not_hold_the_page(explorer_of, wide_photo):
     gate = threading.Event()
 

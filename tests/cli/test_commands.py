@@ -138,6 +138,7 @@ def test_a_one_pixel_image_is_answered_or_refused_plainly(tmp_path, model, capsy
     assert (code == 0 and json.loads(out.out)["tokens"] <= 50) or (code == 2 and "one.png" in out.err)
 
 
+@pytest.mark.slow
 def test_two_processes_give_equal_tokens_and_answers(model, image):
     command = [sys.executable, "-m", "uhrbat", "ask", image, "How many cars?", "--budget", "200", "--json"]
     reports = [json.loads(subprocess.check_output([*command, "--model", model])) for _ in range(2)]

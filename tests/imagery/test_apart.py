@@ -138,6 +138,7 @@ def test_time_by_the_clock_is_limited(slow, monkeypatch):
         apart.read_canvas(slow, imagery.open_image(slow), lambda share: os.kill(apart_child(), signal.SIGSTOP))
 
 
+@pytest.mark.slow
 def test_memory_is_limited(slow, made, monkeypatch):
     monkeypatch.setattr(apart, "ADDRESS_SPACE", 420 * 2**20)
     apart.stop()

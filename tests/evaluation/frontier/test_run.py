@@ -13,6 +13,8 @@ from uhrbat.evaluation.kept import Kept, part_of
 from uhrbat.evaluation.shares import groups_of, share
 from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, WorldQuestion, generate, questions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def small_scenes(monkeypatch):

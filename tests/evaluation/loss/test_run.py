@@ -11,6 +11,8 @@ from uhrbat.imagery import canvas_of, scale_images
 from uhrbat.settings import Settings
 from uhrbat.worlds import EVALUATION_SEEDS, generate, matches
 
+pytestmark = pytest.mark.slow
+
 SEED = EVALUATION_SEEDS.start
 
 

@@ -90,7 +90,9 @@ def test_a_real_object_too_small_to_be_seen_is_not_taught():
 def test_lookalikes_that_match_and_objects_that_do_not_cost(model):
     state = np.full((len(INDEX), 4), UNKNOWN, np.int8)
     state[CAR] = (SHOWN, NOT, NOT, UNKNOWN)
-    kept = Kept(np.zeros((4, 24), np.float16), state, np.full(4, NO_COLOR), np.ones(4, bool), True)
+    kept = Kept(
+        np.zeros((4, 24), np.float16), state, np.full(4, NO_COLOR), np.ones(4, bool), np.array([0, -1, -1, -1]), True
+    )
     asked = phrases([(CAR, ANY)])
     right = torch.tensor([[4.0], [-4.0], [-4.0], [0.0]])
     for place in range(3):

@@ -34,8 +34,8 @@ from uhrbat.training.nano.pretrain import encode_texts
 from uhrbat.training.nano.tokens import WorldTokens, paths_of
 from uhrbat.worlds import COLORS, KIND_COLORS, KINDS
 
-HIDDEN = 384
-DROPPED = 0.3
+HIDDEN = 512
+DROPPED = 0.15
 HARD_REAL, HARD_WORLD = (30, 60, 120, 240), (8, 16, 32, 64)
 """Most alike tokens of each scale that are taken for each text that names what is not there."""
 MOST_OBJECTS, PLAIN = 3000, 1500
@@ -45,9 +45,9 @@ SMALLEST = 4.0
 """Longer side, in pixels of its scale, of the smallest object of a real picture that is taught."""
 BEST = 100
 """Of each text's tokens that do not show it, how many count in full: the most alike."""
-EDGE = 0.35
-"""Weight of an object's tokens that do not hold its middle."""
-OTHERS, DRIFT = 0.5, 0.05
+EVERY = 0.2
+"""Weight of the mean over all of an object's middles; its best token, at whatever scale, counts in full."""
+OTHERS, DRIFT = 0.5, 0.03
 AVERAGED = 0.99
 logger = logging.getLogger(__name__)
 
@@ -55,12 +55,13 @@ logger = logging.getLogger(__name__)
 @dataclass
 class Kept:
     """Tokens of one world to train on: features float16[n, width], state int8[kinds, n] (SHOWN, NOT, UNKNOWN), color
-    int64[n], center bool[n]; is_real: of real pictures."""
+    int64[n], center bool[n], owner int64[n]: the object or -1; is_real: of real pictures."""
 
     features: np.ndarray
     state: np.ndarray
     color: np.ndarray
     center: np.ndarray
+    owner: np.ndarray
     is_real: bool
 
 
@@ -117,10 +118,10 @@ class Miner:
                 found = alike.topk(counts[level] // (2 if hue is not None else 1)).indices.numpy()
                 chosen.append(found[wrong[found]])
             rows = np.unique(np.concatenate(chosen))
-            center = labels.center.reshape(-1)
-            parts.append((features[rows], state[:, rows], color[rows].astype(np.int64), center[rows]))
-        f, s, c, m = zip(*parts)
-        return Kept(np.concatenate(f), np.concatenate(s, 1), np.concatenate(c), np.concatenate(m), bool(world.known))
+            center, owner = labels.center.reshape(-1)[rows], labels.owner.reshape(-1)[rows].astype(np.int64)
+            parts.append((features[rows], state[:, rows], color[rows].astype(np.int64), center, owner))
+        f, s, *others = zip(*parts)
+        return Kept(np.concatenate(f), np.concatenate(s, 1), *map(np.concatenate, others), bool(world.known))
 
     @staticmethod
     def _asks(world: WorldTokens, kind: int, hue: int | None) -> bool:
@@ -141,8 +142,13 @@ def loss_of(logits: Tensor, before: Tensor, kept: Kept, phrases: Phrases) -> Ten
     """
     state, color = torch.from_numpy(kept.state)[None], torch.from_numpy(kept.color)[None]
     shown, known = (found[0] for found in phrases.truth(state, color))
-    weight = torch.where(torch.from_numpy(kept.center), 1.0, EDGE)[:, None] * shown
-    found = (F.softplus(-logits) * weight).sum(0) / weight.sum(0).clamp(min=1)
+    middles = torch.from_numpy(kept.center)[:, None] & shown
+    every = (F.softplus(-logits) * middles).sum(0) / middles.sum(0).clamp(min=1)
+    owner = torch.from_numpy(kept.owner)[:, None].expand_as(logits) + 1
+    best = logits.new_full((int(owner.max()) + 1, logits.shape[1]), -20.0)
+    best = best.scatter_reduce(0, owner, torch.where(shown, logits, -20.0), "amax")
+    asked = best > -20
+    found = (F.softplus(-best) * asked).sum(0) / asked.sum(0).clamp(min=1) + EVERY * every
     wrong = torch.where(known & ~shown, logits, -20.0)
     count = (known & ~shown).sum(0).clamp(min=1)
     worst = F.softplus(wrong.topk(min(BEST, len(wrong)), 0).values).mean(0)
@@ -238,7 +244,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("runs/nano"))
     parser.add_argument("--out", type=Path, default=Path("runs/refined"))
     parser.add_argument("--hidden", type=int, default=HIDDEN)
-    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--steps", type=int, default=3500)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--threads", type=int, default=2)
