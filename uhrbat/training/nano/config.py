@@ -66,7 +66,7 @@ def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
         point_bins=POINT_BINS,
         inhibition=2 / POINT_BINS,
         prior=True,
-        similarity_floor=0.1,
+        similarity_floor=0.01,
         grammar=True,
         image_mean=MEAN,
         image_std=STD,
