@@ -72,8 +72,7 @@ class UHRBAT:
             name, where, kind, progress=lambda share, message: report("load", share, message), **options
         )
         report.close()
-        codec = TextCodec(loaded.tokenizer, loaded.network.config.point_bins, loaded.text_tokenizer)
-        return cls(name, loaded.network, codec)
+        return cls(name, loaded.network, loaded.codec)
 
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write the model to a folder that `from_pretrained` reads; dtype: its own by default."""
@@ -124,9 +123,10 @@ class UHRBAT:
     @property
     def bytes_per_token(self) -> int:
         """Bytes that one image token takes in the language model's cache of keys and values."""
-        config = self.network.language.config
+        config = self.network.text_config
         heads = config.num_key_value_heads or config.num_attention_heads
-        width = config.hidden_size // config.num_attention_heads * heads
+        head_width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        width = head_width * heads
         return 2 * config.num_hidden_layers * width * self.dtype.itemsize
 
     @property

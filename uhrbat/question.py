@@ -142,7 +142,29 @@ class SelectedTokens:
         parts = [
             selection.pool(image.with_residual(size, times)) for size, selection in sorted(self.selections.items())
         ]
+        if network.in_raster:
+            parts = [part[order.to(part.device)] for part, order in zip(parts, self._raster_orders())]
         return network.token_mlp(torch.cat(parts))
+
+    def mean_places(self) -> list[Tensor]:
+        """float32[n, 2] of each scale, ascending: centre (x, y) in 0..1 of the square, of a region the mean of its tokens'."""
+        scales = {scale.size: scale for scale in self.question.image.square.scales}
+        return [part.pool(torch.tensor(scales[size].centers)) for size, part in sorted(self.selections.items())]
+
+    def _raster_orders(self) -> list[Tensor]:
+        """Of each scale's tokens the order by row, then column."""
+        orders = []
+        for places, (size, _) in zip(self.mean_places(), sorted(self.selections.items())):
+            grid = self.question.image.engine.network.config.scale(size).grid
+            row, col = (places[:, axis].double() * grid for axis in (1, 0))
+            orders.append(torch.argsort(row.floor() * grid + col, stable=True))
+        return orders
+
+    def raster_places(self) -> Tensor:
+        """int64[2, tokens]: row and column of each token as given, in tokens of the finest scale."""
+        finest = self.question.image.square.scales[-1].grid
+        parts = [places[order] for places, order in zip(self.mean_places(), self._raster_orders())]
+        return (torch.cat(parts).flip(1).T.double() * finest).long()
 
     def image_places(self) -> Tensor:
         """float32[tokens, 2]: centre (x, y) of each image token in 0..1 of the square; infinite for regions."""
@@ -179,7 +201,9 @@ class SelectedTokens:
         engine = self.question.image.engine
         prompt = engine.codec.prompt(self.question.asked, self.question.settings.release)
         image = self.image_tokens() if image is None else image
-        return DecoderInput(prompt, image, self.similarity_logits(), self.pointing())
+        places = self.raster_places() if engine.network.has_places else None
+        side = self.question.image.square.scales[-1].grid
+        return DecoderInput(prompt, image, self.similarity_logits(), self.pointing(), places, side)
 
     @torch.inference_mode()
     def answer(

@@ -173,7 +173,15 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
-        ({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, "another architecture (llama)"),
+        (
+            {"model_type": "llama", "architectures": ["LlamaForCausalLM"]},
+            "(llama) reads text only: choose a model",
+        ),
+        (
+            {"model_type": "florence2", "vision_config": {}},
+            "another architecture (florence2); this reads uhrbat",
+        ),
+        ({"model_type": "florence2", "vision_config": {}}, "docs/families.md says how to add one"),
         ({"mm_projector_type": "linear"}, "mm_projector_type 'linear'"),
         ({"mm_vision_tower": None}, "names no mm_vision_tower"),
         ({"mm_vision_tower": "nowhere at all"}, "neither a folder nor a Hub id"),

@@ -19,7 +19,7 @@ from huggingface_hub.utils import tqdm
 
 from uhrbat.errors import CheckpointError
 
-TEXTS = ("*.json", "merges.txt", "vocab.txt", "*.model")
+TEXTS = ("*.json", "*.jinja", "merges.txt", "vocab.txt", "*.model")
 SAM = "facebook/sam-vit-base"
 """The SAM that serves where no other is named."""
 SAFE, TORCH = "*.safetensors", "pytorch_model*.bin"

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from uhrbat.checkpoints import hub
 from uhrbat.checkpoints.weights import Rename, Source, TensorFiles
 from uhrbat.errors import CheckpointError
 from uhrbat.geometry import PATCH, SCALES, TILE
 from uhrbat.network.config import NetworkConfig
+from uhrbat.network.families import known_types
 from uhrbat.network.towers import resized_positions
 
 MODEL_TYPE = "uhrbat"
@@ -90,8 +92,11 @@ def read_layout(folder: Path, similarity: bool | None, progress: Progress | None
         return _released(folder, fields, similarity, progress)
     if kind == "llava_onevision":
         return _onevision(folder, fields)
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not any(key.startswith("vision") for key in fields):
+        raise CheckpointError(f"'{folder.name}' ({kind}) reads text only: choose a model that sees images")
     raise CheckpointError(
-        f"'{folder.name}' is of another architecture ({kind}); this reads {MODEL_TYPE}, llava_qwen and llava_onevision"
+        f"'{folder.name}' is of another architecture ({kind}); this reads {MODEL_TYPE}, llava_qwen, llava_onevision and "
+        f"{', '.join(known_types())}; docs/families.md says how to add one"
     )
 
 

@@ -19,10 +19,15 @@ from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBas
 
 from uhrbat.checkpoints import hub, quantise
 from uhrbat.checkpoints.card import model_card
-from uhrbat.checkpoints.layouts import MODEL_TYPE, Layout, Progress, published_name, read_layout
+from uhrbat.checkpoints.families import add_template, load_family
+from uhrbat.checkpoints.layouts import MODEL_TYPE, Layout, Progress, published_name, read_config, read_layout
 from uhrbat.checkpoints.weights import fill, materialise
 from uhrbat.errors import CheckpointError
+from uhrbat.network.families import family_of
+from uhrbat.network.families.network import FamilyNetwork
+from uhrbat.network.families.text import FamilyText
 from uhrbat.network.model import Network
+from uhrbat.network.text import TextCodec
 
 NANO = Path(__file__).resolve().parents[1] / "nano"
 SHARD_SIZE = "4GB"
@@ -36,6 +41,13 @@ class Loaded:
     network: Network
     tokenizer: PreTrainedTokenizerBase
     text_tokenizer: PreTrainedTokenizerBase | None = None
+
+    @property
+    def codec(self) -> TextCodec:
+        """What turns questions into its ids and ids into answers."""
+        if isinstance(self.network, FamilyNetwork):
+            return FamilyText(self.tokenizer, self.network)
+        return TextCodec(self.tokenizer, self.network.config.point_bins, self.text_tokenizer)
 
 
 def load(
@@ -51,8 +63,8 @@ def load(
 ) -> Loaded:
     """Load "nano", a checkpoint folder, or a Hub id (owner/name, or owner/name@revision).
 
-    Layouts: this project's, the released one (LlavaQwenForCausalLM), LLaVA-OneVision's; safetensors or
-    pytorch_model.bin, whole or in shards. Tensors go straight to their device and dtype, one at a time.
+    Layouts: this project's, the released one (LlavaQwenForCausalLM), LLaVA-OneVision's, safetensors or
+    pytorch_model.bin, whole or in shards; and the families of `uhrbat.network.families`, safetensors. Tensors go straight to their device and dtype, one at a time.
     device_map: None for one device; "auto" to spread the language model's layers over all visible GPUs; or {beginning
     of a name in the network: device}. bits: 4 or 8 quantises the language model (bitsandbytes). similarity: load
     CLIP's text tower beside a released checkpoint; None where that needs no download. ignore_unexpected: leave out
@@ -61,6 +73,12 @@ def load(
     """
     report = progress or (lambda share, message: None)
     folder = find(name, progress and (lambda share, message: report(0.8 * share, message)))
+    fields = read_config(folder)
+    if family := family_of(fields.get("model_type")):
+        report(0.8, f"reading {name}")
+        tokenizer = tokenizer_of(folder)
+        add_template(tokenizer, folder)
+        return Loaded(load_family(family, folder, device, dtype, device_map, bits), tokenizer)
     layout = read_layout(folder, similarity, progress and (lambda share, message: report(0.8 * share, message)))
     report(0.8, f"reading {name}")
     with torch.device("meta"):
@@ -225,6 +243,10 @@ def save(
     tensors: the model's state dict, where the model itself holds only a share of it (FSDP). A quantised model is not
     written: CheckpointError.
     """
+    if isinstance(model, FamilyNetwork):
+        raise CheckpointError(
+            f"a {model.family.name} model is transformers' own: save it by its own save_pretrained (network.model)"
+        )
     if quantise.is_quantised(model):
         raise CheckpointError("a quantised model cannot be saved: load it without bits first")
     folder.mkdir(parents=True, exist_ok=True)

@@ -25,13 +25,17 @@ class DecoderInput:
     image: float[n, hidden], already through the token MLP where it applies; for image attention "self" also their
     `Network.image_cache` at the position after `prompt.before`, which several prompts may share.
     similarity: float[n], similarity logits of the image tokens, for a model with a prior (`NetworkConfig.prior`);
-    without them the prior adds nothing. pointing: of a model that points before it answers.
+    without them the prior adds nothing. pointing: of a model that points before it answers. places: int64[2, n], row
+    and column of each image token in tokens of the finest scale, and `side` of them a side of the square, of a model
+    whose image tokens have places (`Network.has_places`).
     """
 
     prompt: Prompt
     image: Tensor | KeysValues
     similarity: Tensor | None = None
     pointing: Pointing | None = None
+    places: Tensor | None = None
+    side: int = 0
 
     @property
     def image_tokens(self) -> int:
@@ -44,7 +48,8 @@ class Prefilled:
     """Prompts that were read, one a row, texts padded on the left.
 
     last_input, output: float[rows, T, hidden], the last layer's input and the output after the final norm of the
-    texts after the image, T being the longest of them. position: int64[rows, 1], of the next token. seen:
+    texts after the image, T being the longest of them. position: int64[rows, 1] of the next token, or int64[3, rows, 1]
+    where image tokens have places. seen:
     bool[rows, keys], which keys of the cache a row sees. image_start: the key of each row's first image token.
     bias: float[rows, heads, 1, keys] of the prior, or None.
     """
@@ -116,7 +121,7 @@ def prefill(
     For image attention "self" all share the text before the image. cache: an empty one to fill. progress: called with
     0..1 between parts of an image; it may raise to cancel. InputError where a prompt is longer than the model reads.
     """
-    cache = DynamicCache(config=network.language.config) if cache is None else cache
+    cache = DynamicCache(config=network.text_config) if cache is None else cache
     device, count = network.device, len(inputs)
     alone = network.config.image_attention == "self"
     if alone:
@@ -134,6 +139,8 @@ def prefill(
     real = torch.arange(longest, device=device) >= longest - torch.tensor(lengths, device=device)[:, None]
     position = (before + 1 if alone else 0) + (real.cumsum(1) - 1).clamp(min=0)
     starts = [before if alone else longest - n + len(one.prompt.before) for n, one in zip(lengths, inputs)]
+    if network.has_places:
+        position = _placed(position, inputs, starts)
     bias = _prior_bias(network, inputs, starts, past + longest)
     mask = None
     if count > 1 or bias is not None:
@@ -148,7 +155,24 @@ def prefill(
         progress(1.0)
     after = max(len(one.prompt.after) for one in inputs)
     seen = torch.cat([past_seen, real], 1)
-    return Prefilled(last_input[:, -after:], output[:, -after:], cache, position[:, -1:] + 1, seen, starts, bias)
+    return Prefilled(last_input[:, -after:], output[:, -after:], cache, position[..., -1:] + 1, seen, starts, bias)
+
+
+def _placed(position: Tensor, inputs: Sequence[DecoderInput], starts: Sequence[int]) -> Tensor:
+    """Positions int64[rows, T] by turn -> int64[3, rows, T]: time, row and column (M-RoPE, Wang et al. 2024, Qwen2-VL).
+
+    An image's tokens share one time and are at their places; the text after it goes on beyond its side.
+    """
+    position = position[None].repeat(3, 1, 1)
+    for row, (one, start) in enumerate(zip(inputs, starts)):
+        if one.places is None:
+            raise ValueError("this model's image tokens have places: give them")
+        end = start + one.image_tokens
+        first = len(one.prompt.before)
+        position[:, row, start:end] = first
+        position[1:, row, start:end] += one.places.to(position.device)
+        position[:, row, end:] += one.side - one.image_tokens
+    return position
 
 
 def _embedded(network: Network, one: DecoderInput) -> Tensor:
@@ -257,7 +281,7 @@ class Decoder:
         """
         if not inputs:
             return []
-        layers = self.network.language.config.num_hidden_layers
+        layers = self.network.text_config.num_hidden_layers
         state = prefill(self.network, inputs, growing_cache(layers), on_prefill)
         rows = [_Row(one.pointing) for one in inputs]
         near = torch.zeros_like(state.seen)
@@ -265,7 +289,7 @@ class Decoder:
         if on_token:
             on_token(0)
         while True:
-            logits = self.network.language.lm_head(hidden[:, -1]).float()
+            logits = self.network.logits(hidden[:, -1]).float()
             before = max(len(row.ids) for row in rows)
             for index, row in enumerate(rows):
                 if row.open:
@@ -326,7 +350,7 @@ class Decoder:
         state.seen = F.pad(state.seen, (0, 1), value=True)
         mask = None
         if len(ids) > 1 or state.bias is not None or bool(near.any()) or not bool(state.seen.all()):
-            heads = network.language.config.num_attention_heads
+            heads = network.text_config.num_attention_heads
             mask = inhibited(state.seen[:, None], near[:, None], 0, heads)
             mask = mask if state.bias is None else biased(mask, state.bias, 0)
         _, hidden = network.run(network.embed(ids)[:, None], state.position, state.cache, mask)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
+from transformers import DynamicCache, PretrainedConfig, Qwen2Config, Qwen2ForCausalLM
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 from uhrbat.errors import InputError
@@ -26,7 +26,14 @@ KeysValues = list[tuple[Tensor, Tensor]]
 
 
 class Network(nn.Module):
-    """The whole network. See the module's first line for the way of the data."""
+    """The whole network. See the module's first line for the way of the data.
+
+    in_raster: whether a scale's tokens are given to the language model in the order of their rows, as pretrained models
+    expect them, rather than in the ranking's. has_places: whether an image token's position is its place in the square.
+    """
+
+    in_raster = False
+    has_places = False
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -60,6 +67,11 @@ class Network(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         return self.language.dtype
+
+    @property
+    def text_config(self) -> PretrainedConfig:
+        """transformers' configuration of the language model."""
+        return self.language.config
 
     # pixels -> features -> embeddings
 
@@ -130,6 +142,10 @@ class Network(nn.Module):
         )
         return out.hidden_states[-2], out.last_hidden_state
 
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Outputs after the final norm float[..., hidden] -> logits float[..., vocabulary]."""
+        return self.language.lm_head(hidden)
+
     def prior_bias(self, similarity: Tensor | None) -> Tensor | None:
         """Similarity logits float[..., n] -> what is added to the attention's scores, float[..., heads, n].
 
@@ -141,7 +157,7 @@ class Network(nn.Module):
 
     def check_length(self, tokens: int) -> None:
         """InputError where the language model reads fewer tokens than these at once."""
-        most = self.language.config.max_position_embeddings
+        most = self.text_config.max_position_embeddings
         if tokens > most:
             raise InputError(
                 f"the prompt has {tokens:,} tokens, most of them the image's; this language model reads at most "

@@ -35,6 +35,12 @@ def tile_major(grid: Tensor, scale: Scale) -> Tensor:
     return out
 
 
+def raster_places(scale: Scale) -> Tensor:
+    """int64[2, N]: row and column of a scale's tokens, row by row."""
+    row, col = torch.meshgrid(torch.arange(scale.grid), torch.arange(scale.grid), indexing="ij")
+    return torch.stack([row.flatten(), col.flatten()])
+
+
 def similarity_logits(network: Network, visual: Tensor, text: Tensor) -> Tensor:
     """Unit vectors of tokens float[..., N, p] and of texts float[n, p] -> float32[..., N, n], unlimited logits.
 
@@ -60,17 +66,22 @@ def attention(network: Network, coarse: Tensor, prompt: Prompt, sizes: tuple[int
     coarse: embeddings float[N, hidden] of the config's attention_scale with their residual, not through the token MLP.
     Returns float32[N] by scale; a fine scale is never scored itself (docs/method.md, From image to answer, 3).
     """
-    read = prefill(network, [DecoderInput(prompt, coarse)])
-    weights = network.last_attention(read.last_input[0, -1], int(read.position) - 1, read.last_keys[0])
+    scored = network.config.scale(network.config.attention_scale)
+    places, side = None, 0
+    if network.in_raster:
+        coarse = raster(coarse, scored).flatten(0, 1)
+    if network.has_places:
+        places, side = raster_places(scored).to(coarse.device), scored.grid
+    read = prefill(network, [DecoderInput(prompt, coarse, places=places, side=side)])
+    weights = network.last_attention(read.last_input[0, -1], int(read.position.flatten()[0]) - 1, read.last_keys[0])
     start = read.image_start[0]
     weights = weights[start : start + len(coarse)]
-    scored = network.config.attention_scale
-    base = raster(weights, network.config.scale(scored))
+    base = weights.reshape(scored.grid, scored.grid) if network.in_raster else raster(weights, scored)
     out = {}
     for size in sizes:
         scale = network.config.scale(size)
         stretched = base
-        if size != scored:
+        if size != scored.size:
             grid = (scale.grid, scale.grid)
             stretched = F.interpolate(base[None, None], size=grid, mode="bilinear", align_corners=False)[0, 0]
         out[size] = tile_major(stretched, scale)

@@ -30,6 +30,7 @@ from uhrbat.checkpoints import loading
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
 from uhrbat.geometry import Scale
+from uhrbat.network.families.network import FamilyNetwork
 from uhrbat.training.finetune.conversations import Conversation
 from uhrbat.training.finetune.sample import Sampler
 from uhrbat.training.finetune.settings import TrainSettings
@@ -93,6 +94,8 @@ class Trainer:
             import accelerate
         except ImportError as error:
             raise InputError("training needs accelerate: pip install accelerate") from error
+        if isinstance(engine.network, FamilyNetwork):
+            raise InputError(f"model '{engine.name}' is used as it is: fine-tune one of UHR-BAT's own layouts")
         self.engine, self.data, self.out, self.settings = engine, data, out, settings
         self.dtype = engine.dtype  # of what is saved: with bf16 mixed precision, FSDP trains copies in float32
         self.accelerator = accelerate.Accelerator()

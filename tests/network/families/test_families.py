@@ -1,0 +1,160 @@
+"""Each family against transformers' own forward, and with the whole engine around it."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModelForImageTextToText
+
+from tests.support import families
+from uhrbat import imagery
+from uhrbat.engine import UHRBAT
+from uhrbat.imagery import canvas_of
+from uhrbat.network.decoder import DecoderInput, prefill
+from uhrbat.network.families import FAMILIES, known_types
+from uhrbat.network.families.network import FamilyNetwork
+from uhrbat.selection import importance
+from uhrbat.selection.baselines import BASELINES
+from uhrbat.selection.importance import raster_places
+from uhrbat.settings import Settings
+
+QUESTION = "How many ships are there?"
+
+
+@pytest.fixture(scope="module", params=families.MAKERS)
+def folder(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("families") / request.param
+    families.write(path, request.param)
+    return path
+
+
+@pytest.fixture(scope="module")
+def engine(folder):
+    model = UHRBAT.from_pretrained(str(folder), device="cpu")
+    model.network.config.scales = model.scales[:2]
+    return model
+
+
+@pytest.fixture(scope="module")
+def encoded(engine):
+    pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
+    return engine.encode_canvas(canvas_of(pixels))
+
+
+def test_every_family_has_a_tiny_checkpoint():
+    assert set(families.MAKERS) == set(known_types())
+
+
+def test_all_tokens_of_one_tile_give_the_logits_and_the_answer_of_transformers(engine, folder):
+    network, tile = engine.network, engine.tile
+    pixels = np.random.default_rng(1).integers(0, 255, (tile, tile, 3), np.uint8)
+    prompt = engine.codec.prompt(QUESTION)
+    config = network.config
+    with torch.inference_mode():
+        normalised = imagery.tiles(pixels, config.image_mean, config.image_std, [0], tile)
+        image = network.project(network.features(torch.as_tensor(normalised)))[0]
+    scale = config.scale(tile)
+    one = DecoderInput(prompt, image, places=raster_places(scale), side=scale.grid)
+    with torch.inference_mode():
+        ours = network.logits(prefill(network, [one]).output)[0]
+    (said,) = engine.decoder(8).decode([one])
+
+    model = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    seen = AutoImageProcessor.from_pretrained(folder, backend="pil")(Image.fromarray(pixels), return_tensors="pt")
+    ids = torch.tensor([[*prompt.before, *[model.config.image_token_id] * len(image), *prompt.after]])
+    kinds = (ids == model.config.image_token_id).int()
+    more = {"mm_token_type_ids": kinds} if network.has_places else {}
+    with torch.inference_mode():
+        theirs = model(input_ids=ids, **seen, **more).logits[0, -len(prompt.after) :]
+        generated = model.generate(input_ids=ids, **seen, **more, max_new_tokens=8, do_sample=False)
+    rest = [id_ for id_ in generated[0, ids.shape[1] :].tolist() if id_ not in engine.codec.stop]
+    assert (ours - theirs).abs().max() < 1e-4
+    assert theirs.std() > 0.1 and said.ids == rest
+
+
+def test_attention_importance_is_the_last_layers_in_transformers(engine, folder):
+    network, tile = engine.network, engine.tile
+    prompt, scale = engine.codec.prompt(QUESTION), network.config.scale(tile)
+    coarse = torch.randn(scale.tokens, network.embed([0]).shape[1], generator=torch.Generator().manual_seed(2))
+    before = network.config.attention_scale
+    network.config.attention_scale = tile
+    try:
+        scores = importance.attention(network, coarse, prompt, (tile,))[tile]
+    finally:
+        network.config.attention_scale = before
+    eager = FamilyNetwork(
+        network.family,
+        AutoModelForImageTextToText.from_pretrained(folder, attn_implementation="eager").eval(),
+        network.config.image_mean,
+        network.config.image_std,
+    )
+    caught = []
+    hook = eager.text.layers[-1].self_attn.register_forward_hook(lambda module, args, out: caught.append(out[1]))
+    with torch.inference_mode():
+        prefill(eager, [DecoderInput(prompt, coarse, places=raster_places(scale), side=scale.grid)])
+    hook.remove()
+    start = len(prompt.before)
+    theirs = caught[0][0, :, -1, start : start + scale.tokens].mean(0)
+    assert theirs.std() > 1e-5 and torch.allclose(scores, theirs, rtol=1e-4, atol=1e-7)
+
+
+def test_an_image_is_encoded_asked_selected_and_answered(engine, encoded):
+    assert engine.settings.importance == "attention"
+    question = encoded.ask(QUESTION)
+    for size, values in question.importance.items():
+        scale = engine.network.config.scale(size)
+        assert len(values) == scale.tokens == len(encoded.embeddings[size]) and values.std() > 0
+    small, large = question.select(40), question.select(400)
+    assert (small.tokens, large.tokens) == (40, 400)
+    answer = large.answer(max_new_tokens=5)
+    assert answer.tokens == 400 and answer.points == ()
+    read = [prefill(engine.network, [one.decoder_input()]).output[0, -1] for one in (small, large)]
+    assert (engine.network.logits(read[0]) - engine.network.logits(read[1])).abs().max() > 1e-3
+    for name in BASELINES:
+        given = question.baseline(name, 100)
+        assert len(given.image_tokens()) == given.tokens == given.raster_places().shape[1] <= 100
+
+
+def test_tokens_are_given_row_by_row_at_their_places(engine, encoded):
+    selected = encoded.ask(QUESTION, Settings(importance="attention", regions="grid")).select(300)
+    places, tokens, start = selected.raster_places(), selected.image_tokens(), 0
+    finest = encoded.square.scales[-1].grid
+    for size, part in sorted(selected.selections.items()):
+        scale = engine.network.config.scale(size)
+        rows, cols = (axis[start : start + len(part)] * scale.grid // finest for axis in places)
+        assert (rows.diff() >= 0).all()
+        alone = part.alone[part.alone >= 0].numpy()
+        assert len(alone)
+        for token in alone:
+            row, col = scale.rowcol(token)
+            among = (rows == row) & (cols == col)
+            given = tokens[start : start + len(part)][among]
+            assert (given == encoded.embeddings[size][token]).all(1).any()
+        start += len(part)
+
+
+def test_answers_of_several_selections_at_once_are_those_of_each_alone(engine, encoded):
+    question = encoded.ask(QUESTION)
+    inputs = [question.select(budget).decoder_input() for budget in (40, 90)]
+    together = engine.decoder(6).decode(inputs)
+    assert together == [engine.decoder(6).decode([one])[0] for one in inputs]
+
+
+def test_markers_that_a_user_types_are_ordinary_characters(engine):
+    ids = engine.codec.prompt("<|im_end|><|image_pad|> is it?")
+    plain = engine.codec.prompt("is it?")
+    for marker in engine.codec._markers:
+        id_ = engine.codec.tokenizer.convert_tokens_to_ids(marker)
+        assert [*ids.before, *ids.after].count(id_) == [*plain.before, *plain.after].count(id_)
+    assert "im_end" in engine.codec.tokenizer.decode(ids.after).replace(" ", "")
+
+
+def test_a_family_says_its_geometry(engine):
+    token = {"qwen2_vl": 28, "qwen2_5_vl": 28, "qwen3_vl": 32}[engine.network.model.config.model_type]
+    assert (engine.tile, engine.tile_grid) == (12 * token, 12)
+    scales = engine.network.family.scales(engine.network.model.config)
+    assert scales == {28: (672, 1344, 2688, 4032), 32: (768, 1536, 2688, 4224)}[token]
+
+
+def test_each_model_type_is_of_one_family():
+    assert len(set(known_types())) == sum(len(family.model_types) for family in FAMILIES)

@@ -1,0 +1,74 @@
+"""Tiny random checkpoints of every family, as transformers itself writes them, and what transformers makes of a tile."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2VLImageProcessorPil
+
+from tests.support import tiny
+
+TEXT = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 32768, "head_dim": 8, "tie_word_embeddings": False,
+}  # fmt: skip
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for part in message.content %}"
+    "{% if part.type == 'image' %}IMAGE{% else %}{{ part.text }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+QWEN = {
+    "depth": 2, "num_heads": 2, "hidden_size": 16, "intermediate_size": 24, "out_hidden_size": 32, "in_channels": 3,
+    "spatial_merge_size": 2, "temporal_patch_size": 2,
+}  # fmt: skip
+
+
+def _qwen(kind: str, words, **vision) -> tuple[dict, object, str]:
+    """Fields of config.json, the image processor, and what stands for the image in a prompt."""
+    mrope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]}
+    fields = {
+        "model_type": kind,
+        "vision_config": QWEN | vision,
+        "text_config": TEXT | {"vocab_size": len(words), "rope_parameters": mrope, "rope_scaling": mrope},
+        "image_token_id": words.convert_tokens_to_ids("<|image_pad|>"),
+        "video_token_id": words.convert_tokens_to_ids("<|video_pad|>"),
+        "vision_start_token_id": words.convert_tokens_to_ids("<|vision_start|>"),
+        "vision_end_token_id": words.convert_tokens_to_ids("<|vision_end|>"),
+    }
+    processor = Qwen2VLImageProcessorPil(patch_size=vision["patch_size"], merge_size=2)
+    return fields, processor, "<|vision_start|><|image_pad|><|vision_end|>"
+
+
+def _qwen2(kind, words):
+    more = (
+        {"embed_dim": 16, "mlp_ratio": 2} if kind == "qwen2_vl" else {"window_size": 112, "fullatt_block_indexes": [1]}
+    )
+    hidden = {"hidden_size": 32} if kind == "qwen2_vl" else {}
+    return _qwen(kind, words, patch_size=14, **more, **hidden)
+
+
+def _qwen3(kind, words):
+    return _qwen(kind, words, patch_size=16, num_position_embeddings=64, deepstack_visual_indexes=[0, 1])
+
+
+MAKERS = {"qwen2_vl": _qwen2, "qwen2_5_vl": _qwen2, "qwen3_vl": _qwen3}
+
+
+def write(folder: Path, kind: str, seed: int = 0) -> None:
+    """A tiny checkpoint of a family's `model_type`, with tokenizer, chat template and image processor."""
+    words = copy.deepcopy(tiny.tokenizer())
+    markers = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+    words.add_special_tokens({"additional_special_tokens": list(markers)})
+    fields, processor, image = MAKERS[kind](kind, words)
+    words.chat_template = CHATML.replace("IMAGE", image)
+    torch.manual_seed(seed)
+    model = AutoModelForImageTextToText.from_config(AutoConfig.for_model(fields.pop("model_type"), **fields)).float()
+    for value in model.parameters():  # wide enough that attention and answers differ from token to token
+        if value.ndim > 1:
+            torch.nn.init.normal_(value, std=0.2)
+    model.generation_config.eos_token_id = words.convert_tokens_to_ids("<|im_end|>")
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    processor.save_pretrained(folder)

@@ -1,0 +1,135 @@
+"""A pretrained vision-language model of a family, behind the interface of `Network`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from uhrbat.network.config import PROFILES, NetworkConfig
+from uhrbat.network.families.family import Family
+from uhrbat.network.model import Network
+
+
+class FamilyNetwork(Network):
+    """transformers' own model with what engine and decoder need of a `Network`.
+
+    It has none of the parts that UHR-BAT trains: no scale residuals, no token MLP, no prior and no text tower. A row of
+    image tokens is an embedding and, side by side with it, the family's extras; so an average averages them too.
+    """
+
+    in_raster = True
+
+    def __init__(self, family: Family, model: Any, mean: Sequence[float], std: Sequence[float]) -> None:
+        """model: of `AutoModelForImageTextToText`; mean, std: of its image processor."""
+        nn.Module.__init__(self)  # Network's own would build the parts of UHR-BAT
+        self.family, self.model = family, model
+        self.has_places = family.has_places
+        tile, tile_grid = family.geometry(model.config)
+        scales = family.scales(model.config)
+        self.config = NetworkConfig(
+            vision={"image_size": tile, "patch_size": tile // tile_grid},
+            language={},
+            scales=scales,
+            profile="training-free",
+            token_mlp=False,
+            residual_sizes=(),
+            attention_scale=scales[0],
+            image_mean=tuple(mean),
+            image_std=tuple(std),
+        )
+        self.profile = PROFILES[self.config.profile]
+        self.token_mlp = nn.Identity()
+        self.residuals = nn.ParameterDict()
+        self.prior = self.similarity = self.familiarity = None
+        self.width = self.text_config.hidden_size
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
+
+    @property
+    def text_config(self) -> Any:
+        return self.model.config.get_text_config()
+
+    @property
+    def text(self) -> Any:
+        """The language model without its head."""
+        return self.model.model.language_model
+
+    def features(self, pixels: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Normalised tiles float[n, 3, tile, tile] -> image tokens float[n, tile_grid², hidden x (1 + extras)]."""
+        if positions is not None:
+            raise ValueError("position embeddings can be chosen for UHR-BAT's own towers only")
+        return self.family.tokens(self.model, pixels)
+
+    def project(self, features: Tensor) -> Tensor:
+        """Features are embeddings already: transformers' model projects them itself."""
+        return features
+
+    def embed(self, ids: Sequence[int]) -> Tensor:
+        """Text token ids -> float[T, hidden x (1 + extras)], the extras zero."""
+        embeds = self.model.get_input_embeddings()(torch.tensor(ids, dtype=torch.int64, device=self.device))
+        return F.pad(embeds, (0, self.width * self.family.extras(self.model.config)))
+
+    def run(
+        self, embeds: Tensor, positions: Tensor, cache: DynamicCache, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As `Network.run`; positions may be int64[3, B, T]: time, row and column."""
+        own, *extras = embeds.split(self.width, -1)
+        caught: list[Tensor] = []
+
+        def catch(layer: nn.Module, args: tuple, kwargs: dict) -> None:  # noqa: ARG001
+            caught.append(args[0] if args else kwargs["hidden_states"])
+
+        hook = self.text.layers[-1].register_forward_pre_hook(catch, with_kwargs=True)
+        try:
+            out = self.text(
+                inputs_embeds=own,
+                position_ids=positions,
+                past_key_values=cache,
+                attention_mask=mask,
+                use_cache=True,
+                **(self.family.with_extras(extras) if extras else {}),
+            )
+        finally:
+            hook.remove()
+        return caught[0], out.last_hidden_state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return self.model.get_output_embeddings()(hidden)
+
+    def last_attention(self, last_input: Tensor, position: int, keys: Tensor) -> Tensor:
+        """As `Network.last_attention`: the last layer's attention run once more for that row, eagerly."""
+        layer = self.text.layers[-1]
+        attention = copy.copy(layer.self_attn)
+        attention.config = copy.copy(attention.config)
+        attention.config._attn_implementation = "eager"
+        hidden = layer.input_layernorm(last_input[None, None].to(keys.device))
+        where = torch.full((3, 1, 1) if self.has_places else (1, 1), position, device=hidden.device)
+        _, weights = attention(
+            hidden_states=hidden,
+            position_embeddings=self.text.rotary_emb(hidden, where),
+            attention_mask=None,
+            past_key_values=_Held(keys[None]),
+        )
+        return weights[0, :, 0].float().mean(0)
+
+
+class _Held:
+    """A cache that holds what it is asked to add: the row's own key is in it already. Values are not looked at."""
+
+    def __init__(self, keys: Tensor) -> None:
+        self.keys = keys
+
+    def update(self, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+        return self.keys, self.keys

@@ -1,0 +1,55 @@
+"""Prompts and answers of a family's model: its own chat template, the question's text inert."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+from uhrbat.network.families.network import FamilyNetwork
+from uhrbat.network.text import Prompt, TextCodec
+
+
+class FamilyText(TextCodec):
+    """As `TextCodec`, for a model that is asked in its own words and does not point."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, network: FamilyNetwork) -> None:
+        """The tokenizer holds the chat template."""
+        self.tokenizer, self.text_tokenizer = tokenizer, None
+        self.point_bins, self.point_starts, self._axis = 0, (), {}
+        self.family = network.family
+        self.image_id: int = network.model.config.image_token_id
+        ends = [network.model.generation_config.eos_token_id, tokenizer.eos_token_id]
+        self.stop = tuple(sorted({id_ for end in ends for id_ in (end if isinstance(end, list) else [end])} - {None}))
+        self.end = tokenizer.eos_token_id
+        added = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+        self._markers = sorted((word for word in added if len(word) > 1 and word.strip()), key=len, reverse=True)
+
+    def inert(self, text: str) -> str:
+        """A text in which every marker of the model's is broken by a space, so that it is read as ordinary characters."""
+        for marker in self._markers:
+            text = text.replace(marker, f"{marker[0]} {marker[1:]}")
+        return text
+
+    def prompt(self, question: str, release: bool = False) -> Prompt:
+        """The chat template with one image and the question; `release` changes nothing here."""
+        content = [{"type": "image"}, {"type": "text", "text": self.inert(question)}]
+        written = str(
+            self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+            )
+        )
+        image = str(self.tokenizer.convert_ids_to_tokens(self.image_id))
+        placeholder, (before, after) = self.family.placeholder or image, self.family.around
+        written = written.replace(placeholder, f"{before}{image}{after}", 1)
+        starts = bool(self.tokenizer.bos_token) and written.startswith(str(self.tokenizer.bos_token))
+        ids = self.tokenizer(written, add_special_tokens=not starts)["input_ids"]
+        place = ids.index(self.image_id)
+        return Prompt(ids[:place], ids[place + 1 :])
+
+    def conversation(self, turns: Sequence[tuple[str, str]]) -> tuple[Prompt, list[bool]]:
+        raise ValueError(f"a model of the family {self.family.name} cannot be fine-tuned here")
+
+    def parse(self, ids: list[int], question: str = "") -> tuple[str, list[tuple[float, float]]]:
+        """Generated ids -> (the whole answer, no points)."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip(), []
