@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import DynamicCache, PretrainedConfig, Qwen2Config, Qwen2ForCausalLM
+from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 from uhrbat.errors import InputError
@@ -69,7 +70,7 @@ class Network(nn.Module):
         return self.language.dtype
 
     @property
-    def text_config(self) -> PretrainedConfig:
+    def text_config(self) -> Any:
         """transformers' configuration of the language model."""
         return self.language.config
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -19,8 +20,9 @@ class FamilyText(TextCodec):
         self.point_bins, self.point_starts, self._axis = 0, (), {}
         self.family = network.family
         self.image_id: int = network.model.config.image_token_id
-        ends = [network.model.generation_config.eos_token_id, tokenizer.eos_token_id]
-        self.stop = tuple(sorted({id_ for end in ends for id_ in (end if isinstance(end, list) else [end])} - {None}))
+        ends: Any = network.model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        self.stop = tuple(sorted({id_ for id_ in (*ends, tokenizer.eos_token_id) if id_ is not None}))
         self.end = tokenizer.eos_token_id
         added = {str(token) for token in tokenizer.added_tokens_decoder.values()}
         self._markers = sorted((word for word in added if len(word) > 1 and word.strip()), key=len, reverse=True)
@@ -43,7 +45,7 @@ class FamilyText(TextCodec):
         placeholder, (before, after) = self.family.placeholder or image, self.family.around
         written = written.replace(placeholder, f"{before}{image}{after}", 1)
         starts = bool(self.tokenizer.bos_token) and written.startswith(str(self.tokenizer.bos_token))
-        ids = self.tokenizer(written, add_special_tokens=not starts)["input_ids"]
+        ids: list[int] = self.tokenizer(written, add_special_tokens=not starts)["input_ids"]
         place = ids.index(self.image_id)
         return Prompt(ids[:place], ids[place + 1 :])
 
