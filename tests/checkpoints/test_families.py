@@ -46,6 +46,13 @@ def test_a_template_of_the_processor_serves(whole, tmp_path):
     assert template and len(prompt.before) and len(prompt.after) == 1
 
 
+def test_a_template_without_an_image_is_refused(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "qwen")
+    (folder / "chat_template.json").write_text('{"chat_template": "{{ messages[0].content[1].text }}"}')
+    with pytest.raises(CheckpointError, match="has no place for an image"):
+        load(str(folder), CPU, FLOAT).codec.prompt("ship")
+
+
 def test_what_is_not_offered_is_refused(whole, tmp_path):
     with pytest.raises(CheckpointError, match="4 and 8 bits are not offered for Qwen2.5-VL"):
         load(str(whole), CPU, FLOAT, bits=4)

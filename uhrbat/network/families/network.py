@@ -112,6 +112,7 @@ class FamilyNetwork(Network):
         """As `Network.last_attention`: the last layer's attention run once more for that row, eagerly."""
         layer = self.text.layers[-1]
         attention = copy.copy(layer.self_attn)
+        attention.__dict__.pop("forward", None)  # accelerate's is bound to the layer's own, on several devices
         attention.config = copy.copy(attention.config)
         attention.config._attn_implementation = "eager"
         hidden = layer.input_layernorm(last_input[None, None].to(keys.device))

@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from uhrbat.errors import CheckpointError
 from uhrbat.network.families.network import FamilyNetwork
 from uhrbat.network.text import Prompt, TextCodec
 
@@ -46,6 +47,11 @@ class FamilyText(TextCodec):
         written = written.replace(placeholder, f"{before}{image}{after}", 1)
         starts = bool(self.tokenizer.bos_token) and written.startswith(str(self.tokenizer.bos_token))
         ids: list[int] = self.tokenizer(written, add_special_tokens=not starts)["input_ids"]
+        if self.image_id not in ids:
+            raise CheckpointError(
+                f"the chat template of this {self.family.name} model has no place for an image: fetch chat_template.json "
+                "or chat_template.jinja too"
+            )
         place = ids.index(self.image_id)
         return Prompt(ids[:place], ids[place + 1 :])
 
