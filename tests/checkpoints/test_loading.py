@@ -178,10 +178,10 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, capsys):
             "(llama) reads text only: choose a model",
         ),
         (
-            {"model_type": "florence2", "vision_config": {}},
+            {"model_type": "florence2", "architectures": None},
             "another architecture (florence2); this reads uhrbat",
         ),
-        ({"model_type": "florence2", "vision_config": {}}, "docs/families.md says how to add one"),
+        ({"model_type": "florence2", "architectures": None}, "docs/families.md says how to add one"),
         ({"mm_projector_type": "linear"}, "mm_projector_type 'linear'"),
         ({"mm_vision_tower": None}, "names no mm_vision_tower"),
         ({"mm_vision_tower": "nowhere at all"}, "neither a folder nor a Hub id"),
