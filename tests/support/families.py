@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2VLImageProcessorPil
+from transformers import AutoConfig, AutoModelForImageTextToText, CLIPImageProcessorPil, Qwen2VLImageProcessorPil
 
 from tests.support import tiny
 
@@ -53,13 +53,26 @@ def _qwen3(kind, words):
     return _qwen(kind, words, patch_size=16, num_position_embeddings=64, deepstack_visual_indexes=[0, 1])
 
 
-MAKERS = {"qwen2_vl": _qwen2, "qwen2_5_vl": _qwen2, "qwen3_vl": _qwen3}
+def _llava(kind, words):
+    fields = {
+        "model_type": kind,
+        "vision_config": {
+            "model_type": "clip_vision_model", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 3,
+            "num_attention_heads": 2, "image_size": 336, "patch_size": 14,
+        },
+        "text_config": TEXT | {"model_type": "llama", "vocab_size": len(words)},
+        "image_token_index": words.convert_tokens_to_ids("<image>"),
+    }  # fmt: skip
+    return fields, CLIPImageProcessorPil(size={"shortest_edge": 336}, crop_size=336), "<image>\\n"
+
+
+MAKERS = {"qwen2_vl": _qwen2, "qwen2_5_vl": _qwen2, "qwen3_vl": _qwen3, "llava": _llava}
 
 
 def write(folder: Path, kind: str, seed: int = 0) -> None:
     """A tiny checkpoint of a family's `model_type`, with tokenizer, chat template and image processor."""
     words = copy.deepcopy(tiny.tokenizer())
-    markers = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+    markers = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<image>")
     words.add_special_tokens({"additional_special_tokens": list(markers)})
     fields, processor, image = MAKERS[kind](kind, words)
     words.chat_template = CHATML.replace("IMAGE", image)

@@ -74,7 +74,9 @@ def load(
     report = progress or (lambda share, message: None)
     folder = find(name, progress and (lambda share, message: report(0.8 * share, message)))
     fields = read_config(folder)
-    if family := family_of(fields.get("model_type")):
+    # The original LLaVA says model_type llava too, of a layout that is not transformers'.
+    original = "LlavaLlamaForCausalLM" in (fields.get("architectures") or ())
+    if (family := family_of(fields.get("model_type"))) and not original:
         report(0.8, f"reading {name}")
         tokenizer = tokenizer_of(folder)
         add_template(tokenizer, folder)

@@ -1,5 +1,8 @@
 """Each family against transformers' own forward, and with the whole engine around it."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +21,8 @@ from uhrbat.selection.baselines import BASELINES
 from uhrbat.selection.importance import raster_places
 from uhrbat.settings import Settings
 
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = ROOT / "docs" / "families.md"
 QUESTION = "How many ships are there?"
 
 
@@ -150,10 +155,24 @@ def test_markers_that_a_user_types_are_ordinary_characters(engine):
 
 
 def test_a_family_says_its_geometry(engine):
-    token = {"qwen2_vl": 28, "qwen2_5_vl": 28, "qwen3_vl": 32}[engine.network.model.config.model_type]
-    assert (engine.tile, engine.tile_grid) == (12 * token, 12)
-    scales = engine.network.family.scales(engine.network.model.config)
-    assert scales == {28: (672, 1344, 2688, 4032), 32: (768, 1536, 2688, 4224)}[token]
+    config, family = engine.network.model.config, engine.network.family
+    tile, grid = {"qwen3_vl": (384, 12), "llava": (336, 24)}.get(config.model_type, (336, 12))
+    assert (engine.tile, engine.tile_grid) == (tile, grid)
+    assert family.scales(config) == {336: (672, 1344, 2688, 4032), 384: (768, 1536, 2688, 4224)}[tile]
+
+
+def test_the_docs_say_each_familys_geometry(engine):
+    config, family = engine.network.model.config, engine.network.family
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("|") and f"`{config.model_type}`" in line]
+    tile, grid, scales = engine.tile, engine.tile_grid, family.scales(config)
+    tokens = sum((size // tile * grid) ** 2 for size in scales)
+    said = f"| {tile} | {grid} x {grid} | {', '.join(map(str, scales))} | {tokens:,} |"
+    assert len(rows) == 1 and said in rows[0]
+
+
+def test_the_example_in_the_docs_is_an_adapter_that_is_tested():
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert example.strip() in (ROOT / "uhrbat" / "network" / "families" / "llava.py").read_text()
 
 
 def test_each_model_type_is_of_one_family():

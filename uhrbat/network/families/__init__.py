@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from uhrbat.network.families.family import Family
+from uhrbat.network.families.llava import Llava
 from uhrbat.network.families.qwen import Qwen2VL, Qwen3VL
 
-FAMILIES: tuple[Family, ...] = (Qwen2VL(), Qwen3VL())
+FAMILIES: tuple[Family, ...] = (Qwen2VL(), Qwen3VL(), Llava())
 
 
 def family_of(model_type: str | None) -> Family | None:

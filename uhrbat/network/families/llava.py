@@ -1,0 +1,24 @@
+"""LLaVA 1.5: CLIP's tiles of 336 px, 24 x 24 tokens each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from uhrbat.network.families.family import Family
+
+
+class Llava(Family):
+    """LLaVA 1.5 as transformers has it (`llava-hf`)."""
+
+    name = "LLaVA 1.5"
+    model_types = ("llava",)
+
+    def geometry(self, config: Any) -> tuple[int, int]:
+        vision = config.vision_config
+        return vision.image_size, vision.image_size // vision.patch_size
+
+    def tokens(self, model: Any, pixels: Tensor) -> Tensor:
+        return torch.stack(list(model.get_image_features(pixel_values=pixels, return_dict=True).pooler_output))
