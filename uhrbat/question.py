@@ -22,6 +22,9 @@ from uhrbat.selection.importance import SIMILARITY_LIMIT, limited
 from uhrbat.selection.ranking import Ranking, Selection
 from uhrbat.settings import Settings
 
+ROUNDING = 1e-3
+"""In tokens: a place on the edge of two, as centres are given in single precision, belongs to the second."""
+
 if TYPE_CHECKING:
     from uhrbat.encoded import EncodedImage
 
@@ -156,7 +159,7 @@ class SelectedTokens:
         orders = []
         for places, (size, _) in zip(self.mean_places(), sorted(self.selections.items())):
             grid = self.question.image.engine.network.config.scale(size).grid
-            row, col = (places[:, axis].double() * grid for axis in (1, 0))
+            row, col = (places[:, axis].double() * grid + ROUNDING for axis in (1, 0))
             orders.append(torch.argsort(row.floor() * grid + col, stable=True))
         return orders
 
@@ -164,7 +167,7 @@ class SelectedTokens:
         """int64[2, tokens]: row and column of each token as given, in tokens of the finest scale."""
         finest = self.question.image.square.scales[-1].grid
         parts = [places[order] for places, order in zip(self.mean_places(), self._raster_orders())]
-        return (torch.cat(parts).flip(1).T.double() * finest).long()
+        return (torch.cat(parts).flip(1).T.double() * finest + ROUNDING).long()
 
     def image_places(self) -> Tensor:
         """float32[tokens, 2]: centre (x, y) of each image token in 0..1 of the square; infinite for regions."""

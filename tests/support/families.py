@@ -6,7 +6,16 @@ import copy
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText, CLIPImageProcessorPil, Qwen2VLImageProcessorPil
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    CLIPImageProcessorPil,
+    Gemma3ImageProcessorPil,
+    GotOcr2ImageProcessorPil,
+    Idefics3ImageProcessorPil,
+    Qwen2VLImageProcessorPil,
+    SmolVLMImageProcessorPil,
+)
 
 from tests.support import tiny
 
@@ -63,17 +72,69 @@ def _llava(kind, words):
         "text_config": TEXT | {"model_type": "llama", "vocab_size": len(words)},
         "image_token_index": words.convert_tokens_to_ids("<image>"),
     }  # fmt: skip
-    return fields, CLIPImageProcessorPil(size={"shortest_edge": 336}, crop_size=336), "<image>\\n"
+    return fields, CLIPImageProcessorPil(size={"shortest_edge": 336}, crop_size=336), "<image>\n"
 
 
-MAKERS = {"qwen2_vl": _qwen2, "qwen2_5_vl": _qwen2, "qwen3_vl": _qwen3, "llava": _llava}
+SIGLIP = {
+    "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+}  # fmt: skip
+HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+
+
+def _internvl(kind, words):
+    fields = {
+        "model_type": kind,
+        "vision_config": SIGLIP | {"image_size": 448, "patch_size": 14},
+        "text_config": TEXT | {"model_type": "qwen2", "vocab_size": len(words)},
+        "image_token_id": words.convert_tokens_to_ids("<IMG_CONTEXT>"),
+    }
+    processor = GotOcr2ImageProcessorPil(size={"height": 448, "width": 448}, crop_to_patches=False)
+    return fields, processor, "<IMG_CONTEXT>\n"
+
+
+def _idefics3(kind, words):
+    tile, patch, scale, made = (
+        (512, 16, 4, SmolVLMImageProcessorPil) if kind == "smolvlm" else (364, 14, 2, Idefics3ImageProcessorPil)
+    )
+    fields = {
+        "model_type": kind,
+        "vision_config": SIGLIP | {"image_size": tile, "patch_size": patch},
+        "text_config": TEXT | {"model_type": "llama", "vocab_size": len(words), "pad_token_id": 0},
+        "image_token_id": words.convert_tokens_to_ids("<image>"),
+        "scale_factor": scale,
+        "pad_token_id": 0,
+    }
+    edge = {"longest_edge": tile}
+    return fields, made(size=edge, max_image_size=edge, do_image_splitting=False, **HALF), "<image>"
+
+
+def _gemma3(kind, words):
+    kinds = ["full_attention", "sliding_attention"]
+    fields = {
+        "model_type": kind,
+        "vision_config": SIGLIP | {"model_type": "siglip_vision_model", "image_size": 896, "patch_size": 28},
+        "text_config": TEXT
+        | {"vocab_size": len(words), "sliding_window": 200, "layer_types": kinds, "query_pre_attn_scalar": 8},
+        "mm_tokens_per_image": 256,
+        "image_token_index": words.convert_tokens_to_ids("<image_soft_token>"),
+    }
+    return fields, Gemma3ImageProcessorPil(size={"height": 896, "width": 896}, **HALF), "<start_of_image>"
+
+
+MAKERS = {
+    "qwen2_vl": _qwen2, "qwen2_5_vl": _qwen2, "qwen3_vl": _qwen3, "internvl": _internvl, "smolvlm": _idefics3,
+    "idefics3": _idefics3, "gemma3": _gemma3, "llava": _llava,
+}  # fmt: skip
+MARKERS = (
+    "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<image>", "<img>", "</img>", "<IMG_CONTEXT>",
+    "<fake_token_around_image>", "<global-img>", "<start_of_image>", "<end_of_image>", "<image_soft_token>",
+)  # fmt: skip
 
 
 def write(folder: Path, kind: str, seed: int = 0) -> None:
     """A tiny checkpoint of a family's `model_type`, with tokenizer, chat template and image processor."""
     words = copy.deepcopy(tiny.tokenizer())
-    markers = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<image>")
-    words.add_special_tokens({"additional_special_tokens": list(markers)})
+    words.add_special_tokens({"additional_special_tokens": list(MARKERS)})
     fields, processor, image = MAKERS[kind](kind, words)
     words.chat_template = CHATML.replace("IMAGE", image)
     torch.manual_seed(seed)

@@ -121,7 +121,7 @@ def prefill(
     For image attention "self" all share the text before the image. cache: an empty one to fill. progress: called with
     0..1 between parts of an image; it may raise to cancel. InputError where a prompt is longer than the model reads.
     """
-    cache = DynamicCache(config=network.text_config) if cache is None else cache
+    cache = DynamicCache() if cache is None else cache
     device, count = network.device, len(inputs)
     alone = network.config.image_attention == "self"
     if alone:
@@ -143,10 +143,13 @@ def prefill(
         position = _placed(position, inputs, starts)
     bias = _prior_bias(network, inputs, starts, past + longest)
     mask = None
-    if count > 1 or bias is not None:
+    if count > 1 or bias is not None or network.sees_itself:
         triangle = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
         # A row of padding sees itself, so that its softmax is defined.
         own = (triangle & real[:, None]) | torch.eye(longest, dtype=torch.bool, device=device)
+        if network.sees_itself:
+            for row, one, start in zip(own, inputs, starts):
+                row[start : start + one.image_tokens, start : start + one.image_tokens] = True
         mask = torch.cat([past_seen[:, None].expand(-1, longest, -1), own], -1)[:, None]
         if bias is not None:
             mask = biased(mask.expand(-1, bias.shape[1], -1, -1), bias, 0)

@@ -31,10 +31,12 @@ class Network(nn.Module):
 
     in_raster: whether a scale's tokens are given to the language model in the order of their rows, as pretrained models
     expect them, rather than in the ranking's. has_places: whether an image token's position is its place in the square.
+    sees_itself: whether image tokens attend to each other both ways.
     """
 
     in_raster = False
     has_places = False
+    sees_itself = False
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

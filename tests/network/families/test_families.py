@@ -1,5 +1,6 @@
 """Each family against transformers' own forward, and with the whole engine around it."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -65,10 +66,14 @@ def test_all_tokens_of_one_tile_give_the_logits_and_the_answer_of_transformers(e
     (said,) = engine.decoder(8).decode([one])
 
     model = AutoModelForImageTextToText.from_pretrained(folder).eval()
-    seen = AutoImageProcessor.from_pretrained(folder, backend="pil")(Image.fromarray(pixels), return_tensors="pt")
+    processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    seen = processor(Image.fromarray(pixels), return_tensors="pt")
+    for count in ("num_crops", "num_patches"):  # which processors alone read
+        seen.pop(count, None)
     ids = torch.tensor([[*prompt.before, *[model.config.image_token_id] * len(image), *prompt.after]])
     kinds = (ids == model.config.image_token_id).int()
-    more = {"mm_token_type_ids": kinds} if network.has_places else {}
+    said_apart = "mm_token_type_ids" if network.has_places else "token_type_ids"
+    more = {said_apart: kinds} if network.has_places or network.sees_itself else {}
     with torch.inference_mode():
         theirs = model(input_ids=ids, **seen, **more).logits[0, -len(prompt.after) :]
         generated = model.generate(input_ids=ids, **seen, **more, max_new_tokens=8, do_sample=False)
@@ -109,10 +114,10 @@ def test_an_image_is_encoded_asked_selected_and_answered(engine, encoded):
     for size, values in question.importance.items():
         scale = engine.network.config.scale(size)
         assert len(values) == scale.tokens == len(encoded.embeddings[size]) and values.std() > 0
-    small, large = question.select(40), question.select(400)
-    assert (small.tokens, large.tokens) == (40, 400)
+    small, large = question.select(40), question.select(150)
+    assert (small.tokens, large.tokens) == (40, 150)
     answer = large.answer(max_new_tokens=5)
-    assert answer.tokens == 400 and answer.points == ()
+    assert answer.tokens == 150 and answer.points == ()
     read = [prefill(engine.network, [one.decoder_input()]).output[0, -1] for one in (small, large)]
     assert (engine.network.logits(read[0]) - engine.network.logits(read[1])).abs().max() > 1e-3
     for name in BASELINES:
@@ -125,16 +130,18 @@ def test_tokens_are_given_row_by_row_at_their_places(engine, encoded):
     places, tokens, start = selected.raster_places(), selected.image_tokens(), 0
     finest = encoded.square.scales[-1].grid
     for size, part in sorted(selected.selections.items()):
-        scale = engine.network.config.scale(size)
-        rows, cols = (axis[start : start + len(part)] * scale.grid // finest for axis in places)
-        assert (rows.diff() >= 0).all()
-        alone = part.alone[part.alone >= 0].numpy()
-        assert len(alone)
-        for token in alone:
-            row, col = scale.rowcol(token)
-            among = (rows == row) & (cols == col)
-            given = tokens[start : start + len(part)][among]
-            assert (given == encoded.embeddings[size][token]).all(1).any()
+        scale, given = engine.network.config.scale(size), tokens[start : start + len(part)]
+        if finest % scale.grid == 0:
+            rows = places[0, start : start + len(part)] // (finest // scale.grid)
+            assert (rows.diff() >= 0).all()
+        found = {}
+        for token in part.alone[part.alone >= 0].tolist():
+            (index,) = (given == encoded.embeddings[size][token]).all(1).nonzero().flatten().tolist()
+            found[index] = tuple(int(axis) for axis in scale.rowcol(token))
+            centre = [int((axis + 0.5) * finest / scale.grid) for axis in found[index]]
+            assert places[:, start + index].tolist() == centre
+        in_turn = [found[index] for index in sorted(found)]
+        assert found and in_turn == sorted(in_turn)
         start += len(part)
 
 
@@ -154,11 +161,34 @@ def test_markers_that_a_user_types_are_ordinary_characters(engine):
     assert "im_end" in engine.codec.tokenizer.decode(ids.after).replace(" ", "")
 
 
+GEOMETRY = {
+    "qwen2_vl": (336, 12, (672, 1344, 2688, 4032)),
+    "qwen2_5_vl": (336, 12, (672, 1344, 2688, 4032)),
+    "qwen3_vl": (384, 12, (768, 1536, 2688, 4224)),
+    "internvl": (448, 16, (896, 1344, 2688, 4032)),
+    "smolvlm": (512, 8, (512, 1536, 2560, 4096)),
+    "idefics3": (364, 13, (728, 1456, 2548, 4004)),
+    "gemma3": (896, 16, (896, 1792, 2688, 4480)),
+    "llava": (336, 24, (672, 1344, 2688, 4032)),
+}
+
+
 def test_a_family_says_its_geometry(engine):
-    config, family = engine.network.model.config, engine.network.family
-    tile, grid = {"qwen3_vl": (384, 12), "llava": (336, 24)}.get(config.model_type, (336, 12))
-    assert (engine.tile, engine.tile_grid) == (tile, grid)
-    assert family.scales(config) == {336: (672, 1344, 2688, 4032), 384: (768, 1536, 2688, 4224)}[tile]
+    config = engine.network.model.config
+    scales = engine.network.family.scales(config)
+    assert (engine.tile, engine.tile_grid, scales) == GEOMETRY[config.model_type]
+
+
+def test_a_token_stands_where_its_pixels_are(engine):
+    """What changes most where a token's pixels change is that token: tiles are read row by row, whatever is merged."""
+    network, tile, grid = engine.network, engine.tile, engine.tile_grid
+    pixels = torch.randn(1, 3, tile, tile, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        before = network.features(pixels)[0]
+        for row, col in ((1, grid - 2), (grid - 1, 0)):
+            changed, cell = pixels.clone(), tile // grid
+            changed[..., row * cell : (row + 1) * cell, col * cell : (col + 1) * cell] *= -1
+            assert int((network.features(changed)[0] - before).norm(dim=-1).argmax()) == row * grid + col
 
 
 def test_the_docs_say_each_familys_geometry(engine):
@@ -166,8 +196,10 @@ def test_the_docs_say_each_familys_geometry(engine):
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("|") and f"`{config.model_type}`" in line]
     tile, grid, scales = engine.tile, engine.tile_grid, family.scales(config)
     tokens = sum((size // tile * grid) ** 2 for size in scales)
-    said = f"| {tile} | {grid} x {grid} | {', '.join(map(str, scales))} | {tokens:,} |"
-    assert len(rows) == 1 and said in rows[0]
+    positions = "places" if family.has_places else "turns"
+    lines = sum(bool(line.strip()) for line in inspect.getsource(type(family)).splitlines())
+    said = f"| {tile} | {grid} x {grid} | {', '.join(map(str, scales))} | {tokens:,} | {positions} | {lines} |"
+    assert len(rows) == 1 and rows[0].endswith(said)
 
 
 def test_the_example_in_the_docs_is_an_adapter_that_is_tested():

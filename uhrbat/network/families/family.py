@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -16,7 +17,7 @@ class Family(ABC):
     name: as its authors write it. model_types: those of config.json that it serves. around: what the model reads before
     and after an image's tokens besides what its chat template writes. placeholder: what the template writes for an
     image; None for the image token itself. has_places: whether an image token's position is its place in the picture
-    (M-RoPE), rather than its turn.
+    (M-RoPE), rather than its turn. sees_itself: whether an image's tokens attend to each other both ways.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Family(ABC):
     around: tuple[str, str] = ("", "")
     placeholder: str | None = None
     has_places = False
+    sees_itself = False
 
     @abstractmethod
     def geometry(self, config: Any) -> tuple[int, int]:
@@ -41,7 +43,16 @@ class Family(ABC):
         """The language model's own arguments for the extras, float[B, T, hidden] each, zero where there is text."""
         return {}
 
+    def rotation(self, text: Any, hidden: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of positions in the last layer of a language model, as its attention takes them."""
+        return text.rotary_emb(hidden, positions)
+
     def scales(self, config: Any) -> tuple[int, ...]:
         """Sizes of the scales: the multiples of a tile that are nearest to the released model's."""
         tile, _ = self.geometry(config)
         return tuple(sorted({max(1, int(size / tile + 0.5)) * tile for size in SCALES}))
+
+
+def side_of(size: int | Sequence[int]) -> int:
+    """The side of a square, of which a configuration may give height and width."""
+    return size if isinstance(size, int) else size[0]

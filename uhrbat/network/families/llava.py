@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from uhrbat.errors import CheckpointError
 from uhrbat.network.families.family import Family
 
 
@@ -18,6 +19,10 @@ class Llava(Family):
 
     def geometry(self, config: Any) -> tuple[int, int]:
         vision = config.vision_config
+        if vision.model_type not in ("clip_vision_model", "siglip_vision_model"):
+            raise CheckpointError(
+                f"a LLaVA with the vision tower {vision.model_type} is not read: choose one with CLIP"
+            )
         return vision.image_size, vision.image_size // vision.patch_size
 
     def tokens(self, model: Any, pixels: Tensor) -> Tensor:

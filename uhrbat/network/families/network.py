@@ -29,7 +29,7 @@ class FamilyNetwork(Network):
         """model: of `AutoModelForImageTextToText`; mean, std: of its image processor."""
         nn.Module.__init__(self)  # Network's own would build the parts of UHR-BAT
         self.family, self.model = family, model
-        self.has_places = family.has_places
+        self.has_places, self.sees_itself = family.has_places, family.sees_itself
         tile, tile_grid = family.geometry(model.config)
         scales = family.scales(model.config)
         self.config = NetworkConfig(
@@ -64,7 +64,7 @@ class FamilyNetwork(Network):
     @property
     def text(self) -> Any:
         """The language model without its head."""
-        return self.model.model.language_model
+        return self.model.get_decoder()
 
     def features(self, pixels: Tensor, positions: Tensor | None = None) -> Tensor:
         """Normalised tiles float[n, 3, tile, tile] -> image tokens float[n, tile_grid², hidden x (1 + extras)]."""
@@ -97,13 +97,36 @@ class FamilyNetwork(Network):
                 inputs_embeds=own,
                 position_ids=positions,
                 past_key_values=cache,
-                attention_mask=mask,
+                attention_mask=self._masks(mask),
                 use_cache=True,
                 **(self.family.with_extras(extras) if extras else {}),
             )
         finally:
             hook.remove()
         return caught[0], out.last_hidden_state
+
+    def _masks(self, mask: Tensor | None) -> Any:
+        """What layers see, bool[B, 1, T, keys], as the language model takes it: by kind of layer where some see a window.
+
+        Without a mask transformers makes its own.
+        """
+        window = getattr(self.text_config, "sliding_window", None)
+        if mask is None or not window:
+            return mask if mask is None else self._added(mask)
+        queries, keys = mask.shape[-2:]
+        windowed = mask & torch.ones_like(mask[:1, :1]).triu(keys - queries + 1 - window)
+        if "sliding_attention" not in (getattr(self.text_config, "layer_types", None) or ()):
+            return self._added(windowed)
+        return {"full_attention": self._added(mask), "sliding_attention": self._added(windowed)}
+
+    def _added(self, mask: Tensor) -> Tensor:
+        """A mask as the implementation of attention takes it: eager attention adds it to the scores."""
+        return self._scores(mask) if self.text_config._attn_implementation == "eager" else mask
+
+    def _scores(self, mask: Tensor) -> Tensor:
+        """bool -> 0 where seen, the lowest number where not."""
+        lowest = torch.finfo(self.dtype).min
+        return torch.zeros_like(mask, dtype=self.dtype).masked_fill(~mask, lowest)
 
     def logits(self, hidden: Tensor) -> Tensor:
         return self.model.get_output_embeddings()(hidden)
@@ -117,10 +140,13 @@ class FamilyNetwork(Network):
         attention.config._attn_implementation = "eager"
         hidden = layer.input_layernorm(last_input[None, None].to(keys.device))
         where = torch.full((3, 1, 1) if self.has_places else (1, 1), position, device=hidden.device)
+        seen = self._masks(torch.ones(1, 1, 1, keys.shape[1], dtype=torch.bool, device=hidden.device))
+        if isinstance(seen, dict):
+            seen = seen[self.text_config.layer_types[-1]]
         _, weights = attention(
             hidden_states=hidden,
-            position_embeddings=self.text.rotary_emb(hidden, where),
-            attention_mask=None,
+            position_embeddings=self.family.rotation(self.text, hidden, where),
+            attention_mask=self._scores(seen) if seen.dtype == torch.bool else seen,
             past_key_values=_Held(keys[None]),
         )
         return weights[0, :, 0].float().mean(0)

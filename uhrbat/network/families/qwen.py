@@ -17,7 +17,7 @@ class Qwen2VL(Family):
     """Qwen2-VL and Qwen2.5-VL."""
 
     name = "Qwen2.5-VL"
-    model_types = ("qwen2_vl", "qwen2_5_vl")
+    model_types: tuple[str, ...] = ("qwen2_vl", "qwen2_5_vl")
     has_places = True
 
     def geometry(self, config: Any) -> tuple[int, int]:

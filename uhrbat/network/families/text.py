@@ -37,11 +37,8 @@ class FamilyText(TextCodec):
     def prompt(self, question: str, release: bool = False) -> Prompt:
         """The chat template with one image and the question; `release` changes nothing here."""
         content = [{"type": "image"}, {"type": "text", "text": self.inert(question)}]
-        written = str(
-            self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-            )
-        )
+        turns: Any = [{"role": "user", "content": content}]  # transformers types contents as text alone
+        written = str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
         image = str(self.tokenizer.convert_ids_to_tokens(self.image_id))
         placeholder, (before, after) = self.family.placeholder or image, self.family.around
         written = written.replace(placeholder, f"{before}{image}{after}", 1)
