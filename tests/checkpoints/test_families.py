@@ -1,14 +1,19 @@
 """What a folder of a family lacks is said in a sentence."""
 
+import json
 import shutil
 
 import pytest
 import torch
+from transformers import AutoConfig
 
 from tests.support import families
+from uhrbat.checkpoints import families as loading_families
+from uhrbat.checkpoints import memory
 from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import CheckpointError
+from uhrbat.network.families.llava import Llava
 
 CPU, FLOAT = torch.device("cpu"), torch.float32
 
@@ -25,7 +30,7 @@ def whole(tmp_path_factory):
     [
         ("preprocessor_config.json", "'qwen' has no image processor"),
         ("chat_template.jinja", "'qwen' has no chat template"),
-        ("model.safetensors", "'qwen' is a Qwen2.5-VL model that cannot be read"),
+        ("model.safetensors", "no weights in qwen"),
         ("tokenizer.json", "the tokenizer in 'qwen' cannot be read"),
     ],
 )
@@ -51,6 +56,36 @@ def test_a_template_without_an_image_is_refused(whole, tmp_path):
     (folder / "chat_template.json").write_text('{"chat_template": "{{ messages[0].content[1].text }}"}')
     with pytest.raises(CheckpointError, match="has no place for an image"):
         load(str(folder), CPU, FLOAT).codec.prompt("ship")
+
+
+def test_weights_that_are_of_another_model_are_said_in_a_sentence(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "qwen")
+    fields = json.loads((folder / "config.json").read_text())
+    fields["text_config"]["hidden_size"] = 48
+    (folder / "config.json").write_text(json.dumps(fields))
+    with pytest.raises(CheckpointError, match="'qwen' is a Qwen2.5-VL model that cannot be read"):
+        load(str(folder), CPU, FLOAT)
+
+
+def test_a_model_that_is_too_large_is_refused_before_it_is_read(whole, monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 10**5)
+    with pytest.raises(CheckpointError, match=r"model 'qwen' takes .* free on cpu: load it in bfloat16"):
+        load(str(whole), CPU, FLOAT)
+
+
+def test_memory_that_does_not_suffice_while_loading_is_said(whole, monkeypatch):
+    def fail(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(loading_families.AutoModelForImageTextToText, "from_pretrained", fail)
+    with pytest.raises(CheckpointError, match=r"memory did not suffice for 'qwen' \(0.0 billion numbers\): choose"):
+        load(str(whole), CPU, FLOAT)
+
+
+def test_another_vision_tower_is_refused():
+    config = AutoConfig.for_model("llava", vision_config={"model_type": "pixtral"})
+    with pytest.raises(CheckpointError, match="vision tower pixtral is not read"):
+        Llava().geometry(config)
 
 
 def test_what_is_not_offered_is_refused(whole, tmp_path):

@@ -6,6 +6,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import errors
 from huggingface_hub.errors import DryRunError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
@@ -182,6 +183,11 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, capsys):
             "another architecture (florence2); this reads uhrbat",
         ),
         ({"model_type": "florence2", "architectures": None}, "docs/families.md says how to add one"),
+        (
+            {"model_type": "llava", "architectures": ["LlavaLlamaForCausalLM"]},
+            "(llava) is in its authors' own layout",
+        ),
+        ({"model_type": "internvl_chat", "architectures": None}, "choose the repository that is converted (often -hf"),
         ({"mm_projector_type": "linear"}, "mm_projector_type 'linear'"),
         ({"mm_vision_tower": None}, "names no mm_vision_tower"),
         ({"mm_vision_tower": "nowhere at all"}, "neither a folder nor a Hub id"),
@@ -303,6 +309,25 @@ def test_without_network_what_is_on_disk_is_used_or_the_error_says_what_to_do(tm
     there.clear()
     with pytest.raises(CheckpointError, match="check the network"):
         load("RL-MIND/UHR-BAT", CPU, FLOAT)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (errors.RepositoryNotFoundError, "there is no model 'a/b' on the Hub, nor a folder of that name"),
+        (errors.GatedRepoError, "'a/b' is gated: ask for access on its page and log in"),
+        (errors.RevisionNotFoundError, "'a/b' has no revision 'old'"),
+        (errors.HfHubHTTPError, "'a/b' cannot be downloaded (HfHubHTTPError) and is not on this disk"),
+    ],
+)
+def test_what_the_hub_refuses_is_said_in_one_sentence(monkeypatch, error, said):
+    def refuse(*args, **kwargs):
+        raise error("404 Client Error", response=types.SimpleNamespace(headers={}, request=None))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(CheckpointError) as caught:
+        load("a/b@old", CPU, FLOAT)
+    assert str(caught.value).startswith(said) and "\n" not in str(caught.value)
 
 
 def test_pickled_weights_are_fetched_only_where_there_are_no_others(tmp_path, monkeypatch):

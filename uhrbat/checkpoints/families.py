@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForImageTextToText, PreTrainedTokenizerBase
 
-from uhrbat.errors import CheckpointError
+from uhrbat.checkpoints.memory import check_room
+from uhrbat.checkpoints.weights import TensorFiles
+from uhrbat.errors import CheckpointError, out_of_memory
 from uhrbat.network.families import Family
 from uhrbat.network.families.network import FamilyNetwork
 
@@ -28,17 +30,25 @@ def load_family(
     if bits:
         raise CheckpointError(f"4 and 8 bits are not offered for {family.name} models: load '{folder.name}' without")
     mean, std = _normalisation(folder)
+    numbers = TensorFiles(folder).numbers
+    if device_map is None:
+        check_room(folder.name, numbers, device, dtype)
     try:
         model = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=dtype, device_map=device_map, use_safetensors=True
         )
         network = FamilyNetwork(family, model, mean, std)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+        return (network if device_map else network.to(device)).eval()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, MemoryError) as error:
+        if out_of_memory(error):
+            raise CheckpointError(
+                f"memory did not suffice for '{folder.name}' ({numbers / 1e9:.1f} billion numbers): choose a smaller model, "
+                "or spread it over several devices (device_map)"
+            ) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
             f"'{folder.name}' is a {family.name} model that cannot be read ({reason}): fetch the folder again"
         ) from error
-    return (network if device_map else network.to(device)).eval()
 
 
 def add_template(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

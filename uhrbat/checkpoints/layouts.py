@@ -55,6 +55,8 @@ _CLIP_L = {
 KNOWN_TOWERS = {"openai/clip-vit-large-patch14-336": _CLIP_L}
 # Documented as optional: LLaVA leftovers and a projection that the release's checkpoints may hold and never use.
 _UNNEEDED = ("model.image_newline", "model.text_to_vision_proj.", "position_ids", "rotary_emb.inv_freq")
+ORIGINALS = ("internvl_chat", "geochat", "llava_llama", "llava_mistral")
+"""`model_type` of layouts that are read by code of their own repositories; most exist converted too."""
 # What a question is compared with besides itself (LERF's canonical phrases, said of images from above).
 CONTRAST = ("an aerial photograph", "the ground", "texture", "things")
 
@@ -92,6 +94,11 @@ def read_layout(folder: Path, similarity: bool | None, progress: Progress | None
         return _released(folder, fields, similarity, progress)
     if kind == "llava_onevision":
         return _onevision(folder, fields)
+    if kind in ORIGINALS or kind in known_types():
+        raise CheckpointError(
+            f"'{folder.name}' ({kind}) is in its authors' own layout, not in transformers': choose the repository that is "
+            "converted (often -hf at its end)"
+        )
     if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not any(key.startswith("vision") for key in fields):
         raise CheckpointError(f"'{folder.name}' ({kind}) reads text only: choose a model that sees images")
     raise CheckpointError(

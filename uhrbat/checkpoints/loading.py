@@ -21,6 +21,7 @@ from uhrbat.checkpoints import hub, quantise
 from uhrbat.checkpoints.card import model_card
 from uhrbat.checkpoints.families import add_template, load_family
 from uhrbat.checkpoints.layouts import MODEL_TYPE, Layout, Progress, published_name, read_config, read_layout
+from uhrbat.checkpoints.memory import check_room
 from uhrbat.checkpoints.weights import fill, materialise
 from uhrbat.errors import CheckpointError
 from uhrbat.network.families import family_of
@@ -64,7 +65,8 @@ def load(
     """Load "nano", a checkpoint folder, or a Hub id (owner/name, or owner/name@revision).
 
     Layouts: this project's, the released one (LlavaQwenForCausalLM), LLaVA-OneVision's, safetensors or
-    pytorch_model.bin, whole or in shards; and the families of `uhrbat.network.families`, safetensors. Tensors go straight to their device and dtype, one at a time.
+    pytorch_model.bin, whole or in shards; and the families of `uhrbat.network.families`, safetensors. Tensors go straight
+    to their device and dtype, one at a time.
     device_map: None for one device; "auto" to spread the language model's layers over all visible GPUs; or {beginning
     of a name in the network: device}. bits: 4 or 8 quantises the language model (bitsandbytes). similarity: load
     CLIP's text tower beside a released checkpoint; None where that needs no download. ignore_unexpected: leave out
@@ -88,6 +90,8 @@ def load(
             model = Network(layout.config)
         except (TypeError, ValueError, KeyError) as error:
             raise CheckpointError(f"config.json of '{name}' does not describe a model: {error}") from error
+    if device_map is None:
+        check_room(name, sum(source.files.numbers for source in layout.sources), device, dtype, bits)
     place = _placement(model, device, device_map)
     lay = quantise.prepare(model.language.model.layers, bits, dtype) if bits else None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,6 +46,11 @@ class TensorFiles:
         for path in _files(folder):
             for name, shape in self._shapes(path):
                 self.entries[name] = Entry(path, shape)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers all tensors hold together."""
+        return sum(math.prod(entry.shape) for entry in self.entries.values())
 
     def read(self, names: set[str]) -> Iterator[tuple[str, Tensor]]:
         """The named tensors on the CPU, file by file."""
