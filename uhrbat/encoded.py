@@ -152,7 +152,10 @@ class EncodedImage:
                 excluded=excluded if bool(excluded.any()) else None,
             )
         report("rank", 1.0)
-        asked = Question(self, text, settings, scores, regions, rankings, report.close())
+        weights = None
+        if settings.split == "question":
+            weights = importance.scale_weights(scores, self.excluded, self.square.scales)
+        asked = Question(self, text, settings, scores, regions, rankings, report.close(), weights)
         with self._lock:
             self._questions[key] = asked
         return asked

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from uhrbat.budget import Budget
+from uhrbat.budget import Budget, Weights, budgets_of
 from uhrbat.network.decoder import DecoderInput
 from uhrbat.network.model import KeysValues
 from uhrbat.network.pointing import Pointing
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Question:
     """A question asked of an encoded image: importance, regions and ranking of every token; every budget is a prefix.
 
-    importance: {size: float32[N]}; regions: {size: int64[N]}; rankings: {size: Ranking}.
+    importance: {size: float32[N]}; regions: {size: int64[N]}; rankings: {size: Ranking}; weights: in what proportion a
+    total budget is shared over the scales, None for the paper's.
     """
 
     image: EncodedImage
@@ -40,6 +41,7 @@ class Question:
     regions: dict[int, Tensor]
     rankings: dict[int, Ranking]
     seconds: dict[str, float]
+    weights: Weights | None = None
 
     scene = renamed("scene", "image")
     question = renamed("question", "text")
@@ -78,7 +80,7 @@ class Question:
 
     def budgets(self, budget: Budget) -> dict[int, int]:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
-        return self.image.engine.budgets(budget)
+        return budgets_of(budget, self.image.square.scales, self.weights)
 
     def select(self, budget: Budget, force: Iterable[Box] = (), without: Iterable[Box] = ()) -> SelectedTokens:
         """Cut the ranking at a budget. `force` and `without` are boxes in image pixels whose tokens are put first,
@@ -107,7 +109,13 @@ class Question:
     def fate(self, box: Box, budget: Budget) -> evidence.Fate:
         """What became of the tokens of a box (x0, y0, x1, y1 in image pixels) at a budget, and why."""
         return evidence.fate(
-            self.image.square, box, self.importance, self.rankings, self.budgets(budget), self.scored_scales
+            self.image.square,
+            box,
+            self.importance,
+            self.rankings,
+            self.budgets(budget),
+            self.scored_scales,
+            self.weights,
         )
 
 

@@ -50,6 +50,7 @@ class Run:
     """Bytes: "host" (resident set of the worker), "device" (allocated peak, where there is one)."""
     picture: dict[str, Any] = field(default_factory=dict)
     """What was chosen of how the image is shown (`imagery.Rendering.as_dict`)."""
+    split: str = "paper"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ arguments = options.together(
     options.importance,
     options.regions,
     options.order,
+    options.split,
     options.seed,
     options.bands,
     options.as_json,

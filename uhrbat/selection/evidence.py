@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from uhrbat.budget import smallest_total, split_budget
+from uhrbat.budget import Weights, smallest_total, split_budget
 from uhrbat.choices import DROPPED, MERGED, PRESERVED
 from uhrbat.geometry import Scale, Square
 from uhrbat.results import Box, Fate, FateRow, Kept, VerdictStep
@@ -40,11 +40,13 @@ def fate(
     rankings: Mapping[int, Ranking],
     budgets: Mapping[int, int],
     scored_scales: Iterable[int] | None = None,
+    weights: Weights | None = None,
 ) -> Fate:
     """What became of the tokens of `box` (x0, y0, x1, y1 in image pixels), and why.
 
     importance, rankings and budgets: by scale size, importance float[N]; scored_scales: sizes at which
-    importance was computed (None: all; for `attention` importance only one).
+    importance was computed (None: all; for `attention` importance only one); weights: how a total budget is shared over
+    the scales (`split_budget`).
 
     Where the box is not preserved at any scale, the cause is the first of these that holds: *too small*: it
     is under 1.3 px (square root of its area) at every scored scale; else, at the scored scale where it is
@@ -60,9 +62,9 @@ def fate(
         _row(square, size, box, importance[size], rankings[size], budgets[size], size in scored) for size in sizes
     )
     scales = [scale for scale in square.scales if scale.size in sizes]
-    smallest = _smallest_total(rows, scales)
+    smallest = _smallest_total(rows, scales, weights)
     cause, verdict = _judge(rows, [row.budget for row in rows], smallest)
-    return Fate(rows, cause, verdict, smallest, _steps(rows, scales, smallest))
+    return Fate(rows, cause, verdict, smallest, _steps(rows, scales, smallest, weights))
 
 
 def preserving_budgets(square: Square, boxes, rankings: Mapping[int, Ranking]) -> np.ndarray:
@@ -181,26 +183,28 @@ def _judge(rows, budgets, smallest) -> tuple[str, str]:
     return CUT, f"Cut by the budget: the tokens before it use it up. {later}"
 
 
-def _smallest_total(rows: Sequence[FateRow], scales: Sequence[Scale]) -> int | None:
+def _smallest_total(rows: Sequence[FateRow], scales: Sequence[Scale], weights: Weights | None) -> int | None:
     totals = [
-        smallest_total(scales, index, row.smallest_budget)
+        smallest_total(scales, index, row.smallest_budget, weights)
         for index, row in enumerate(rows)
         if row.smallest_budget is not None
     ]
     return min((total for total in totals if total is not None), default=None)
 
 
-def _steps(rows: Sequence[FateRow], scales: Sequence[Scale], smallest: int | None) -> tuple[VerdictStep, ...]:
+def _steps(
+    rows: Sequence[FateRow], scales: Sequence[Scale], smallest: int | None, weights: Weights | None
+) -> tuple[VerdictStep, ...]:
     """The verdict changes where a scale's share reaches a row's best rank or its smallest preserving budget."""
     totals = {1}
     for index, row in enumerate(rows):
         for rank in (row.smallest_budget, row.best_rank):
-            total = None if rank is None else smallest_total(scales, index, rank)
+            total = None if rank is None else smallest_total(scales, index, rank, weights)
             if total is not None:
                 totals.add(total)
     steps: list[VerdictStep] = []
     for total in sorted(totals):
-        cause, verdict = _judge(rows, split_budget(total, scales), smallest)
+        cause, verdict = _judge(rows, split_budget(total, scales, weights), smallest)
         if not steps or steps[-1].verdict != verdict:
             steps.append(VerdictStep(total, cause, verdict, cause == KEPT))
     return tuple(steps)
