@@ -185,7 +185,7 @@ def test_an_incomplete_command_is_one_line_and_code_2(command, capsys):
     assert error.startswith("error: ") and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("path", [[], ["ask"], ["inspect"], ["evaluate"], ["train"], ["serve"], ["explore"]])
+@pytest.mark.parametrize("path", [[], ["ask"], ["inspect"], ["world"], ["evaluate"], ["train"], ["serve"], ["explore"]])
 def test_every_command_explains_itself(path, capsys):
     assert main([*path, "--help"]) == 0
     assert f"Usage: {' '.join(['uhrbat', *path])}" in capsys.readouterr().out
@@ -213,3 +213,17 @@ def test_explore_starts_the_page(monkeypatch):
     monkeypatch.setattr("uhrbat.cli.explore.PACKAGES", ("no_such_package", "app"))
     assert main(["explore", "--port", "7777"]) == 0
     assert started == [(None, 7777)]
+
+
+def test_a_large_world_is_written_with_its_truth_and_questions(tmp_path, capsys):
+    assert main(["world", "4000001", str(tmp_path / "w.tif"), "--side", "1008", "--questions", "5", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "w.json").read_text())
+    assert printed["size"] == 1008 and len(printed["questions"]) == 5 and printed["objects"]
+    boxes = [item["box"] for item in printed["objects"]]
+    assert all(box in boxes for asked in printed["questions"] for box in asked["boxes"])
+
+
+def test_a_large_world_is_written_as_tiff_alone(tmp_path, capsys):
+    assert main(["world", "4000001", str(tmp_path / "w.png")]) == 2
+    assert "let it end with .tif" in capsys.readouterr().err
