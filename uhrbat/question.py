@@ -82,6 +82,22 @@ class Question:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
         return budgets_of(budget, self.image.square.scales, self.weights)
 
+    @property
+    def looks(self) -> int:
+        """Tiles of the native scales that were looked at."""
+        return sum(len(tiles) for _, tiles in self.image.square.looks)
+
+    def looking_at(self, boxes: Iterable[Box], progress: Progress | bool | None = None) -> Question:
+        """The same question with a look, too, at every tile of the finest native scale that a box, in image pixels,
+        touches: what if it had been looked there (a counterfactual)."""
+        square = self.image.square
+        tiles = {size: set(looked) for size, looked in square.looks}
+        for box in boxes:
+            for size in square.native_sizes[-1:]:
+                tiles.setdefault(size, set()).update(square.tiles_in_box(size, box).tolist())
+        plain = self.image.plain or self.image
+        return plain.ask(self.text, self.settings, progress, looks=tiles) if tiles else self
+
     def select(self, budget: Budget, force: Iterable[Box] = (), without: Iterable[Box] = ()) -> SelectedTokens:
         """Cut the ranking at a budget. `force` and `without` are boxes in image pixels whose tokens are put first,
         or taken out (the counterfactuals)."""
@@ -98,8 +114,9 @@ class Question:
     def baseline(self, name: str, budget: Budget, seed: int = 0) -> SelectedTokens:
         """What another compressor hands to the model at the same total budget (uhrbat.selection.baselines.BASELINES)."""
         budgets = self.budgets(budget)
+        whole = [scale for scale in self.image.square.scales if scale.looked is None]
         selections = baselines.select_baseline(
-            name, self.importance, self.image.square.scales, sum(budgets.values()), seed, self.image.excluded
+            name, self.importance, whole, sum(budgets.values()), seed, self.image.excluded
         )
         return SelectedTokens(self, selections, budgets)
 

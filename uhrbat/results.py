@@ -290,6 +290,10 @@ class FateRow:
     best_merged: bool
     members: int
     smallest_budget: int | None
+    looked: bool = True
+    """False at a native scale where no tile that the box touches was looked at."""
+    native: bool = False
+    """Whether it is a native scale, of which only the tiles that were looked at have tokens."""
 
     @property
     def visible(self) -> bool:

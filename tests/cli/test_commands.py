@@ -227,3 +227,17 @@ def test_a_large_world_is_written_with_its_truth_and_questions(tmp_path, capsys)
 def test_a_large_world_is_written_as_tiff_alone(tmp_path, capsys):
     assert main(["world", "4000001", str(tmp_path / "w.png")]) == 2
     assert "let it end with .tif" in capsys.readouterr().err
+
+
+def test_ask_and_inspect_look_at_native_scales(model, tmp_path, capsys):
+    path = tmp_path / "large.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (2000, 2800, 3), np.uint8)).save(path)
+    asked = [str(path), "Is there a ship?", "--budget", "100", "--model", model, "--looks", "2", "--json"]
+    assert main(["ask", *asked]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert list(report["looks"]) == ["2688"] and len(report["looks"]["2688"]) == 2
+    assert report["tokens"] == 100 and list(report["budgets"]) == ["672", "1344", "2688"]
+    assert {"survey", "look"} <= set(report["seconds"])
+    assert main(["inspect", *asked, "--box", "10", "10", "14", "14"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["native"] for row in rows] == [False, False, True]

@@ -58,6 +58,13 @@ order = click.option("--order", type=click.Choice(ORDERS), help="of regions, by 
 split = click.option(
     "--split", type=click.Choice(SPLITS), help="of a total budget over the scales: as in the paper, or by question"
 )
+looks = click.option(
+    "--looks",
+    type=FROM_ZERO,
+    default=0,
+    show_default=True,
+    help="tiles of the native scales to look at",
+)
 seed = click.option("--seed", type=FROM_ZERO, help="of the k-means' initial centres")
 bands = click.option(
     "--bands", type=Text("bands", read_bands), help="shown as red, green and blue, e.g. 4,3,2; or one, in grey"
