@@ -105,7 +105,7 @@ def _encode(image: EncodedImage, square: Square, report: Reporter) -> dict[Place
     missing = [place for place in places if place not in found]
     if missing and image.info is None:
         raise InputError("only an image that was read from a file can be looked at beyond its finest scale")
-    mean, std = np.float32(config.image_mean), np.float32(config.image_std)
+    mean, std = (np.asarray(values, np.float32) for values in (config.image_mean, config.image_std))
     batch: list[tuple[Place, np.ndarray, np.ndarray]] = []
 
     def run() -> None:
