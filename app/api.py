@@ -51,6 +51,7 @@ def add(explorer: Explorer) -> None:
         order: str = DEFAULT,
         seed: int = 0,
         model: str = "nano",
+        split: str = DEFAULT,
         request: gr.Request | None = None,
     ) -> dict:
         """Answer a question about an image from at most `budget` visual tokens.
@@ -65,13 +66,14 @@ def add(explorer: Explorer) -> None:
             order: how regions are ordered: default, max or mean.
             seed: fixes the partition.
             model: which model answers.
+            split: how a total budget is shared over the scales: default, paper or question.
         Returns:
             answer, points (x, y in image pixels), tokens, understood (whether the model knows such questions), reading
             (what the question was read as, and why not), measured, budgets, ledger (one row a scale), caveat, run.
         """
 
         def start() -> Job:
-            asked = endpoints.asked(image, question, model, importance, regions, order, seed)
+            asked = endpoints.asked(image, question, model, importance, regions, order, seed, split)
             return explorer.ask(asked, _budget(budget, per_scale), _turn(request))
 
         return await endpoints.run(start, _asked)
@@ -196,10 +198,18 @@ class _Endpoints:
         raise InputError("The file could not be prepared.")
 
     def asked(
-        self, image: str, question: str, model="nano", importance=DEFAULT, regions=DEFAULT, order=DEFAULT, seed=0
+        self,
+        image: str,
+        question: str,
+        model="nano",
+        importance=DEFAULT,
+        regions=DEFAULT,
+        order=DEFAULT,
+        seed=0,
+        split=DEFAULT,
     ) -> Asked:
         """A question about an ingested image or an example."""
-        settings = self.explorer.settings(model, importance, regions, order, seed)
+        settings = self.explorer.settings(model, importance, regions, order, seed, split)
         return self.explorer.asked(self._picture(image), question, settings)
 
     def _picture(self, image: object) -> Picture:

@@ -99,12 +99,15 @@ class Explorer:
         return budget
 
     @staticmethod
-    def settings(model: str, importance: str, regions: str, order: str, seed: object) -> dict[str, Any]:
+    def settings(
+        model: str, importance: str, regions: str, order: str, seed: object, split: str = DEFAULT
+    ) -> dict[str, Any]:
         """The choices of a page or a client as the worker wants them; InputError for an unusable seed."""
         number = seed if isinstance(seed, int | float) and not isinstance(seed, bool) else -1
         if not 0 <= number < 2**31 or number != int(number):
             raise InputError(f"a seed of {quoted(seed)} is not usable: give a whole number from 0 to {2**31 - 1:,}")
         chosen = {"model": model or DEFAULT_MODEL, "importance": importance, "regions": regions, "order": order}
+        chosen["split"] = split
         for name, value in chosen.items():
             if value is not None and not isinstance(value, str):
                 raise InputError(f"{name} is {quoted(value)}: give one of its names")

@@ -111,6 +111,18 @@ def test_a_budget_is_a_prefix_of_a_larger_one(encoded):
         assert all(torch.equal(a, b) for a, b in zip(selection.groups, longer))
 
 
+def test_a_budget_that_follows_the_question_is_a_prefix_too_and_changes_nothing_else(encoded):
+    by_paper, by_question = encoded.ask(QUESTION), encoded.ask(QUESTION, Settings(split="question"))
+    assert by_paper.weights is None and by_question.weights
+    assert all(torch.equal(by_paper.rankings[size].rank, by_question.rankings[size].rank) for size in (672, 1344))
+    smaller, larger = by_question.budgets(300), by_question.budgets(900)
+    assert sum(smaller.values()) == 300 and all(smaller[size] <= larger[size] for size in smaller)
+    box = (500, 300, 520, 320)
+    total = by_question.fate(box, 1).smallest_budget
+    assert total and by_question.fate(box, total).cause == "preserved" != by_question.fate(box, total - 1).cause
+    assert encoded.ask(QUESTION, Settings(split="paper")) is by_paper
+
+
 def test_an_answer_prints_as_its_text_and_carries_tokens_and_seconds(encoded):
     answer = encoded.ask(QUESTION).select(100).answer(max_new_tokens=5)
     assert str(answer) == answer.text and repr(answer) == repr(answer.text)
@@ -153,7 +165,9 @@ def test_an_impossible_budget_is_refused(encoded, budget):
         encoded.ask(QUESTION).select(budget)
 
 
-@pytest.mark.parametrize("field", [{"importance": "luck"}, {"regions": "x"}, {"order": "min"}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "field", [{"importance": "luck"}, {"regions": "x"}, {"order": "min"}, {"split": "x"}, {"seed": -1}]
+)
 def test_an_unknown_setting_is_refused(field):
     with pytest.raises(InputError):
         Settings(**field)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uhrbat.budget import PRESETS, split_budget
+from uhrbat.budget import PRESETS, budgets_of, smallest_total, split_budget
 from uhrbat.errors import InputError
 from uhrbat.geometry import SCALES, Scale, Square
 
@@ -173,6 +173,22 @@ def test_budgets_keep_the_released_proportion_until_a_scale_is_full(total):
 def test_unusable_budgets_are_refused(total):
     with pytest.raises(InputError, match="budget"):
         split_budget(total, SCALES)
+
+
+@given(weights=st.tuples(*[st.integers(1, 10**7)] * 4), total=st.integers(1, 131328), more=st.integers(1, 4000))
+def test_in_any_proportion_a_budget_is_a_prefix_of_a_larger_one(weights, total, more):
+    shares, larger = split_budget(total, SCALES, weights), split_budget(min(total + more, 131328), SCALES, weights)
+    assert sum(shares) == total
+    assert all(first <= second for first, second in zip(shares, larger, strict=True))
+
+
+def test_a_total_follows_the_weights_that_are_given():
+    assert split_budget(400, SCALES, (1, 1, 1, 1)) == (100, 100, 100, 100)
+    assert split_budget(1000, SCALES, (1, 1, 1, 7)) == (100, 100, 100, 700)
+    assert smallest_total(SCALES, 3, 700, (1, 1, 1, 7)) <= 1000 < smallest_total(SCALES, 3, 700, (7, 1, 1, 1))
+    scales = tuple(Scale(size) for size in SCALES)
+    assert budgets_of(400, scales, (1, 1, 1, 1)) == dict.fromkeys(SCALES, 100)
+    assert budgets_of((1, 2, 3, 4), scales, (1, 1, 1, 1)) == dict(zip(SCALES, (1, 2, 3, 4), strict=True))
 
 
 def test_budgets_of_other_scales():

@@ -12,6 +12,8 @@ from uhrbat.geometry import Scale, is_integer
 
 Budget = int | tuple[int, ...]
 """A total over all scales, or one number a scale, coarse to fine."""
+Weights = tuple[int, ...]
+"""In what proportion a total is shared over the scales, coarse to fine: whole numbers from 1."""
 
 RELEASED_BUDGETS = {672: 80, 1344: 320, 2688: 600, 4032: 2000}
 """The proportion in which the released model was trained to spend a budget (paper, section 4)."""
@@ -59,11 +61,14 @@ def total_of(budget: Budget) -> int:
     return sum(budget) if isinstance(budget, tuple) else budget
 
 
-def budgets_of(budget: object, scales: Sequence[Scale]) -> dict[int, int]:
-    """A budget as {size: tokens} for a model's scales, ascending; InputError where it does not fit them."""
+def budgets_of(budget: object, scales: Sequence[Scale], weights: Weights | None = None) -> dict[int, int]:
+    """A budget as {size: tokens} for a model's scales, ascending; InputError where it does not fit them.
+
+    weights: as of `split_budget`.
+    """
     budget = read_budget(budget)
     if isinstance(budget, int):
-        return dict(zip((scale.size for scale in scales), split_budget(budget, scales), strict=True))
+        return dict(zip((scale.size for scale in scales), split_budget(budget, scales, weights), strict=True))
     if len(budget) != len(scales):
         raise InputError(f"budgets a scale are {list(budget)}; give {len(scales)} whole numbers from 0")
     for scale, count in zip(scales, budget, strict=True):
@@ -72,43 +77,48 @@ def budgets_of(budget: object, scales: Sequence[Scale]) -> dict[int, int]:
     return {scale.size: count for scale, count in zip(scales, budget, strict=True)}
 
 
-def split_budget(total: int, scales: Sequence[Scale | int]) -> tuple[int, ...]:
+def split_budget(total: int, scales: Sequence[Scale | int], weights: Weights | None = None) -> tuple[int, ...]:
     """Tokens for each scale (Scale or size, coarse to fine) when `total` go to the language model.
 
-    The total is shared in the released proportion 80:320:600:2000, token by token, each to the scale that is
-    furthest below its share (Webster's method; ties: the coarser scale), so a larger total never gives a
-    scale fewer tokens and every budget is a prefix of every larger one, which largest remainders do not
-    guarantee. A full scale's share goes to the others; a scale that the released model does not have counts
-    with a fortieth of its tokens. The sum equals `total`. InputError unless total is an integer from 1 to the
-    number of tokens of all scales.
+    The total is shared in the proportion of `weights`, by default `paper_weights`, token by token, each to the
+    scale that is furthest below its share (Webster's method; ties: the coarser scale), so a larger total never
+    gives a scale fewer tokens and every budget is a prefix of every larger one, which largest remainders do not
+    guarantee. A full scale's share goes to the others. The sum equals `total`. InputError unless total is an
+    integer from 1 to the number of tokens of all scales.
     """
     known = _scales(scales)
     available = sum(scale.tokens for scale in known)
     if not is_integer(total) or not 1 <= total <= available:
         shown = f"{total:,} tokens" if is_integer(total) and abs(total) < 10**18 else quoted(total)
         raise InputError(f"a budget of {shown} is not usable: give a whole number from 1 to {available:,}")
-    return tuple(np.bincount(order_of_shares(known)[: int(total)], minlength=len(known)).tolist())
+    return tuple(np.bincount(order_of_shares(known, weights)[: int(total)], minlength=len(known)).tolist())
 
 
-def smallest_total(scales: Sequence[Scale | int], index: int, count: int) -> int | None:
+def smallest_total(scales: Sequence[Scale | int], index: int, count: int, weights: Weights | None = None) -> int | None:
     """The smallest total whose share for the scale at `index` is `count` (from 1); None where it never is as much."""
-    turns = _turns(_scales(scales))[index]
+    turns = _turns(_scales(scales), weights)[index]
     return int(turns[count - 1]) + 1 if count <= len(turns) else None
 
 
+def paper_weights(scales: Sequence[Scale | int]) -> Weights:
+    """The released proportion 80:320:600:2000; a scale that the released model does not have counts with a fortieth of
+    its tokens."""
+    return tuple(RELEASED_BUDGETS.get(scale.size, max(1, scale.tokens // 40)) for scale in _scales(scales))
+
+
 @lru_cache(maxsize=32)
-def order_of_shares(scales: tuple[Scale, ...]) -> np.ndarray:
+def order_of_shares(scales: tuple[Scale, ...], weights: Weights | None = None) -> np.ndarray:
     """int64[tokens of all scales]: for each token of a growing total, the index of the scale that it goes to."""
-    weights = [RELEASED_BUDGETS.get(scale.size, max(1, scale.tokens // 40)) for scale in scales]
+    weights = weights or paper_weights(scales)
     turn = np.concatenate([(np.arange(s.tokens) + 0.5) / w for s, w in zip(scales, weights, strict=True)])
     owner = np.repeat(np.arange(len(scales)), [scale.tokens for scale in scales])
     return owner[np.argsort(turn, kind="stable")]
 
 
 @lru_cache(maxsize=32)
-def _turns(scales: tuple[Scale, ...]) -> tuple[np.ndarray, ...]:
+def _turns(scales: tuple[Scale, ...], weights: Weights | None) -> tuple[np.ndarray, ...]:
     """For each scale, the places of its tokens in `order_of_shares`, ascending."""
-    owner = order_of_shares(scales)
+    owner = order_of_shares(scales, weights)
     return tuple(np.flatnonzero(owner == index) for index in range(len(scales)))
 
 

@@ -10,7 +10,8 @@ MAX_QUESTION = 2000
 IMPORTANCES = ("similarity", "attention", "fused")
 REGIONS = ("kmeans", "grid", "sam", "none")
 ORDERS = ("max", "mean")
-SETTINGS = {"importance": IMPORTANCES, "regions": REGIONS, "order": ORDERS}
+SPLITS = ("paper", "question")
+SETTINGS = {"importance": IMPORTANCES, "regions": REGIONS, "order": ORDERS, "split": SPLITS}
 """The settings that are one of a few words, and the words."""
 
 DROPPED, PRESERVED, MERGED, PADDING = 0, 1, 2, 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -12,15 +12,18 @@ import torch
 from cachetools import LRUCache
 from torch import Tensor
 
-from uhrbat import imagery
-from uhrbat.geometry import Square
+from uhrbat import imagery, looks
+from uhrbat.errors import InputError
+from uhrbat.geometry import Scale, Square
+from uhrbat.imagery import native
+from uhrbat.looks import Looks
 from uhrbat.network.text import clean_question
 from uhrbat.progress import Flag, Progress, Reporter
 from uhrbat.question import Question
 from uhrbat.renamed import renamed
 from uhrbat.selection import importance, sam
 from uhrbat.selection.ranking import rank_tokens
-from uhrbat.selection.regions import BACKGROUND, partition, region_settings
+from uhrbat.selection.regions import BACKGROUND, partition, partition_tiles, region_settings
 from uhrbat.selection.released import unseeded_kmeans
 from uhrbat.settings import Settings
 
@@ -36,6 +39,8 @@ GENERATED_ONLY = (
 )
 QUESTIONS_AN_IMAGE = 8
 """Questions, and partitions, that an image remembers."""
+LOOKED_IMAGES = 2
+"""Sets of looks that an image remembers."""
 
 
 @dataclass(repr=False)
@@ -47,6 +52,9 @@ class EncodedImage:
     overview: uint8[side, side, 3], the square at the coarsest scale that shows enough for SAM.
     features: {size: float[N, width]} of the vision tower, where they were asked for. summary: what familiarity is
     measured by (`uhrbat.network.familiarity`), float[n, 2 width]; None for a model that does not.
+
+    plain: where tiles of native scales were looked at (`uhrbat.looks`), the same image without them; None otherwise.
+    looked: the images with looks that were made of this one, by `Square.looks`; tiles: the tiles encoded for them.
     """
 
     engine: UHRBAT
@@ -60,6 +68,10 @@ class EncodedImage:
     seconds: dict[str, float]
     features: dict[int, Tensor] = field(default_factory=dict)
     summary: Tensor | None = None
+    plain: EncodedImage | None = None
+    looked: LRUCache[tuple, EncodedImage] = field(default_factory=lambda: LRUCache(LOOKED_IMAGES))
+    tiles: LRUCache[tuple[int, int], tuple] = field(default_factory=lambda: LRUCache(looks.MOST_TILES))
+    _saliency: np.ndarray | None = None
     _questions: LRUCache[tuple[str, Settings], Question] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
     _regions: LRUCache[tuple, dict[int, Tensor]] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
     _logits: LRUCache[str, dict[int, Tensor]] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
@@ -89,6 +101,14 @@ class EncodedImage:
         for by_scale in (*list(self._regions.values()), *list(self._logits.values())):
             held += by_scale.values()
         masks = 0 if self._masks is None else self._masks.nbytes
+        held += [values for tile in list(self.tiles.values()) for values in tile if values is not None]
+        for image in list(self.looked.values()):
+            held += [
+                by_size[size]
+                for by_size in (image.embeddings, image.visual)
+                for size in dict(image.square.looks)
+                if size in by_size
+            ]
         total = sum(value.numel() * value.element_size() for value in held) + self.overview.nbytes + masks
         return total + sum(asked.nbytes for asked in list(self._questions.values()))
 
@@ -111,8 +131,12 @@ class EncodedImage:
 
     def with_residual(self, size: int, times: int) -> Tensor:
         """Embeddings float[N, hidden] of one scale with its residual added so many times."""
-        residual = self.engine.network.residual(size)
-        values = self.embeddings[size]
+        network, values = self.engine.network, self.embeddings[size]
+        scale = self.scale(size)
+        if scale.looked is None:
+            residual = network.residual(size)
+        else:
+            residual = network.residual(self.whole_sizes[-1], self._parents(scale))
         return values if residual is None or not times else values + times * residual.to(values.dtype)
 
     @torch.inference_mode()
@@ -123,16 +147,23 @@ class EncodedImage:
         progress: Progress | bool | None = None,
         cancel: Flag | None = None,
         lines: bool = False,
+        looks: Looks = 0,
     ) -> Question:
         """Score, partition and rank all tokens for a question. InputError for an empty or unreadable question.
 
-        lines: keep the question's line breaks (benchmarks).
+        lines: keep the question's line breaks (benchmarks). looks: how many tiles of the native scales to look at,
+        chosen by what stands out and by the question (`uhrbat.looks.plan`), or which: {size: tiles}. Where the image is
+        no larger than the finest scale there are none. ImageError where its file cannot be read any more.
         """
         text = clean_question(question, lines)
         settings = settings or self.engine.settings
         key = (text, settings)
         if self.device != self.engine.device:
             self.to(self.engine.device)
+        if looks:
+            image = self._looking(looks, text, settings, Reporter(progress, cancel))
+            if image is not self:
+                return image.ask(text, settings, progress, cancel, lines)
         with self._lock:
             if key in self._questions:
                 return self._questions[key]
@@ -152,7 +183,10 @@ class EncodedImage:
                 excluded=excluded if bool(excluded.any()) else None,
             )
         report("rank", 1.0)
-        asked = Question(self, text, settings, scores, regions, rankings, report.close())
+        weights = None
+        if settings.split == "question":
+            weights = importance.scale_weights(scores, self.excluded, self.square.scales)
+        asked = Question(self, text, settings, scores, regions, rankings, report.close(), weights)
         with self._lock:
             self._questions[key] = asked
         return asked
@@ -162,13 +196,16 @@ class EncodedImage:
         """The importance {size: float32[N]} of every token for a clean question, as the model reads it."""
         engine, method = self.engine, settings.importance
         question = engine.asked(question)
-        sizes = self.square.sizes
+        sizes = self.whole_sizes
         if method in ("similarity", "fused"):
             similar = importance.similarity(self.similarity_logits(question), engine.network.config.similarity_floor)
         if method in ("attention", "fused"):
             coarse = self.coarse(engine.network.config.attention_scale)
             prompt = engine.codec.prompt(question, settings.release)
             attended = importance.attention(engine.network, coarse, prompt, sizes)
+            for size in self.square.sizes[len(sizes) :]:
+                parents = self._parents(self.scale(size))
+                attended[size] = attended[sizes[-1]][parents.to(attended[sizes[-1]].device)]
         if method == "similarity":
             return similar
         return attended if method == "attention" else importance.fused(similar, attended)
@@ -184,7 +221,9 @@ class EncodedImage:
         if known is None:
             text = self.engine.question_vector(question)[None]
             network = self.engine.network
-            known = {size: importance.similarity_logits(network, v, text)[:, 0] for size, v in self.visual.items()}
+            known = dict(self.plain.similarity_logits(question)) if self.plain else {}
+            visual = {size: vectors for size, vectors in self.visual.items() if size not in known}
+            known |= {size: importance.similarity_logits(network, v, text)[:, 0] for size, v in visual.items()}
             with self._lock:
                 self._logits[question] = known
         return known
@@ -195,10 +234,17 @@ class EncodedImage:
         report = report or Reporter(None, None)
         key = (settings.regions, settings.seed, settings.clusters, settings.iterations, settings.release)
         if key not in self._regions:
-            out = {}
+            out = dict(self.plain.partition(settings, report)) if self.plain else {}
             profile = self.engine.network.profile
             for index, scale in enumerate(self.square.scales):
                 report("partition", index / len(self.square.scales))
+                if scale.size in out:
+                    continue
+                if scale.looked is not None:
+                    masks = self.masks(report) if settings.regions == "sam" else None
+                    tokens = self.with_residual(scale.size, profile.region_residual)
+                    out[scale.size] = partition_tiles(tokens, scale, settings, profile.coordinates, masks)
+                    continue
                 chosen = region_settings(settings, scale, self.square.sizes, profile.coordinates)
                 if settings.regions == "sam":
                     out[scale.size] = partition(None, scale, chosen, self.masks(report))
@@ -208,6 +254,77 @@ class EncodedImage:
                 out[scale.size] = (unseeded_kmeans if unseeded else partition)(tokens, scale, chosen)
             self._regions[key] = {size: regions.to(self.device) for size, regions in out.items()}
         return self._regions[key]
+
+    @property
+    def whole_sizes(self) -> tuple[int, ...]:
+        """Sizes of the scales that are encoded whole, ascending."""
+        return self.square.sizes[: len(self.square.sizes) - len(self.square.looks)]
+
+    def scale(self, size: int) -> Scale:
+        """The scale of this size."""
+        return self.square.scales[self.square.sizes.index(size)]
+
+    def saliency(self, report: Reporter | None = None) -> np.ndarray:
+        """What stands out in the file's own pixels (`native.saliency`), found once an image.
+
+        InputError for an image that was not read from a file.
+        """
+        if self._saliency is None:
+            if self.info is None:
+                raise InputError("only an image that was read from a file can be looked at beyond its finest scale")
+            report = report or Reporter(None, None)
+            stop = report.cancel.is_set if report.cancel is not None else None
+            self._saliency = native.saliency(self.info, lambda share: report("survey", share), stop)
+        return self._saliency
+
+    def look(self, tiles: Mapping[int, Iterable[int]], progress: Progress | bool | None = None) -> EncodedImage:
+        """This image with the tokens of these tiles {size: row-major indices} of its native scales, and no others."""
+        return looks.look(self.plain or self, tiles, Reporter(progress, None))
+
+    def with_looks(
+        self,
+        square: Square,
+        embeddings: dict[int, Tensor],
+        visual: dict[int, Tensor],
+        excluded: dict[int, Tensor],
+        seconds: dict[str, float],
+    ) -> EncodedImage:
+        """This image with the tokens of a square that looks at native scales, too."""
+        return EncodedImage(
+            self.engine,
+            self.info,
+            square,
+            embeddings,
+            visual,
+            excluded,
+            self.overview,
+            self.generated,
+            seconds,
+            summary=self.summary,
+            plain=self,
+            _masks=self._masks,
+        )
+
+    def _looking(self, wanted: Looks, text: str, settings: Settings, report: Reporter) -> EncodedImage:
+        """The image with so many looks, or with these."""
+        plain = self.plain or self
+        if isinstance(wanted, Mapping):
+            return looks.look(plain, wanted, report)
+        count = looks.read_looks(wanted)
+        if not plain.square.native_sizes:
+            return plain
+        cells = plain.saliency(report)
+        finest = plain.score(text, settings)[plain.square.sizes[-1]]
+        tiles: dict[int, list[int]] = {}
+        for size, tile in looks.plan(plain.square, cells, finest)[:count]:
+            tiles.setdefault(size, []).append(tile)
+        return looks.look(plain, tiles, report)
+
+    def _parents(self, scale: Scale) -> Tensor:
+        """int64[N]: the finest whole scale's token in which each token of a native scale lies."""
+        finest = self.scale(self.whole_sizes[-1])
+        row, column = (axis * finest.grid // scale.grid for axis in scale.rowcol(np.arange(scale.tokens)))
+        return torch.as_tensor(finest.index(row, column), device=self.engine.device)
 
     def masks(self, report: Callable[[str, float], None] | None = None) -> np.ndarray:
         """int32[s, s] label map of the square for regions "sam", by the model's segmenter once an image."""

@@ -214,7 +214,7 @@ class UHRBAT:
             for indices in batches.of(scale.tiles**2):
                 report("encode", done / tiles, f"{done} of {tiles} tiles{batches.note}")
                 pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices, config.tile)
-                features = batches.run(self._features, torch.as_tensor(pixels))
+                features = batches.run(self.features, torch.as_tensor(pixels))
                 parts.append(self.network.project(features).flatten(0, 1))
                 if self.network.similarity is not None:
                     seen.append(self.network.similarity_vectors(features).flatten(0, 1))
@@ -260,7 +260,7 @@ class UHRBAT:
             valid = torch.as_tensor(imagery.valid_tokens(canvas, scale)).view(scale.tiles**2, -1)
             for indices in self.tile_batches.of(scale.tiles**2):
                 pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices, config.tile)
-                features = self._features(torch.as_tensor(pixels))
+                features = self.features(torch.as_tensor(pixels))
                 out.append(self._summary(features, pixels, valid[list(indices)]))
         return torch.cat(out)
 
@@ -271,7 +271,8 @@ class UHRBAT:
         tower = self.network.vision.get_submodule("post_layernorm")
         return familiarity.summary(tower(features), light.to(valid.device), valid)
 
-    def _features(self, pixels: Tensor) -> Tensor:
+    def features(self, pixels: Tensor) -> Tensor:
+        """The vision tower's features of normalised tiles float[n, 3, tile, tile]."""
         return self.network.features(pixels.to(self.device, self.dtype))
 
     def budgets(self, budget: Budget) -> dict[int, int]:

@@ -8,7 +8,8 @@ order, tokens in row-major order inside a tile, as the vision tower emits them. 
 between that and (row, column).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Integral
 
@@ -28,16 +29,27 @@ _EDGE = 1e-6
 @dataclass(frozen=True)
 class Scale:
     """One resolution of the square: `size` x `size` pixels, cut into tiles of `tile` px, each a grid of `tile_grid` x
-    `tile_grid` tokens. InputError unless `size` is a multiple of `tile`."""
+    `tile_grid` tokens. InputError unless `size` is a multiple of `tile`.
+
+    looked: where only some of the tiles are encoded (native scales), their row-major indices, ascending; the tokens are
+    then those of these tiles alone, tile after tile. None: all tiles are.
+    """
 
     size: int
     tile: int = TILE
     tile_grid: int = TILE_GRID
+    looked: tuple[int, ...] | None = None
 
     def __post_init__(self):
         if not is_integer(self.size) or self.size < self.tile or self.size % self.tile:
             raise InputError(f"a scale of {self.size!r} pixels cannot be cut into tiles: use a multiple of {self.tile}")
         object.__setattr__(self, "size", int(self.size))
+        if self.looked is not None and (
+            list(self.looked) != sorted(set(self.looked)) or not all(0 <= tile < self.tiles**2 for tile in self.looked)
+        ):
+            raise InputError(
+                f"the tiles of scale {self.size} are not usable: give some of 0 to {self.tiles**2 - 1}, ascending"
+            )
 
     @property
     def patch(self) -> int:
@@ -56,25 +68,33 @@ class Scale:
 
     @property
     def tokens(self) -> int:
-        """Tokens in the scale."""
-        return self.grid * self.grid
+        """Tokens in the scale: those of the tiles that are encoded."""
+        return (self.tiles**2 if self.looked is None else len(self.looked)) * self.tile_grid**2
 
     def index(self, row, col):
-        """Tile-major index of the token in grid `row` and `col` (integers or integer arrays, 0..grid-1)."""
+        """Tile-major index of the token in grid `row` and `col` (integers or integer arrays, 0..grid-1); -1 where its
+        tile was not looked at."""
         tile_row, row = np.divmod(row, self.tile_grid)
         tile_col, col = np.divmod(col, self.tile_grid)
-        return (tile_row * self.tiles + tile_col) * self.tile_grid**2 + row * self.tile_grid + col
+        tile, token = tile_row * self.tiles + tile_col, row * self.tile_grid + col
+        if self.looked is None:
+            return tile * self.tile_grid**2 + token
+        place = _places(self)[tile]
+        return np.where(place < 0, -1, place * self.tile_grid**2 + token)
 
     def rowcol(self, index):
         """Grid row and column of the token with tile-major `index` (integer or array, 0..tokens-1)."""
         tile, token = np.divmod(index, self.tile_grid**2)
+        if self.looked is not None:
+            tile = np.asarray(self.looked, np.int64)[tile]
         tile_row, tile_col = np.divmod(tile, self.tiles)
         row, col = np.divmod(token, self.tile_grid)
         return tile_row * self.tile_grid + row, tile_col * self.tile_grid + col
 
     @property
     def permutation(self) -> np.ndarray:
-        """int64[N], read-only: tile-major index of each raster position.
+        """int64[N], read-only: tile-major index of each raster position; of a scale that was looked at in part, the
+        tokens' indices in raster order.
 
         `raster = values[scale.permutation].reshape(scale.grid, scale.grid)`.
         """
@@ -89,6 +109,15 @@ class Scale:
     def centers(self) -> np.ndarray:
         """float32[N, 2], read-only, tile-major: each token's centre (x, y), 0..1 of the square."""
         return _tables(self)[2]
+
+
+@lru_cache(maxsize=32)
+def _places(scale: Scale) -> np.ndarray:
+    """int64[tiles of the whole scale]: where each stands among those looked at; -1 where it was not."""
+    places = np.full(scale.tiles**2, -1, dtype=np.int64)
+    places[list(scale.looked or ())] = np.arange(len(scale.looked or ()))
+    places.setflags(write=False)
+    return places
 
 
 @lru_cache(maxsize=32)
@@ -108,6 +137,9 @@ class Square:
 
     An image that was shrunk on reading has the same square: its square is proportional to this one.
     InputError unless width and height are positive integers and every size is a multiple of the tile.
+
+    looks: (size, tiles) of the scales beyond `sizes` of which some tiles were looked at, ascending. They are scales
+    like the others, which hold the tokens of those tiles alone.
     """
 
     width: int
@@ -115,6 +147,7 @@ class Square:
     sizes: tuple[int, ...] = SCALES
     tile: int = TILE
     tile_grid: int = TILE_GRID
+    looks: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     def __post_init__(self):
         if not (is_integer(self.width) and is_integer(self.height) and self.width > 0 and self.height > 0):
@@ -122,6 +155,10 @@ class Square:
         sizes = tuple(self._scale(size).size for size in self.sizes)
         if not sizes or list(sizes) != sorted(set(sizes)):
             raise InputError(f"the scales {self.sizes!r} are not usable: give at least one, ascending, each once")
+        looked = [size for size, _ in self.looks]
+        if looked != sorted(set(looked)) or (looked and looked[0] <= sizes[-1]):
+            raise InputError(f"looks at the scales {looked} are not usable: give sizes above {sizes[-1]}, ascending")
+        sizes += tuple(self._scale(size).size for size in looked)
         for name, value in (("width", int(self.width)), ("height", int(self.height)), ("sizes", sizes)):
             object.__setattr__(self, name, value)
 
@@ -140,7 +177,41 @@ class Square:
         return tuple(self._scale(size) for size in self.sizes)
 
     def _scale(self, scale: "Scale | int") -> Scale:
-        return scale if isinstance(scale, Scale) else Scale(scale, self.tile, self.tile_grid)
+        if isinstance(scale, Scale):
+            return scale
+        return Scale(scale, self.tile, self.tile_grid, dict(self.looks).get(scale))
+
+    @property
+    def native_sizes(self) -> tuple[int, ...]:
+        """Sides of the scales beyond the whole ones, up to the image's own: the finest doubled and doubled again, and
+        the image's own side cut to whole tiles where that is over a fourth more than the last."""
+        known = len(self.sizes) - len(self.looks)
+        own, sizes = self.side // self.tile * self.tile, [self.sizes[known - 1]]
+        while sizes[-1] * 2 <= own:
+            sizes.append(sizes[-1] * 2)
+        if own * 4 > sizes[-1] * 5:
+            sizes.append(own)
+        return tuple(sizes[1:])
+
+    def looking(self, looks: Mapping[int, Iterable[int]]) -> "Square":
+        """This square, looked at these tiles {size: row-major indices} of its native scales and at no others.
+
+        InputError for a scale or a tile that is not there.
+        """
+        for size in looks:
+            if size not in self.native_sizes:
+                names = ", ".join(map(str, self.native_sizes)) or "none"
+                raise InputError(f"there is no native scale of {size} pixels to look at: this image has {names}")
+        tiles = {size: tuple(sorted(set(looks[size]))) for size in sorted(looks)}
+        sizes = self.sizes[: len(self.sizes) - len(self.looks)]
+        return replace(self, sizes=sizes, looks=tuple((size, found) for size, found in tiles.items() if found))
+
+    def tiles_in_box(self, size: int, box) -> np.ndarray:
+        """int64[n], ascending: the tiles of a scale of this side that the box, in image pixels, touches, whether they
+        were looked at or not. InputError as `tokens_in_box`."""
+        x0, y0, x1, y1 = self.to_square(self.check_box(box)).clip(0, self.side) * (size // self.tile / self.side)
+        cols, rows = (_touched(*ends, size // self.tile) for ends in ((x0, x1), (y0, y1)))
+        return (rows[:, None] * (size // self.tile) + cols).ravel()
 
     @property
     def tokens(self) -> int:
@@ -172,7 +243,8 @@ class Square:
         return self.to_image(edges)
 
     def tokens_in_box(self, scale: Scale | int, box) -> np.ndarray:
-        """int64[n], ascending, tile-major: every token of `scale` that the box, in image pixels, touches.
+        """int64[n], ascending, tile-major: every token of `scale` that the box, in image pixels, touches; of a scale
+        that was looked at in part, those of the tiles looked at, perhaps none.
 
         The part of the box beyond the square is ignored. Raises InputError where the box is not four
         finite numbers with x0 < x1 and y0 < y1, or lies wholly outside the image.
@@ -180,7 +252,8 @@ class Square:
         scale = self._scale(scale)
         x0, y0, x1, y1 = self.to_square(self.check_box(box)).clip(0, self.side) * (scale.grid / self.side)
         cols, rows = _touched(x0, x1, scale.grid), _touched(y0, y1, scale.grid)
-        return np.sort(scale.index(rows[:, None], cols[None, :]).ravel())
+        found = np.sort(scale.index(rows[:, None], cols[None, :]).ravel())
+        return found if scale.looked is None else found[found >= 0]
 
     def token_at(self, scale: Scale | int, x: float, y: float) -> int:
         """Tile-major index of the token under image position (x, y); InputError outside the square."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from uhrbat.budget import Budget
+from uhrbat.budget import Budget, Weights, budgets_of
 from uhrbat.network.decoder import DecoderInput
 from uhrbat.network.model import KeysValues
 from uhrbat.network.pointing import Pointing
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class Question:
     """A question asked of an encoded image: importance, regions and ranking of every token; every budget is a prefix.
 
-    importance: {size: float32[N]}; regions: {size: int64[N]}; rankings: {size: Ranking}.
+    importance: {size: float32[N]}; regions: {size: int64[N]}; rankings: {size: Ranking}; weights: in what proportion a
+    total budget is shared over the scales, None for the paper's.
     """
 
     image: EncodedImage
@@ -43,6 +44,7 @@ class Question:
     regions: dict[int, Tensor]
     rankings: dict[int, Ranking]
     seconds: dict[str, float]
+    weights: Weights | None = None
 
     scene = renamed("scene", "image")
     question = renamed("question", "text")
@@ -81,7 +83,23 @@ class Question:
 
     def budgets(self, budget: Budget) -> dict[int, int]:
         """A total budget, or one number a scale -> {size: budget}. InputError when out of range."""
-        return self.image.engine.budgets(budget)
+        return budgets_of(budget, self.image.square.scales, self.weights)
+
+    @property
+    def looks(self) -> int:
+        """Tiles of the native scales that were looked at."""
+        return sum(len(tiles) for _, tiles in self.image.square.looks)
+
+    def looking_at(self, boxes: Iterable[Box], progress: Progress | bool | None = None) -> Question:
+        """The same question with a look, too, at every tile of the finest native scale that a box, in image pixels,
+        touches: what if it had been looked there (a counterfactual)."""
+        square = self.image.square
+        tiles = {size: set(looked) for size, looked in square.looks}
+        for box in boxes:
+            for size in square.native_sizes[-1:]:
+                tiles.setdefault(size, set()).update(square.tiles_in_box(size, box).tolist())
+        plain = self.image.plain or self.image
+        return plain.ask(self.text, self.settings, progress, looks=tiles) if tiles else self
 
     def select(self, budget: Budget, force: Iterable[Box] = (), without: Iterable[Box] = ()) -> SelectedTokens:
         """Cut the ranking at a budget. `force` and `without` are boxes in image pixels whose tokens are put first,
@@ -99,8 +117,9 @@ class Question:
     def baseline(self, name: str, budget: Budget, seed: int = 0) -> SelectedTokens:
         """What another compressor hands to the model at the same total budget (uhrbat.selection.baselines.BASELINES)."""
         budgets = self.budgets(budget)
+        whole = [scale for scale in self.image.square.scales if scale.looked is None]
         selections = baselines.select_baseline(
-            name, self.importance, self.image.square.scales, sum(budgets.values()), seed, self.image.excluded
+            name, self.importance, whole, sum(budgets.values()), seed, self.image.excluded
         )
         return SelectedTokens(self, selections, budgets)
 
@@ -110,7 +129,13 @@ class Question:
     def fate(self, box: Box, budget: Budget) -> evidence.Fate:
         """What became of the tokens of a box (x0, y0, x1, y1 in image pixels) at a budget, and why."""
         return evidence.fate(
-            self.image.square, box, self.importance, self.rankings, self.budgets(budget), self.scored_scales
+            self.image.square,
+            box,
+            self.importance,
+            self.rankings,
+            self.budgets(budget),
+            self.scored_scales,
+            self.weights,
         )
 
 

@@ -50,6 +50,7 @@ class Run:
     """Bytes: "host" (resident set of the worker), "device" (allocated peak, where there is one)."""
     picture: dict[str, Any] = field(default_factory=dict)
     """What was chosen of how the image is shown (`imagery.Rendering.as_dict`)."""
+    split: str = "paper"
 
 
 @dataclass(frozen=True)
@@ -289,6 +290,10 @@ class FateRow:
     best_merged: bool
     members: int
     smallest_budget: int | None
+    looked: bool = True
+    """False at a native scale where no tile that the box touches was looked at."""
+    native: bool = False
+    """Whether it is a native scale, of which only the tiles that were looked at have tokens."""
 
     @property
     def visible(self) -> bool:

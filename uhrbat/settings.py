@@ -13,7 +13,8 @@ class Settings:
     """How tokens are scored, partitioned and ordered. InputError for any other value.
 
     importance: "similarity", "attention" or "fused"; regions: "kmeans", "grid", "sam" or "none"; order of regions:
-    "max" or "mean" (paper); seed of the k-means' initial centres.
+    "max" or "mean" (paper); split of a total budget over the scales: "paper", or "question", by how high the question's
+    best tokens stand at each scale (`selection.importance.scale_weights`); seed of the k-means' initial centres.
     clusters: k-means as the released code does it, on every token's whole embedding, with so many clusters (one number,
     or one a scale), a few labels apart (`clustering.kmeans`, exact); None is our quicker one (RegionSettings).
     iterations: of that k-means.
@@ -28,6 +29,7 @@ class Settings:
     clusters: int | tuple[int, ...] | None = None
     iterations: int = 10
     release: bool = False
+    split: str = "paper"
 
     def __post_init__(self) -> None:
         for name, choices in SETTINGS.items():

@@ -186,7 +186,7 @@ def test_an_incomplete_command_is_one_line_and_code_2(command, capsys):
     assert error.startswith("error: ") and error.count("\n") == 1
 
 
-@pytest.mark.parametrize("path", [[], ["ask"], ["inspect"], ["evaluate"], ["train"], ["serve"], ["explore"]])
+@pytest.mark.parametrize("path", [[], ["ask"], ["inspect"], ["world"], ["evaluate"], ["train"], ["serve"], ["explore"]])
 def test_every_command_explains_itself(path, capsys):
     assert main([*path, "--help"]) == 0
     assert f"Usage: {' '.join(['uhrbat', *path])}" in capsys.readouterr().out
@@ -214,3 +214,31 @@ def test_explore_starts_the_page(monkeypatch):
     monkeypatch.setattr("uhrbat.cli.explore.PACKAGES", ("no_such_package", "app"))
     assert main(["explore", "--port", "7777"]) == 0
     assert started == [(None, 7777)]
+
+
+def test_a_large_world_is_written_with_its_truth_and_questions(tmp_path, capsys):
+    assert main(["world", "4000001", str(tmp_path / "w.tif"), "--side", "1008", "--questions", "5", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "w.json").read_text())
+    assert printed["size"] == 1008 and len(printed["questions"]) == 5 and printed["objects"]
+    boxes = [item["box"] for item in printed["objects"]]
+    assert all(box in boxes for asked in printed["questions"] for box in asked["boxes"])
+
+
+def test_a_large_world_is_written_as_tiff_alone(tmp_path, capsys):
+    assert main(["world", "4000001", str(tmp_path / "w.png")]) == 2
+    assert "let it end with .tif" in capsys.readouterr().err
+
+
+def test_ask_and_inspect_look_at_native_scales(model, tmp_path, capsys):
+    path = tmp_path / "large.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (2000, 2800, 3), np.uint8)).save(path)
+    asked = [str(path), "Is there a ship?", "--budget", "100", "--model", model, "--looks", "2", "--json"]
+    assert main(["ask", *asked]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert list(report["looks"]) == ["2688"] and len(report["looks"]["2688"]) == 2
+    assert report["tokens"] == 100 and list(report["budgets"]) == ["672", "1344", "2688"]
+    assert {"survey", "look"} <= set(report["seconds"])
+    assert main(["inspect", *asked, "--box", "10", "10", "14", "14"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["native"] for row in rows] == [False, False, True]

@@ -191,10 +191,65 @@ def test_what_is_kept_by_fates_is_what_is_preserved_by_ranks():
 
 
 def test_every_cause_is_explained():
-    assert set(evidence.CAUSES) == {KEPT, TOO_SMALL, DILUTED, AVERAGED, CUT}
+    looked = {evidence.NOT_LOOKED, evidence.BELOW_A_TOKEN}
+    assert set(evidence.CAUSES) == {KEPT, TOO_SMALL, DILUTED, AVERAGED, CUT} | looked
 
 
 def test_a_box_outside_the_image_is_refused():
     importance = noise()
     with pytest.raises(InputError):
         fate(PYRAMID, (2000, 0, 2010, 10), importance, ranked(importance), budgets(1, 1))
+
+
+def looked_fate(box, budget=500, tiles=(10,), importance=0.2):
+    """The fate at a budget of a box of a 16,128-px image, of which these tiles of scale 8064 were looked at."""
+    square = Square(16128, 16128, sizes=(672, 1344)).looking({5376: tiles})
+    values = {scale.size: torch.full((scale.tokens,), importance) for scale in square.scales}
+    rankings = {
+        scale.size: rank_tokens(values[scale.size], torch.zeros(scale.tokens).long()) for scale in square.scales
+    }
+    budgets = dict(zip(square.sizes, split_budget(budget, square.scales), strict=True))
+    return square, fate(square, box, values, rankings, budgets)
+
+
+def test_an_object_where_no_look_went_was_not_looked_at():
+    square, found = looked_fate((16000, 16000, 16012, 16012))
+    assert found.cause == "not looked at"
+    assert "1.0 x 1.0 px at 1344" in found.verdict and "12.0 x 12.0 px at 16128" in found.verdict
+    assert [row.size for row in found.rows] == [672, 1344, *square.native_sizes]
+    assert [row.looked for row in found.rows] == [True, True, *[False] * len(square.native_sizes)]
+    assert {step.cause for step in found.steps} == {"not looked at"}
+
+
+def test_too_small_even_where_it_was_looked():
+    square = Square(16128, 16128, sizes=(672, 1344))
+    size, tile = square.native_sizes[-1], int(square.tiles_in_box(square.native_sizes[-1], (8000, 8000, 8001, 8001))[0])
+    looked = square.looking(
+        {other: square.tiles_in_box(other, (8000, 8000, 8001, 8001)) for other in square.native_sizes}
+    )
+    assert dict(looked.looks)[size] == (tile,)
+    values = {scale.size: torch.full((scale.tokens,), 0.2) for scale in looked.scales}
+    rankings = {
+        scale.size: rank_tokens(values[scale.size], torch.zeros(scale.tokens).long()) for scale in looked.scales
+    }
+    found = fate(looked, (8000, 8000, 8001, 8001), values, rankings, dict.fromkeys(looked.sizes, 0))
+    assert found.cause == "smaller than a token at every scale that was looked at"
+    assert all(row.looked for row in found.rows) and f"at {size}" in found.verdict
+
+
+def test_an_object_is_preserved_by_the_look_that_shows_it():
+    square = Square(16128, 16128, sizes=(672, 1344))
+    box = (8000, 8000, 8012, 8012)
+    looked = square.looking({5376: square.tiles_in_box(5376, box)})
+    values = {scale.size: torch.full((scale.tokens,), 0.2) for scale in looked.scales}
+    token = looked.tokens_in_box(5376, box)
+    values[5376][token] = 0.9
+    rankings = {
+        scale.size: rank_tokens(values[scale.size], torch.zeros(scale.tokens).long()) for scale in looked.scales
+    }
+    found = fate(looked, box, values, rankings, {672: 0, 1344: 0, 5376: len(token)})
+    assert found.cause == "preserved" and "5376" in found.verdict
+    assert evidence_preserved(looked, [box, (0, 0, 5, 5)], rankings, {672: 0, 1344: 0, 5376: 1}).tolist() == [
+        True,
+        False,
+    ]

@@ -44,3 +44,33 @@ def test_fused_keeps_the_order_of_similarity_where_attention_is_flat():
     similar = {672: torch.tensor([0.1, 0.9, 0.5])}
     out = importance.fused(similar, {672: torch.ones(3)})[672]
     assert out.argsort().tolist() == [0, 2, 1]
+
+
+SCALES = (Scale(672), Scale(1344))
+
+
+def weights(coarse: float, fine: float, left_out: bool = False) -> tuple[int, ...]:
+    """The shares where one token of each scale has this importance, and the finer scale's is perhaps excluded."""
+    values = {scale.size: torch.full((scale.tokens,), 0.01) for scale in SCALES}
+    excluded = {scale.size: torch.zeros(scale.tokens, dtype=torch.bool) for scale in SCALES}
+    values[672][7], values[1344][9], excluded[1344][9] = coarse, fine, left_out
+    return importance.scale_weights(values, excluded, SCALES)
+
+
+def test_what_stands_out_at_every_scale_leaves_the_paper_s_proportion():
+    assert weights(0.8, 0.8) == (80_000, 320_000)
+
+
+def test_what_is_visible_at_the_finer_scale_alone_draws_the_budget_there():
+    assert weights(0.4, 0.8) == (40_000, 320_000)
+    assert weights(0.01, 0.8) == (4_000, 320_000)
+
+
+def test_what_never_enters_draws_no_budget():
+    assert weights(0.8, 0.9, left_out=True) == (80_000, 16_000)
+
+
+def test_a_question_that_concerns_nothing_is_shared_as_in_the_paper():
+    values = {scale.size: torch.zeros(scale.tokens) for scale in SCALES}
+    nothing = {scale.size: torch.ones(scale.tokens, dtype=torch.bool) for scale in SCALES}
+    assert importance.scale_weights(values, nothing, SCALES) == (80, 320)

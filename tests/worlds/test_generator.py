@@ -23,7 +23,7 @@ from uhrbat.worlds import (
     generate,
     phrase,
 )
-from uhrbat.worlds.generator import _place, _plan, _streets
+from uhrbat.worlds.generator import map_streets, place_objects, plan_objects
 from uhrbat.worlds.layout import lay_roads
 from uhrbat.worlds.scenery import Clear
 from uhrbat.worlds.sprites import RGB, draw
@@ -131,7 +131,7 @@ def test_boxes_are_tight_around_pixels_that_the_object_changed(monkeypatch):
     seed = 4_000_007
     world = generate(seed, 1008, dense=True)
     monkeypatch.setattr("uhrbat.worlds.generator.paste", _measure_only)
-    monkeypatch.setattr("uhrbat.worlds.generator._prepare_ground", lambda *arguments: None)
+    monkeypatch.setattr("uhrbat.worlds.generator.prepare_ground", lambda *arguments: None)
     bare = generate(seed, 1008, dense=True)
     assert bare.objects == world.objects
     changed = np.abs(world.image.astype(int) - bare.image).max(axis=2) > 10
@@ -183,10 +183,10 @@ def test_every_kind_and_cover_occurs_in_plans():
         streams = np.random.default_rng([seed, 0]).spawn(4)
         land = lay_out(streams[0])
         covers |= {land.main, land.secondary}
-        plan = _plan(land, streams[1], dense=False)
+        plan = plan_objects(land, streams[1], dense=False)
         assert 10 <= len(plan) <= 30
         layout = lay_roads(land, streams[2], airfield=True)
-        sites = _place(plan, land, layout, Clear(), _streets(layout), streams[3], dense=False)
+        sites = place_objects(plan, land, layout, Clear(), map_streets(layout), streams[3], dense=False)
         kinds |= {site.kind for site in sites}
         assert len(sites) >= 8
     assert kinds == set(KINDS)

@@ -1,4 +1,4 @@
-"""The command line: `uhrbat ask | inspect | evaluate | train | serve | explore`.
+"""The command line: `uhrbat ask | inspect | world | evaluate | train | serve | explore`.
 
 A command's module is imported when it is called, and what it needs (torch, the page) when it runs. Wrong usage or bad
 input ends with exit code 2 and one line on standard error; work that was stopped, with 130.
@@ -18,7 +18,7 @@ from uhrbat.errors import Cancelled, UHRBATError
 
 root = Commands(
     "uhrbat",
-    {name: f"uhrbat.cli.{name}" for name in ("ask", "inspect", "evaluate", "train", "serve", "explore")},
+    {name: f"uhrbat.cli.{name}" for name in ("ask", "inspect", "world", "evaluate", "train", "serve", "explore")},
     help="Budget-aware token compression for ultra-high-resolution images, inspected.",
 )
 click.version_option(uhrbat.__version__, prog_name="uhrbat")(root)

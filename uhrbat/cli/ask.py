@@ -34,6 +34,7 @@ def command(image: str, question: str, budget: Budget, as_json: bool, **how: Any
             "points": [[round(x, 1), round(y, 1)] for x, y in answer.points],
             "tokens": answer.tokens,
             "of": square.all_image_tokens,
+            "looks": {size: list(tiles) for size, tiles in square.looks},
             "budgets": selection.budgets,
             "ledger": {size: asdict(ledger) for size, ledger in selection.ledger.items()},
             "settings": asdict(asked.settings),
@@ -51,7 +52,8 @@ def command(image: str, question: str, budget: Budget, as_json: bool, **how: Any
     for note in (answer.caveat, answer.measured):
         if note:
             print(f"note: {note}")
-    print(f"{answer.tokens:,} of {square.all_image_tokens:,} tokens; seconds: {seconds}")
+    looked = f"; {asked.looks:,} looks" if asked.looks else ""
+    print(f"{answer.tokens:,} of {square.all_image_tokens:,} tokens{looked}; seconds: {seconds}")
 
 
 def _peak_memory() -> int:

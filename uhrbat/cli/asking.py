@@ -17,11 +17,13 @@ arguments = options.together(
     click.argument("image"),
     click.argument("question"),
     options.budget,
+    options.looks,
     options.model,
     options.device,
     options.importance,
     options.regions,
     options.order,
+    options.split,
     options.seed,
     options.bands,
     options.as_json,
@@ -37,6 +39,7 @@ def ask(
     model: str,
     device: str,
     bands: tuple[int, ...] | None,
+    looks: int = 0,
     progress: bool,
     **method: Any,
 ) -> Question:
@@ -51,8 +54,9 @@ def ask(
     text = clean_question(question)
     engine = UHRBAT.from_pretrained(model, device)
     settings = Settings(**(asdict(engine.settings) | options.given(**method)))
-    engine.budgets(budget)
+    if not looks:
+        engine.budgets(budget)
     if box:
         Square(info.width, info.height, engine.scales).check_box(box)
     encoded = engine.encode(image, info=info, progress=progress)
-    return encoded.ask(text, settings, progress=progress)
+    return encoded.ask(text, settings, progress=progress, looks=looks)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from uhrbat.budget import read_budget, read_budgets
-from uhrbat.choices import DEFAULT_BUDGET, DEFAULT_MODEL, IMPORTANCES, ORDERS, REGIONS
+from uhrbat.choices import DEFAULT_BUDGET, DEFAULT_MODEL, IMPORTANCES, ORDERS, REGIONS, SPLITS
 from uhrbat.errors import InputError
 
 Command = Callable[..., Any]
@@ -55,6 +55,16 @@ budget = click.option(
 importance = click.option("--importance", type=click.Choice(IMPORTANCES), help="how much the question needs a token")
 regions = click.option("--regions", type=click.Choice(REGIONS), help="partition inside which tokens are merged")
 order = click.option("--order", type=click.Choice(ORDERS), help="of regions, by their importance")
+split = click.option(
+    "--split", type=click.Choice(SPLITS), help="of a total budget over the scales: as in the paper, or by question"
+)
+looks = click.option(
+    "--looks",
+    type=FROM_ZERO,
+    default=0,
+    show_default=True,
+    help="tiles of the native scales to look at",
+)
 seed = click.option("--seed", type=FROM_ZERO, help="of the k-means' initial centres")
 bands = click.option(
     "--bands", type=Text("bands", read_bands), help="shown as red, green and blue, e.g. 4,3,2; or one, in grey"

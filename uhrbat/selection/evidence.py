@@ -4,11 +4,12 @@ A box is *preserved* at a scale when a token that it touches is handed to the la
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 
-from uhrbat.budget import smallest_total, split_budget
+from uhrbat.budget import Weights, smallest_total, split_budget
 from uhrbat.choices import DROPPED, MERGED, PRESERVED
 from uhrbat.geometry import Scale, Square
 from uhrbat.results import Box, Fate, FateRow, Kept, VerdictStep
@@ -19,9 +20,13 @@ TOO_SMALL = "too small"
 DILUTED = "importance diluted"
 AVERAGED = "averaged away"
 CUT = "cut by the budget"
+NOT_LOOKED = "not looked at"
+BELOW_A_TOKEN = "smaller than a token at every scale that was looked at"
 CAUSES = {
     KEPT: "A token of the box reaches the model as it is.",
     TOO_SMALL: "At every scale that was scored the box is too small to be seen, so nothing could score it.",
+    NOT_LOOKED: "It is large enough to be seen at a native scale, but no look went there.",
+    BELOW_A_TOKEN: "Native scales were looked at where it is, and it is too small to be seen even there.",
     DILUTED: "Its tokens score low though they cover it: a tenth of the scale's or more score as well.",
     AVERAGED: "Its tokens score well, but are merged with others of their region into one average.",
     CUT: "Its tokens score well, but those before them use up the budget.",
@@ -40,14 +45,21 @@ def fate(
     rankings: Mapping[int, Ranking],
     budgets: Mapping[int, int],
     scored_scales: Iterable[int] | None = None,
+    weights: Weights | None = None,
 ) -> Fate:
     """What became of the tokens of `box` (x0, y0, x1, y1 in image pixels), and why.
 
     importance, rankings and budgets: by scale size, importance float[N]; scored_scales: sizes at which
-    importance was computed (None: all; for `attention` importance only one).
+    importance was computed (None: all; for `attention` importance only one); weights: how a total budget is shared over
+    the scales (`split_budget`).
+
+    Where tiles of native scales were looked at (`Square.looks`), every native scale has a row, those where no look went
+    to the box with no token.
 
     Where the box is not preserved at any scale, the cause is the first of these that holds: *too small*: it
-    is under 1.3 px (square root of its area) at every scored scale; else, at the scored scale where it is
+    is under 1.3 px (square root of its area) at every scored scale; where native scales were looked at that is *not
+    looked at*, if it would be seen at one where no look went to it, or else *smaller than a token at every scale that was
+    looked at*; else, at the scored scale where it is
     visible and its best token's percentile is highest (ties: the finer), *importance diluted*: that
     percentile is under 90; *averaged away*: its tokens there are in an average; *cut by the budget*: they are
     dropped.
@@ -60,9 +72,13 @@ def fate(
         _row(square, size, box, importance[size], rankings[size], budgets[size], size in scored) for size in sizes
     )
     scales = [scale for scale in square.scales if scale.size in sizes]
-    smallest = _smallest_total(rows, scales)
-    cause, verdict = _judge(rows, [row.budget for row in rows], smallest)
-    return Fate(rows, cause, verdict, smallest, _steps(rows, scales, smallest))
+    smallest = _smallest_total(rows, scales, weights)
+    unseen = tuple(
+        _not_looked_at(square, size, box) for size in square.native_sizes if square.looks and size not in sizes
+    )
+    cause, verdict = _judge(rows, [row.budget for row in rows], smallest, unseen)
+    steps = _steps(rows, scales, smallest, weights, unseen)
+    return Fate(tuple(sorted((*rows, *unseen), key=lambda row: row.size)), cause, verdict, smallest, steps)
 
 
 def preserving_budgets(square: Square, boxes, rankings: Mapping[int, Ranking]) -> np.ndarray:
@@ -76,7 +92,7 @@ def preserving_budgets(square: Square, boxes, rankings: Mapping[int, Ranking]) -
     for column, size in enumerate(sizes):
         ranks = _preserving_ranks(rankings[size])
         for row, box in enumerate(boxes):
-            smallest[row, column] = ranks[square.tokens_in_box(size, box)].min()
+            smallest[row, column] = ranks[square.tokens_in_box(size, box)].min(initial=NEVER)
     return smallest
 
 
@@ -118,6 +134,8 @@ def kept_evidence(
 
 def _row(square, size, box, importance, ranking, budget, scored) -> FateRow:
     tokens = square.tokens_in_box(size, box)
+    if not len(tokens):
+        return replace(_not_looked_at(square, size, box), budget=int(budget), best_rank=ranking.never)
     rank = ranking.rank.cpu().numpy()
     values = importance.detach().float().cpu().numpy()
     fates = ranking.select(budget).kind.cpu().numpy()[tokens]
@@ -127,11 +145,9 @@ def _row(square, size, box, importance, ranking, budget, scored) -> FateRow:
     first = int(tokens[rank[tokens].argmin()])
     averaged = bool(ranking.averaged[first])
     preserving = int(_preserving_ranks(ranking)[tokens].min())
-    inside = np.clip(square.check_box(box), 0, [square.width, square.height] * 2)
-    x0, y0, x1, y1 = inside * (size / square.side)
     return FateRow(
         size=size,
-        pixels=(float(x1 - x0), float(y1 - y0)),
+        pixels=_size_at(square, size, box),
         scored=scored,
         tokens=len(tokens),
         budget=int(budget),
@@ -144,7 +160,37 @@ def _row(square, size, box, importance, ranking, budget, scored) -> FateRow:
         best_merged=averaged,
         members=int(ranking.group_size[first]) if averaged else 1,
         smallest_budget=None if preserving == NEVER else preserving,
+        native=size in square.native_sizes,
     )
+
+
+def _not_looked_at(square: Square, size: int, box) -> FateRow:
+    """The row of a native scale where no look went to the box."""
+    return FateRow(
+        size=size,
+        pixels=_size_at(square, size, box),
+        scored=False,
+        tokens=0,
+        budget=0,
+        preserved=0,
+        merged=0,
+        dropped=0,
+        best_importance=0.0,
+        percentile=0.0,
+        best_rank=1,
+        best_merged=False,
+        members=1,
+        smallest_budget=None,
+        looked=False,
+        native=True,
+    )
+
+
+def _size_at(square: Square, size: int, box) -> tuple[float, float]:
+    """Width and height at a scale of the box's part inside the image."""
+    inside = np.clip(square.check_box(box), 0, [square.width, square.height] * 2)
+    x0, y0, x1, y1 = inside * (size / square.side)
+    return float(x1 - x0), float(y1 - y0)
 
 
 def _preserving_ranks(ranking: Ranking) -> np.ndarray:
@@ -153,8 +199,11 @@ def _preserving_ranks(ranking: Ranking) -> np.ndarray:
     return np.where(ranking.averaged.cpu().numpy() | (rank == ranking.never), NEVER, rank)
 
 
-def _judge(rows, budgets, smallest) -> tuple[str, str]:
-    """Cause and verdict at `budgets`, one a row; the sentences name nothing else that a budget changes."""
+def _judge(rows, budgets, smallest, unseen=()) -> tuple[str, str]:
+    """Cause and verdict at `budgets`, one a row; the sentences name nothing else that a budget changes.
+
+    unseen: rows of native scales of which nothing was looked at.
+    """
     pairs = list(zip(rows, budgets, strict=True))
     kept = [row for row, k in pairs if row.smallest_budget is not None and row.smallest_budget <= k]
     if kept:
@@ -169,6 +218,18 @@ def _judge(rows, budgets, smallest) -> tuple[str, str]:
     candidates = [(row, k) for row, k in pairs if row.scored and row.visible]
     if not candidates:
         scored = [row for row in rows if row.scored]
+        missed = [row for row in (*rows, *unseen) if not row.looked and row.visible]
+        if missed:
+            there = max(missed, key=lambda row: row.size)
+            seen = f"{_pixels(scored[-1])} px at {scored[-1].size}; " if scored else ""
+            instead = "Looking there may show it." if smallest is None else later
+            return (
+                NOT_LOOKED,
+                f"Not looked at: {seen}{_pixels(there)} px at {there.size}, where no look went. {instead}",
+            )
+        if any(row.native for row in scored):
+            where = f"at most {_pixels(scored[-1])} px, at {scored[-1].size}"
+            return BELOW_A_TOKEN, f"Smaller than a token at every scale that was looked at: {where}. {later}"
         where = f": at most {_pixels(scored[-1])} px, at {scored[-1].size}" if scored else ""
         return TOO_SMALL, f"Too small at every scale that was scored{where}. {later}"
     row, budget = max(candidates, key=lambda pair: (pair[0].percentile, pair[0].size))
@@ -181,26 +242,28 @@ def _judge(rows, budgets, smallest) -> tuple[str, str]:
     return CUT, f"Cut by the budget: the tokens before it use it up. {later}"
 
 
-def _smallest_total(rows: Sequence[FateRow], scales: Sequence[Scale]) -> int | None:
+def _smallest_total(rows: Sequence[FateRow], scales: Sequence[Scale], weights: Weights | None) -> int | None:
     totals = [
-        smallest_total(scales, index, row.smallest_budget)
+        smallest_total(scales, index, row.smallest_budget, weights)
         for index, row in enumerate(rows)
         if row.smallest_budget is not None
     ]
     return min((total for total in totals if total is not None), default=None)
 
 
-def _steps(rows: Sequence[FateRow], scales: Sequence[Scale], smallest: int | None) -> tuple[VerdictStep, ...]:
+def _steps(
+    rows: Sequence[FateRow], scales: Sequence[Scale], smallest: int | None, weights: Weights | None, unseen=()
+) -> tuple[VerdictStep, ...]:
     """The verdict changes where a scale's share reaches a row's best rank or its smallest preserving budget."""
     totals = {1}
     for index, row in enumerate(rows):
         for rank in (row.smallest_budget, row.best_rank):
-            total = None if rank is None else smallest_total(scales, index, rank)
+            total = None if rank is None else smallest_total(scales, index, rank, weights)
             if total is not None:
                 totals.add(total)
     steps: list[VerdictStep] = []
     for total in sorted(totals):
-        cause, verdict = _judge(rows, split_budget(total, scales), smallest)
+        cause, verdict = _judge(rows, split_budget(total, scales, weights), smallest, unseen)
         if not steps or steps[-1].verdict != verdict:
             steps.append(VerdictStep(total, cause, verdict, cause == KEPT))
     return tuple(steps)

@@ -7,16 +7,21 @@ fused       both: similarity, raised where attention is high.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from uhrbat.budget import Weights, paper_weights
 from uhrbat.geometry import Scale
 from uhrbat.network.decoder import DecoderInput, prefill
 from uhrbat.network.model import Network
 from uhrbat.network.text import Prompt
 
 FUSED_WEIGHT = 0.2
+LEAST_SHARE = 0.05
+"""What is left of a scale's share of the budget where nothing at it concerns the question (`scale_weights`)."""
 SIMILARITY_LIMIT = 3.0
 """The prior of the language model's attention (`NetworkConfig.prior`) is given similarity logits limited to it."""
 
@@ -95,3 +100,26 @@ def fused(similar: dict[int, Tensor], attended: dict[int, Tensor]) -> dict[int, 
         relative = attended[size] / attended[size].amax().clamp(min=1e-12)
         out[size] = values + FUSED_WEIGHT * relative
     return out
+
+
+def scale_weights(importance: Mapping[int, Tensor], excluded: Mapping[int, Tensor], scales: Sequence[Scale]) -> Weights:
+    """How a question's total budget is shared over the scales: the paper's proportion, each scale's part times how high
+    its best token stands beside the best of all scales, at least `LEAST_SHARE`.
+
+    importance: float[N] by scale size; excluded: bool[N] by size, tokens that never enter. An object that is visible at
+    the finest scale alone draws the budget there; one that stands out at every scale leaves the paper's proportion.
+    """
+    best = [_best(importance[scale.size], excluded[scale.size]) for scale in scales]
+    highest = max(best)
+    paper = paper_weights(scales)
+    if highest <= 0:
+        return paper
+    return tuple(
+        max(1, round(1000 * part * max(LEAST_SHARE, own / highest))) for part, own in zip(paper, best, strict=True)
+    )
+
+
+def _best(values: Tensor, excluded: Tensor) -> float:
+    """The highest importance of the tokens that may enter; 0 where none may."""
+    left = values[~excluded.to(values.device)]
+    return float(left.max()) if left.numel() else 0.0

@@ -35,6 +35,8 @@ __all__ = [
 BACKGROUND = 0
 
 _CHUNK = 8192
+_TILE_CELLS = 4
+"""Cells along each side of a tile of a native scale, for regions "grid"."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,42 @@ def partition(
         sample=settings.sample,
         exact=settings.exact,
     )
+
+
+def partition_tiles(
+    embeddings: Tensor, scale: Scale, settings: Settings, coordinates: str, masks: np.ndarray | None = None
+) -> Tensor:
+    """int64[N]: regions of a native scale's tokens, each inside one of the tiles looked at, so that they do not depend on
+    which others were. As `partition` with the settings' method; k-means in its quicker form.
+
+    embeddings: float[N, d]; coordinates: of the model's profile; masks: for "sam", of the upright image.
+    """
+    chosen = RegionSettings(method=settings.regions, seed=settings.seed, coordinates=coordinates, cells=_TILE_CELLS)
+    if settings.regions == "none":
+        return no_regions(scale)
+    tokens = scale.tile_grid**2
+    if settings.regions == "sam":
+        labels = torch.full((scale.tokens,), BACKGROUND) if masks is None else _labels_at(masks, scale)
+        tile = torch.arange(scale.tokens) // tokens
+        return torch.where(labels > BACKGROUND, labels + tile * (int(labels.max()) + 1), labels)
+    one = Scale(scale.tile, scale.tile, scale.tile_grid)
+    parts = [
+        partition(embeddings[start : start + tokens], one, chosen).cpu() + start
+        for start in range(0, scale.tokens, tokens)
+    ]
+    return torch.cat(parts)
+
+
+def _labels_at(masks: np.ndarray, scale: Scale) -> Tensor:
+    """int64[N]: the mask's label at each token's centre; masks as of `masks_to_regions`."""
+    masks = paint_masks(masks) if masks.ndim == 3 else masks
+    height, width = masks.shape
+    side = max(height, width)
+    column, row = (scale.centers * side).astype(int).T
+    column, row = column - (side - width) // 2, row - (side - height) // 2
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    labels = np.where(inside, masks[row.clip(0, height - 1), column.clip(0, width - 1)], BACKGROUND)
+    return torch.from_numpy(labels.astype(np.int64))
 
 
 def token_features(

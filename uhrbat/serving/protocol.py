@@ -64,6 +64,7 @@ class Settings(Message):
     importance: str | None = Field(default=None, max_length=40)
     regions: str | None = Field(default=None, max_length=40)
     order: str | None = Field(default=None, max_length=40)
+    split: str | None = Field(default=None, max_length=40)
     seed: int = Field(default=0, ge=0, lt=2**31)
     picture: Picture = Rendering()
     mask: ImageId | None = None

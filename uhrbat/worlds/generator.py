@@ -1,7 +1,7 @@
 """Makes a whole world from a seed: lays out the land, places the objects, draws everything."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -20,7 +20,7 @@ _MARGIN = 36
 
 
 @dataclass(frozen=True)
-class _Site:
+class Site:
     """Where an object will stand: center and length in units, heading in radians."""
 
     kind: str
@@ -46,25 +46,27 @@ def generate(seed: int, size: int = UNITS, dense: bool = False, without: Sequenc
         raise ValueError(f"seed must not be negative, but is {seed}")
     streams = np.random.default_rng([seed, int(dense)]).spawn(7)
     land = lay_out(streams[0])
-    plan = _plan(land, streams[1], dense)
+    plan = plan_objects(land, streams[1], dense)
     wants_airfield = any(kind == "airplane" for kind, _ in plan)
     layout = lay_roads(land, streams[2], streams[3].random() < (0.75 if wants_airfield else 0.1))
     clear = Clear()
-    streets = _streets(layout)
-    sites = _place(plan, land, layout, clear, streets, streams[3], dense)
+    streets = map_streets(layout)
+    sites = place_objects(plan, land, layout, clear, streets, streams[3], dense)
     image = paint(land, streams[4], size, layout.parcels)
-    draw_layout(image, land, layout, clear, streams[5])
+    painter = Painter(image, land.shadow)
+    draw_layout(painter, land, layout, clear, streams[5])
     clear.cells |= streets.cells
-    draw_clutter(image, land, clear, streams[5])
+    draw_clutter(painter, land, clear, streams[5])
     objects = _draw_objects(image, land, sites, streams[6], without)
-    _add_sensor_noise(image, streams[4])
+    for top in range(0, size, BLOCK):
+        add_sensor_noise(image[top : top + BLOCK], streams[4])
     token_map = land.token_map()
     token_map.setflags(write=False)
     image.setflags(write=False)
     return World(image, tuple(objects), land.main, token_map, seed, size)
 
 
-def _plan(land: Land, rng: np.random.Generator, dense: bool) -> list[tuple[str, str | None]]:
+def plan_objects(land: Land, rng: np.random.Generator, dense: bool) -> list[tuple[str, str | None]]:
     """Choose kinds, how many of each, and their colors."""
     possible = [kind for kind in KINDS if land.has_water or kind not in WATER_KINDS]
     plan: list[tuple[str, str | None]] = []
@@ -92,7 +94,7 @@ def _plan(land: Land, rng: np.random.Generator, dense: bool) -> list[tuple[str, 
     return [(kind, None if color is None else str(color)) for kind, color in plan]
 
 
-def _streets(layout: Layout) -> Clear:
+def map_streets(layout: Layout) -> Clear:
     """Map where roads, piers and airfields are, which no object but a car or an airplane stands on."""
     streets = Clear()
     for road in layout.roads:
@@ -109,7 +111,7 @@ def _streets(layout: Layout) -> Clear:
     return streets
 
 
-def _place(
+def place_objects(
     plan: list[tuple[str, str | None]],
     land: Land,
     layout: Layout,
@@ -117,14 +119,19 @@ def _place(
     streets: Clear,
     rng: np.random.Generator,
     dense: bool,
-) -> list[_Site]:
-    """Find a site for each planned object, large ones first, and clear the scenery around it."""
+    sizes: Mapping[str, tuple[float, float]] = KIND_SIZES,
+    pixel: float = 1.0,
+) -> list[Site]:
+    """Find a site for each planned object, large ones first, and clear the scenery around it.
+
+    `sizes` of each kind are in pixels of the picture, each `pixel` units long.
+    """
     gap = 13 if dense else 24
     taken = np.zeros((0, 4))
-    sites: list[_Site] = []
+    sites: list[Site] = []
     for kind, color in plan:
-        low, high = KIND_SIZES[kind]
-        length = math.exp(rng.uniform(math.log(low + 0.3), math.log(high - 0.3)))
+        low, high = sizes[kind]
+        length = pixel * math.exp(rng.uniform(math.log(low + 0.3), math.log(high - 0.3)))
         half = length / 2 + 1.5
         for _ in range(90):
             x, y, heading = _candidate(kind, length, land, layout, rng)
@@ -139,7 +146,7 @@ def _place(
                 continue
             taken = np.vstack([taken, (x - half, y - half, x + half, y + half)])
             moving = kind == "ship" and rng.random() < 0.75
-            sites.append(_Site(kind, color, x, y, length, heading, moving))
+            sites.append(Site(kind, color, x, y, length, heading, moving))
             reach = half * (2.1 if moving else 1.5) + 5
             clear.mark(x - reach, y - reach, x + reach, y + reach)
             break
@@ -204,7 +211,7 @@ def _within(pad: Pad, x: float, y: float) -> bool:
 
 
 def _draw_objects(
-    image: np.ndarray, land: Land, sites: list[_Site], rng: np.random.Generator, without: Sequence[int]
+    image: np.ndarray, land: Land, sites: list[Site], rng: np.random.Generator, without: Sequence[int]
 ) -> list[WorldObject]:
     """Draw the objects, with the ground they stand on, and measure their boxes; of those left out, the ground alone."""
     if any(not 0 <= place < len(sites) for place in without):
@@ -215,7 +222,7 @@ def _draw_objects(
     objects = []
     for place, index in enumerate(order):
         site = sites[index]
-        _prepare_ground(painter, land, site, rng)
+        prepare_ground(painter, land, site, rng)
         low, high = KIND_SIZES[site.kind]
         limits = (max(low * scale, 2), max(high * scale, 3))
         sprite = draw(site.kind, site.color, site.length * scale, site.heading, land.shadow, rng, limits, site.moving)
@@ -226,7 +233,7 @@ def _draw_objects(
     return objects
 
 
-def _prepare_ground(painter: Painter, land: Land, site: _Site, rng: np.random.Generator) -> None:
+def prepare_ground(painter: Painter, land: Land, site: Site, rng: np.random.Generator) -> None:
     """Lay a yard or a clearing under what would not stand in the middle of a crop or a forest."""
     cover = land.cover(site.x, site.y)
     if cover == "water" or site.kind not in ("storage tank", "building", "tennis court"):
@@ -238,13 +245,11 @@ def _prepare_ground(painter: Painter, land: Land, site: _Site, rng: np.random.Ge
     painter.fill(yard.corners(), tone + rng.uniform(-8, 8), 0.75)
 
 
-def _add_sensor_noise(image: np.ndarray, rng: np.random.Generator) -> None:
-    """Add a little noise to every pixel, in place, as a sensor does."""
+def add_sensor_noise(strip: np.ndarray, rng: np.random.Generator) -> None:
+    """Add a little noise to every pixel of a picture's next BLOCK rows, in place, as a sensor does."""
     noise = textures()["sensor"]
-    size = len(image)
-    for y in range(0, size, BLOCK):
-        for x in range(0, size, BLOCK):
-            block = image[y : y + BLOCK, x : x + BLOCK]
-            top, left = rng.integers(0, TILE, 2)
-            grain = noise[top : top + block.shape[0], left : left + block.shape[1]]
-            block[:] = cv2.addWeighted(block, 1, grain, 1, -128)
+    for x in range(0, strip.shape[1], BLOCK):
+        block = strip[:, x : x + BLOCK]
+        top, left = rng.integers(0, TILE, 2)
+        grain = noise[top : top + block.shape[0], left : left + block.shape[1]]
+        block[:] = cv2.addWeighted(block, 1, grain, 1, -128)

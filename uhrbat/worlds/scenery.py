@@ -4,6 +4,7 @@ Scenery is dull: no color in it is as saturated, bright or black as an object's.
 """
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -34,6 +35,58 @@ class Clear:
         return not self.cells[self._window(x0, y0, x1, y1)].any()
 
 
+@dataclass(frozen=True, eq=False)
+class Polygon:
+    """A filled polygon, int32[n, 2] in sixteenths of a pixel of the picture."""
+
+    corners: np.ndarray
+    tone: tuple[int, ...]
+    opacity: float
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The picture's rows that it may touch, half-open."""
+        return int(self.corners[:, 1].min() // 16) - 2, int(self.corners[:, 1].max() // 16) + 3
+
+    def draw(self, image: np.ndarray, top: int = 0) -> None:
+        """Draw it, in place, on the picture's rows from `top` on."""
+        corners = self.corners - np.array([0, top * 16], np.int32) if top else self.corners
+        if self.opacity >= 1:
+            cv2.fillPoly(image, [corners], self.tone, cv2.LINE_AA, 4)
+            return
+        x0, y0 = np.maximum(corners.min(axis=0) // 16 - 2, 0)
+        x1, y1 = corners.max(axis=0) // 16 + 3
+        view = image[y0:y1, x0:x1]
+        if view.size == 0:
+            return
+        over = view.copy()
+        cv2.fillPoly(over, [corners - np.array([x0, y0]) * 16], self.tone, cv2.LINE_AA, 4)
+        cv2.addWeighted(over, self.opacity, view, 1 - self.opacity, 0, view)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A line `thickness` pixels wide, int32[2, 2] in sixteenths of a pixel of the picture."""
+
+    ends: np.ndarray
+    tone: tuple[int, ...]
+    thickness: int
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The picture's rows that it may touch, half-open."""
+        reach = self.thickness + 2
+        return int(self.ends[:, 1].min() // 16) - reach, int(self.ends[:, 1].max() // 16) + reach + 1
+
+    def draw(self, image: np.ndarray, top: int = 0) -> None:
+        """Draw it, in place, on the picture's rows from `top` on."""
+        first, last = (self.ends - np.array([0, top * 16])).tolist()
+        cv2.line(image, first, last, self.tone, self.thickness, cv2.LINE_AA, 4)
+
+
+Shape = Polygon | Line
+
+
 class Painter:
     """Draws antialiased shapes given in units onto a picture."""
 
@@ -44,26 +97,20 @@ class Painter:
 
     def fill(self, points, color, opacity: float = 1.0) -> None:
         """Fill a polygon, float[n, 2] in units."""
-        corners = np.round((np.asarray(points) * self.scale - 0.5) * 16).astype(np.int32)
-        tone = tuple(int(min(max(value, 0), 255)) for value in color)
-        if opacity >= 1:
-            cv2.fillPoly(self.image, [corners], tone, cv2.LINE_AA, 4)
-            return
-        x0, y0 = np.maximum(corners.min(axis=0) // 16 - 2, 0)
-        x1, y1 = corners.max(axis=0) // 16 + 3
-        view = self.image[y0:y1, x0:x1]
-        if view.size == 0:
-            return
-        top = view.copy()
-        cv2.fillPoly(top, [corners - np.array([x0, y0]) * 16], tone, cv2.LINE_AA, 4)
-        cv2.addWeighted(top, opacity, view, 1 - opacity, 0, view)
+        self.draw(Polygon(self._fixed(points), tuple(int(min(max(value, 0), 255)) for value in color), opacity))
 
     def line(self, start, end, color, width: float) -> None:
         """Draw a line `width` units wide."""
-        first, last = (tuple(int(round((v * self.scale - 0.5) * 16)) for v in point) for point in (start, end))
         thickness = max(1, round(width * self.scale))
-        tone = tuple(int(value) for value in color)
-        cv2.line(self.image, first, last, tone, thickness, cv2.LINE_AA, 4)
+        self.draw(Line(self._fixed([start, end]), tuple(int(value) for value in color), thickness))
+
+    def draw(self, shape: "Shape") -> None:
+        """Draw a shape that is given in pixels of the picture."""
+        shape.draw(self.image)
+
+    def _fixed(self, points) -> np.ndarray:
+        """Units -> int32[n, 2] in sixteenths of a pixel."""
+        return np.round((np.asarray(points) * self.scale - 0.5) * 16).astype(np.int32)
 
     def blob(
         self,
@@ -89,9 +136,8 @@ class Painter:
         self.blob(x - dx * 0.25, y - dy * 0.25, radius * 0.66, color)
 
 
-def draw_layout(image: np.ndarray, land: Land, layout: Layout, clear: Clear, rng: np.random.Generator) -> None:
-    """Draw airfields, roads, town blocks and piers, in place."""
-    painter = Painter(image, land.shadow)
+def draw_layout(painter: Painter, land: Land, layout: Layout, clear: Clear, rng: np.random.Generator) -> None:
+    """Draw airfields, roads, town blocks and piers."""
     for pad in layout.airfield:
         _strip(painter, land, pad)
     for block in layout.blocks:
@@ -236,11 +282,12 @@ def _grove(painter: Painter, block: Pad, clear: Clear, rng: np.random.Generator)
             painter.tree(x, y, radius, np.array((76, 98, 54)) + rng.uniform(-12, 12))
 
 
-def draw_clutter(image: np.ndarray, land: Land, clear: Clear, rng: np.random.Generator) -> None:
-    """Scatter 150 to 400 things that only look like objects from afar, in place."""
-    painter = Painter(image, land.shadow)
+def draw_clutter(
+    painter: Painter, land: Land, clear: Clear, rng: np.random.Generator, count: tuple[int, int] = (150, 400)
+) -> None:
+    """Scatter `count` (from, up to) things that only look like objects from afar."""
     wind = rng.uniform(0, math.pi)
-    for _ in range(int(rng.integers(150, 400))):
+    for _ in range(int(rng.integers(*count))):
         x, y = rng.uniform(20, UNITS - 20, 2)
         size = math.exp(rng.uniform(math.log(3), math.log(17)))
         choice = rng.random()

@@ -339,8 +339,20 @@ _SHAPES = {
 
 def paste(image: np.ndarray, sprite: Sprite, x: float, y: float) -> tuple[int, int, int, int]:
     """Paste a sprite so that its box is centered at (x, y), in place, and give its box there."""
+    left, top = corner(sprite, x, y)
+    blend(image, sprite, left, top)
     x0, y0, x1, y1 = sprite.box
-    left, top = round(x - (x0 + x1) / 2), round(y - (y0 + y1) / 2)
+    return left + x0, top + y0, left + x1, top + y1
+
+
+def corner(sprite: Sprite, x: float, y: float) -> tuple[int, int]:
+    """(left, top) of a sprite whose box is centered at (x, y)."""
+    x0, y0, x1, y1 = sprite.box
+    return round(x - (x0 + x1) / 2), round(y - (y0 + y1) / 2)
+
+
+def blend(image: np.ndarray, sprite: Sprite, left: int, top: int) -> None:
+    """Paste a sprite with its upper left corner there, in place; what lies outside the picture is cut off."""
     side = len(sprite.opacity)
     rows = slice(max(0, -top), min(side, image.shape[0] - top))
     columns = slice(max(0, -left), min(side, image.shape[1] - left))
@@ -350,4 +362,3 @@ def paste(image: np.ndarray, sprite: Sprite, x: float, y: float) -> tuple[int, i
         patch *= 1 - opacity[rows, columns, None]
         patch += rgb[rows, columns]
     view[:] = np.clip(np.round(patch), 0, 255).astype(np.uint8)
-    return left + x0, top + y0, left + x1, top + y1

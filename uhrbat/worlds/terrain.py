@@ -113,6 +113,18 @@ def paint(land: Land, rng: np.random.Generator, size: int, parcels: list[np.ndar
 
     `parcels` are the fields of the farmland: float32[4, 2] corners in units.
     """
+    base, border = broad_colors(land, rng, parcels)
+    mode = cv2.INTER_LINEAR if size >= HALF else cv2.INTER_AREA
+    image = cv2.resize(base, (size, size), interpolation=mode)
+    textured = Textures(land, border, size, rng)
+    for top in range(0, size, BLOCK):
+        textured.apply(image[top : top + BLOCK], top)
+    return image
+
+
+def broad_colors(land: Land, rng: np.random.Generator, parcels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The land's colors before its fine texture, uint8[HALF, HALF, 3], and the border between its covers, float32[HALF,
+    HALF], above 0 inside the secondary one."""
     relief = fractal(rng, GRID, 4, 7, 0.55)
     sides = []
     for cover, sign in ((land.main, -1), (land.secondary, 1)):
@@ -126,11 +138,7 @@ def paint(land: Land, rng: np.random.Generator, size: int, parcels: list[np.ndar
     border: np.ndarray = cv2.resize(land.distance, (HALF, HALF), interpolation=cv2.INTER_LINEAR)
     border += 2.2 * fractal(rng, HALF, 250, 2, 0.8)
     share = np.clip(border * 0.4 + 0.5, 0, 1)
-    base = cv2.blendLinear(sides[1], sides[0], share, 1 - share)
-    mode = cv2.INTER_LINEAR if size >= HALF else cv2.INTER_AREA
-    image = cv2.resize(base, (size, size), interpolation=mode)
-    _apply_textures(image, border, land, rng)
-    return image
+    return cv2.blendLinear(sides[1], sides[0], share, 1 - share), border
 
 
 def _color(cover: str, land: Land, rng: np.random.Generator, relief: np.ndarray, depth: np.ndarray) -> np.ndarray:
@@ -237,29 +245,33 @@ def _plough(color: np.ndarray, land: Land, rng: np.random.Generator, parcels: li
     return cv2.addWeighted(tinted, 1, cv2.merge([furrows] * 3), 1, -128)
 
 
-def _apply_textures(image: np.ndarray, border: np.ndarray, land: Land, rng: np.random.Generator) -> None:
-    """Add each cover's fine texture to the picture, in place, block by block."""
-    size = len(image)
-    bank = textures()
-    mirrored = land.shadow[0] < 0, land.shadow[1] < 0
-    fine = [bank[cover] for cover in (land.main, land.secondary)]
-    offsets = rng.integers(0, TILE, (2, 2))
-    strength = [rng.uniform(0.75, 1.15) for _ in fine]
-    for y in range(0, size, BLOCK):
-        for x in range(0, size, BLOCK):
-            block = image[y : y + BLOCK, x : x + BLOCK]
+class Textures:
+    """Each cover's fine texture, as it is laid over a picture of `size` pixels a side."""
+
+    def __init__(self, land: Land, border: np.ndarray, size: int, rng: np.random.Generator) -> None:
+        self.border, self.size = border, size
+        self.mirrored = land.shadow[0] < 0, land.shadow[1] < 0
+        bank = textures()
+        self.fine = [bank[cover] for cover in (land.main, land.secondary)]
+        self.offsets = rng.integers(0, TILE, (2, 2))
+        self.strength = [rng.uniform(0.75, 1.15) for _ in self.fine]
+
+    def apply(self, strip: np.ndarray, y: int) -> None:
+        """Add it to the picture's BLOCK rows from `y`, a multiple of BLOCK, in place, block by block."""
+        for x in range(0, self.size, BLOCK):
+            block = strip[:, x : x + BLOCK]
             height, width = block.shape[:2]
-            rows = slice(y * HALF // size, -(-(y + height) * HALF // size))
-            columns = slice(x * HALF // size, -(-(x + width) * HALF // size))
-            part = border[rows, columns]
+            rows = slice(y * HALF // self.size, -(-(y + height) * HALF // self.size))
+            columns = slice(x * HALF // self.size, -(-(x + width) * HALF // self.size))
+            part = self.border[rows, columns]
             where = part.min() <= 0, part.max() > 0
             painted = []
             for side in (0, 1):
                 if not where[side]:
                     continue
-                top, left = (offsets[side] + (y, x)) % TILE
-                texture = _window(fine[side], top, left, height, width, mirrored)
-                gain = strength[side]
+                top, left = (self.offsets[side] + (y, x)) % TILE
+                texture = _window(self.fine[side], top, left, height, width, self.mirrored)
+                gain = self.strength[side]
                 painted.append(cv2.addWeighted(block, 1, texture, gain, -128 * gain))
             if len(painted) == 2:
                 inside = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) > 0

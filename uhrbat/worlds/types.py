@@ -59,9 +59,9 @@ class WorldQuestion:
 class World:
     """A generated picture and everything that is true of it.
 
-    `image` is uint8[size, size, 3], RGB. `land_map` is uint8[288, 288]: the index into LAND_COVERS
-    of each 14-px token of the 4,032-px scale, by row and column. `land_cover` is the cover of the
-    largest area (55 to 80 %).
+    `image` is uint8[size, size, 3], RGB; it is empty where the world was written to a file by strips.
+    `land_map` is uint8[288, 288]: the index into LAND_COVERS of each 14-px token of the 4,032-px scale, by
+    row and column. `land_cover` is the cover of the largest area (55 to 80 %).
     """
 
     image: np.ndarray

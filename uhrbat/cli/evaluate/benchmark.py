@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 @options.importance
 @options.regions
 @options.order
+@options.split
 @click.option("--clusters", type=options.POSITIVE, help="of k-means as the released code does it (600 in its commands)")
 @click.option("--iterations", type=options.POSITIVE, help="of that k-means (100 in its commands)")
 @click.option("--release", is_flag=True, default=None, help="infer exactly as the released code does")

@@ -20,6 +20,7 @@ from uhrbat.cli.evaluate import generated
 @options.importance
 @options.regions
 @options.order
+@options.split
 @generated.DEVELOPMENT
 @generated.SKIP
 @click.option("--resume", type=options.PATH, help="keep finished worlds in this file and go on from it")

@@ -134,7 +134,7 @@ def preserved(
     """bool[budgets]: whether every box has a preserved token at some scale."""
     sizes = scene.square.sizes
     if isinstance(ranked, Question):
-        shares = order_of_shares(scene.square.scales)
+        shares = order_of_shares(scene.square.scales, ranked.weights)
         table = np.array([np.bincount(shares[:budget], minlength=len(sizes)) for budget in budgets])
     else:
         table = np.array([[split[size] for size in sizes] for split in map(ranked.split, budgets)])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from uhrbat import progress
+from uhrbat.choices import SETTINGS
 from uhrbat.imagery import Rendering, apart
 from uhrbat.results import Answer, Event, Progress, Run
 from uhrbat.serving.job import HEARTBEAT_SECONDS
@@ -124,7 +125,7 @@ class ActionContext(Generic[R]):
     @property
     def settings(self) -> Settings:
         """The model's own settings, with what the request chose in their place."""
-        chosen = self.request.settings.model_dump(include={"importance", "regions", "order", "seed"}, exclude_none=True)
+        chosen = self.request.settings.model_dump(include={*SETTINGS, "seed"}, exclude_none=True)
         return replace(self.engine.settings, **chosen)
 
     @property
@@ -212,6 +213,7 @@ class ActionContext(Generic[R]):
             importance=settings.importance,
             regions=settings.regions,
             order=settings.order,
+            split=settings.split,
             seed=settings.seed,
             picture=self.request.settings.picture.as_dict(),
             seconds={stage: round(value, 6) for stage, value in self.seconds.items()},

@@ -184,6 +184,7 @@ class Models:
                 importance=chosen.importance,
                 regions=chosen.regions,
                 order=chosen.order,
+                split=chosen.split,
                 seed=chosen.seed,
             ),
             parameters=model.parameters,
