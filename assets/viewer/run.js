@@ -2,6 +2,7 @@
 
 import { CONSTANTS } from './constants.js';
 import { h, url } from './dom.js';
+import { figureForm } from './figure.js';
 import { bytes, count, seconds } from './format.js';
 import { follow, panel } from './gradio.js';
 import { placeholder, width } from './parts.js';
@@ -16,6 +17,7 @@ const NO_RUN = 'After a question: the time of every stage, settings, memory and 
 const FILES = [
   ['run.json', 'JSON', 'Every number of this run'],
   ['ledger.csv', 'CSV', 'The ledger, one row a scale'],
+  ['tokens.npz', 'NPZ', 'Importance, rank, fate and region of every token, as arrays for NumPy'],
   [
     'objects.geojson',
     'GeoJSON',
@@ -54,10 +56,13 @@ const content = (run) => [
   h(
     'div',
     { class: 'uhr-chips' },
-    [...FILES, ...(get().image?.place ? [OWN_CRS] : []), ...run.sizes.map(figure)].map((file) =>
-      download(run, file),
-    ),
+    [
+      ...FILES,
+      ...(get().image?.place ? [OWN_CRS] : []),
+      ...(get().image?.place ? run.sizes.map(geotiff) : []),
+    ].map((file) => download(run, file)),
   ),
+  figureForm(run),
 ];
 
 /** @param {RunValue} run */
@@ -95,11 +100,15 @@ export function factText(name, value) {
  * @param {number} size
  * @returns {Download}
  */
-const figure = (size) => [`figure-${size}.png`, `Figure ${size}`, `Four-panel figure at scale ${size} (PNG)`];
+const geotiff = (size) => [
+  `tokens-${size}.tif`,
+  `GeoTIFF ${size}`,
+  `Importance, rank, fate and region at scale ${size} on the map, one pixel a token`,
+];
 
 /**
  * @param {RunValue} run
  * @param {Download} file
  */
 const download = ({ id }, [file, label, title]) =>
-  h('a', { class: 'uhr-chip', href: url(`run/${id}/${file}`), download: `uhrbat-${file}`, title }, label);
+  h('a', { class: 'uhr-chip', href: url(`run/${id}/${file}`), download: '', title }, label);

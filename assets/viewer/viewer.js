@@ -152,6 +152,21 @@ function makeView(map) {
       else map.flyToBounds(around, options);
     },
 
+    /** What is in view of the image, in its pixels; null where there is none. @returns {Box | null} */
+    box() {
+      if (!image) return null;
+      const { min, max } = map.getPixelBounds();
+      if (!min || !max) return null;
+      const [from, to] = [min, max].map((corner) => toImage(map.unproject(corner)));
+      const box = [
+        Math.max(0, from.x),
+        Math.max(0, from.y),
+        Math.min(image.width, to.x),
+        Math.min(image.height, to.y),
+      ];
+      return box[0] < box[2] && box[1] < box[3] ? /** @type {Box} */ (box.map(Math.round)) : null;
+    },
+
     /** Centre in image pixels, and zoom from one image pixel a screen pixel: for the share link. */
     where() {
       if (!image) return null;
