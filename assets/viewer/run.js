@@ -1,11 +1,14 @@
 // The Run tab: how the shown answer came about (stages, memory, settings) and downloads of everything.
 
+import { split } from './budgets.js';
 import { CONSTANTS } from './constants.js';
 import { h, url } from './dom.js';
 import { figureForm } from './figure.js';
-import { bytes, count, seconds } from './format.js';
+import { bytes, count, seconds, sum } from './format.js';
 import { follow, panel } from './gradio.js';
 import { placeholder, width } from './parts.js';
+import { asCurl, asPython } from './scripts.js';
+import { sameBudgets } from './shares.js';
 import { get, on, set } from './store.js';
 
 /** @typedef {import('./types.d.ts').RunValue} RunValue */
@@ -63,7 +66,43 @@ const content = (run) => [
     ].map((file) => download(run, file)),
   ),
   figureForm(run),
+  h('h4', {}, 'Repeat'),
+  h('div', { class: 'uhr-chips' }, repeatButtons()),
 ];
+
+/** The question shown as a program, on the clipboard. */
+function repeatButtons() {
+  const status = h('span', { class: 'uhr-note', role: 'status' });
+  const button = (
+    /** @type {string} */ text,
+    /** @type {string} */ kind,
+    /** @type {typeof asPython} */ write,
+  ) => {
+    async function onclick() {
+      const { image, answer } = get();
+      if (!image || !answer) return;
+      const shown = {
+        server: new URL('.', document.baseURI).href,
+        example: image.example,
+        file: image.title,
+        picture: image.picture.chosen,
+        question: answer.question,
+        budgets: answer.budgets,
+        perScale: !sameBudgets(split(sum(answer.budgets)), answer.budgets),
+        method: answer.method,
+        model: answer.model,
+      };
+      await navigator.clipboard.writeText(write(shown));
+      status.textContent = 'Copied.';
+    }
+    return h(
+      'button',
+      { type: 'button', class: 'uhr-chip', 'data-copy': kind, onclick: () => void onclick() },
+      text,
+    );
+  };
+  return [button('Copy as Python', 'python', asPython), button('Copy as curl', 'curl', asCurl), status];
+}
 
 /** @param {RunValue} run */
 function stages({ seconds: took, reused }) {
