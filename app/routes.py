@@ -17,6 +17,7 @@ from uhrbat.errors import InputError, UHRBATError
 
 from . import arrays, examples, export, figures, overlays, panel, shares
 from .cards.picture import histogram_value
+from .cards.viewer import maps_value
 from .findings import Findings
 from .paths import ASSETS
 from .state.pictures import Shelf
@@ -77,6 +78,11 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
         run = runs.get(id)
         found = run.kinds.get(key, {}).get(size) if run else None
         return _gone() if run is None or found is None else _image(overlays.kind_png(found, run.geometry(size)), "png")
+
+    @router.get("/run/{id}/maps.json")
+    def maps(id: str) -> Response:
+        run = runs.get(id)
+        return _gone() if run is None else JSONResponse(maps_value(run))
 
     @router.get("/run/{id}/figure.{kind}")
     def figure(id: str, kind: str, request: Request) -> Response:

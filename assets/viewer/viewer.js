@@ -15,6 +15,7 @@ import { followOutlines } from './outlines.js';
 import { readout } from './readout.js';
 import { scaleBar } from './scalebar.js';
 import { get, on, set } from './store.js';
+import { swipe } from './swipe.js';
 import { toolbar } from './toolbar.js';
 import { tour } from './tour.js';
 
@@ -61,6 +62,7 @@ export async function mount(context) {
   root.append(legend());
   tour(host);
   keys(root, view);
+  swipe(host, view);
   followLayers(view.map, view.square);
   followOutlines(view);
   followMarks(view);
