@@ -1,6 +1,8 @@
-"""The page's actions as named endpoints, for `gradio_client` and MCP: ingest, ask, inspect, sweep, compare."""
+"""The page's actions as named endpoints, for `gradio_client`, curl and MCP: ingest, ask, answer, inspect, sweep, compare."""
 
 import asyncio
+import inspect as inspect_module
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -9,17 +11,19 @@ import gradio as gr
 from anyio import to_thread
 
 from uhrbat.budget import Budget, read_budget
+from uhrbat.choices import DEFAULT_MODEL
 from uhrbat.errors import InputError, UHRBATError, quoted
 from uhrbat.geometry import Square
 from uhrbat.imagery import Rendering
-from uhrbat.results import AskResult
+from uhrbat.results import AnswerResult, AskResult
 from uhrbat.serving.job import Job
 
 from . import examples
 from .explorer import COMPARED, DEFAULT, SWEEP, Explorer
 from .export import plain, shown
+from .panel import PREFIX
 from .state.pictures import Picture, given_together
-from .state.runs import Asked
+from .state.runs import Asked, KeptRun
 from .texts import sentence
 
 
@@ -50,33 +54,53 @@ def add(explorer: Explorer) -> None:
         regions: str = DEFAULT,
         order: str = DEFAULT,
         seed: int = 0,
-        model: str = "nano",
+        model: str = DEFAULT_MODEL,
         split: str = DEFAULT,
         request: gr.Request | None = None,
     ) -> dict:
         """Answer a question about an image from at most `budget` visual tokens.
 
-        Args:
-            image: an id that ingest returned, or the name of an example such as "airfield".
-            question: what to ask.
-            budget: how many tokens the language model may be handed, over all four scales.
-            per_scale: instead of budget, one number for each of the scales 672, 1344, 2688, 4032.
-            importance: how tokens are scored: default, similarity, attention or fused.
-            regions: the partition in which tokens are merged: default, kmeans, grid or none; sam where it has the weights.
-            order: how regions are ordered: default, max or mean.
-            seed: fixes the partition.
-            model: which model answers.
-            split: how a total budget is shared over the scales: default, paper or question.
         Returns:
             answer, points (x, y in image pixels), tokens, understood (whether the model knows such questions), reading
-            (what the question was read as, and why not), measured, budgets, ledger (one row a scale), caveat, run.
+            (what the question was read as, and why not), measured, budgets, ledger (one row a scale), caveat, run, and
+            arrays: the address, below this server's, of an NPZ with every token's importance, rank, fate and region.
         """
+        return await endpoints.run(
+            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
+            lambda asked: explorer.ask(asked, _budget(budget, per_scale), _turn(request)),
+            lambda asked, result: _asked(result, explorer.runs.add(KeptRun(**vars(asked), asked=result))),
+        )
 
-        def start() -> Job:
-            asked = endpoints.asked(image, question, model, importance, regions, order, seed, split)
-            return explorer.ask(asked, _budget(budget, per_scale), _turn(request))
+    async def answer(
+        image: str,
+        question: str,
+        budget: int = 3000,
+        per_scale: list[int] | None = None,
+        force: list[list[float]] | None = None,
+        without: list[list[float]] | None = None,
+        importance: str = DEFAULT,
+        regions: str = DEFAULT,
+        order: str = DEFAULT,
+        seed: int = 0,
+        model: str = DEFAULT_MODEL,
+        split: str = DEFAULT,
+        request: gr.Request | None = None,
+    ) -> dict:
+        """Answer a question with the tokens of some boxes forced into the budget, or taken out of it.
 
-        return await endpoints.run(start, _asked)
+        Args:
+            force: boxes [x0, y0, x1, y1] in image pixels whose tokens are given first, as they are.
+            without: boxes whose tokens are not given.
+        Returns:
+            answer, points (x, y in image pixels), tokens, budgets, ledger (one row a scale), caveat, run.
+        """
+        return await endpoints.run(
+            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
+            lambda asked: explorer.answer(
+                asked, _budget(budget, per_scale), _turn(request), _given(force), _given(without)
+            ),
+            lambda _, result: _asked(result),
+        )
 
     async def inspect(
         image: str,
@@ -84,21 +108,24 @@ def add(explorer: Explorer) -> None:
         box: list[float],
         budget: int = 3000,
         per_scale: list[int] | None = None,
+        importance: str = DEFAULT,
+        regions: str = DEFAULT,
+        order: str = DEFAULT,
+        seed: int = 0,
+        model: str = DEFAULT_MODEL,
+        split: str = DEFAULT,
         request: gr.Request | None = None,
     ) -> dict:
         """What became of an object's tokens under a question and a budget, and why.
 
         Args:
-            image: an id that ingest returned, or the name of an example.
-            question: the question; what is kept of the image depends on it.
             box: x0, y0, x1, y1 in image pixels.
-            budget: tokens over all four scales.
-            per_scale: instead of budget, one number for each scale.
         Returns:
             verdict, cause, smallest_budget, rows (one a scale), steps (the verdict at every total budget).
         """
         return await endpoints.run(
-            lambda: explorer.inspect(endpoints.asked(image, question), box, _budget(budget, per_scale), _turn(request))
+            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
+            lambda asked: explorer.inspect(asked, box, _budget(budget, per_scale), _turn(request)),
         )
 
     async def sweep(
@@ -107,13 +134,17 @@ def add(explorer: Explorer) -> None:
         budgets: list[int] = list(SWEEP),  # noqa: B006 - never changed; the API's documentation shows it
         truth: str | None = None,
         boxes: list[list[float]] | None = None,
+        importance: str = DEFAULT,
+        regions: str = DEFAULT,
+        order: str = DEFAULT,
+        seed: int = 0,
+        model: str = DEFAULT_MODEL,
+        split: str = DEFAULT,
         request: gr.Request | None = None,
     ) -> dict:
         """Answer a question at several budgets.
 
         Args:
-            image: an id that ingest returned, or the name of an example.
-            question: what to ask.
             budgets: total budgets.
             truth: the true answer, if known, to mark which answers are correct.
             boxes: evidence boxes, to measure how much of them is preserved.
@@ -121,7 +152,8 @@ def add(explorer: Explorer) -> None:
             points: for each budget the answer, whether it is correct, evidence, tokens and seconds.
         """
         return await endpoints.run(
-            lambda: explorer.sweep(endpoints.asked(image, question), budgets, _turn(request), truth, boxes)
+            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
+            lambda asked: explorer.sweep(asked, budgets, _turn(request), truth, boxes),
         )
 
     async def compare(
@@ -130,29 +162,70 @@ def add(explorer: Explorer) -> None:
         budget: int = 3000,
         methods: list[str] = list(COMPARED),  # noqa: B006 - never changed; the API's documentation shows it
         boxes: list[list[float]] | None = None,
+        importance: str = DEFAULT,
+        regions: str = DEFAULT,
+        order: str = DEFAULT,
+        seed: int = 0,
+        model: str = DEFAULT_MODEL,
+        split: str = DEFAULT,
         request: gr.Request | None = None,
     ) -> dict:
         """Answer a question through several token compressors at one budget.
 
         Args:
-            image: an id that ingest returned, or the name of an example.
-            question: what to ask.
-            budget: tokens over all four scales.
             methods: which compressors.
             boxes: evidence boxes, to measure how much of them each keeps.
         Returns:
             methods: for each the answer, evidence kept, tokens and seconds.
         """
         return await endpoints.run(
-            lambda: explorer.compare(endpoints.asked(image, question), budget, _turn(request), methods, boxes)
+            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
+            lambda asked: explorer.compare(asked, budget, _turn(request), methods, boxes),
         )
 
     # A real File component, so that Gradio itself checks that the file was uploaded to it.
-    file, picture = gr.File(visible=False), gr.JSON(visible=False, label="picture")
+    file, picture = gr.File(visible=False, label="file"), gr.JSON(visible=False, label="picture")
     beside = gr.File(visible=False, label="beside", file_count="multiple")
-    file.upload(ingest, [file, picture, beside], gr.JSON(visible=False), api_name="ingest", show_progress="hidden")
-    for endpoint in (ask, inspect, sweep, compare):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="api", concurrency_limit=None)
+    known = gr.JSON(visible=False, label="image")
+    file.upload(ingest, [file, picture, beside], known, api_name="ingest", show_progress="hidden")
+    for endpoint in (ask, answer, inspect, sweep, compare):
+        made = gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="api", concurrency_limit=None)
+        _describe(made, endpoint)
+
+
+_SHARED = {
+    "image": "an id that ingest returned, or the name of an example such as 'airfield'.",
+    "question": "what to ask; what is kept of the image depends on it.",
+    "budget": "how many tokens the language model may be given, over all scales.",
+    "per_scale": "instead of budget, one number for each scale, coarse to fine.",
+    "importance": "how tokens are scored: default, similarity, attention or fused.",
+    "regions": "the partition in which tokens are merged: default, kmeans, grid or none; sam where it has the weights.",
+    "order": "how regions are ordered: default, max or mean.",
+    "seed": "fixes the partition.",
+    "model": "which model answers.",
+    "split": "how a total budget is shared over the scales: default, paper or question.",
+}
+"""What endpoints' parameters of the same name mean."""
+
+
+def _describe(made: Any, endpoint: Callable[..., Any]) -> None:
+    """Give an endpoint's parameters and its result the names and descriptions that its documentation shows.
+
+    made: what `gr.api` returned. Gradio names them 1st, 2nd, ... and describes none.
+    """
+    described = inspect_module.getdoc(endpoint) or ""
+    _, _, returns = described.partition("Returns:\n")
+    arguments, _, _ = described.partition("Args:\n")[2].partition("Returns:")
+    own = dict(re.findall(r"^ {4}(\w+): ((?:.+\n?(?: {8}.+\n?)*))", arguments, re.MULTILINE))
+    context = gr.context.Context.root_block
+    assert context is not None, "endpoints are added while the page is built"
+    block = context.fns[made["id"]]
+    names = [name for name in inspect_module.signature(endpoint).parameters if name != "request"]
+    for name, part in zip(names, block.inputs, strict=True):
+        text = own.get(name) or _SHARED[name]
+        part.label, part._api_info = name, {**part._api_info, "additional_description": " ".join(text.split())}
+    for part in block.outputs:
+        part.label, part._api_info = "result", {**part._api_info, "description": " ".join(returns.split())}
 
 
 class _Endpoints:
@@ -162,14 +235,19 @@ class _Endpoints:
         self.explorer = explorer
 
     @staticmethod
-    async def run(start: Callable[[], Job], report: Callable[[Any], dict[str, Any]] = plain) -> dict[str, Any]:
+    async def run(
+        ask: Callable[[], Asked],
+        start: Callable[[Asked], Job],
+        report: Callable[[Asked, Any], dict[str, Any]] = lambda _, result: plain(result),
+    ) -> dict[str, Any]:
         """Wait for a job without holding a thread, however many wait; its result as JSON, token arrays left out.
 
         What goes wrong reaches the client as one sentence.
         """
         try:
-            job = await to_thread.run_sync(start)
-            return report(await _end_of(job))
+            asked = await to_thread.run_sync(ask)
+            job = await to_thread.run_sync(start, asked)
+            return report(asked, await _end_of(job))
         except UHRBATError as error:
             raise gr.Error(sentence(error), print_exception=False) from None
 
@@ -239,9 +317,10 @@ async def _end_of(job: Job) -> Any:
     return job.result(0)
 
 
-def _asked(result: AskResult) -> dict[str, Any]:
-    """What `ask` returns: all but the token maps."""
+def _asked(result: AskResult | AnswerResult, run: KeptRun | None = None) -> dict[str, Any]:
+    """What `ask` and `answer` return: all but the token maps, which are fetched from where the run is kept."""
     answer = plain(result.answer)
+    maps = {"arrays": f"{PREFIX}/run/{run.id}/tokens.npz"} if run else {}
     return {
         "answer": answer.pop("text"),
         **answer,
@@ -250,12 +329,18 @@ def _asked(result: AskResult) -> dict[str, Any]:
         "ledger": plain(result.ledger),
         "caveat": result.caveat,
         "run": plain(result.run),
+        **maps,
     }
 
 
 def _turn(request: gr.Request | None) -> str:
     """Whose turn a call uses: its client's, so that the worker serves all clients in rotation."""
     return f"api-{request.session_hash}" if request and request.session_hash else f"api-{secrets.token_hex(8)}"
+
+
+def _given(boxes: Any) -> Any:
+    """Boxes as a client gave them; none where it left them out."""
+    return () if boxes is None else boxes
 
 
 def _budget(budget: object, per_scale: object) -> Budget:

@@ -1,31 +1,30 @@
-"""A run to keep: JSON with every number, CSV ledger, GeoJSON of the marks, and figures as a paper prints them."""
+"""A run to keep: JSON with every number, CSV ledger, GeoJSON of the marks; figures and arrays are apart."""
 
 import csv
 import io
 import json
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, is_dataclass
 from functools import partial
 from typing import Any
 
-import matplotlib
 import numpy as np
-from PIL import Image
 
 from uhrbat import imagery
-from uhrbat.choices import MERGED, PADDING, PRESERVED
 from uhrbat.errors import InputError
 from uhrbat.imagery import ImageInfo
 from uhrbat.imagery.georeference import rounded
 from uhrbat.results import InspectResult
 
-from . import overlays, theme
+from . import arrays
 from .state.runs import KeptRun
 
-matplotlib.use("Agg")
-
-TYPES = {".json": "application/json", ".csv": "text/csv", ".geojson": "application/geo+json"}
+TYPES = {
+    ".json": "application/json",
+    ".csv": "text/csv",
+    ".geojson": "application/geo+json",
+    ".npz": "application/octet-stream",
+}
 
 
 def run_json(run: KeptRun) -> str:
@@ -142,79 +141,9 @@ def _feature(geometry: dict, **properties: Any) -> dict:
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
-def figure(run: KeptRun, size: int) -> bytes:
-    """PNG of one scale as a paper would print it: image, importance, regions and fate, side by side."""
-    from matplotlib.figure import Figure
-
-    scale = run.scale(size)
-    position = [other.size for other in run.asked.scales].index(size)
-    budget = (run.answer or {}).get("budgets", run.asked.budgets or (0,) * 4)[position]
-    picture = np.asarray(Image.open(io.BytesIO(overlays.thumbnail(run.picture, 576))))
-    importance = overlays.grid(scale.importance.astype(np.float32), run.geometry(size))
-    kinds = overlays.grid(scale.kind(budget), run.geometry(size))
-    regions = overlays.grid(scale.region, run.geometry(size))
-    low, high = run.stretch(size)
-
-    made = Figure(figsize=(11.2, 3.3), dpi=200, layout="constrained")
-    axes = made.subplots(1, 4)
-    extent = (0, picture.shape[1], picture.shape[0], 0)
-    for axis, title in zip(axes, ("Image", "Importance", "Regions", f"Fate at {budget:,} tokens"), strict=True):
-        axis.imshow(picture, extent=extent)
-        axis.set_title(title, fontsize=9)
-        axis.set_xticks([])
-        axis.set_yticks([])
-    heat = axes[1].imshow(importance, cmap=theme.HEAT, vmin=low, vmax=high, extent=extent, interpolation="nearest")
-    made.colorbar(heat, ax=axes[1], fraction=0.046, pad=0.02).ax.tick_params(labelsize=7)
-    axes[2].imshow((regions * 7919) % 20, cmap="tab20", alpha=0.75, extent=extent, interpolation="nearest")
-    axes[3].imshow(_fate_colors(kinds), extent=extent, interpolation="nearest")
-    _mark_box(axes, run)
-    square = run.square
-    counts = " · ".join(
-        f"{name} {int((kinds == kind).sum()):,}" for name, kind in (("preserved", PRESERVED), ("merged", MERGED))
-    )
-    answer = (run.answer or {}).get("text")
-    caption = f"{run.question}" + (f"  Answer: {answer}" if answer else "")
-    made.suptitle(textwrap.shorten(caption, 150), fontsize=10, x=0.01, ha="left", parse_math=False)
-    made.supxlabel(
-        f"scale {size} · {int((kinds != PADDING).sum()):,} tokens · {counts} · {square.width:,} x {square.height:,} px"
-        f" · {run.asked.run.model}, importance {run.asked.run.importance}, regions {run.asked.run.regions}",
-        fontsize=7,
-        x=0.01,
-        ha="left",
-        color="#555",
-    )
-    out = io.BytesIO()
-    made.savefig(out, format="png")
-    return out.getvalue()
-
-
-def _mark_box(axes, run: KeptRun) -> None:
-    """Draw the inspected box on every panel."""
-    if not run.inspected:
-        return
-    from matplotlib.patches import Rectangle
-
-    square = run.square
-    x0, y0, x1, y1 = square.to_square(run.inspected.box) * (576 / square.side)
-    for axis in axes:
-        axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="white", linewidth=1.2))
-
-
-def _fate_colors(kinds: np.ndarray) -> np.ndarray:
-    """Fates uint8[G, G] -> float[G, G, 4] in the page's colours; padding is hatched."""
-    colors = np.zeros((4, 4))
-    for kind, (color, alpha) in enumerate(((theme.DROPPED, 0.65), (theme.PRESERVED, 0.85), (theme.MERGED, 0.7))):
-        colors[kind] = (*matplotlib.colors.to_rgb(color), alpha)
-    hatched = kinds == PADDING
-    rows, columns = np.indices(kinds.shape)
-    colors[PADDING] = (*matplotlib.colors.to_rgb(theme.PADDING), 0.0)
-    painted = colors[kinds]
-    painted[hatched & ((rows + columns) % 6 < 2), 3] = 0.5
-    return painted
-
-
-FILES: dict[str, Callable[[KeptRun], str]] = {
+FILES: dict[str, Callable[[KeptRun], str | bytes]] = {
     "run.json": run_json,
+    "tokens.npz": arrays.npz,
     "ledger.csv": ledger_csv,
     "objects.geojson": marks_geojson,
     "objects-crs.geojson": partial(marks_geojson, lonlat=False),

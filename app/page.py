@@ -85,4 +85,9 @@ def lay_out(cards: Cards) -> None:
             ):
                 with gr.Tab(name, id=name.lower()):
                     card.build()
+                    # Four tabs are as many as fit beside the viewer: Gradio puts more of them behind a menu.
+                    if card is cards.object:
+                        cards.hand.build()
+                    if card is cards.run:
+                        cards.history.build()
     cards.findings.build()

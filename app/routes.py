@@ -15,8 +15,9 @@ from starlette.routing import BaseRoute
 
 from uhrbat.errors import InputError, UHRBATError
 
-from . import examples, export, overlays, panel, shares
+from . import arrays, examples, export, figures, overlays, panel, shares
 from .cards.picture import histogram_value
+from .cards.viewer import maps_value
 from .findings import Findings
 from .paths import ASSETS
 from .state.pictures import Shelf
@@ -78,15 +79,42 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
         found = run.kinds.get(key, {}).get(size) if run else None
         return _gone() if run is None or found is None else _image(overlays.kind_png(found, run.geometry(size)), "png")
 
-    @router.get("/run/{id}/figure-{size}.png")
-    def figure(id: str, size: int) -> Response:
+    @router.get("/run/{id}/maps.json")
+    def maps(id: str) -> Response:
         run = runs.get(id)
-        return _gone() if run is None else _download(export.figure(run, size), "image/png")
+        return _gone() if run is None else JSONResponse(maps_value(run))
+
+    @router.get("/run/{id}/figure.{kind}")
+    def figure(id: str, kind: str, request: Request) -> Response:
+        run = runs.get(id)
+        if run is None or kind not in (*figures.TYPES, "txt"):
+            return _gone()
+        try:
+            wanted = figures.Wanted.of(run, dict(request.query_params))
+            if kind == "txt":
+                return Response(figures.caption(run, wanted), media_type="text/plain; charset=utf-8")
+            name = figures.file_name(run, str(wanted.size), str(sum(wanted.budgets)), *wanted.panels)
+            return _download(figures.figure(run, wanted, kind), figures.TYPES[kind], f"{name}.{kind}")
+        except InputError as error:
+            return Response(sentence(error), 400, media_type="text/plain; charset=utf-8")
+
+    @router.get("/run/{id}/tokens-{size}.tif")
+    def geotiff(id: str, size: int) -> Response:
+        run = runs.get(id)
+        try:
+            content = arrays.geotiff(run, size) if run else None
+        except InputError:
+            content = None
+        if run is None or content is None:
+            return _gone()
+        return _download(content, "image/tiff", figures.file_name(run, f"tokens-{size}.tif"))
 
     @router.get("/run/{id}/{file}")
     def download(id: str, file: str) -> Response:
         run, make = runs.get(id), export.FILES.get(file)
-        return _gone() if run is None or make is None else _download(make(run), export.TYPES[Path(file).suffix])
+        if run is None or make is None:
+            return _gone()
+        return _download(make(run), export.TYPES[Path(file).suffix], figures.file_name(run, file))
 
     @router.get("/shares/{geometry}.bin")
     def shares_of(geometry: str) -> Response:
@@ -140,5 +168,7 @@ def _image(content: bytes, kind: str) -> Response:
     return Response(content, media_type=f"image/{kind}", headers=_FOREVER)
 
 
-def _download(content: bytes | str, media_type: str) -> Response:
-    return Response(content, media_type=media_type, headers={"Content-Disposition": "attachment"})
+def _download(content: bytes | str, media_type: str, name: str) -> Response:
+    """name: of plain letters, as `figures.file_name` makes them."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)

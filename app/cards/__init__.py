@@ -11,6 +11,8 @@ from .budgets import BudgetsCard
 from .card import Card, Json
 from .compare import CompareCard
 from .findings import FindingsCard
+from .hand import HandCard
+from .history import HistoryCard
 from .image import ImageCard
 from .method import MethodCard
 from .object import ObjectCard
@@ -47,13 +49,15 @@ class Cards:
         self.budgets = BudgetsCard(self)
         self.compare = CompareCard(self)
         self.run = RunCard(self)
+        self.history = HistoryCard(self)
+        self.hand = HandCard(self)
         self.findings = FindingsCard(self)
         self.scoring = ScoringCard(self)
 
     def wire(self, page: gr.Blocks) -> None:
         """Join every card's events, and those of the page as a whole."""
         asking: tuple[Card, ...] = (self.question, self.answer, self.object, self.budgets, self.compare, self.scoring)
-        opening: tuple[Card, ...] = (self.image, self.findings, self.viewer, self.method)
+        opening: tuple[Card, ...] = (self.image, self.findings, self.viewer, self.method, self.history, self.hand)
         for card in (*asking, *opening):
             card.wire(LONG, QUICK)
         page.load(
@@ -75,6 +79,8 @@ class Cards:
             self.budgets.panel,
             self.compare.panel,
             self.run.panel,
+            self.history.panel,
+            self.hand.panel,
             self.question.ask,
         ]
 

@@ -35,7 +35,10 @@ class AnswerCard(Card):
     def wire(self, long: Json, quick: Json) -> None:
         cards = self.cards
         self.panel.again(
-            self.again, cards.budget.panel, [cards.viewer.panel, self.panel, cards.run.panel, self.ask], **long
+            self.again,
+            cards.budget.panel,
+            [cards.viewer.panel, self.panel, cards.run.panel, cards.history.panel, self.ask],
+            **long,
         )
 
     def again(self, budget: Json, request: gr.Request) -> Updates:
@@ -50,10 +53,15 @@ class AnswerCard(Card):
             yield {self.ask: bar}
         result = job.result()
         if session.run is run:
-            yield self.show(run, result, time.monotonic() - started)
+            yield self.show(session, run, result, time.monotonic() - started)
 
     def show(
-        self, run: KeptRun, result: AskResult | AnswerResult, seconds: float, info: ModelInfo | None = None
+        self,
+        session: Session,
+        run: KeptRun,
+        result: AskResult | AnswerResult,
+        seconds: float,
+        info: ModelInfo | None = None,
     ) -> dict[Any, Any]:
         """Show an answer: its text, its points on the map, and how it came about. info: of the model, where it is known
         without asking the worker."""
@@ -65,7 +73,7 @@ class AnswerCard(Card):
         side = max(run.picture.info.width, run.picture.info.height)
         cell = side / info.point_bins if info and info.point_bins else 0.0
         run.points = marks.points(answer.points, run.picture.example, run.known, cell)
-        cards = self.cards
+        cards, how = self.cards, run_value(run, result)
         return {
             cards.viewer.panel: {
                 "image": image_value(run.picture),
@@ -74,7 +82,8 @@ class AnswerCard(Card):
                 "points": run.points,
             },
             self.panel: run.answer,
-            cards.run.panel: run_value(run, result),
+            cards.run.panel: how,
+            cards.history.panel: cards.history.add(session, run, how),
             self.ask: progress.idle(),
         }
 

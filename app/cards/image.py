@@ -200,6 +200,7 @@ class ImageCard(Card):
             cards.object.panel: None,
             cards.budgets.panel: None,
             cards.compare.panel: None,
+            cards.hand.panel: None,
             cards.run.panel: None,
             self.ask: progress.idle(),
         }

@@ -89,7 +89,8 @@ class QuestionCard(Card):
             cards.object.panel: None,
             cards.budgets.panel: None,
             cards.compare.panel: None,
-            **cards.answer.show(run, result, time.monotonic() - started),
+            cards.hand.panel: None,
+            **cards.answer.show(session, run, result, time.monotonic() - started),
         }
 
     def cancel(self, request: gr.Request) -> None:

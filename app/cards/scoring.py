@@ -57,6 +57,7 @@ class ScoringCard(Card):
         yield {
             cards.object.panel: None,
             cards.compare.panel: None,
-            **cards.answer.show(run, found.asked, took, found.model),
+            cards.hand.panel: None,
+            **cards.answer.show(session, run, found.asked, took, found.model),
             cards.budgets.panel: sweep_value(run, list(found.swept.points), wanted, False),
         }

@@ -20,7 +20,6 @@ from .pictures import Picture
 
 _KEPT = 64
 _KEPT_KINDS = 20
-_STRETCH = (1.0, 99.9)
 
 
 @dataclass
@@ -93,6 +92,18 @@ class KeptRun(Asked):
                 return scale
         raise InputError(f"there is no scale {size}")
 
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """The budget of every scale: that of the answer shown, else that asked at."""
+        return tuple((self.answer or {}).get("budgets") or self.asked.budgets or (0,) * len(self.scales))
+
+    def budget_of(self, size: int) -> int:
+        """The budget of one scale; InputError where there is none."""
+        for scale, budget in zip(self.asked.scales, self.budgets, strict=True):
+            if scale.size == size:
+                return budget
+        raise InputError(f"there is no scale {size}")
+
     def keep_kinds(self, kinds: dict[int, np.ndarray]) -> str:
         """Keep the fates of one selection (scale to uint8[N]) and give the key to fetch them by."""
         key = secrets.token_urlsafe(6)
@@ -100,11 +111,6 @@ class KeptRun(Asked):
         while len(self.kinds) > _KEPT_KINDS:
             self.kinds.popitem(last=False)
         return key
-
-    def stretch(self, size: int) -> list[float]:
-        """The importances shown as darkest and brightest."""
-        low, high = np.percentile(self.scale(size).importance.astype(np.float32), _STRETCH)
-        return [float(low), float(high)]
 
 
 class Runs:

@@ -1,11 +1,13 @@
 """What each open page is looking at, kept on the server and forgotten when the page closes."""
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from uhrbat.budget import Budget, split_budget
 from uhrbat.errors import InputError
 from uhrbat.results import EncodeResult
 from uhrbat.serving.job import Job
@@ -17,6 +19,34 @@ MOST = 200
 """Sessions kept; pages that end without a word would otherwise keep theirs, some 2 MB each, for ever."""
 
 
+MOST_PAST = 60
+"""Answers that a page's history holds; each some kilobytes."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """One answer of a page: enough to show it again while its run is kept."""
+
+    id: str
+    run: str
+    """Id of the kept run."""
+    picture: str
+    """Id of the picture."""
+    image: str
+    """Its name."""
+    answer: dict[str, Any]
+    """As the answer card was sent it."""
+    points: list[dict[str, Any]]
+    how: dict[str, Any]
+    """As the run card was sent it."""
+
+    def budget(self, run: KeptRun) -> Budget:
+        """The budget that it was answered at: a total where that is shared as usual, else one number a scale."""
+        budgets = tuple(self.answer["budgets"])
+        total = sum(budgets)
+        return total if split_budget(total, run.scales) == budgets else budgets
+
+
 @dataclass
 class Session:
     """One open page: its picture and the question shown on it."""
@@ -26,6 +56,8 @@ class Session:
     run: KeptRun | None = None
     box: tuple | None = None
     """The box last inspected."""
+    past: deque[Past] = field(default_factory=lambda: deque(maxlen=MOST_PAST))
+    """What was answered on the page, the latest last."""
     encoding: Job[EncodeResult] | None = None
     """The picture being encoded ahead of the first question."""
     _stop: Callable[[], None] | None = None

@@ -1,6 +1,7 @@
 // Draws a box with mouse, pen or finger, on a veil over the map, and sends it to Python.
 
 import { h } from './dom.js';
+import { addByHand } from './hand.js';
 import { gridOf } from './geometry.js';
 import { boxBetween, clamp, meantObject, objectAt, tokenAt, tokenBox, wholePixels } from './places.js';
 import { get, on, set } from './store.js';
@@ -20,6 +21,11 @@ export function boxTool(root, host, view, trigger) {
   const veil = h('div', { class: 'uhr-veil', 'aria-hidden': 'true', hidden: true });
   host.append(veil);
   drawOn(veil, view, (box) => {
+    const { drawFor } = get();
+    if (drawFor !== 'inspect') {
+      addByHand(drawFor, box);
+      return;
+    }
     openObjectTab();
     chooseBox(box, trigger);
   });
@@ -36,6 +42,7 @@ export function boxTool(root, host, view, trigger) {
     chooseBox(askBox, trigger);
   });
   on(['drawing'], ({ drawing }) => {
+    if (!drawing) set({ drawFor: 'inspect' });
     veil.hidden = !drawing;
     root.classList.toggle('drawing', drawing);
     // Leaflet follows touches of its own, which no pointer event stops: one finger draws, two zoom.
@@ -82,7 +89,7 @@ function drawOn(veil, view, done) {
     event.stopPropagation();
     veil.setPointerCapture(event.pointerId);
     start = point(event);
-    set({ box: null, object: null });
+    if (get().drawFor === 'inspect') set({ box: null, object: null });
   });
   veil.addEventListener('pointermove', (event) => {
     const now = start && point(event);
@@ -94,10 +101,16 @@ function drawOn(veil, view, done) {
     const { image } = get();
     if (!start || !end || !image) return;
     const drawn = Math.hypot(end.left - start.left, end.top - start.top) >= SMALLEST;
-    const box = drawn ? drawnBox(boxBetween(start, end), image) : clickedBox(end, view.imagePixels(REACH));
+    const between = boxBetween(start, end);
     start = null;
-    set({ rubber: null, drawing: false });
-    done(box);
+    if (get().drawFor === 'inspect') {
+      const box = drawn ? drawnBox(between, image) : clickedBox(end, view.imagePixels(REACH));
+      set({ rubber: null, drawing: false });
+      done(box);
+    } else {
+      set({ rubber: null }); // one region after the other
+      done(drawn ? wholePixels(between, image) : clickedToken(end));
+    }
   });
 }
 
@@ -115,10 +128,19 @@ const drawnBox = (box, image) => meantObject(wholePixels(box, image), image.obje
  * @returns {import('./types.d.ts').Box}
  */
 function clickedBox(at, reach) {
+  return objectAt(at, get().image?.objects ?? [], reach)?.box ?? clickedToken(at);
+}
+
+/**
+ * The box of the token that is clicked, at the scale shown.
+ * @param {{x: number, y: number}} at
+ * @returns {import('./types.d.ts').Box}
+ */
+function clickedToken(at) {
   const { image, scale, model } = get();
   if (!image) throw new Error('a click without an image');
   const grid = gridOf(model, scale);
-  return objectAt(at, image.objects, reach)?.box ?? tokenBox(tokenAt(at, image, grid), image, grid);
+  return wholePixels(tokenBox(tokenAt(at, image, grid), image, grid), image);
 }
 
 /** The Object tab, the first, shows what becomes of a drawn box. */

@@ -24,6 +24,13 @@ export const FATE_PIXEL = {
   padding: rgba(FATE.padding, 90),
 };
 
+/** What only the left or the right of two settings preserves; as in explorer.css. */
+export const ONLY_PIXEL = {
+  a: rgba('#56b4e9', 235),
+  b: rgba('#f0e442', 235),
+  neither: rgba(FATE.dropped, 150),
+};
+
 const MANY = 300; // tokens in an average from which on it looks no stronger
 
 /**

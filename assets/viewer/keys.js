@@ -1,6 +1,7 @@
 // Single keys of the viewer.
 
 import { get, set } from './store.js';
+import { pin } from './sides.js';
 
 /** @typedef {import('./types.d.ts').Layer} Layer */
 
@@ -85,6 +86,7 @@ export function actionOf(key, view) {
   const others = {
     0: () => view.fit(),
     b: () => set({ drawing: !get().drawing }),
+    d: pin,
     o: () => set({ showObjects: !get().showObjects }),
     Escape: () => set({ drawing: false, rubber: null }),
     ArrowLeft: pan(-1, 0),

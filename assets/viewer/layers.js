@@ -1,13 +1,13 @@
 // Draws one layer of one scale over the image, and the outlines of the regions.
 
-import { budgets } from './budgets.js';
 import { h, ink } from './dom.js';
 import { coarsest, tokensOf } from './geometry.js';
 import { pooled, poolFactor, rangeOf } from './heat.js';
 import { keepMark } from './hooks.js';
 import { L } from './leaflet.js';
-import { PAINT, outline, paintHeat } from './paint.js';
+import { PAINT, outline, paintDifference, paintHeat } from './paint.js';
 import { get, on, onFrame, set } from './store.js';
+import { present } from './sides.js';
 import { loadDetails, loadTokens } from './tokens.js';
 
 /** @typedef {import('leaflet').LatLngBounds} LatLngBounds */
@@ -25,15 +25,16 @@ class TokenCanvas {
    * @param {LatLngBounds} bounds
    * @param {number} side
    * @param {string} className
+   * @param {string} [pane]
    */
-  constructor(map, bounds, side, className) {
+  constructor(map, bounds, side, className, pane = 'overlayPane') {
     const canvas = h('canvas', { width: side, height: side, class: `uhr-pixels ${className}` });
     this.context = ink(canvas);
     this.data = this.context.createImageData(side, side);
     this.pixels = new Uint32Array(this.data.data.buffer);
     // An overlay may hold any element, but Leaflet's types know of SVG only.
     const content = /** @type {SVGElement} */ (/** @type {unknown} */ (canvas));
-    this.layer = L.svgOverlay(content, bounds, { interactive: false }).addTo(map);
+    this.layer = L.svgOverlay(content, bounds, { interactive: false, pane }).addTo(map);
   }
 
   show() {
@@ -52,10 +53,17 @@ class TokenCanvas {
  */
 export function followLayers(map, bounds) {
   followMaps();
-  const drawLayer = layerDrawer(map, bounds);
+  const drawLayer = layerDrawer(map, bounds, 'left', present);
+  const drawPinned = layerDrawer(map, bounds, 'right', () => (get().difference ? null : get().pinned));
+  const drawBoth = async () => {
+    await drawLayer();
+    await drawPinned();
+  };
   const drawOutlines = outlineDrawer(map, bounds);
-  onFrame(['tokens', 'layer', 'scale', 'budget', 'opacity', 'heatBy'], () => guarded(drawLayer));
-  map.on('zoomend', () => get().layer === 'importance' && guarded(drawLayer));
+  onFrame(['tokens', 'layer', 'scale', 'budget', 'opacity', 'heatBy', 'pinned', 'difference'], () =>
+    guarded(drawBoth),
+  );
+  map.on('zoomend', () => get().layer === 'importance' && guarded(drawBoth));
   onFrame(['tokens', 'outlines', 'scale'], () => guarded(drawOutlines));
 }
 
@@ -90,41 +98,54 @@ async function guarded(/** @type {() => Promise<void>} */ work) {
 /**
  * @param {import('leaflet').Map} map
  * @param {(scale?: number) => LatLngBounds} bounds
+ * @param {'left' | 'right'} pane Of swipe.js.
+ * @param {() => import('./sides.js').Side | null} source
  */
-function layerDrawer(map, bounds) {
+function layerDrawer(map, bounds, pane, source) {
   /** @type {{key: string, canvas: TokenCanvas} | null} */
   let drawn = null;
 
   return async () => {
-    const { tokens, layer, scale, image, maps, opacity, model } = get();
-    const own = tokens?.get(scale);
-    if (!own || !image || !maps || layer === 'image') {
+    const { layer, scale, image, opacity, model, difference, pinned } = get();
+    const side = source();
+    const own = side?.tokens.get(scale);
+    if (!side || !own || !image || (layer === 'image' && !difference)) {
       drawn?.canvas.remove();
       drawn = null;
       return;
     }
-    const factor = layer === 'importance' ? poolFactor(screenPixels(map, bounds(), own.grid)) : 1;
-    const key = `${maps.id}/${scale}/${layer}/${factor}`;
+    const { maps } = side;
+    const looks = difference ? 'difference' : layer;
+    const factor = looks === 'importance' ? poolFactor(screenPixels(map, bounds(), own.grid)) : 1;
+    const key = `${maps.id}/${scale}/${looks}/${factor}`;
     if (drawn?.key !== key) {
       if (layer === 'importance' && !own.importance) await own.importances();
       if (layer === 'regions' && !own.region) await own.regions();
       if (layer === 'seen' && !own.seen) await own.look(image);
       const now = get();
-      if (now.layer !== layer || now.scale !== scale || now.maps?.id !== maps.id) return;
+      if (now.layer !== layer || now.scale !== scale || source()?.maps.id !== maps.id) return;
       drawn?.canvas.remove();
-      const side = Math.ceil(own.grid / factor);
-      const canvas = new TokenCanvas(map, bounds((side * factor) / own.grid), side, `uhr-${layer}`);
+      const cells = Math.ceil(own.grid / factor);
+      const canvas = new TokenCanvas(map, bounds((cells * factor) / own.grid), cells, `uhr-${looks}`, pane);
       drawn = { key, canvas };
     }
     drawn.canvas.layer.setOpacity(layer === 'seen' ? 1 : opacity);
-    const budget = layer === 'fate' || layer === 'seen' ? budgets()[model.scales.indexOf(scale)] : 0;
-    const state = layer === 'importance' ? get().heatBy : budget;
+    const at = model.scales.indexOf(scale);
+    const budget = layer === 'fate' || layer === 'seen' || difference ? side.budgets[at] : 0;
+    const other = pinned?.tokens.get(scale);
+    const state = difference
+      ? `${budget}/${pinned?.maps.id}/${pinned?.budgets[at]}`
+      : layer === 'importance'
+        ? get().heatBy
+        : budget;
     if (drawn.canvas.painted === state) return;
     const started = performance.now();
-    if (layer === 'importance') {
+    if (difference) {
+      if (pinned && other) paintDifference(drawn.canvas.pixels, [own, budget], [other, pinned.budgets[at]]);
+    } else if (layer === 'importance') {
       const all = own.heat(rangeOf(maps.importance, tokensOf(model, coarsest(model))), get().heatBy);
       if (all) paintHeat(drawn.canvas.pixels, pooled(all, own.grid, factor));
-    } else {
+    } else if (layer !== 'image') {
       PAINT[layer](drawn.canvas.pixels, own, budget);
     }
     drawn.canvas.show();

@@ -17,6 +17,7 @@ const TIP = { className: 'uhr-tip', direction: 'top' };
 /** @param {View} view */
 export function followMarks(view) {
   followBox(view);
+  followHand(view);
   followObjects(view);
   followPoints(view);
 }
@@ -42,6 +43,18 @@ function followBox(view) {
     const shown = rubber ?? box;
     if (!image || !shown) return;
     for (const look of ['halo', 'chosen']) rectangle(view, shown, look).addTo(layer);
+  });
+}
+
+/** What is chosen by hand. @param {View} view */
+function followHand(view) {
+  const layer = L.layerGroup().addTo(view.map);
+  on(['hand', 'image'], ({ hand, image }) => {
+    layer.clearLayers();
+    if (!image) return;
+    for (const tool of /** @type {const} */ (['force', 'without'])) {
+      for (const box of hand[tool]) rectangle(view, box, `is-${tool}`).addTo(layer);
+    }
   });
 }
 

@@ -1,6 +1,6 @@
 // Layers as pixels: what a token's fate, importance or region looks like, and the borders of the regions.
 
-import { FATE_PIXEL, HEAT, mergedPixel, regionPixel } from './colors.js';
+import { FATE_PIXEL, HEAT, ONLY_PIXEL, mergedPixel, regionPixel } from './colors.js';
 
 /**
  * @typedef {import('./tokens.js').ScaleTokens} ScaleTokens
@@ -37,6 +37,21 @@ export const PAINT = {
     for (let i = 0; i < pixels.length; i++) pixels[i] = outside[i] ? 0 : regionPixel(region[i]);
   },
 };
+
+/**
+ * What only one of two selections preserves, in the colour of each; what both or neither do, of the image, is dimmed.
+ * @param {Uint32Array} pixels
+ * @param {[ScaleTokens, number]} a Tokens and their budget.
+ * @param {[ScaleTokens, number]} b Of the same scale and image.
+ */
+export function paintDifference(pixels, [a, budgetA], [b, budgetB]) {
+  for (let i = 0; i < pixels.length; i++) {
+    const inA = !a.merged[i] && a.rank[i] <= budgetA;
+    const inB = !b.merged[i] && b.rank[i] <= budgetB;
+    if (a.outside[i]) pixels[i] = 0;
+    else pixels[i] = inA === inB ? ONLY_PIXEL.neither : inA ? ONLY_PIXEL.a : ONLY_PIXEL.b;
+  }
+}
 
 /**
  * Importance as heat: what is at the floor is clear, the rest the stronger the higher it stands.

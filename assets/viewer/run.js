@@ -1,10 +1,14 @@
 // The Run tab: how the shown answer came about (stages, memory, settings) and downloads of everything.
 
+import { split } from './budgets.js';
 import { CONSTANTS } from './constants.js';
 import { h, url } from './dom.js';
-import { bytes, count, seconds } from './format.js';
+import { figureForm } from './figure.js';
+import { bytes, count, seconds, sum } from './format.js';
 import { follow, panel } from './gradio.js';
 import { placeholder, width } from './parts.js';
+import { asCurl, asPython } from './scripts.js';
+import { sameBudgets } from './shares.js';
 import { get, on, set } from './store.js';
 
 /** @typedef {import('./types.d.ts').RunValue} RunValue */
@@ -16,6 +20,7 @@ const NO_RUN = 'After a question: the time of every stage, settings, memory and 
 const FILES = [
   ['run.json', 'JSON', 'Every number of this run'],
   ['ledger.csv', 'CSV', 'The ledger, one row a scale'],
+  ['tokens.npz', 'NPZ', 'Importance, rank, fate and region of every token, as arrays for NumPy'],
   [
     'objects.geojson',
     'GeoJSON',
@@ -54,11 +59,50 @@ const content = (run) => [
   h(
     'div',
     { class: 'uhr-chips' },
-    [...FILES, ...(get().image?.place ? [OWN_CRS] : []), ...run.sizes.map(figure)].map((file) =>
-      download(run, file),
-    ),
+    [
+      ...FILES,
+      ...(get().image?.place ? [OWN_CRS] : []),
+      ...(get().image?.place ? run.sizes.map(geotiff) : []),
+    ].map((file) => download(run, file)),
   ),
+  figureForm(run),
+  h('h4', {}, 'Repeat'),
+  h('div', { class: 'uhr-chips' }, repeatButtons()),
 ];
+
+/** The question shown as a program, on the clipboard. */
+function repeatButtons() {
+  const status = h('span', { class: 'uhr-note', role: 'status' });
+  const button = (
+    /** @type {string} */ text,
+    /** @type {string} */ kind,
+    /** @type {typeof asPython} */ write,
+  ) => {
+    async function onclick() {
+      const { image, answer } = get();
+      if (!image || !answer) return;
+      const shown = {
+        server: new URL('.', document.baseURI).href,
+        example: image.example,
+        file: image.title,
+        picture: image.picture.chosen,
+        question: answer.question,
+        budgets: answer.budgets,
+        perScale: !sameBudgets(split(sum(answer.budgets)), answer.budgets),
+        method: answer.method,
+        model: answer.model,
+      };
+      await navigator.clipboard.writeText(write(shown));
+      status.textContent = 'Copied.';
+    }
+    return h(
+      'button',
+      { type: 'button', class: 'uhr-chip', 'data-copy': kind, onclick: () => void onclick() },
+      text,
+    );
+  };
+  return [button('Copy as Python', 'python', asPython), button('Copy as curl', 'curl', asCurl), status];
+}
 
 /** @param {RunValue} run */
 function stages({ seconds: took, reused }) {
@@ -95,11 +139,15 @@ export function factText(name, value) {
  * @param {number} size
  * @returns {Download}
  */
-const figure = (size) => [`figure-${size}.png`, `Figure ${size}`, `Four-panel figure at scale ${size} (PNG)`];
+const geotiff = (size) => [
+  `tokens-${size}.tif`,
+  `GeoTIFF ${size}`,
+  `Importance, rank, fate and region at scale ${size} on the map, one pixel a token`,
+];
 
 /**
  * @param {RunValue} run
  * @param {Download} file
  */
 const download = ({ id }, [file, label, title]) =>
-  h('a', { class: 'uhr-chip', href: url(`run/${id}/${file}`), download: `uhrbat-${file}`, title }, label);
+  h('a', { class: 'uhr-chip', href: url(`run/${id}/${file}`), download: '', title }, label);

@@ -32,6 +32,12 @@ import { createStore } from './state.js';
  * @property {import('./types.d.ts').Sweep | null} sweep
  * @property {import('./types.d.ts').Comparison | null} compare
  * @property {import('./types.d.ts').RunValue | null} run How the answer came about.
+ * @property {import('./types.d.ts').PastEntry[]} past What was answered on this page, the latest last.
+ * @property {import('./types.d.ts').HandAnswer | null} handAnswer The answer with tokens chosen by hand.
+ * @property {{force: Box[], without: Box[]}} hand Regions chosen by hand, in pixels of the image.
+ * @property {import('./sides.js').Side | null} pinned What is shown right of the divider.
+ * @property {number} divider Where the divider is, 0..1 of the viewer's width.
+ * @property {boolean} difference Whether what only one of the two sides preserves is shown, over the whole viewer.
  * @property {import('./types.d.ts').Progress | null} progress Of the long work under way or last done.
  * @property {boolean} busy Whether long work is under way.
  * @property {import('./types.d.ts').Page} page
@@ -43,6 +49,7 @@ import { createStore } from './state.js';
  * @property {boolean} outlines Whether the borders of the regions are drawn.
  * @property {boolean} showObjects Whether the known objects are drawn.
  * @property {boolean} drawing Whether the next drag draws a box.
+ * @property {'inspect' | 'force' | 'without'} drawFor What becomes of a drawn box.
  * @property {Box | null} rubber The box while it is drawn.
  * @property {Box | null} box The inspected box.
  * @property {Box | null} askBox A box to be inspected, from outside the viewer.
@@ -71,6 +78,12 @@ const START = {
   sweep: null,
   compare: null,
   run: null,
+  past: [],
+  handAnswer: null,
+  hand: { force: [], without: [] },
+  pinned: null,
+  divider: 0.5,
+  difference: false,
   progress: null,
   busy: false,
   page: 'explore',
@@ -82,6 +95,7 @@ const START = {
   outlines: false,
   showObjects: false,
   drawing: false,
+  drawFor: 'inspect',
   rubber: null,
   box: null,
   askBox: null,

@@ -8,6 +8,7 @@ import { L } from './leaflet.js';
 import { imageTokens } from './places.js';
 import { get, on, set } from './store.js';
 import { element as svg } from './svg.js';
+import { pin } from './sides.js';
 
 /**
  * @typedef {import('./store.js').State} State
@@ -52,9 +53,30 @@ function tools() {
       'div',
       { class: 'uhr-segment' },
       toggle('Box', 'Draw a box around an object to see what became of its tokens (key b)', 'drawing'),
+      swipeButton(),
       toggle('Objects', 'Show the known objects of this example (key o)', 'showObjects', 'uhr-has-objects'),
     ),
   );
+}
+
+/** Keeps what is shown on the right of a divider, beside what is shown next. */
+function swipeButton() {
+  const button = h(
+    'button',
+    {
+      type: 'button',
+      title:
+        'Keep what is shown now on the right of a divider; budget, scoring or question then change on the left (key d)',
+      'data-tool': 'swipe',
+      onclick: pin,
+    },
+    'Swipe',
+  );
+  on(['pinned', 'tokens'], ({ pinned, tokens }) => {
+    flag(button, 'aria-pressed', pinned != null);
+    button.disabled = !tokens && !pinned;
+  });
+  return button;
 }
 
 /**

@@ -307,6 +307,41 @@ export interface RunValue {
   sizes: number[];
 }
 
+/** app/cards/history.py: past_value. */
+export interface Past {
+  entries: PastEntry[];
+}
+export interface PastEntry {
+  id: string;
+  /** Id of its token maps. */
+  maps: string;
+  /** Id of the picture, and its title. */
+  picture: string;
+  image: string;
+  question: string;
+  budgets: number[];
+  tokens: number;
+  text: string;
+  correct: boolean | null;
+  seconds: number;
+  model: string;
+  method: Record<string, string | number>;
+}
+
+/** app/cards/hand.py. */
+export interface HandAnswer {
+  maps: string;
+  text: string;
+  correct: boolean | null;
+  budgets: number[];
+  tokens: number;
+  seconds: number;
+  /** How many regions were added. */
+  force: number;
+  /** How many were removed. */
+  without: number;
+}
+
 /** app/progress.py. */
 export interface Progress {
   /** 'ahead': an uploaded image is being encoded before anything is asked; 'ready': it has been. */

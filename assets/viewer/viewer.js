@@ -15,6 +15,7 @@ import { followOutlines } from './outlines.js';
 import { readout } from './readout.js';
 import { scaleBar } from './scalebar.js';
 import { get, on, set } from './store.js';
+import { swipe } from './swipe.js';
 import { toolbar } from './toolbar.js';
 import { tour } from './tour.js';
 
@@ -61,6 +62,7 @@ export async function mount(context) {
   root.append(legend());
   tour(host);
   keys(root, view);
+  swipe(host, view);
   followLayers(view.map, view.square);
   followOutlines(view);
   followMarks(view);
@@ -150,6 +152,21 @@ function makeView(map) {
       if (matchMedia('(prefers-reduced-motion: reduce)').matches)
         map.fitBounds(around, { ...options, animate: false });
       else map.flyToBounds(around, options);
+    },
+
+    /** What is in view of the image, in its pixels; null where there is none. @returns {Box | null} */
+    box() {
+      if (!image) return null;
+      const { min, max } = map.getPixelBounds();
+      if (!min || !max) return null;
+      const [from, to] = [min, max].map((corner) => toImage(map.unproject(corner)));
+      const box = [
+        Math.max(0, from.x),
+        Math.max(0, from.y),
+        Math.min(image.width, to.x),
+        Math.min(image.height, to.y),
+      ];
+      return box[0] < box[2] && box[1] < box[3] ? /** @type {Box} */ (box.map(Math.round)) : null;
     },
 
     /** Centre in image pixels, and zoom from one image pixel a screen pixel: for the share link. */

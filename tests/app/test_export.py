@@ -7,7 +7,6 @@ import gradio as gr
 import numpy as np
 import pytest
 import rasterio
-from PIL import Image
 from rasterio.control import GroundControlPoint
 
 from app import examples, export
@@ -151,15 +150,3 @@ def test_geojson_can_be_in_the_crs_of_the_file(boxed, six_bands):
         [500_005, 4_999_980],
         [500_005, 4_999_990],
     ]
-
-
-@pytest.mark.filterwarnings("ignore:Glyph")  # matplotlib's own font lacks some
-@pytest.mark.parametrize("question", ["$\\frac{1}{", "a\nb " * 400, "\u8239 \U0001f6a2", "<b>bold</b>"])
-def test_a_question_of_any_kind_has_a_figure(run, question):
-    run.query = run.query.model_copy(update={"question": question})
-    assert Image.open(io.BytesIO(export.figure(run, 672))).width == 2240
-
-
-def test_the_figure_has_four_pictures(run):
-    image = np.asarray(Image.open(io.BytesIO(export.figure(run, 4032))).convert("L"))
-    assert image.shape[1] == 2240 and image.std() > 20

@@ -1,9 +1,12 @@
+import io
+import json
 import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import pytest
 from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
@@ -38,9 +41,67 @@ def client(explorer_of):
     return Client(explorer_of(FakeWorker())[1], verbose=False)
 
 
-def test_the_endpoints_are_the_five_and_nothing_else(client):
+def test_the_endpoints_are_the_six_and_nothing_else(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/ingest", "/ask", "/inspect", "/sweep", "/compare"}
+    assert set(named) == {"/ingest", "/ask", "/answer", "/inspect", "/sweep", "/compare"}
+
+
+def test_every_parameter_and_result_has_a_name_and_a_description(client):
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    method = {"importance", "regions", "order", "seed", "model"}
+    for name, endpoint in named.items():
+        assert endpoint["description"], name
+        for part in endpoint["parameters"] if name != "/ingest" else ():
+            assert part["label"] == part["parameter_name"] and len(part["python_type"]["description"]) > 8, part
+        for part in endpoint["returns"]:
+            assert part["label"] in ("result", "image"), part
+        if name != "/ingest":
+            assert len(endpoint["returns"][0]["python_type"]["description"]) > 20
+            assert method < {part["parameter_name"] for part in endpoint["parameters"]}, name
+
+
+def test_the_method_reaches_the_worker_from_every_endpoint(explorer_of):
+    explorer, url = explorer_of(FakeWorker())
+    client = Client(url, verbose=False)
+    asked = {"image": "airfield", "question": "How many cars?", "importance": "attention", "order": "mean", "seed": 7}
+    for name, more in {
+        "/ask": {},
+        "/answer": {},
+        "/inspect": {"box": [1, 1, 60, 60]},
+        "/sweep": {},
+        "/compare": {},
+    }.items():
+        client.predict(**asked, **more, api_name=name)
+        _, request = explorer.worker().requests[-1]
+        settings = request.query.settings
+        assert (settings.importance, settings.order, settings.seed) == ("attention", "mean", 7), name
+
+
+def test_boxes_are_forced_in_and_taken_out(explorer_of):
+    explorer, url = explorer_of(FakeWorker())
+    client = Client(url, verbose=False)
+    asked = {"image": "airfield", "question": "How many cars?", "api_name": "/answer"}
+    shown = client.predict(**asked, budget=500, force=[[1, 1, 60, 60]], without=[[100, 100, 160, 160]])
+    _, request = explorer.worker().requests[-1]
+    assert request.force == ((1, 1, 60, 60),) and request.without == ((100, 100, 160, 160),)
+    assert shown["answer"] and sum(shown["budgets"]) == 500
+    with pytest.raises(AppError, match="fractions"):
+        client.predict(**asked, force=[[0.1, 0.1, 0.2, 0.2]])
+
+
+def test_token_maps_are_fetched_as_arrays(client):
+    shown = client.predict(image="airfield", question="How many cars?", budget=500, api_name="/ask")
+    reply = httpx.get(client.src + shown["arrays"], trust_env=False)
+    arrays = np.load(io.BytesIO(reply.content), allow_pickle=False)
+    assert arrays["importance_4032"].shape == (288, 288)
+    assert json.loads(str(arrays["about"]))["budgets"] == shown["budgets"]
+
+
+def test_an_endpoint_is_called_by_names_over_http(client):
+    asked = {"image": "airfield", "question": "How many cars?", "budget": 500, "importance": "similarity"}
+    event = httpx.post(f"{client.src}gradio_api/call/v2/ask", json=asked, trust_env=False).json()["event_id"]
+    reply = httpx.get(f"{client.src}gradio_api/call/ask/{event}", trust_env=False, timeout=60)
+    assert "event: complete" in reply.text and '"answer": "four"' in reply.text
 
 
 def test_ingest_and_ask(client, wide_photo):
@@ -155,6 +216,8 @@ WRONG = {
     ],
     "/inspect": [{"box": value} for value in (None, 5, "box", [], [1, 2, 3], [0, 0, 10**400, 5], ["a", 0, 5, 5],
                                                [0.1, 0.1, 0.2, 0.2], [5, 5, 1, 1], [[0, 0, 5, 5]])],
+    "/answer": [{"force": value} for value in (5, [5], [[1, 2, 3]], [[5, 5, 1, 1]], "all", {})]
+               + [{"without": [[0, 0, 10**400, 5]]}],
     "/sweep": [{"budgets": value} for value in (None, 5, [1.5], [], list(range(1, 100)), ["x"], {})]
               + [{"truth": 5}, {"boxes": 5}, {"boxes": [5]}],
     "/compare": [{"methods": value} for value in (None, 5, [5], ["uhrbat"] * 65)],

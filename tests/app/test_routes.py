@@ -40,7 +40,8 @@ def test_tiles_never_change_and_end_at_the_edge(client, picture):
 @pytest.mark.parametrize(
     "path",
     ["tile/nobody/0/0/0.jpg", "run/nobody/672/rank.png", "thumbnail/nobody.jpg", "example/nobody.jpg",
-     "run/nobody/run.json", "tile/..%2f..%2fetc/0/0/0.jpg", "assets/..%2f..%2fapp.py", "run/nobody/figure-672.png"],
+     "run/nobody/run.json", "tile/..%2f..%2fetc/0/0/0.jpg", "assets/..%2f..%2fapp.py", "run/nobody/figure.pdf",
+     "run/nobody/tokens.npz", "run/nobody/tokens-672.tif"],
 )  # fmt: skip
 def test_what_is_not_there_is_404(client, path):
     assert client.get(f"{PREFIX}/{path}").status_code == 404
@@ -68,11 +69,19 @@ def test_every_token_map_of_a_run(client, run):
 
 def test_downloads(client, run):
     shown = client.get(f"{PREFIX}/run/{run.id}/run.json")
-    assert shown.headers["content-disposition"] == "attachment"
+    assert shown.headers["content-disposition"] == 'attachment; filename="uhrbat-wide-run.json"'
     assert json.loads(shown.text)["question"] == "How many ships?"
     assert client.get(f"{PREFIX}/run/{run.id}/ledger.csv").text.startswith("size,tokens,budget,used,")
-    figure = client.get(f"{PREFIX}/run/{run.id}/figure-1344.png")
-    assert Image.open(io.BytesIO(figure.content)).width > 1500
+    figure = client.get(f"{PREFIX}/run/{run.id}/figure.png?scale=1344&panels=image,fate&view=100,100,400,300")
+    assert Image.open(io.BytesIO(figure.content)).width == 2100
+    assert "uhrbat-wide-1344-3000-image-fate.png" in figure.headers["content-disposition"]
+    assert "How many ships?" in client.get(f"{PREFIX}/run/{run.id}/figure.txt").text
+    wrong = client.get(f"{PREFIX}/run/{run.id}/figure.pdf?scale=1")
+    assert wrong.status_code == 400 and "no scale 1" in wrong.text
+    assert client.get(f"{PREFIX}/run/{run.id}/figure.exe").status_code == 404
+    arrays = np.load(io.BytesIO(client.get(f"{PREFIX}/run/{run.id}/tokens.npz").content))
+    assert arrays["rank_672"].shape == (48, 48)
+    assert client.get(f"{PREFIX}/run/{run.id}/tokens-672.tif").status_code == 404  # it lies on no map
 
 
 def test_the_browser_shares_a_budget_exactly_as_the_library(client):

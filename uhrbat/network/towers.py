@@ -104,9 +104,7 @@ class DenseSimilarity(nn.Module):
     line through the features cannot part, a car and the marks on a road, it can.
     """
 
-    def __init__(
-        self, text: dict, vision_width: int, projection_dim: int, contrast: int = 0, hidden: int = 0
-    ) -> None:
+    def __init__(self, text: dict, vision_width: int, projection_dim: int, contrast: int = 0, hidden: int = 0) -> None:
         super().__init__()
         self.text_model = CLIPTextModel(CLIPTextConfig(**text))
         self.text_projection = nn.Linear(text["hidden_size"], projection_dim, bias=False)

@@ -1,0 +1,57 @@
+"""The card of tokens chosen by hand: regions forced in and taken out, and what is answered then."""
+
+from __future__ import annotations
+
+import time
+
+import gradio as gr
+
+from uhrbat.errors import InputError
+
+from .. import progress
+from ..explorer import budget_of
+from ..panel import Panel
+from ..state.sessions import Session
+from . import marks
+from .card import Card, Json, Updates, sent
+
+
+class HandCard(Card):
+    """Tokens by hand."""
+
+    def build(self) -> None:
+        """Make the components."""
+        self.panel = Panel("hand", "choose", elem_id="hand")
+
+    def wire(self, long: Json, quick: Json) -> None:
+        self.panel.choose(self.answer, self.cards.budget.panel, [self.panel, self.ask], **long)
+
+    def answer(self, budget: Json, event: gr.EventData, request: gr.Request) -> Updates:
+        """The question again, with some tokens forced in and others taken out."""
+        yield from self.guarded(self._answer(self.session(request), budget, event))
+
+    def _answer(self, session: Session, budget: Json, event: gr.EventData) -> Updates:
+        run = session.needs_run()
+        force, without = sent(event, "force") or [], sent(event, "without") or []
+        if not force and not without:
+            raise InputError("No tokens are chosen: add or remove some on the image first.")
+        started = time.monotonic()
+        job = self.explorer.answer(run, budget_of(budget), session.id, force, without)
+        for bar, _ in self.follow(session, job):
+            yield {self.ask: bar}
+        result = job.result()
+        if session.run is not run:
+            return
+        yield {
+            self.panel: {
+                "maps": run.id,
+                "text": result.answer.text,
+                "correct": marks.correct(result.answer.text, run.known),
+                "budgets": list(result.budgets),
+                "tokens": result.answer.tokens,
+                "seconds": time.monotonic() - started,
+                "force": len(force),
+                "without": len(without),
+            },
+            self.ask: progress.idle(),
+        }

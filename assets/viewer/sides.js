@@ -1,0 +1,68 @@
+// Two settings in step: what was kept (B) beside what is shown now (A).
+
+import { budgets } from './budgets.js';
+import { url } from './dom.js';
+import { plural, sum } from './format.js';
+import { get, set } from './store.js';
+import { loadTokens } from './tokens.js';
+
+/**
+ * @typedef {import('./types.d.ts').Maps} Maps
+ * @typedef {Map<number, import('./tokens.js').ScaleTokens>} Tokens
+ * @typedef {object} Side What one side of the divider shows.
+ * @property {Maps} maps
+ * @property {Tokens} tokens
+ * @property {number[]} budgets One a scale.
+ * @property {string} answer
+ */
+
+/** What is shown now; null where no question is. @returns {Side | null} */
+export function present() {
+  const { maps, tokens, answer } = get();
+  return maps && tokens ? { maps, tokens, budgets: budgets(), answer: answer?.text ?? '' } : null;
+}
+
+/** Keep what is shown now on the right, or end that. */
+export function pin() {
+  set(get().pinned ? { pinned: null, difference: false } : { pinned: present(), divider: 0.5 });
+}
+
+/** Put an answer of the history on the right. @param {import('./types.d.ts').PastEntry} entry */
+export async function pinPast({ maps: id, budgets: each, text }) {
+  const { maps, image } = get();
+  if (!maps || !image) return;
+  try {
+    const other = id === maps.id ? maps : await mapsOf(id);
+    const tokens = id === maps.id ? get().tokens : await loadTokens(other, image);
+    if (tokens && get().image?.id === image.id) {
+      set({ pinned: { maps: other, tokens, budgets: each, answer: text }, divider: 0.5 });
+    }
+  } catch {
+    set({ notice: 'That answer is not kept any more: ask the question again.' });
+  }
+}
+
+/** @param {string} id @returns {Promise<Maps>} */
+async function mapsOf(id) {
+  const reply = await fetch(url(`run/${id}/maps.json`));
+  if (!reply.ok) throw new Error(`${reply.status} ${id}`);
+  return reply.json();
+}
+
+/**
+ * What the two sides differ in, in a few words for each.
+ * @param {Side} a
+ * @param {Side} b
+ */
+export function labels(a, b) {
+  const words = (/** @type {Side} */ { maps, budgets: each, answer }) =>
+    [
+      plural(sum(each), 'token'),
+      maps.importance,
+      a.maps.question === b.maps.question ? '' : `“${maps.question}”`,
+      answer && `answer: ${answer}`,
+    ]
+      .filter(Boolean)
+      .join(' · ');
+  return [words(a), words(b)];
+}
