@@ -4,7 +4,7 @@ import asyncio
 import inspect as inspect_module
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gradio as gr
@@ -221,10 +221,12 @@ def _describe(made: Any, endpoint: Callable[..., Any]) -> None:
     assert context is not None, "endpoints are added while the page is built"
     block = context.fns[made["id"]]
     names = [name for name in inspect_module.signature(endpoint).parameters if name != "request"]
-    for name, part in zip(names, block.inputs, strict=True):
+    inputs: Iterable[Any] = block.inputs  # Gradio's documentation of a component is one of its private names
+    outputs: Iterable[Any] = block.outputs
+    for name, part in zip(names, inputs, strict=True):
         text = own.get(name) or _SHARED[name]
         part.label, part._api_info = name, {**part._api_info, "additional_description": " ".join(text.split())}
-    for part in block.outputs:
+    for part in outputs:
         part.label, part._api_info = "result", {**part._api_info, "description": " ".join(returns.split())}
 
 

@@ -13,6 +13,7 @@ import matplotlib
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from PIL import Image
@@ -228,9 +229,10 @@ def _laid_out(run: KeptRun, wanted: Wanted) -> Figure:
     rows = [aspects[start : start + across] for start in range(0, len(aspects), across)]
     gaps, more = 0.1, 0.3  # inches between panels, and for what stands over and under each row
     heights = [min(4.0, (wanted.width - gaps * across) / max(sum(row), 0.5)) for row in rows]
-    made = Figure(figsize=(wanted.width, sum(heights) + more * len(rows) + 0.35), layout="constrained")
-    made.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.02)
-    for part, row in zip(np.atleast_1d(made.subfigures(len(rows), 1, height_ratios=heights)), rows, strict=True):
+    layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.02)
+    made = Figure(figsize=(wanted.width, sum(heights) + more * len(rows) + 0.35), layout=layout)
+    parts = made.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)
+    for part, row in zip(parts[:, 0], rows, strict=True):
         part.subplots(1, len(row), width_ratios=row, squeeze=False)
     return made
 
@@ -295,7 +297,8 @@ def picture_of(run: KeptRun, view: Box, least: int = 900) -> tuple[np.ndarray, B
     step = 2.0 ** (reader.max_zoom() - zoom)
     first = [int(view[i] / step) // TILE_SIZE for i in (0, 1)]
     last = [max(0, math.ceil(view[i] / step) - 1) // TILE_SIZE for i in (2, 3)]
-    drawn = Image.new("RGB", tuple((last[i] - first[i] + 1) * TILE_SIZE for i in (0, 1)))
+    wide, tall = ((last[i] - first[i] + 1) * TILE_SIZE for i in (0, 1))
+    drawn = Image.new("RGB", (wide, tall))
     for column in range(first[0], last[0] + 1):
         for row in range(first[1], last[1] + 1):
             tile = Image.open(io.BytesIO(reader.tile(zoom, column, row)))
@@ -415,9 +418,10 @@ def _add_legend(made: Figure, wanted: Wanted, run: KeptRun) -> None:
     if run.inspected:
         handles.append(Patch(facecolor="none", edgecolor="black", linewidth=0.8, label="Inspected box"))
     for status in sorted({point["status"] for point in run.points}):
-        options = {"markersize": 4, "markerfacecolor": "none", "linestyle": "none", "label": _POINT_NAMES[status]}
         color = "#777777" if status == "pointed" else _POINT[status]
-        handles.append(Line2D([], [], marker="s" if status == "missed" else "o", markeredgecolor=color, **options))
+        mark = Line2D([], [], marker="s" if status == "missed" else "o", markeredgecolor=color, markersize=4)
+        mark.set(markerfacecolor="none", linestyle="none", label=_POINT_NAMES[status])
+        handles.append(mark)
     if handles:
         across = min(len(handles), 7 if wanted.width > 5 else 3)
         made.legend(handles=handles, loc="outside lower center", ncols=across, fontsize=SMALL, frameon=False,

@@ -36,7 +36,7 @@ class HandCard(Card):
         if not force and not without:
             raise InputError("No tokens are chosen: add or remove some on the image first.")
         started = time.monotonic()
-        job = self.explorer.answer(run, budget_of(budget), session.id, force, without)
+        job = self.explorer.answer(run, budget_of(budget), session.id, tuple(force), tuple(without))
         for bar, _ in self.follow(session, job):
             yield {self.ask: bar}
         result = job.result()

@@ -10,11 +10,13 @@ the vector that is compared with text learns to part them. Towers and texts stay
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -27,6 +29,7 @@ from uhrbat.data.kinds import INDEX, TOWER_KINDS, plural
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
+from uhrbat.network.towers import DenseSimilarity
 from uhrbat.training.nano.config import POINT_BINS
 from uhrbat.training.nano.phrases import Phrases, PhraseSampler
 from uhrbat.training.nano.pool import PoolWorld, available
@@ -120,8 +123,9 @@ class Miner:
             rows = np.unique(np.concatenate(chosen))
             center, owner = labels.center.reshape(-1)[rows], labels.owner.reshape(-1)[rows].astype(np.int64)
             parts.append((features[rows], state[:, rows], color[rows].astype(np.int64), center, owner))
-        f, s, *others = zip(*parts)
-        return Kept(np.concatenate(f), np.concatenate(s, 1), *map(np.concatenate, others), bool(world.known))
+        f, s, c, m, o = zip(*parts)
+        joined = np.concatenate
+        return Kept(joined(f), joined(s, 1), joined(c), joined(m), joined(o), bool(world.known))
 
     @staticmethod
     def _asks(world: WorldTokens, kind: int, hue: int | None) -> bool:
@@ -178,63 +182,71 @@ def train(
     rounds: int,
     rate: float,
 ) -> None:
-    """Search the worlds for lookalikes `rounds` times, evenly over the steps, and train on what was found so far."""
-    rng = sampler.rng
-    similarity = model.dense_similarity()
+    """Search the worlds for lookalikes `rounds` times, evenly over the steps, and train on what was found last; the
+    weights are then the averaged ones."""
+    rng, similarity = sampler.rng, model.dense_similarity()
     assert similarity.refine is not None
-    start = {name: value.detach().clone() for name, value in similarity.state_dict().items()}
-    trained = [similarity.visual_projection.weight, similarity.logit_scale, similarity.logit_bias]
+    before = copy.deepcopy(similarity)
+    trained: list[Tensor] = [similarity.visual_projection.weight, similarity.logit_scale, similarity.logit_bias]
     trained += list(similarity.refine.parameters())
-    for value in model.parameters():
-        value.requires_grad_(False)
-    for value in trained:
-        value.requires_grad_(True)
+    model.requires_grad_(False)
+    for weight in trained:
+        weight.requires_grad_(True)
     optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=0.02)
-    average = [value.detach().clone() for value in trained]
+    average = [weight.detach().clone() for weight in trained]
     kept: list[Kept] = []
     numbers: dict[str, float] = {}
     began = time.time()
-    norm = model.vision.post_layernorm
     for step in range(steps):
         if step % max(1, steps // rounds) == 0:
             kept = [Miner(model, codec, rng).keep(WorldTokens.load(path)) for path in worlds]
-            shown = sum(len(one.center) for one in kept)
-            logger.info("%d %.0f s %d tokens of %d worlds", step, time.time() - began, shown, len(kept))
-        real = [one for one in kept if one.is_real]
-        generated = [one for one in kept if not one.is_real]
-        share = min(1.0, (step + 1) / 50, 0.02 + (1 - step / steps) / 0.5)
+            found = sum(len(one.center) for one in kept)
+            logger.info("%d %.0f s %d tokens of %d worlds", step, time.time() - began, found, len(kept))
         for group in optimizer.param_groups:
-            group["lr"] = rate * share
+            group["lr"] = rate * min(1.0, (step + 1) / 50, 0.02 + (1 - step / steps) / 0.5)
         phrases = sampler.draw(6, 8)
-        total = torch.zeros(())
-        with torch.no_grad():
-            text = similarity.text_vectors(phrases.ids, phrases.mask)
-        for some, count in ((real, 3), (generated, 2)):
-            for index in rng.choice(len(some), min(count, len(some)), replace=False) if some else ():
-                one = some[index]
-                normed = norm(torch.from_numpy(one.features).float())
-                with torch.no_grad():
-                    old = F.normalize(F.linear(normed, start["visual_projection.weight"]), dim=-1)
-                    before = old @ text.T * start["logit_scale"].exp() + start["logit_bias"]
-                wide = F.dropout(F.gelu(similarity.refine[0](normed)), DROPPED)
-                visual = F.normalize(similarity.visual_projection(normed) + similarity.refine[2](wide), dim=-1)
-                loss = loss_of(similarity.logits(visual, text), before, one, phrases)
-                name = "real" if one.is_real else "worlds"
-                numbers[name] = 0.98 * numbers.get(name, float(loss.detach())) + 0.02 * float(loss.detach())
-                total = total + loss
+        losses = []
+        for one in drawn(kept, rng):
+            loss = loss_on(model, before, one, phrases)
+            name, cost = "real" if one.is_real else "worlds", float(loss.detach())
+            numbers[name] = 0.98 * numbers.get(name, cost) + 0.02 * cost
+            losses.append(loss)
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        torch.stack(losses).sum().backward()
         nn.utils.clip_grad_norm_(trained, 2.0)
         optimizer.step()
         with torch.no_grad():
-            for one, value in zip(average, trained):
-                one.lerp_(value, 1 - min(AVERAGED, (step + 1) / (step + 10)))
+            for mean, weight in zip(average, trained):
+                mean.lerp_(weight, 1 - min(AVERAGED, (step + 1) / (step + 10)))
         if (step + 1) % 50 == 0:
             shown = " ".join(f"{name} {value:.3f}" for name, value in numbers.items())
             logger.info("%d %.0f s %s", step + 1, time.time() - began, shown)
     with torch.no_grad():
-        for one, value in zip(average, trained):
-            value.copy_(one)
+        for mean, weight in zip(average, trained):
+            weight.copy_(mean)
+
+
+def drawn(kept: Sequence[Kept], rng: np.random.Generator) -> list[Kept]:
+    """What a step is trained on: three of real pictures and two generated worlds, where there are so many."""
+    out = []
+    for is_real, count in ((True, 3), (False, 2)):
+        some = [one for one in kept if one.is_real == is_real]
+        out += [some[index] for index in rng.permutation(len(some))[:count]]
+    return out
+
+
+def loss_on(model: Network, before: DenseSimilarity, kept: Kept, phrases: Phrases) -> Tensor:
+    """`loss_of` the tokens of one world. before: the similarity as it was; in training some of the new layer's values
+    are dropped."""
+    similarity = model.dense_similarity()
+    refine: nn.Sequential = cast(nn.Sequential, similarity.refine)
+    features = cast(nn.Module, model.vision.post_layernorm)(torch.from_numpy(kept.features).float())
+    with torch.no_grad():
+        text = similarity.text_vectors(phrases.ids, phrases.mask)
+        old = before.logits(before.visual_vectors(features), text)
+    wide = F.dropout(refine[1](refine[0](features)), DROPPED)
+    visual = F.normalize(similarity.visual_projection(features) + refine[2](wide), dim=-1)
+    return loss_of(similarity.logits(visual, text), old, kept, phrases)
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ class RealWorld:
         """A composition, or every BARE-th time a part of a picture that shows none of the kinds."""
         rng = np.random.default_rng((REAL_SEED, index))
         if bare and index % BARE == BARE - 1:
-            return cls.of_picture(composer.cache.read(bare[rng.integers(len(bare))].path), rng)
+            return cls.of_picture(composer.cache.read(bare[int(rng.integers(len(bare)))].path), rng)
         kinds = REAL_KINDS[index % len(REAL_KINDS)]
         found = None
         if len(kinds) == 1 and (index // len(REAL_KINDS)) % WHOLE == 0:
