@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import gradio as gr
 
@@ -32,11 +33,12 @@ class HandCard(Card):
 
     def _answer(self, session: Session, budget: Json, event: gr.EventData) -> Updates:
         run = session.needs_run()
-        force, without = sent(event, "force") or [], sent(event, "without") or []
+        force: Any = sent(event, "force") or ()
+        without: Any = sent(event, "without") or ()
         if not force and not without:
             raise InputError("No tokens are chosen: add or remove some on the image first.")
         started = time.monotonic()
-        job = self.explorer.answer(run, budget_of(budget), session.id, tuple(force), tuple(without))
+        job = self.explorer.answer(run, budget_of(budget), session.id, force, without)
         for bar, _ in self.follow(session, job):
             yield {self.ask: bar}
         result = job.result()

@@ -43,6 +43,7 @@ class Settings:
     importance: str = "similarity"
     regions: str = "kmeans"
     order: str = "max"
+    split: str = "paper"
     seed: int = 0
 
     def __post_init__(self):

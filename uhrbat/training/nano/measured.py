@@ -28,6 +28,7 @@ UNMEASURED = {
 def of_real(found: RealFigures) -> dict[str, str]:
     """{kind of object or type of question: what was measured on real pictures}."""
     out = dict(UNMEASURED)
+    questions = {a.kind: a.questions for a in found.accuracy}
     for kind in KINDS:
         kept = [e for e in found.evidence if (e.kind, e.size, e.budget) == (kind, SIZE, BUDGET)]
         asked = {a.asked: a.value for a in found.accuracy if a.kind == kind}
@@ -35,9 +36,9 @@ def of_real(found: RealFigures) -> dict[str, str]:
             out[kind] = f"{plural(kind).capitalize()} in real pictures were not measured."
             continue
         out[kind] = (
-            f"Measured on real pictures: {kept[0].value:.0%} of {plural(kind)} of 9 to 60 px are kept at {BUDGET:,} "
-            f"tokens; {asked['presence']:.0%} of answers whether there is one and {asked['count']:.0%} of counts up to "
-            "six are right."
+            f"Measured on real pictures: {kept[0].value:.0%} of {kept[0].objects} {plural(kind)} of 9 to 60 px are kept at "
+            f"{BUDGET:,} tokens; in {questions[kind]} pictures {asked['presence']:.0%} of answers whether there is one and "
+            f"{asked['count']:.0%} of counts up to six are right."
         )
     return out
 
