@@ -141,9 +141,6 @@ def test_the_story(open_page, url):
         page.click("#run >> text=JSON")
     reply = json.loads(Path(arriving.value.path()).read_text())
     assert reply["question"] == FIRST.questions[1].text and len(reply["budgets"]["points"]) == 10
-    with page.expect_download() as arriving:
-        page.click("#run >> text=Figure 4032")
-    assert Image.open(arriving.value.path()).width > 2000
 
     # The share link leads another visitor to the same example, question, budget, view, box and answer.
     page.wait_for_function("!window.UHRBAT.state.busy", timeout=ANSWER_MS)

@@ -35,10 +35,11 @@ def of_real(found: RealFigures) -> dict[str, str]:
         if not kept or not asked:
             out[kind] = f"{plural(kind).capitalize()} in real pictures were not measured."
             continue
+        kept_share, shown = f"{kept[0].value:.0%} of {kept[0].objects} {plural(kind)}", questions[kind]
         out[kind] = (
-            f"Measured on real pictures: {kept[0].value:.0%} of {kept[0].objects} {plural(kind)} of 9 to 60 px are kept "
-            f"at {BUDGET:,} tokens; in {questions[kind]} pictures {asked['presence']:.0%} of answers whether there is one "
-            f"and {asked['count']:.0%} of counts up to six are right."
+            f"Measured on real pictures: {kept_share} of 9 to 60 px are kept at {BUDGET:,} tokens; in {shown} pictures "
+            f"{asked['presence']:.0%} of answers whether there is one and {asked['count']:.0%} of counts up to six are "
+            "right."
         )
     return out
 
