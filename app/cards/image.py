@@ -209,12 +209,14 @@ class ImageCard(Card):
         """The uploaded image is shown: encode it now, so that the first question does not wait for that.
 
         The page says how far it is; a question asked meanwhile goes on from it, another image stops it. What goes
-        wrong here is not reported: the question itself will report it.
+        wrong here is not reported: the question itself will report it. A picture is encoded so once: after an upload
+        that failed the last one is still shown, and what is said of the failure must stay.
         """
         session = self.session(request)
         picture = session.picture
-        if picture is None or picture.stays:
+        if picture is None or picture.stays or picture is session.ahead:
             return
+        session.ahead = picture
         try:
             job = self.explorer.encode(picture, model, session.id)
         except UHRBATError:

@@ -58,6 +58,8 @@ class Session:
     """The box last inspected."""
     past: deque[Past] = field(default_factory=lambda: deque(maxlen=MOST_PAST))
     """What was answered on the page, the latest last."""
+    ahead: Picture | None = None
+    """The picture that was last encoded before a question."""
     encoding: Job[EncodeResult] | None = None
     """The picture being encoded ahead of the first question."""
     _stop: Callable[[], None] | None = None

@@ -32,6 +32,17 @@ def test_an_example_is_not_encoded_before_it_is_asked_about(cards, worker, reque
     assert actions(worker) == []
 
 
+def test_what_is_said_of_a_file_that_fails_is_not_wiped_away(cards, worker, wide_photo, tmp_path, request_of):
+    list(cards.image.upload([str(wide_photo)], "", request_of()))
+    list(cards.image.encode("nano", request_of()))
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("I am no image")
+    updates = list(cards.image.upload([str(bad)], "", request_of()))
+    assert "bad.jpg" in last(updates, cards.question.ask)["text"]
+    assert list(cards.image.encode("nano", request_of())) == []
+    assert actions(worker) == ["encode"]
+
+
 def test_another_image_stops_the_encoding(cards, explorer, wide_photo, request_of):
     worker = explorer._worker = FakeWorker(step_seconds=0.05, steps=100)
     list(cards.image.upload([str(wide_photo)], "", request_of()))
