@@ -212,6 +212,7 @@ class ImageCard(Card):
         wrong here is not reported: the question itself will report it. A picture is encoded so once: after an upload
         that failed the last one is still shown, and what is said of the failure must stay.
         """
+        yield {self.ask: gr.skip()}  # of a generator without a value Gradio clears the outputs, an error said there too
         session = self.session(request)
         picture = session.picture
         if picture is None or picture.stays or picture is session.ahead:

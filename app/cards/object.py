@@ -43,6 +43,7 @@ class ObjectCard(Card):
         """A box is drawn or typed: what became of its tokens."""
         session = self.session(request)
         if session.run is None:
+            yield {self.panel: gr.skip()}
             return
         try:
             run = session.needs_run()

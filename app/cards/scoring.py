@@ -29,6 +29,7 @@ class ScoringCard(Card):
         """A way is chosen. What is answered in it already is shown; otherwise the page asks."""
         way, session = str(sent(event, "way")), self.session(request)
         if way not in answered.WAYS:
+            yield {self.panel: gr.skip()}
             return
         yield self.cards.method.choose(answered.WAYS[way])
         example = session.picture.example if session.picture else None

@@ -174,14 +174,13 @@ def test_a_picture_of_an_unknown_kind_and_a_bad_file(open_page, tmp_path):
     page.fill("#question textarea", "How many cars are there?")
     ask(page)
     expect(page.locator(".uhr-caveat")).to_contain_text("never seen this kind of picture")
+    shown = state(page, "image.id")
 
     bad = tmp_path / "bad.jpg"
     bad.write_text("I am no image")
-    page = (
-        open_page()
-    )  # not the same page: a file chosen within seconds of an answer may be lost, which is to be mended
-    shown = state(page, "image.id")
     page.set_input_files("#upload input[type=file]", bad)
+    expect(page.locator(".uhr-status")).to_contain_text("bad.jpg")
+    page.wait_for_timeout(2000)  # what follows an upload has ended, and has not wiped it away
     expect(page.locator(".uhr-status")).to_contain_text("bad.jpg")
     assert page.locator(".toast-body").count() == 0  # once is enough
     assert state(page, "image.id") == shown and not state(page, "busy")

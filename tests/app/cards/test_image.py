@@ -3,6 +3,8 @@
 import threading
 import time
 
+import gradio as gr
+
 from app import examples
 from tests.support.fake_worker import FakeWorker
 from tests.support.handlers import event, last
@@ -28,7 +30,7 @@ def test_an_upload_is_encoded_ahead_and_the_page_shows_it(cards, worker, wide_ph
 
 def test_an_example_is_not_encoded_before_it_is_asked_about(cards, worker, request_of):
     list(cards.image.pick(event(name=examples.load()[2].name), request_of()))
-    assert list(cards.image.encode("nano", request_of())) == []
+    assert list(cards.image.encode("nano", request_of())) == [{cards.question.ask: gr.skip()}]
     assert actions(worker) == []
 
 
@@ -39,7 +41,7 @@ def test_what_is_said_of_a_file_that_fails_is_not_wiped_away(cards, worker, wide
     bad.write_text("I am no image")
     updates = list(cards.image.upload([str(bad)], "", request_of()))
     assert "bad.jpg" in last(updates, cards.question.ask)["text"]
-    assert list(cards.image.encode("nano", request_of())) == []
+    assert list(cards.image.encode("nano", request_of())) == [{cards.question.ask: gr.skip()}]
     assert actions(worker) == ["encode"]
 
 
@@ -47,6 +49,7 @@ def test_another_image_stops_the_encoding(cards, explorer, wide_photo, request_o
     worker = explorer._worker = FakeWorker(step_seconds=0.05, steps=100)
     list(cards.image.upload([str(wide_photo)], "", request_of()))
     encoding = cards.image.encode("nano", request_of())
+    assert next(encoding) == {cards.question.ask: gr.skip()}
     assert next(encoding)[cards.question.ask]["state"] == "ahead"
     list(cards.image.pick(event(name=examples.load()[2].name), request_of()))
     assert list(encoding) == []
