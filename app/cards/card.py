@@ -67,13 +67,21 @@ class Card:
             yield news
 
     def guarded(self, work: Updates) -> Updates:
-        """Do the work; what goes wrong is one sentence on the page, and the page stays usable."""
+        """Do the work; what goes wrong is one sentence on the page, and the page stays usable.
+
+        Something is always sent: Gradio clears the outputs of a generator that yields nothing.
+        """
+        silent = True
         try:
-            yield from work
+            for update in work:
+                silent = False
+                yield update
+            if silent:
+                yield {self.ask: gr.skip()}
         except Cancelled:
             yield {self.ask: progress.idle("Stopped.")}
         except UHRBATError as error:
             yield {self.ask: progress.failed(sentence(error))}
         except Exception:
-            yield {self.ask: progress.failed("That failed for a reason of our own: it is in the log. Try again.")}
+            yield {self.ask: progress.failed("That failed through a fault of the explorer, which is in its log. Try again.")}
             raise

@@ -31,8 +31,10 @@ class FindingsCard(Card):
     def open(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A miss is chosen: its world, its question, and the budget and method that lost it."""
         key = self.world_of(str(sent(event, "scene")))
-        if key:
-            yield from self.guarded(self._open(key, event, request))
+        if key is None:
+            yield {self.ask: gr.skip()}
+            return
+        yield from self.guarded(self._open(key, event, request))
 
     def _open(self, key: WorldKey, event: gr.EventData, request: gr.Request) -> Updates:
         yield {

@@ -113,13 +113,15 @@ class ImageCard(Card):
     def pick(self, event: gr.EventData, request: gr.Request) -> Updates:
         """An example is chosen: it opens at the budget and with the method at which it teaches."""
         example = examples.find(str(sent(event, "name")))
-        if example:
-            way = answered.opening_way(example)
-            yield {
-                self.cards.budget.panel: {"total": example.budget, "per_scale": None},
-                **self.cards.method.choose(answered.chosen(example, way)),
-            }
-            yield from self.guarded(self._show_example(example, request, way=way))
+        if example is None:
+            yield {self.ask: gr.skip()}
+            return
+        way = answered.opening_way(example)
+        yield {
+            self.cards.budget.panel: {"total": example.budget, "per_scale": None},
+            **self.cards.method.choose(answered.chosen(example, way)),
+        }
+        yield from self.guarded(self._show_example(example, request, way=way))
 
     def upload(self, paths: list[str] | None, question: object, request: gr.Request) -> Updates:
         """Files have arrived, a picture and what belongs to it: check it, tile it, show it."""
