@@ -83,5 +83,9 @@ class Card:
         except UHRBATError as error:
             yield {self.ask: progress.failed(sentence(error))}
         except Exception:
-            yield {self.ask: progress.failed("That failed through a fault of the explorer, which is in its log. Try again.")}
+            yield {
+                self.ask: progress.failed(
+                    "That failed through a fault of the explorer, which is in its log. Try again."
+                )
+            }
             raise
