@@ -35,6 +35,7 @@ from uhrbat.network.text import TextCodec
 from uhrbat.network.towers import DenseSimilarity
 from uhrbat.training.finetune.state import load_state, save_state
 from uhrbat.training.nano.config import POINT_BINS, PUBLISHED_MEAN, PUBLISHED_STD, VISION
+from uhrbat.training.nano.lookalikes import LookalikeWindows
 from uhrbat.training.nano.pastes import Paster
 from uhrbat.training.nano.phrases import Phrases, PhraseSampler
 from uhrbat.training.nano.windows import NO_COLOR, Bag, RealWindows, Window
@@ -212,18 +213,20 @@ def load_average(out: Path, model: nn.Module) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class Sources:
-    """What windows and texts are drawn from; paster: None to paste nothing."""
+    """What windows and texts are drawn from; paster: None to paste nothing; lookalikes: None to draw none."""
 
     worlds: WorldWindows
     real: RealWindows
     paster: Paster | None
     texts: PhraseSampler
+    lookalikes: LookalikeWindows | None = None
 
-    def draw(self, worlds: int, real: int) -> dict[str, list[Window]]:
+    def draw(self, worlds: int, real: int, lookalikes: int) -> dict[str, list[Window]]:
         """Windows by where they come from, some with objects of the other sort pasted into them."""
         drawn = {
             "worlds": [self.pasted(self.worlds.draw(), False) for _ in range(worlds)],
             "real": [self.pasted(self.real.draw(), True) for _ in range(real)],
+            "lookalikes": [self.lookalikes.draw() for _ in range(lookalikes)] if self.lookalikes else [],
         }
         return {name: windows for name, windows in drawn.items() if windows}
 
@@ -245,12 +248,14 @@ class Sources:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where a run is kept, how many steps it has, and how many windows of worlds and of real pictures each has."""
+    """Where a run is kept, how many steps it has, and how many windows each has: of worlds, of real pictures, and laid
+    of lookalikes."""
 
     out: Path
     steps: int
     worlds: int = 4
     real: int = 6
+    lookalikes: int = 0
 
 
 def train(model: Matcher, optimizer: torch.optim.Optimizer, sources: Sources, step: int, plan: Plan) -> None:
@@ -262,7 +267,8 @@ def train(model: Matcher, optimizer: torch.optim.Optimizer, sources: Sources, st
         for group in optimizer.param_groups:
             group["lr"] = group["full"] * rate_share(step, plan.steps)
         phrases = sources.texts.draw()
-        drawn = {name: batch_of(windows) for name, windows in sources.draw(plan.worlds, plan.real).items()}
+        windows = sources.draw(plan.worlds, plan.real, plan.lookalikes)
+        drawn = {name: batch_of(some) for name, some in windows.items()}
         losses = losses_of(model, drawn, phrases)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
@@ -318,6 +324,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--worlds", type=int, default=4, help="windows of generated worlds a step")
     parser.add_argument("--real", type=int, default=6, help="windows of real pictures a step")
+    parser.add_argument("--lookalikes", type=int, default=0, help="windows laid of lookalikes a step")
+    parser.add_argument(
+        "--mistaken", type=Path, default=Path("runs/lookalikes"), help="the folder that nano.lookalikes made"
+    )
     parser.add_argument("--frozen", type=int, default=3, help="first blocks of the backbone that stay as published")
     parser.add_argument("--without", choices=("boxes", "classes", "pastes"), help="leave a source out, to compare")
     parser.add_argument("--rates", type=float, nargs=3, default=(3e-3, 1.2e-3, 3e-4), help="backbone, head, text")
@@ -342,8 +352,9 @@ def main() -> None:
     paster = None if args.without == "pastes" else Paster(pictures, rng, real.cache)
     codec = TextCodec(loading.tokenizer_of(args.initial), POINT_BINS)
     texts = PhraseSampler(codec, model.similarity.max_text_tokens, rng, worlds.worlds.values())
-    sources = Sources(worlds, real, paster, texts)
-    train(model, optimizer, sources, step, Plan(args.out, args.steps, args.worlds, args.real))
+    lookalikes = LookalikeWindows(args.mistaken, rng) if args.lookalikes else None
+    sources = Sources(worlds, real, paster, texts, lookalikes)
+    train(model, optimizer, sources, step, Plan(args.out, args.steps, args.worlds, args.real, args.lookalikes))
 
 
 if __name__ == "__main__":
