@@ -18,7 +18,7 @@ static: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m tools.requirements --check
-	$(BIN)/python -m tools.types
+	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 
 # Everything: under a quarter of an hour on two cores

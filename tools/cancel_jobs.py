@@ -16,10 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
-
 from tests.support.running import reach, until
-from tools.kill_worker import EXAMPLE, MOST_SECONDS, QUESTION, STAGES, command, start
+from tools.kill_worker import EXAMPLE, MOST_SECONDS, QUESTION, STAGES, command, process_of, start
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker
 from uhrbat.serving.protocol import query
@@ -27,7 +25,7 @@ from uhrbat.serving.protocol import query
 
 def seconds_until_free(worker: HttpWorker, stage: str, image: str, fake: bool) -> tuple[float, float]:
     """Cancel a job at a stage, and wait until the device is free: (seconds, the worker's CPU seconds)."""
-    process = psutil.Process(worker.endpoint.pid)
+    process = process_of(worker)
     job, stages = start(worker, stage, image, fake)
     _following = reach(job, stages)  # dropped, it would cancel the job at once
     time.sleep(random.uniform(0, 0.5))

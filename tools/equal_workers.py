@@ -55,6 +55,7 @@ def main() -> None:
     command = [sys.executable, "-m", "uhrbat.serving", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=ROOT)
     try:
+        assert process.stdout is not None
         port = json.loads(process.stdout.readline())["port"]
         with HttpWorker(Remote(f"http://127.0.0.1:{port}", "t")) as worker:
             found["remote"] = results(worker, options.image)

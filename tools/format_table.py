@@ -71,7 +71,7 @@ def real_files(data: Path) -> list[Made]:
             colors = np.zeros((256, 3), np.uint8)
             colors[list(table)] = np.array(list(table.values()))[:, :3]
             expected = boxes(filled(colors[values[..., 0]], seen))
-            seen = seen.reshape(len(seen) // 2, 2, -1, 2).any(axis=(1, 3))
+            seen = None if seen is None else seen.reshape(len(seen) // 2, 2, -1, 2).any(axis=(1, 3))
         elif values.dtype == np.uint8:
             expected = filled(values[..., :3], seen)
         else:
@@ -85,7 +85,9 @@ def in_srgb(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
         target = ImageCms.createProfile("sRGB")
-        return np.asarray(ImageCms.profileToProfile(image, profile, target, renderingIntent=1))
+        return np.asarray(
+            ImageCms.profileToProfile(image, profile, target, renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC)
+        )
 
 
 def boxes(rgb: np.ndarray) -> np.ndarray:
@@ -102,7 +104,8 @@ def row(file: Made, folder: Path) -> tuple[str, bool]:
     if done.returncode:
         return f"| {file.odd} | - | {done.stderr.splitlines()[-1]} | | | | |", False
     reply, read = json.loads(done.stdout), np.load(pixels)
-    same_valid = np.array_equal(np.load(valid), file.valid) if valid.exists() else file.valid is None
+    found = np.load(valid) if valid.exists() else None
+    same_valid = found is file.valid if found is None or file.valid is None else np.array_equal(found, file.valid)
     if read.shape != file.expected.shape or not same_valid:
         return f"| {file.odd} | {reply['reader']} | other size or validity | | | | |", False
     difference = np.abs(read.astype(np.float64) - file.expected).max()

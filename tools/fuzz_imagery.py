@@ -239,6 +239,7 @@ def ingest(path: Path, out: Path) -> str:
             reader.tile(0, 0, 0)
         out.unlink()
         sha256_file(path)
+        assert canvas.info is not None
         histogram(canvas.info)
         reference = GeoReference.of(info)
         if reference is not None:
@@ -314,6 +315,7 @@ def run_chunk(seed_folder: Path, first: int, last: int, tally: Tally) -> int:
         command = [sys.executable, "-m", "tools.fuzz_imagery", "--child", str(seed_folder), str(first), str(last)]
         environment = {**os.environ, "TMPDIR": temporary}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
+        assert process.stdout is not None
         running = first
         while True:
             ready, _, _ = select.select([process.stdout], [], [], WALL_LIMIT)

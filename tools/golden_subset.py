@@ -53,7 +53,7 @@ def model(whole: Path, out: Path) -> None:
     )
     (out / "model/tiny_clip").mkdir(parents=True)
     shutil.copyfile(whole / "model/tiny_clip/config.json", out / "model/tiny_clip/config.json")
-    weights = {}
+    weights: dict[str, torch.Tensor] = {}
     for path in sorted((whole / "model/ckpt").glob("*.safetensors")):
         weights |= load_file(path)
     residuals = {
@@ -70,7 +70,8 @@ def preprocess(whole: Path, out: Path) -> None:
     described = json.loads((whole / "preprocess/preprocess.json").read_text())
     stored = np.load(whole / "preprocess/preprocess.npz")
     write_json(out / "preprocess/preprocess.json", described)
-    kept, masks = {}, {}
+    kept: dict[str, np.ndarray] = {}
+    masks: dict[str, np.ndarray] = {}
     for case in sorted(key.removesuffix(".coords") for key in stored.files if key.endswith(".coords")):
         name, size = case.split(".")
         width, height = described["images"][name]["size_wh"]
@@ -91,7 +92,7 @@ def preprocess(whole: Path, out: Path) -> None:
         pixels = np.array(Image.open(whole / f"preprocess/{name}.png"))
         pixels[~mask] = 0
         Image.fromarray(pixels).save(out / f"preprocess/{name}.png", optimize=True)
-    np.savez_compressed(out / "preprocess/preprocess.npz", **kept)
+    np.savez_compressed(out / "preprocess/preprocess.npz", allow_pickle=False, **kept)
 
 
 def attention(whole: Path, out: Path) -> None:

@@ -69,7 +69,7 @@ def round_of(page: Page, stage: str, server: psutil.Process, folder: Path) -> di
     shown = page.evaluate("window.UHRBAT.state.image.id")
     killed = time.monotonic()
     old.send_signal(signal.SIGKILL)
-    toast = page.wait_for_selector(".toast-body").text_content()
+    toast = page.locator(".toast-body").first.text_content() or ""
     reported = time.monotonic()
     assert DIED in toast, toast
     answered(page)
@@ -85,7 +85,7 @@ def round_of(page: Page, stage: str, server: psutil.Process, folder: Path) -> di
 
 
 def main() -> None:
-    found = {}
+    found: dict[str, dict[str, float] | float] = {}
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         with explorer(UHRBAT_STORE_FOLDER=f"{name}/store", UHRBAT_CACHE=name) as (url, server):

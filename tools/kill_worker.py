@@ -86,10 +86,16 @@ def kill_during_upload(worker: HttpWorker, folder: Path) -> float:
     thread.start()
     until(lambda: any(name.startswith("incoming-") for name in {f.name for f in folder.iterdir()} - before))
     killed = time.monotonic()
-    os.kill(worker.endpoint.pid, signal.SIGKILL)
+    process_of(worker).kill()
     thread.join(MOST_SECONDS)
     path.unlink()
     return reported[0] - killed
+
+
+def process_of(worker: HttpWorker) -> psutil.Process:
+    """The process of a worker that runs as a child."""
+    assert isinstance(worker.endpoint, Supervisor)
+    return psutil.Process(worker.endpoint.pid)
 
 
 def kill_during_job(worker: HttpWorker, stage: str, image: str, fake: bool) -> float:
@@ -97,7 +103,7 @@ def kill_during_job(worker: HttpWorker, stage: str, image: str, fake: bool) -> f
     job, stages = start(worker, stage, image, fake)
     events = reach(job, stages)
     killed = time.monotonic()
-    os.kill(worker.endpoint.pid, signal.SIGKILL)
+    process_of(worker).kill()
     list(events)
     seconds = time.monotonic() - killed
     try:
@@ -117,7 +123,7 @@ def worker_rounds(fake: bool, picture: Path, rounds: int) -> dict[str, dict[str,
             image = worker.store(picture)
             for stage in STAGES * rounds:
                 worker.ask(query(image, QUESTION), budget=3000).result(MOST_SECONDS)
-                old = psutil.Process(worker.endpoint.pid)
+                old = process_of(worker)
                 began = time.monotonic()
                 if stage == "upload":
                     message = kill_during_upload(worker, Path(folder))
@@ -143,6 +149,7 @@ def page_kill(fake: bool) -> float:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "UHRBAT_STORE_FOLDER": tempfile.mkdtemp()}
     arguments = ["--fake"] if fake else []
     parent = subprocess.Popen([sys.executable, "-c", PARENT, *arguments], stdout=subprocess.PIPE, env=environment)
+    assert parent.stdout is not None
     worker = psutil.Process(int(parent.stdout.readline()))
     killed = time.monotonic()
     parent.send_signal(signal.SIGKILL)
@@ -158,7 +165,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     found = worker_rounds(options.fake, options.image, options.rounds)
-    summary = {
+    summary: dict[str, dict[str, float] | float] = {
         stage: {name: round(statistics.median(values), 2) for name, values in times.items()}
         for stage, times in found.items()
     }

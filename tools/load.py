@@ -110,8 +110,8 @@ def session(visitor, images: list[str], name: str, until: float, tally: Tally) -
     """One user, until the time is up."""
     choose = random.Random(name)
     while time.monotonic() < until:
-        asked = {"image": choose.choice(images), "question": choose.choice(QUESTIONS)}
-        steps = [
+        asked: dict[str, object] = {"image": choose.choice(images), "question": choose.choice(QUESTIONS)}
+        steps: list[tuple[str, dict]] = [
             ("ask", asked | {"budget": choose.choice(BUDGETS)}),
             ("answer", asked | {"budget": choose.choice(BUDGETS)}),
             ("inspect", asked | {"box": (100, 100, 160, 150), "budget": 3000}),

@@ -12,6 +12,7 @@ import argparse
 import json
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import cast
 
 import torch
 from tqdm import tqdm
@@ -23,6 +24,7 @@ from uhrbat.evaluation.encoded import WorldEncoder
 from uhrbat.evaluation.frontier.methods import Asked, methods
 from uhrbat.evaluation.frontier.run import joined
 from uhrbat.evaluation.shares import share
+from uhrbat.question import Question
 from uhrbat.worlds import questions
 
 GRID = "similarity-grid-max"
@@ -56,6 +58,7 @@ def main() -> None:
             gains.append(same_answer(mine, truth) - same_answer(other, truth))
             seeds.append(seed)
     info = share(gains, seeds)
+    assert info is not None
     print(f"default less {GRID}, all questions: {info.value:+.4f} ({info.low:+.4f} to {info.high:+.4f})\n", flush=True)
     encoder = WorldEncoder(model, options.cache)
     found: dict[str, Counter] = defaultdict(Counter)
@@ -63,7 +66,7 @@ def main() -> None:
         answers = [record["answers"][name][str(options.budget)] for name in wanted]
         chosen = {}
         for index, (kind, truth, smallest) in enumerate(record["questions"]):
-            group = GROUPS.get(tuple(same_answer(info[index], truth) for info in answers))
+            group = GROUPS.get((same_answer(answers[0][index], truth), same_answer(answers[1][index], truth)))
             if kind == "count" and smallest and group and found[group]["questions"] < MOST.get(group, 10**9):
                 found[group]["questions"] += 1
                 chosen[index] = group
@@ -74,7 +77,7 @@ def main() -> None:
         for index, group in chosen.items():
             boxes = scene.boxes(asked[index])
             query = Asked(encoded, asked[index].text, model.settings)
-            views = {name: query.rank(known[name]) for name in wanted}
+            views = {name: cast(Question, query.rank(known[name])) for name in wanted}
             for name, view in views.items():
                 for size, part in view.select(options.budget).selections.items():
                     for box in boxes:

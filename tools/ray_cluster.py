@@ -38,7 +38,7 @@ TOKEN = "only-for-this-run"
 
 def deploy(replicas: int, load) -> None:
     """So many replicas, ready."""
-    serve.run(application(Replicas(replicas, replicas, cpus=0.5), TOKEN, load), name=NAME)
+    serve.run(application(Replicas(least=replicas, most=replicas, cpus=0.5), TOKEN, load), name=NAME)
 
 
 def is_equal(worker: HttpWorker, load) -> bool:
@@ -84,7 +84,8 @@ def throughput(worker: HttpWorker, paths: list[Path]) -> float:
 
 def kill_one(worker: HttpWorker, images: list[str], seconds: float) -> dict:
     """Sessions ask all the time; after a third of the time one replica is killed."""
-    until, seen, lock = time.monotonic() + seconds, Counter(), threading.Lock()
+    until, lock = time.monotonic() + seconds, threading.Lock()
+    seen: Counter[str] = Counter()
     last_failure = [0.0]
 
     def session(name: int) -> None:
@@ -135,7 +136,7 @@ def main() -> None:
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves replicas nothing on a busy machine
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     folder = Path(made.name)
-    found = {}
+    found: dict[str, object] = {}
     start("127.0.0.1", options.port, num_cpus=2, log_to_driver=False)
     try:
         with HttpWorker(Remote(f"http://127.0.0.1:{options.port}", TOKEN)) as worker:

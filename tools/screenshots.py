@@ -15,7 +15,7 @@ from tests.support.running import ROOT
 
 FOLDER = ROOT / "assets" / "screenshots"
 _PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
-VIEWS = {
+VIEWS: dict[str, dict] = {
     "light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
     "phone": {**_PHONE, "color_scheme": "light"},

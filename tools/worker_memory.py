@@ -18,8 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from tools.kill_worker import EXAMPLE, QUESTION
+from tools.kill_worker import EXAMPLE, QUESTION, process_of
 from uhrbat.errors import WorkerError
+from uhrbat.results import Progress
 from uhrbat.serving.client.child import Supervisor
 from uhrbat.serving.client.http import HttpWorker
 from uhrbat.serving.protocol import query
@@ -30,9 +31,12 @@ ENDLESS = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 def ask(worker: HttpWorker, image: str) -> str:
     """What comes of a question, and what was said on the way about memory."""
     job = worker.ask(query(image, QUESTION), budget=3000)
-    said = {event.message.partition("; ")[2] for event in job if getattr(event, "stage", "") == "encode"}
+    said = {
+        event.message.partition("; ")[2] for event in job if isinstance(event, Progress) and event.stage == "encode"
+    }
     try:
-        came = f"answered {job.result().answer.text!r}"
+        answer = job.result().answer
+        came = f"answered {answer.text!r}" if answer else "not answered"
     except WorkerError as error:
         came = str(error)
     return "; ".join([came, *sorted(filter(None, said))])
@@ -49,13 +53,13 @@ def main() -> None:
             image = worker.store(options.image)
             while worker.health().status != "ready":
                 time.sleep(0.1)
-            process = psutil.Process(worker.endpoint.pid)
+            process = process_of(worker)
             for spare in options.spare:
                 process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms + spare * 2**20, ENDLESS[1]))
                 print(f"{spare} MiB to spare: {ask(worker, image)}", flush=True)
                 process.rlimit(psutil.RLIMIT_AS, ENDLESS)
             print(f"limit lifted: {ask(worker, image)}")
-            print("the same process" if worker.endpoint.pid == process.pid else "ANOTHER PROCESS")
+            print("the same process" if process_of(worker) == process else "ANOTHER PROCESS")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from PIL import Image
 
 from app import examples
 from tools.make_examples.lessons import PLANS, Plan, Shown, show, table
-from uhrbat import UHRBAT
+from uhrbat.engine import UHRBAT
 from uhrbat.worlds import EXAMPLE_SEEDS, World, WorldQuestion, generate, questions
 from uhrbat.worlds.files import world_item
 
@@ -35,6 +35,7 @@ def check(model: UHRBAT, folder: Path, plans: tuple[Plan, ...]) -> bool:
         encoded = model.encode(example.path, progress=None)
         for number, asked in enumerate(example.questions):
             shown = show(encoded, asked, example.objects, importance=example.method.get("importance"))
+            assert shown is not None
             print(table(example.name, shown, plan if number == 0 else None), flush=True)
             teaches &= number > 0 or plan.taught_by(shown)
     return teaches
@@ -67,10 +68,11 @@ def _choose(model: UHRBAT, folder: Path, plan: Plan) -> tuple[dict, bool]:
             encoded = model.encode(path, progress=None)
         for question in candidate.fitting:
             shown = show(encoded, question, candidate.scene.objects, plan.pixels, plan.importance)
-            if plan.taught_by(shown):
+            if shown and plan.taught_by(shown):
                 print(table(f"{plan.name}, seed {candidate.scene.seed}", shown, plan), flush=True)
                 return candidate.entry(path, question, shown), True
         print(f"{plan.name}: seed {candidate.scene.seed} does not teach it", flush=True)
+    assert fallback is not None, f"{plan.name} has no seeds"
     fallback.save(path)
     return fallback.entry(path, (*fallback.fitting, *fallback.asked)[0], None), False
 

@@ -173,7 +173,7 @@ def show(
         pixels=smallest,
         answers={k: str(view.select(k).answer()) for k in BUDGETS},
         preserved={k: _all_preserved(causes[k]) for k in BUDGETS},
-        least=None if None in leasts else max(leasts, default=0),
+        least=None if None in leasts else max((least for least in leasts if least is not None), default=0),
         causes=causes,
         by_default=False,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 from huggingface_hub.errors import (
@@ -41,16 +42,18 @@ def fetch(
     is on disk already. CheckpointError says what to do where the repository cannot be had.
     """
     repository, _, revision = name.partition("@")
-    choose = {"revision": revision or None}
+    wanted = revision or None
     patterns = [*TEXTS, *([SAFE] if weights else [])]
     try:
         if local:
             return Path(
-                huggingface_hub.snapshot_download(repository, allow_patterns=patterns, local_files_only=True, **choose)
+                huggingface_hub.snapshot_download(
+                    repository, allow_patterns=patterns, local_files_only=True, revision=wanted
+                )
             )
         try:
             listed = huggingface_hub.snapshot_download(
-                repository, allow_patterns=[*TEXTS, SAFE, TORCH], dry_run=True, tqdm_class=_silent(), **choose
+                repository, allow_patterns=[*TEXTS, SAFE, TORCH], dry_run=True, tqdm_class=_Silent, revision=wanted
             )
         except DryRunError:  # not reachable: what is on disk will do if it is complete
             return fetch(name, progress, weights, local=True)
@@ -63,7 +66,7 @@ def fetch(
             if file.will_download and any(Path(file.filename).match(pattern) for pattern in patterns)
         )
         bar = _reporting(repository, total, progress) if progress else None
-        folder = huggingface_hub.snapshot_download(repository, allow_patterns=patterns, tqdm_class=bar, **choose)
+        folder = huggingface_hub.snapshot_download(repository, allow_patterns=patterns, tqdm_class=bar, revision=wanted)
         return Path(folder)
     except GatedRepoError as error:
         raise CheckpointError(
@@ -97,12 +100,11 @@ def push(folder: Path, name: str, private: bool, token: str | None) -> str:
     return str(made)
 
 
-def _silent() -> type[tqdm]:
-    class Silent(tqdm):
-        def __init__(self, *args, **kwargs) -> None:
-            super().__init__(*args, **kwargs | {"disable": True})
+class _Silent(tqdm):
+    """A progress bar that draws nothing."""
 
-    return Silent
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs | {"disable": True})
 
 
 def _reporting(repository: str, total: int, progress: Callable[[float, str], None]) -> type[tqdm]:
@@ -112,10 +114,10 @@ def _reporting(repository: str, total: int, progress: Callable[[float, str], Non
     """
     most = [0.0]
 
-    class Reporting(_silent()):
+    class Reporting(_Silent):
         def __init__(self, *args, **kwargs) -> None:
             self._counts_bytes = kwargs.get("unit") == "B"
-            self._bytes = 0
+            self._bytes = 0.0
             super().__init__(*args, **kwargs)
 
         def update(self, n: float | None = 1) -> None:

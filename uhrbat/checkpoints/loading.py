@@ -15,7 +15,7 @@ from pathlib import Path
 import huggingface_hub
 import torch
 from torch import Tensor, nn
-from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase, Qwen2TokenizerFast
+from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase, Qwen2TokenizerFast  # type: ignore[attr-defined]
 
 from uhrbat.checkpoints import hub, quantise
 from uhrbat.checkpoints.card import model_card
@@ -161,7 +161,7 @@ def _spread(layers: int, device: torch.device) -> dict[str, str | int]:
     count = torch.cuda.device_count() if device.type == "cuda" else 0
     if count < 2:
         return {"": str(device)}
-    free = [torch.cuda.mem_get_info(index)[0] for index in range(count)]
+    free = [float(torch.cuda.mem_get_info(index)[0]) for index in range(count)]
     # The first also holds the vision tower, the embeddings and the scenes.
     free[0] *= 0.7
     out: dict[str, str | int] = {"": "cuda:0", "language.model.norm": f"cuda:{count - 1}"}
@@ -227,13 +227,15 @@ def _said(folder: Path, file: str, key: str) -> str | None:
 @torch.inference_mode()
 def _set_contrast(model: Network, layout: Layout, tokenizer: PreTrainedTokenizerBase | None) -> None:
     """Compute the vectors of the contrast texts where no file holds them."""
-    if not layout.contrast:
+    if not layout.contrast or tokenizer is None:
         return
+    similarity = model.dense_similarity()
+    assert similarity.contrast is not None
     rows = [
-        model.similarity.text_vectors(ids, torch.ones_like(ids))
+        similarity.text_vectors(ids, torch.ones_like(ids))
         for ids in (torch.tensor([tokenizer(text)["input_ids"]], device=model.device) for text in layout.contrast)
     ]
-    model.similarity.contrast.copy_(torch.cat(rows))
+    similarity.contrast.copy_(torch.cat(rows))
 
 
 def save(

@@ -32,7 +32,9 @@ def blind_answers(model: UHRBAT, asked: Sequence[str]) -> list[str]:
     """Answers of the language model to questions without any image token."""
     config = model.network.language.config
     width = config.hidden_size // config.num_attention_heads
-    empty = torch.zeros(1, config.num_key_value_heads, 0, width, device=model.device, dtype=model.dtype)
+    empty = torch.zeros(
+        1, config.num_key_value_heads or config.num_attention_heads, 0, width, device=model.device, dtype=model.dtype
+    )
     image = [(empty, empty)] * config.num_hidden_layers
     pointing = Pointing(model.codec, torch.zeros(0, 2, device=model.device), model.network.config.inhibition)
     inputs = [DecoderInput(model.codec.prompt(model.asked(text)), image, pointing=pointing) for text in asked]

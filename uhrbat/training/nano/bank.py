@@ -121,7 +121,7 @@ class BankWorld:
         arrays = load_file(path)
         record = json.loads(path.with_suffix(".json").read_text())
         objects = [
-            WorldObject(KINDS[o["kind"]], None if o["color"] == NO_COLOR else COLORS[o["color"]], tuple(o["box"]))
+            WorldObject(KINDS[o["kind"]], None if o["color"] == NO_COLOR else COLORS[o["color"]], (*o["box"],))
             for o in record["objects"]
         ]
         known = tuple(record["known"]) if record.get("known") else None
@@ -146,7 +146,7 @@ def draw_subset(world: BankWorld, rng: np.random.Generator) -> np.ndarray:
     chosen: list[int] = []
     if not names or (world.known and rng.random() < NONE):
         return np.zeros(0, int)
-    for name in rng.choice(len(names), min(len(names), rng.integers(2, 9)), replace=False):
+    for name in rng.choice(len(names), min(len(names), int(rng.integers(2, 9))), replace=False):
         members = kinds[names[name]]
         if rng.random() < 0.7:
             colors = sorted({world.objects[i].color or "" for i in members})
@@ -164,7 +164,8 @@ def sparse_world(world: BankWorld, subset: np.ndarray, way: int, seed: int) -> W
         item = world.objects[index]
         corners = oriented(np.array(item.box, float).reshape(2, 2) / SIZE, way) * SIZE
         low, high = corners.min(0), corners.max(0)
-        objects.append(WorldObject(item.kind, item.color, (*map(int, low), *map(int, high))))
+        (x0, y0), (x1, y1) = low.astype(int).tolist(), high.astype(int).tolist()
+        objects.append(WorldObject(item.kind, item.color, (x0, y0, x1, y1)))
     return bare_world(objects, world.land_cover, seed)
 
 

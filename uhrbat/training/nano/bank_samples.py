@@ -131,8 +131,9 @@ class SampleDrawer:
     def question_vectors(self, texts: list[str]) -> np.ndarray:
         new = [text for text in dict.fromkeys(texts) if text not in self.vectors]
         if new:
-            ids, mask = encode_texts(self.codec, new, self.model.similarity.max_text_tokens)
-            for text, vector in zip(new, self.model.similarity.text_vectors(ids, mask).numpy()):
+            similarity = self.model.dense_similarity()
+            ids, mask = encode_texts(self.codec, new, similarity.max_text_tokens)
+            for text, vector in zip(new, similarity.text_vectors(ids, mask).numpy()):
                 self.vectors[text] = vector
         return np.stack([self.vectors[text] for text in texts])
 

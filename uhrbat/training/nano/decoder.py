@@ -16,6 +16,7 @@ import math
 import os
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 def residuals_at(model: Network, level: Tensor, xy: Tensor) -> Tensor:
     """The residual maps, laid over the square, sampled at xy (0..1) of each token's scale: float[B, n, hidden]."""
-    out = 0
+    out = torch.zeros(())
     for index, size in enumerate(SCALES):
         table = model.residuals[str(size)]
         side = math.isqrt(table.shape[1])
@@ -117,7 +118,7 @@ def losses(model: Network, batch: Batch, before: list[int], neighbours: Neighbou
     weight = batch.weight[wanted]
     answer = (cross * weight).sum() / weight.sum()
     right = (logits.argmax(-1) == labels).float().mean()
-    pulled = 0
+    pulled = torch.zeros(())
     for layer, rows in ((-1, batch.asked), (-2, batch.pointing)):
         keys = keys_values[layer][0]
         pulled = pulled + attention_loss(model, batch, layer, inputs[layer - 1], position, keys, rows, near)
@@ -216,14 +217,14 @@ def initialise(model: Network, drawer: SampleDrawer, codec: TextCodec, generator
         for ids, own in ((codec.x_ids, along_x), (codec.y_ids, ~along_x)):
             words[ids] = 0.5 * waves(bins, bins) * own + 0.1 * torch.randn(hidden, generator=generator)
             language.lm_head.weight[ids] = 0.25 * waves(bins, bins) * own
-        start_token_mlp(model.token_mlp)
+        start_token_mlp(cast(nn.Sequential, model.token_mlp))
 
 
 def start_projector(model: Network, features: Tensor, generator: torch.Generator) -> None:
     """First layer: as many of the text-matched directions as there are, then principal ones; second: orthogonal."""
-    first, last = model.projector[0], model.projector[2]
+    first, last = cast(nn.Linear, model.projector[0]), cast(nn.Linear, model.projector[2])
     mean = features.mean(0)
-    matched = model.similarity.visual_projection.weight * model.vision.post_layernorm.weight
+    matched = model.dense_similarity().visual_projection.weight * model.get_parameter("vision.post_layernorm.weight")
     matched = matched - matched.mean(1, keepdim=True)
     _, vectors = torch.linalg.eigh(torch.cov((features - mean).T))
     rows = torch.cat([matched, vectors.flip(1).T])[: first.out_features]
@@ -237,7 +238,7 @@ def start_projector(model: Network, features: Tensor, generator: torch.Generator
 
 def start_token_mlp(layers: nn.Sequential) -> None:
     """Nearly the identity: the values are moved to where GELU is straight, and back."""
-    first, last = layers[0], layers[2]
+    first, last = cast(nn.Linear, layers[0]), cast(nn.Linear, layers[2])
     for layer, slope in ((first, 0.5), (last, 2.0)):
         nn.init.eye_(layer.weight)
         layer.weight.mul_(slope)
@@ -324,7 +325,8 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     step = load_state(args.out, model, optimizer)
     rng = drawer.rng = np.random.default_rng((args.seed, step, rank))
-    begin, asked, average = time.time(), 0, {}
+    begin, asked = time.time(), 0
+    average: dict[str, float] = {}
     while step < args.steps:
         share = step / args.steps
         rate = args.rate * min(1.0, (step + 1) / 100) * min(1.0, max(0.02, (1 - share) / 0.4))
@@ -343,8 +345,8 @@ def main() -> None:
         optimizer.step()
         step += 1
         asked += sum(len(sample.questions) for sample in samples)
-        for name, value in (("answer", answer), ("attention", pulled), ("right", right)):
-            average[name] = 0.97 * average.get(name, float(value.detach())) + 0.03 * float(value.detach())
+        for name, number in (("answer", answer), ("attention", pulled), ("right", right)):
+            average[name] = 0.97 * average.get(name, float(number.detach())) + 0.03 * float(number.detach())
         if step % 100 == 0 and rank == 0:
             shown = " ".join(f"{name} {value:.3f}" for name, value in average.items())
             logger.info("%d %.0f s questions %d %s", step, time.time() - begin, asked, shown)

@@ -44,7 +44,8 @@ def measure(model: Network, codec: TextCodec, count: int) -> dict:
         world = generate(seed)
         asked = [question for question in questions(world, seed, 20) if question.evidence]
         texts = [question.text for question in asked]
-        vectors = model.similarity.text_vectors(*encode_texts(codec, texts, model.similarity.max_text_tokens))
+        similarity = model.dense_similarity()
+        vectors = similarity.text_vectors(*encode_texts(codec, texts, similarity.max_text_tokens))
         scores = [(v.flatten(0, 1) @ vectors.T).numpy() for v in visual]
         for index, question in enumerate(asked):
             fine = [(scores[level][:, index].max(), level, scores[level][:, index].argmax()) for level in (2, 3)]

@@ -97,7 +97,7 @@ def target_records(question: WorldQuestion) -> list[list[int]]:
 def scale_images(world: World) -> dict[int, np.ndarray]:
     picture = Image.fromarray(world.image)
     return {
-        size: world.image if size == world.size else np.asarray(picture.resize((size, size), Image.BICUBIC))
+        size: world.image if size == world.size else np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
         for size in SCALES
     }
 

@@ -13,6 +13,7 @@ import logging
 import math
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -190,7 +191,7 @@ def dense_loss(
 ) -> tuple[Tensor, dict, Tensor]:
     """Focal loss of every token with every text, plus the readable heads. -> (loss, numbers to log, logits)."""
     visual = model.similarity_vectors(features)
-    logits = model.similarity.logits(visual.flatten(0, 1), text).view(*features.shape[:2], -1)
+    logits = model.dense_similarity().logits(visual.flatten(0, 1), text).view(*features.shape[:2], -1)
     kind, color = labels["kind"], labels["color"]
     target = match[kind, color].float()
     weight = torch.where(target > 0, 0.6, 0.25) + 0.6 * target * labels["center"][..., None]
@@ -198,7 +199,7 @@ def dense_loss(
     cross = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     focal = cross * (1 - torch.exp(-cross)) ** 2 * weight
     similar = focal.sum() / (target.sum() + 8)
-    read = heads(model.vision.post_layernorm(features)).flatten(0, 1)
+    read = heads(cast(nn.Module, model.vision.post_layernorm)(features)).flatten(0, 1)
     flat_kind = torch.where(labels["ignore"] > 0, -100, kind).flatten()
     rare = torch.ones(NO_KIND + 1)
     rare[NO_KIND] = 0.3
@@ -242,7 +243,7 @@ def mine(
         edge = TILE_GRID * PATCH
         pixels = np.stack([world.images[size][r * PATCH :][:edge, c * PATCH :][:, :edge] for r, c in corners])
         visual = model.similarity_vectors(model.features(normalise(pixels)))
-        scores = model.similarity.logits(visual.flatten(0, 1), text).sigmoid().view(4, TILE_GRID, TILE_GRID, -1)
+        scores = model.dense_similarity().logits(visual.flatten(0, 1), text).sigmoid().view(4, TILE_GRID, TILE_GRID, -1)
         for (r, c), score in zip(corners, scores):
             view = np.s_[r : r + TILE_GRID, c : c + TILE_GRID]
             labels = world.labels[size]
@@ -291,13 +292,14 @@ def main() -> None:
     tokenizer = loading.tokenizer_of(args.tokenizer)
     codec = TextCodec(tokenizer, POINT_BINS)
     model = Network(nano_config(len(tokenizer), tokenizer.pad_token_id, codec.end))
-    nn.init.normal_(model.vision.embeddings.patch_embedding.weight, std=0.03)
-    nn.init.normal_(model.vision.embeddings.position_embedding.weight, std=0.02)
-    nn.init.normal_(model.similarity.text_model.embeddings.token_embedding.weight, std=0.3)
+    similarity = model.dense_similarity()
+    nn.init.normal_(model.get_parameter("vision.embeddings.patch_embedding.weight"), std=0.03)
+    nn.init.normal_(model.get_parameter("vision.embeddings.position_embedding.weight"), std=0.02)
+    nn.init.normal_(model.get_parameter("similarity.text_model.embeddings.token_embedding.weight"), std=0.3)
     heads = nn.Linear(model.vision.config.hidden_size, HEADS)
     optimizer = torch.optim.AdamW(parameter_groups(model, heads), lr=args.rate, betas=(0.9, 0.98), fused=True)
     weights = [value for group in optimizer.param_groups for value in group["params"]]
-    limit = model.similarity.max_text_tokens
+    limit = similarity.max_text_tokens
     sampler = WindowSampler(args.pool, rng)
     phrases = PhraseSampler(codec, limit, rng)
     phrases.refresh(sampler.worlds)
@@ -314,6 +316,7 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         hard = 0.0 if share < 0.08 else 0.5
+        positions: Tensor | None
         if share < args.mosaics_from:
             pixels, labels, positions = sampler.batch(args.batch, hard, WINDOW)
         elif share < args.tiles_from:
@@ -323,7 +326,7 @@ def main() -> None:
         ids, mask, match = phrases.draw(30)
         attention = [SDPBackend.MATH] if share < args.mosaics_from else [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16), sdpa_kernel(attention, set_priority=True):
-            text = model.similarity.text_vectors(ids, mask)
+            text = similarity.text_vectors(ids, mask)
             features = model.features(normalise(pixels), positions)
         features, text = features.float(), text.float()
         loss, numbers, _ = dense_loss(model, heads, features, labels, text, match)
@@ -347,7 +350,7 @@ def main() -> None:
         if step % 100 == 0 and share > 0.06:
             ids, mask, match = phrases.draw(60)
             with torch.no_grad():
-                text = model.similarity.text_vectors(ids, mask)
+                text = similarity.text_vectors(ids, mask)
             with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
                 sampler.add_hard(mine(model, sampler, text, match, args.mined, rng))
         if step % 200 == 0:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from uhrbat.checkpoints import loading
 from uhrbat.geometry import SCALES
@@ -81,7 +83,7 @@ def main() -> None:
     seeds = available(args.pool)[: args.worlds]
     pairs = [shared_tokens(old, new, PoolWorld(args.pool, seed), rng, args.bfloat16) for seed in seeds]
     before, after = (torch.cat(part) for part in zip(*pairs))
-    logger.info("%d tokens, variance kept %.3f", len(after), refit(new.projector[0], before, after))
+    logger.info("%d tokens, variance kept %.3f", len(after), refit(cast(nn.Linear, new.projector[0]), before, after))
     save_file({f"model.{n}": v.contiguous() for n, v in new.state_dict().items()}, args.out)
 
 
