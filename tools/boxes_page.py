@@ -22,7 +22,8 @@ SIDE = 384
 """Longer side of a picture on the page."""
 SURE, UNSURE = "#ff2d55", "#ffd60a"
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1280px; padding: 0 1rem; color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1280px; padding: 0 1rem }
+:root { color-scheme: light dark }
 section { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 1rem }
 figure { margin: 0 } img { width: 100%; height: auto; display: block; border-radius: 4px }
 figcaption { font-size: 0.8rem; overflow-wrap: anywhere } h2 { margin-top: 2.5rem } .held { font-weight: 600 }
@@ -70,7 +71,8 @@ def page(pictures: list[Picture], data: Path) -> str:
         figures = "\n".join(figure(picture, kind, data) for picture in shown)
         parts.append(f"<h2>{kind}: {count} boxed in {len(shown)} pictures</h2>\n<section>\n{figures}\n</section>")
     return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
         f"<title>Our own boxes</title>\n<style>{STYLE}</style>\n<h1>Our own boxes</h1>\n"
         "<p>Boxes in red; in yellow what may or may not show the kind, which is neither taught nor counted. A picture "
         "without boxes was looked at and shows none.</p>\n" + "\n".join(parts) + "\n</html>\n"
