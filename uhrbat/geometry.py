@@ -14,6 +14,7 @@ from functools import lru_cache
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from uhrbat.errors import InputError, quoted
 
@@ -40,7 +41,7 @@ class Scale:
     tile_grid: int = TILE_GRID
     looked: tuple[int, ...] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not is_integer(self.size) or self.size < self.tile or self.size % self.tile:
             raise InputError(f"a scale of {self.size!r} pixels cannot be cut into tiles: use a multiple of {self.tile}")
         object.__setattr__(self, "size", int(self.size))
@@ -71,7 +72,7 @@ class Scale:
         """Tokens in the scale: those of the tiles that are encoded."""
         return (self.tiles**2 if self.looked is None else len(self.looked)) * self.tile_grid**2
 
-    def index(self, row, col):
+    def index(self, row: ArrayLike, col: ArrayLike) -> np.ndarray:
         """Tile-major index of the token in grid `row` and `col` (integers or integer arrays, 0..grid-1); -1 where its
         tile was not looked at."""
         tile_row, row = np.divmod(row, self.tile_grid)
@@ -82,7 +83,7 @@ class Scale:
         place = _places(self)[tile]
         return np.where(place < 0, -1, place * self.tile_grid**2 + token)
 
-    def rowcol(self, index):
+    def rowcol(self, index: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Grid row and column of the token with tile-major `index` (integer or array, 0..tokens-1)."""
         tile, token = np.divmod(index, self.tile_grid**2)
         if self.looked is not None:
@@ -149,7 +150,7 @@ class Square:
     tile_grid: int = TILE_GRID
     looks: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (is_integer(self.width) and is_integer(self.height) and self.width > 0 and self.height > 0):
             raise InputError(f"an image of {self.width!r} x {self.height!r} pixels has no area: give positive integers")
         sizes = tuple(self._scale(size).size for size in self.sizes)
@@ -206,7 +207,7 @@ class Square:
         sizes = self.sizes[: len(self.sizes) - len(self.looks)]
         return replace(self, sizes=sizes, looks=tuple((size, found) for size, found in tiles.items() if found))
 
-    def tiles_in_box(self, size: int, box) -> np.ndarray:
+    def tiles_in_box(self, size: int, box: ArrayLike) -> np.ndarray:
         """int64[n], ascending: the tiles of a scale of this side that the box, in image pixels, touches, whether they
         were looked at or not. InputError as `tokens_in_box`."""
         x0, y0, x1, y1 = self.to_square(self.check_box(box)).clip(0, self.side) * (size // self.tile / self.side)
@@ -227,22 +228,22 @@ class Square:
         """Tokens of all scales that show something of the image."""
         return sum(self.image_tokens(scale) for scale in self.scales)
 
-    def to_square(self, box):
+    def to_square(self, box: ArrayLike) -> np.ndarray:
         """Box (or boxes, float[..., 4]) from image pixels to pixels of the full-resolution square."""
         return np.asarray(box, dtype=np.float64) + np.tile(self.offset, 2)
 
-    def to_image(self, box):
+    def to_image(self, box: ArrayLike) -> np.ndarray:
         """Box (or boxes, float[..., 4]) from pixels of the full-resolution square to image pixels."""
         return np.asarray(box, dtype=np.float64) - np.tile(self.offset, 2)
 
-    def token_box(self, scale: Scale | int, index) -> np.ndarray:
+    def token_box(self, scale: Scale | int, index: ArrayLike) -> np.ndarray:
         """float64[..., 4]: box in image pixels of the token(s) with tile-major `index`."""
         scale = self._scale(scale)
         row, col = scale.rowcol(np.asarray(index))
         edges = np.stack([col, row, col + 1, row + 1], axis=-1) * (self.side / scale.grid)
         return self.to_image(edges)
 
-    def tokens_in_box(self, scale: Scale | int, box) -> np.ndarray:
+    def tokens_in_box(self, scale: Scale | int, box: ArrayLike) -> np.ndarray:
         """int64[n], ascending, tile-major: every token of `scale` that the box, in image pixels, touches; of a scale
         that was looked at in part, those of the tiles looked at, perhaps none.
 
@@ -271,7 +272,7 @@ class Square:
         padding[self.tokens_in_box(scale, (0, 0, self.width, self.height))] = False
         return padding
 
-    def check_box(self, box) -> np.ndarray:
+    def check_box(self, box: object) -> np.ndarray:
         """float64[4] of a box in image pixels, as given; InputError where `tokens_in_box` refuses it."""
         try:
             array = np.asarray(box, dtype=np.float64)
@@ -296,9 +297,9 @@ def _touched(start: float, stop: float, grid: int) -> np.ndarray:
     return np.arange(first, last + 1, dtype=np.int64)
 
 
-def is_integer(value) -> bool:
+def is_integer(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
 
 
-def _show(array) -> str:
+def _show(array: np.ndarray) -> str:
     return "(" + ", ".join(f"{value:g}" for value in array) + ")"

@@ -1,6 +1,7 @@
 """Which bands are red, green and blue, by what the file calls them."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 _WORDS = ("red", "green", "blue")
 _LETTERS = ("r", "g", "b")
@@ -14,7 +15,7 @@ _WAVELENGTHS = (660.0, 560.0, 480.0)
 _INFRARED = re.compile(r"(?<![a-z])(s?w?nir\d*|swir\d*|near.?infra.?red|infra.?red|nir)(?![a-z])", re.IGNORECASE)
 
 
-def band_names(descriptions, colors) -> tuple[str, ...]:
+def band_names(descriptions: Sequence[str | None], colors: Sequence[str]) -> tuple[str, ...]:
     """A name for each band: what the file describes it as, else its colour, else its number."""
     return tuple(
         _clean(description) or (color if color not in ("undefined", "gray") else "") or f"band {number}"
@@ -22,7 +23,7 @@ def band_names(descriptions, colors) -> tuple[str, ...]:
     )
 
 
-def natural_colour(descriptions) -> tuple[int, int, int] | None:
+def natural_colour(descriptions: Sequence[str | None]) -> tuple[int, int, int] | None:
     """The bands, from 1, whose descriptions say red, green and blue, or None where they do not."""
     names = [_clean(description) for description in descriptions]
     if len([name for name in names if name]) < 3:
@@ -41,7 +42,7 @@ def natural_colour(descriptions) -> tuple[int, int, int] | None:
     return _by_wavelength(names)
 
 
-def find_band(name: str, names) -> int | None:
+def find_band(name: str, names: Sequence[str]) -> int | None:
     """The band, from 1, of a name, case and leading zeros aside; None where there is not exactly one."""
     plain = [_plain(other) for other in names]
     return plain.index(_plain(name)) + 1 if plain.count(_plain(name)) == 1 else None
@@ -52,12 +53,12 @@ def is_infrared(description: str | None) -> bool:
     return bool(description) and _INFRARED.search(str(description).replace("_", " ")) is not None
 
 
-def _numbered(positions) -> tuple[int, int, int]:
+def _numbered(positions: Iterable[int]) -> tuple[int, int, int]:
     red, green, blue = (position + 1 for position in positions)
     return red, green, blue
 
 
-def _clean(description) -> str:
+def _clean(description: str | None) -> str:
     """A description as one short printable line."""
     text = " ".join("".join(c if c.isprintable() else " " for c in str(description or "")).split())
     return text if len(text) <= 60 else text[:59] + "…"
@@ -69,7 +70,7 @@ def _plain(name: str) -> str:
     return re.sub(r"(?<!\d)0+(?=\d)", "", joined)
 
 
-def _find(names, word: str) -> int | None:
+def _find(names: Sequence[str], word: str) -> int | None:
     """The only name that holds a word, not counting those that qualify it ('red edge', 'coastal blue')."""
     pattern = re.compile(rf"(?<![a-z]){word}(?![a-z])")
     lowered = [name.lower().replace("_", " ") for name in names]
@@ -80,13 +81,13 @@ def _find(names, word: str) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def _find_code(names, code: str) -> int | None:
+def _find_code(names: Sequence[str], code: str) -> int | None:
     """The only name of which a word is a band's code, as in 'B04 (665 nm)' or 'T33_B04_10m'."""
     found = [i for i, name in enumerate(names) if code in {_plain(part) for part in re.split(r"[^0-9A-Za-z]+", name)}]
     return found[0] if len(found) == 1 else None
 
 
-def _by_wavelength(names) -> tuple[int, int, int] | None:
+def _by_wavelength(names: Sequence[str]) -> tuple[int, int, int] | None:
     waves: list[float | None] = []
     for name in names:
         micro, nano = _MICRO.search(name), _NANO.search(name)

@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 
 import numpy as np
 import pyvips
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from uhrbat.errors import ImageError, InputError
@@ -47,7 +49,7 @@ class Canvas:
         return Square(*self.full_size)
 
 
-def canvas_of(pixels) -> Canvas:
+def canvas_of(pixels: Image.Image | np.ndarray) -> Canvas:
     """A canvas of an image made in memory: PIL, or uint8[height, width, 3], at most 8,064 pixels a side."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.asarray(pixels))
     if max(image.size) > MAX_SIDE:
@@ -56,7 +58,7 @@ def canvas_of(pixels) -> Canvas:
 
 
 def read_canvas(
-    path,
+    path: str | PathLike[str],
     info: ImageInfo | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -92,7 +94,9 @@ def decode_into(file: int, info: ImageInfo, progress: Progress | None = None) ->
 
 
 @contextmanager
-def _decoding(info: ImageInfo, progress: Progress | None, cancel: Cancel | None):
+def _decoding(
+    info: ImageInfo, progress: Progress | None, cancel: Cancel | None
+) -> Iterator[tuple[pyvips.Image, ImageInfo, int, Progress | None]]:
     """The canvas's pixels, not yet evaluated, the info with its stretch, the shrink, and the progress that is left."""
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
     info = with_stretch(info, part(progress, 0.0, first), cancel)
@@ -165,7 +169,7 @@ def _any(valid: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.stack([valid[max(0, a) : max(0, b)].any(axis=0) for a, b in zip(starts, stops, strict=True)])
 
 
-def tiles(scale_array: np.ndarray, mean, std, indices, side: int = TILE) -> np.ndarray:
+def tiles(scale_array: np.ndarray, mean: ArrayLike, std: ArrayLike, indices: ArrayLike, side: int = TILE) -> np.ndarray:
     """float32[n, 3, side, side]: tiles of a `scale_image` by row-major `indices`, as (x / 255 - mean) / std.
 
     A remainder right and below that fills no tile is left out. Raises InputError for a tile that is not

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,7 +17,7 @@ from uhrbat.imagery.headers import NO_CRS, WORLD_FILES, Header, shown_name
 _MOST = 2**20
 
 
-def is_companion(path) -> bool:
+def is_companion(path: str | PathLike[str]) -> bool:
     """Whether a file's name says that it belongs to a picture and is none itself."""
     name = Path(path).name.lower()
     return name.endswith((*WORLD_FILES, ".prj", ".aux.xml", ".msk", ".ovr"))
@@ -45,7 +46,7 @@ def _belongs(companion: Path, picture: Path) -> bool:
     return companion.stem.lower() in (stem, whole)
 
 
-def applied(header: Header, beside: Iterable, mask=None) -> Header:
+def applied(header: Header, beside: Iterable, mask: str | PathLike[str] | None = None) -> Header:
     """The header with what the files beside the picture add; what the picture itself says is kept.
 
     mask: a .msk under any other name.

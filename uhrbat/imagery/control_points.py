@@ -121,7 +121,9 @@ def _root_mean_square(missed: np.ndarray, lengths: np.ndarray) -> float:
     return float(np.sqrt(((missed * lengths) ** 2).sum(axis=1).mean()))
 
 
-def _polynomial(inner, places, lengths, order: int) -> tuple[np.ndarray, float | None]:
+def _polynomial(
+    inner: np.ndarray, places: np.ndarray, lengths: np.ndarray, order: int
+) -> tuple[np.ndarray, float | None]:
     """Weights by least squares, and the error of points left out in turn (None where none can be)."""
     terms = _terms(inner, order)
     shift = places.mean(axis=0)
@@ -137,7 +139,7 @@ def _polynomial(inner, places, lengths, order: int) -> tuple[np.ndarray, float |
     return weights, _root_mean_square(missed[kept] / (1 - leverage[kept])[:, None], lengths[kept])
 
 
-def _spline(inner, places, lengths) -> tuple[np.ndarray, float | None]:
+def _spline(inner: np.ndarray, places: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, float | None]:
     """A thin-plate spline through the points, and the error of points left out in turn."""
     count = len(inner)
     terms = _terms(inner, 1)
@@ -157,7 +159,9 @@ def _spline(inner, places, lengths) -> tuple[np.ndarray, float | None]:
     return weights, _root_mean_square(missed, lengths)
 
 
-def _affine(weights, centre, scale) -> tuple[float, float, float, float, float, float]:
+def _affine(
+    weights: np.ndarray, centre: np.ndarray, scale: np.ndarray
+) -> tuple[float, float, float, float, float, float]:
     (c, f), (a, d), (b, e) = (row.tolist() for row in weights)
     a, d, b, e = a / scale[0], d / scale[0], b / scale[1], e / scale[1]
     values = (a, b, c - a * centre[0] - b * centre[1], d, e, f - d * centre[0] - e * centre[1])

@@ -3,6 +3,7 @@
 import base64
 import struct
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,7 @@ MOST_TILES = 100_000
 
 
 @contextmanager
-def _opened(source: str | Path, format: str):
+def _opened(source: str | Path, format: str) -> Iterator[Any]:
     with rasterio.Env(**SETTINGS), rasterio.open(str(source), driver=_DRIVERS[format]) as file:
         yield file
 
@@ -88,7 +89,7 @@ def read_header(path: Path, format: str, rendering: Rendering) -> Header:
     )
 
 
-def _header(file, path: Path, format: str, page: TiffPage | None, source: str) -> Header:
+def _header(file: Any, path: Path, format: str, page: TiffPage | None, source: str) -> Header:
     complexes = any(dtype.startswith("complex") for dtype in file.dtypes)
     if complexes:
         dtype = "float64" if "complex128" in file.dtypes else "float32"
@@ -135,7 +136,7 @@ def _header(file, path: Path, format: str, page: TiffPage | None, source: str) -
 
 
 @contextmanager
-def opened_mask(path: Path):
+def opened_mask(path: Path) -> Iterator[Any]:
     """A mask file (.msk) as GDAL writes it: a TIFF of one band, checked as far as its directory goes."""
     if headers.sniff(path) != "TIFF":
         raise ImageError(f"{shown_name(path)} is no mask as GDAL writes it: leave it out.")
@@ -144,7 +145,7 @@ def opened_mask(path: Path):
         yield file
 
 
-def _block_bytes(file, dtype: str) -> int:
+def _block_bytes(file: Any, dtype: str) -> int:
     """The larger of one row of tiles, as it is read, and one tile with all bands that are decoded with it."""
     itemsize = np.dtype(dtype).itemsize
     height = max(shape[0] for shape in file.block_shapes)
@@ -238,7 +239,7 @@ def _nitf_images(path: Path) -> int:
         return max(1, sum(name.startswith("NITF_IM:") for name in file.subdatasets))
 
 
-def _profile(file) -> bytes | None:
+def _profile(file: Any) -> bytes | None:
     encoded = file.tags(ns="COLOR_PROFILE").get("SOURCE_ICC_PROFILE")
     try:
         return base64.b64decode(encoded, validate=True) if encoded else None
@@ -246,7 +247,7 @@ def _profile(file) -> bytes | None:
         return None
 
 
-def _georeference(file):
+def _georeference(file: Any) -> tuple:
     """(CRS, transform, ground control points, notes)."""
     if not file.transform.is_identity:
         if file.crs:
@@ -260,7 +261,7 @@ def _georeference(file):
     return None, None, (), ()
 
 
-def _validity(file) -> str | None:
+def _validity(file: Any) -> str | None:
     flags = file.mask_flag_enums[0]
     if MaskFlags.alpha in flags:
         return "alpha"
@@ -323,7 +324,7 @@ def _without_alpha(header: Header, band: int) -> Header:
     )
 
 
-def palette(info) -> np.ndarray:
+def palette(info: Any) -> np.ndarray:
     """uint8[entries, 3]: the colours of a palette file, index by index; unlisted indices are black."""
     with _opened(info.source or info.path, info.format) as file:
         colors = np.zeros((np.iinfo(file.dtypes[0]).max + 1, 3), np.uint8)
@@ -340,8 +341,9 @@ class Stream:
     cannot pass it on.
     """
 
-    def __init__(self, info, cancel=None):
-        self.info, self.cancel, self.error = info, cancel, None
+    def __init__(self, info: Any, cancel: Callable[[], bool] | None = None) -> None:
+        self.info, self.cancel = info, cancel
+        self.error: BaseException | None = None
         self._file: Any = None
         self._mask_file: Any = None
         self._source: pyvips.SourceCustom | None = None
@@ -381,7 +383,7 @@ class Stream:
         self._position = offset + (0, self._position, self._length)[whence]
         return self._position
 
-    def _read(self, length: int):
+    def _read(self, length: int) -> memoryview | None:
         if self.error is not None:
             return None
         try:
@@ -431,7 +433,7 @@ class Stream:
             samples[..., -1] = self._valid(file, window, colors, rows)
         return samples
 
-    def _valid(self, file, window: Window, colors: np.ndarray, rows: range) -> np.ndarray:
+    def _valid(self, file: Any, window: Window, colors: np.ndarray, rows: range) -> np.ndarray:
         info = self.info
         valid = np.ones(colors.shape[1:], bool)
         if info.mask is not None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -125,7 +126,7 @@ class GeoReference:
         """GeoJSON geometry of a pixel position; as `polygon`."""
         return {"type": "Point", "coordinates": list(self._positions([(x, y)], lonlat)[0])}
 
-    def polygon(self, box, lonlat: bool = True) -> dict:
+    def polygon(self, box: Sequence[float], lonlat: bool = True) -> dict:
         """GeoJSON geometry of a box (x0, y0, x1, y1) in image pixels, its ring counter-clockwise as RFC 7946 has it.
 
         lonlat: in WGS 84 longitude and latitude; otherwise in the file's CRS, which `crs_member` names. Raises
@@ -140,7 +141,7 @@ class GeoReference:
                 corners = [corners[0], *corners[:0:-1]]
         return {"type": "Polygon", "coordinates": [[list(corner) for corner in (*corners, corners[0])]]}
 
-    def _positions(self, pixels, lonlat: bool) -> list[tuple[float, float]]:
+    def _positions(self, pixels: Sequence[tuple[float, float]], lonlat: bool) -> list[tuple[float, float]]:
         found = [self.position(x, y, lonlat) for x, y in pixels]
         if any(position is None for position in found):
             raise InputError("The image's longitude and latitude are not known: ask for the file's own coordinates.")

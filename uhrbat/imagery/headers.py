@@ -6,7 +6,9 @@ import os
 import stat
 import struct
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -132,7 +134,7 @@ class Header:
     notes: tuple[str, ...] = ()
 
 
-def shown_name(path) -> str:
+def shown_name(path: str | PathLike[str]) -> str:
     """A file's name as messages show it: quoted, without folders, control characters escaped, shortened."""
     name = os.fsencode(os.path.basename(os.fspath(path))).decode("utf-8", "backslashreplace")
     name = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
@@ -141,7 +143,7 @@ def shown_name(path) -> str:
     return f"'{name}'"
 
 
-def sniff(path) -> str:
+def sniff(path: str | PathLike[str]) -> str:
     """The file's format by its first bytes, whatever its name says: one of FORMATS.
 
     Raises ImageError where there is no readable regular file, or where it is not an image of these formats.
@@ -257,7 +259,7 @@ _LISTS = frozenset((273, 279, 324, 325))
 _TEXTS = frozenset((700, 42112, 42113))
 
 
-def tiff_pages(path) -> list[TiffPage]:
+def tiff_pages(path: str | PathLike[str]) -> list[TiffPage]:
     """The directories of a TIFF or BigTIFF file in their order, each once, however they point at one another.
 
     Raises ImageError where the first one cannot be read; later broken ones end the list.
@@ -282,7 +284,7 @@ def tiff_pages(path) -> list[TiffPage]:
     return pages
 
 
-def _tiff_page(file, offset: int, order: str, big: bool, size: int, first: bool) -> tuple[TiffPage, int]:
+def _tiff_page(file: BinaryIO, offset: int, order: str, big: bool, size: int, first: bool) -> tuple[TiffPage, int]:
     file.seek(offset)
     count_code, entry_size, inline = ("Q", 20, 8) if big else ("H", 12, 4)
     (count,) = struct.unpack(order + count_code, file.read(struct.calcsize(order + count_code)))
@@ -346,7 +348,7 @@ def _tiff_page(file, offset: int, order: str, big: bool, size: int, first: bool)
 _MOST_COUNTS = 4_000_000
 
 
-def _share(file, counts: tuple[str, int, int], size: int) -> float:
+def _share(file: BinaryIO, counts: tuple[str, int, int], size: int) -> float:
     """The share of a directory's tiles that have any bytes; 1 where its list is missing or absurdly long."""
     code, number, where = counts
     width = struct.calcsize(code)
@@ -357,7 +359,7 @@ def _share(file, counts: tuple[str, int, int], size: int) -> float:
     return float((lengths > 0).mean())
 
 
-def jpeg_scans(path, most: int) -> tuple[int, bool]:
+def jpeg_scans(path: str | PathLike[str], most: int) -> tuple[int, bool]:
     """How many scans a JPEG has, counted up to one above `most`, and whether it has an end marker.
 
     Markers stand in no coded data (a 255 there is followed by 0), so after the first scan they are searched for.
@@ -380,7 +382,7 @@ def jpeg_scans(path, most: int) -> tuple[int, bool]:
         return scans, end >= 0
 
 
-def is_animated_png(path) -> bool:
+def is_animated_png(path: str | PathLike[str]) -> bool:
     """Whether a PNG announces an animation (an acTL chunk before its pixels)."""
     with Path(path).open("rb") as file:
         file.seek(8)
@@ -394,13 +396,13 @@ def is_animated_png(path) -> bool:
     return False
 
 
-def is_interlaced_png(path) -> bool:
+def is_interlaced_png(path: str | PathLike[str]) -> bool:
     """Whether a PNG is interlaced, so that no row is complete before the whole file is decoded."""
     with Path(path).open("rb") as file:
         return file.read(29)[28:29] == b"\x01"
 
 
-def sha256_file(path) -> str:
+def sha256_file(path: str | PathLike[str]) -> str:
     """Hexadecimal SHA-256 of a file's bytes, read in pieces; ImageError where it cannot be read."""
     try:
         with Path(path).open("rb") as file:

@@ -1,7 +1,9 @@
 """What a file says of itself before a pixel is decoded, and the declared limits it is held against."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +111,7 @@ class ImageInfo:
 
 
 @contextmanager
-def image_errors(path):
+def image_errors(path: str | PathLike[str]) -> Iterator[None]:
     """Turn whatever a decoder raises inside the block into one ImageError that names the file."""
     try:
         yield
@@ -121,7 +123,7 @@ def image_errors(path):
         raise ImageError(_explain(path, error)) from error
 
 
-def _explain(path, error: Exception) -> str:
+def _explain(path: str | PathLike[str], error: Exception) -> str:
     text = str(error).lower()
     name = shown_name(path)
     if any(words in text for words in ("no space left", "file too large", "write error", "quota")):
@@ -134,7 +136,12 @@ def _explain(path, error: Exception) -> str:
 
 
 def open_image(
-    path, limits: Limits | None = None, bands=None, rendering: Rendering | None = None, beside=(), mask=None
+    path: str | PathLike[str],
+    limits: Limits | None = None,
+    bands: Sequence[int | str] | None = None,
+    rendering: Rendering | None = None,
+    beside: Iterable[str | PathLike[str]] = (),
+    mask: str | PathLike[str] | None = None,
 ) -> ImageInfo:
     """Read a file's header, and where its alpha or nodata is in doubt a few of its tiles.
 
@@ -167,7 +174,7 @@ def open_image(
         return _describe(header, rendering.bands if bands is None else bands, rendering)
 
 
-def _check(header, size: int, limits: Limits) -> None:
+def _check(header: Header, size: int, limits: Limits) -> None:
     """Hold a header against the limits; ImageError names the one it breaks."""
     name, width, height = shown_name(header.path), header.width, header.height
     long, short = max(width, height), min(width, height)
@@ -203,7 +210,7 @@ def _check(header, size: int, limits: Limits) -> None:
         )
 
 
-def _describe(header: Header, bands, rendering: Rendering) -> ImageInfo:
+def _describe(header: Header, bands: Sequence[int | str] | None, rendering: Rendering) -> ImageInfo:
     mode, shown = _choose_bands(header, bands)
     if header.reader == "rasterio":
         header = gdal.surveyed(header, shown, mode, rendering)
@@ -306,7 +313,7 @@ def _by_colour(colors: tuple[str, ...]) -> tuple[int, ...] | None:
     return tuple(colors.index(name) + 1 for name in ("red", "green", "blue"))
 
 
-def _choose_bands(header: Header, bands) -> tuple[str, tuple[int, ...]]:
+def _choose_bands(header: Header, bands: Sequence[int | str] | None) -> tuple[str, tuple[int, ...]]:
     colors = header.colors
     if bands is not None:
         shown = _check_bands(header, bands)
@@ -327,7 +334,7 @@ def _choose_bands(header: Header, bands) -> tuple[str, tuple[int, ...]]:
     return ("rgb", tuple(pictured[:3])) if len(pictured) >= 3 else ("gray", (pictured[0],))
 
 
-def _check_bands(header: Header, bands) -> tuple[int, ...]:
+def _check_bands(header: Header, bands: Sequence[int | str] | None) -> tuple[int, ...]:
     name = shown_name(header.path)
     given = tuple(bands) if isinstance(bands, (list, tuple, np.ndarray)) else (bands,)
     shown = [find_band(band, header.names) if isinstance(band, str) else band for band in given]

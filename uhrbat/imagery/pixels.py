@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyvips
@@ -151,11 +152,11 @@ def evaluate(image: pyvips.Image, info: ImageInfo, progress: Progress | None, ca
 
 
 @contextmanager
-def watched(image: pyvips.Image, info: ImageInfo, progress: Progress | None, cancel: Cancel | None):
+def watched(image: pyvips.Image, info: ImageInfo, progress: Progress | None, cancel: Cancel | None) -> Iterator[None]:
     """Report the evaluation of `image` in the block to `progress` (0..1); stop it once `cancel()` is true."""
     cancelled = False
 
-    def follow(evaluated, state):
+    def follow(evaluated: pyvips.Image, state: Any) -> None:
         nonlocal cancelled
         if cancel is not None and not cancelled and cancel():
             cancelled = True
@@ -177,7 +178,7 @@ def watched(image: pyvips.Image, info: ImageInfo, progress: Progress | None, can
 
 
 @contextmanager
-def _open_bands(info: ImageInfo, cancel: Cancel | None):
+def _open_bands(info: ImageInfo, cancel: Cancel | None) -> Iterator[tuple[pyvips.Image, pyvips.Image | None]]:
     """The shown bands as stored values, upright, and their validity (uchar 0 or 255, or None)."""
     # Rows of a turned picture are needed in another order than they are stored in.
     access = "sequential" if info.orientation <= 2 else "random"

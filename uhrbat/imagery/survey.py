@@ -1,7 +1,8 @@
 """What a few of a file's pixels say of it: whether alpha is alpha, and nodata that no tag declares."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from rasterio.windows import Window
@@ -14,7 +15,7 @@ _BORDER = 0.6
 _NEVER_DATA = (-9999.0, -99999.0, -999999.0, -32768.0, -32767.0, float(np.float32(-3.4028235e38)), 1e20, -1e20)
 
 
-def is_alpha(file, band: int, shown: tuple[int, ...]) -> bool:
+def is_alpha(file: Any, band: int, shown: tuple[int, ...]) -> bool:
     """Whether a band that is marked as alpha holds transparency and not, say, infrared light.
 
     Transparency is nearly everywhere all or nothing; or what it hides has one colour. A wholly transparent picture
@@ -46,7 +47,7 @@ def _full(dtype: str) -> list[float]:
     return [float(np.iinfo(dtype).max), *([255.0, 4095.0, 10000.0] if np.iinfo(dtype).max > 255 else [])]
 
 
-def nodata_along_edges(file, bands: tuple[int, ...], deep: bool) -> float | None:
+def nodata_along_edges(file: Any, bands: tuple[int, ...], deep: bool) -> float | None:
     """The value that the shown bands have along a whole edge, or most of the border, where it can mean "no data".
 
     None where the inside is nothing else, since a picture of one value is a picture.
@@ -92,7 +93,7 @@ def outside(empty: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return left | right | down, down[-1]
 
 
-def _values(file, bands, window: Window) -> np.ndarray:
+def _values(file: Any, bands: Sequence[int], window: Window) -> np.ndarray:
     values = file.read(list(bands), window=window)
     return np.abs(values) if values.dtype.kind == "c" else values
 
@@ -116,7 +117,7 @@ def _candidates(dtype: str, deep: bool) -> list[float]:
     return [value for value in dict.fromkeys(values) if limit.min <= value <= limit.max]
 
 
-def _budget(file) -> int:
+def _budget(file: Any) -> int:
     """How many inner tiles may be looked at along one edge."""
     height, width = file.block_shapes[0]
     size = height * width * file.count * np.dtype(file.dtypes[0].replace("complex_int16", "int32")).itemsize
@@ -128,7 +129,7 @@ def _picked(count: int, most: int) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
 
 
-def _edges(file) -> Iterator[list[Window]]:
+def _edges(file: Any) -> Iterator[list[Window]]:
     height, width = file.block_shapes[0]
     most = _budget(file)
     columns = [(at * width, min(width, file.width - at * width)) for at in _picked(-(-file.width // width), most)]
@@ -139,7 +140,7 @@ def _edges(file) -> Iterator[list[Window]]:
     yield [Window(file.width - 1, at, 1, size) for at, size in rows]
 
 
-def _spread(file) -> Iterator[Window]:
+def _spread(file: Any) -> Iterator[Window]:
     """Windows of inner tiles spread over the picture."""
     height, width = file.block_shapes[0]
     side = max(2, int(_budget(file) ** 0.5))

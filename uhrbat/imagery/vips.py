@@ -38,7 +38,7 @@ class WithEnd:
 
     error: BaseException | None = None
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self.file = path.open("rb")
         self.size = path.stat().st_size
         self.position = 0

@@ -6,6 +6,7 @@ an N x K matrix.
 """
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,8 +100,8 @@ def principal(values: Tensor, dims: int, seed: int = 0, sample: int = 4096) -> t
 def _orthonormal(values: Tensor) -> Tensor:
     """float[d, k] with orthonormal columns that span those of values, zero where one adds nothing to those before it.
 
-    Gram and Schmidt's procedure, each column twice: LAPACK's QR rounds differently with another number of threads, which
-    moves tokens to other regions.
+    Gram and Schmidt's procedure, each column twice: LAPACK's QR rounds differently with another number of threads,
+    which moves tokens to other regions.
     """
     out = torch.zeros_like(values)
     for column, value in enumerate(values.T):
@@ -146,7 +147,7 @@ def _weights(centres: Tensor) -> Tensor:
     return weights
 
 
-def _chunks(features: Tensor, clusters: int):
+def _chunks(features: Tensor, clusters: int) -> Iterator[tuple[slice, Tensor, Tensor]]:
     rows = max(1, (_CPU_SCORES if features.device.type == "cpu" else _GPU_SCORES) // clusters)
     scores = features.new_empty(rows, clusters)
     for start in range(0, len(features), rows):
@@ -242,7 +243,7 @@ def _means(features: Tensor, labels: Tensor, centres: Tensor) -> Tensor:
     return torch.where(sizes > 0, total[:, :-1] / sizes.clamp(min=1), centres)
 
 
-def _checked(features, clusters, iterations, init, sample) -> int:
+def _checked(features: Tensor, clusters: int, iterations: int, init: Tensor | None, sample: int | None) -> int:
     if features.ndim != 2 or not len(features) or not features.dtype.is_floating_point:
         raise InputError(f"Features must be floats of N x d with N from 1, not {tuple(features.shape)}.")
     if clusters < 1 or iterations < 1 or (sample is not None and sample < 1):

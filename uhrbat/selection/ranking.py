@@ -5,15 +5,20 @@ budget. It is done once, here, as a few sorts; selecting at another budget only 
 place.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from uhrbat.choices import DROPPED, MERGED, ORDERS, PRESERVED
 from uhrbat.errors import InputError
 from uhrbat.results import LedgerRow
+
+Indices = Tensor | np.ndarray | Sequence[int]
+"""Tokens, tile-major."""
 
 # Columns of the embeddings averaged at a time in `Selection.pool`, so that wide embeddings never double in
 # memory.
@@ -81,7 +86,7 @@ class Ranking:
             raise InputError(f"A budget of {k!r} tokens is not usable: give a whole number from 0.")
         return Selection(self, int(k))
 
-    def with_tokens(self, force) -> "Ranking":
+    def with_tokens(self, force: Indices) -> "Ranking":
         """The same order with the tokens `force` (indices) in front, each preserved, in the order of their
         ranks.
 
@@ -97,7 +102,7 @@ class Ranking:
         enters[force] = True
         return self._reordered(key, enters, merged)
 
-    def without(self, indices) -> "Ranking":
+    def without(self, indices: Indices) -> "Ranking":
         """The same order in which the tokens `indices` never enter; the others keep their order and move up.
 
         They leave their groups; region means are not computed again.
@@ -109,15 +114,15 @@ class Ranking:
     def __repr__(self) -> str:
         return f"Ranking({self.tokens:,} tokens in {self.groups_count:,} groups)"
 
-    def to(self, device) -> "Ranking":
+    def to(self, device: torch.device | str) -> "Ranking":
         """This ranking with its tensors on `device`."""
         return replace(self, **{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
 
-    def _indices(self, indices) -> Tensor:
-        indices = torch.as_tensor(indices, dtype=torch.int64, device=self.rank.device).reshape(-1).unique()
-        if indices.numel() and not (0 <= int(indices[0]) and int(indices[-1]) < self.tokens):
+    def _indices(self, indices: Indices) -> Tensor:
+        found = torch.as_tensor(indices, dtype=torch.int64, device=self.rank.device).reshape(-1).unique()
+        if found.numel() and not (int(found[0]) >= 0 and int(found[-1]) < self.tokens):
             raise InputError(f"Token indices must lie between 0 and {self.tokens - 1}.")
-        return indices
+        return found
 
     def _reordered(self, key: Tensor, enters: Tensor, merged: Tensor) -> "Ranking":
         order = torch.argsort(torch.where(enters, key, torch.iinfo(key.dtype).max), stable=True)
@@ -293,7 +298,7 @@ def _build(order: Tensor, key: Tensor, merged: Tensor, region: Tensor) -> Rankin
     return Ranking(rank=rank, merged=merged, region=region, order=order, starts=starts)
 
 
-def _checked(importance, regions, order, excluded) -> tuple[Tensor, Tensor, Tensor]:
+def _checked(importance: Tensor, regions: Tensor, order: str, excluded: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     if order not in ORDERS:
         raise InputError(f"Order {order!r} is not known: use one of {', '.join(ORDERS)}.")
     importance, regions = torch.as_tensor(importance), torch.as_tensor(regions)

@@ -71,7 +71,7 @@ class RegionSettings:
     exact: bool = False
     cells: int = 24
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.method not in REGIONS:
             raise InputError(f"Region method {self.method!r} is not known: use one of {', '.join(REGIONS)}.")
         if self.coordinates not in ("square", "tile"):
@@ -145,8 +145,8 @@ def partition(
 def partition_tiles(
     embeddings: Tensor, scale: Scale, settings: Settings, coordinates: str, masks: np.ndarray | None = None
 ) -> Tensor:
-    """int64[N]: regions of a native scale's tokens, each inside one of the tiles looked at, so that they do not depend on
-    which others were. As `partition` with the settings' method; k-means in its quicker form.
+    """int64[N]: regions of a native scale's tokens, each inside one of the tiles looked at, so that they do not depend
+    on which others were. As `partition` with the settings' method; k-means in its quicker form.
 
     embeddings: float[N, d]; coordinates: of the model's profile; masks: for "sam", of the upright image.
     """

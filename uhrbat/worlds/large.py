@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from uhrbat.errors import InputError
 from uhrbat.imagery.strips import write_tiff
@@ -165,7 +166,7 @@ class _Recorder(Painter):
                 strips[index].append(shape)
         return strips
 
-    def _fixed(self, points) -> np.ndarray:
+    def _fixed(self, points: ArrayLike) -> np.ndarray:
         return np.round((np.asarray(points) * self.scale + self.origin - 0.5) * 16).astype(np.int32)
 
 
@@ -189,7 +190,12 @@ class _Part:
 
 
 def _draw_objects(
-    shapes: _Recorder, land: Land, sites: list[Site], sizes: dict[str, tuple[float, float]], size: int, rng
+    shapes: _Recorder,
+    land: Land,
+    sites: list[Site],
+    sizes: dict[str, tuple[float, float]],
+    size: int,
+    rng: np.random.Generator,
 ) -> list[WorldObject]:
     """Draw the objects, with the ground they stand on, and measure their boxes."""
     scale = size / UNITS

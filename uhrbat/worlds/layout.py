@@ -1,7 +1,9 @@
 """What people laid out on the land: fields, roads, airfields and piers. Lengths are in units."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -75,21 +77,23 @@ def lay_roads(land: Land, rng: np.random.Generator, airfield: bool) -> Layout:
     return Layout(parcels, blocks, roads, strips, piers)
 
 
-def _near(point, pad: Pad, margin: float) -> bool:
+def _near(point: Sequence[float], pad: Pad, margin: float) -> bool:
     x, y = point[0] - pad.center[0], point[1] - pad.center[1]
     cos, sin = math.cos(pad.heading), math.sin(pad.heading)
     along, across = abs(x * cos + y * sin), abs(y * cos - x * sin)
     return along < pad.length / 2 + margin and across < pad.width / 2 + margin
 
 
-def _frame(angle: float):
+def _frame(angle: float) -> Callable[[float, float], tuple[float, float]]:
     """Return a function from the coordinates of a turned frame around the center to picture ones."""
     cos, sin = math.cos(angle), math.sin(angle)
     half = UNITS / 2
     return lambda u, v: (half + u * cos - v * sin, half + u * sin + v * cos)
 
 
-def _chop(land: Land, start, end, width: float, covers: tuple[str, ...], paved: bool) -> list[Road]:
+def _chop(
+    land: Land, start: Sequence[float], end: Sequence[float], width: float, covers: tuple[str, ...], paved: bool
+) -> list[Road]:
     """Cut a road into short pieces and keep those whose ends lie on the given covers."""
     span = math.hypot(end[0] - start[0], end[1] - start[1])
     count = max(1, round(span / ROAD_STEP))
@@ -177,8 +181,8 @@ def _highway(land: Land, rng: np.random.Generator) -> list[Road]:
         )
         width, paved = float(rng.uniform(16, 26)), bool(rng.random() < 0.75)
         path = np.arange(-2900, 2901, ROAD_STEP)
-        points = [place(u, offset + sway * math.sin(bends * u / 1000 + phase)) for u in path]
-        for start, end in zip(points, points[1:]):
+        points = [place(float(u), offset + sway * math.sin(bends * u / 1000 + phase)) for u in path]
+        for start, end in pairwise(points):
             roads += _chop(land, start, end, width, dry, paved)
     return roads
 

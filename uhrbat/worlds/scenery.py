@@ -4,10 +4,12 @@ Scenery is dull: no color in it is as saturated, bright or black as an object's.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from uhrbat.worlds.layout import Layout, Pad, Road
 from uhrbat.worlds.terrain import UNITS, Land
@@ -95,20 +97,26 @@ class Painter:
         self.scale = len(image) / UNITS
         self.shadow = np.array(shadow)
 
-    def fill(self, points, color, opacity: float = 1.0) -> None:
+    def fill(self, points: ArrayLike, color: Sequence[float] | np.ndarray, opacity: float = 1.0) -> None:
         """Fill a polygon, float[n, 2] in units."""
         self.draw(Polygon(self._fixed(points), tuple(int(min(max(value, 0), 255)) for value in color), opacity))
 
-    def line(self, start, end, color, width: float) -> None:
+    def line(
+        self,
+        start: Sequence[float] | np.ndarray,
+        end: Sequence[float] | np.ndarray,
+        color: Sequence[float] | np.ndarray,
+        width: float,
+    ) -> None:
         """Draw a line `width` units wide."""
         thickness = max(1, round(width * self.scale))
-        self.draw(Line(self._fixed([start, end]), tuple(int(value) for value in color), thickness))
+        self.draw(Line(self._fixed(np.array([start, end])), tuple(int(value) for value in color), thickness))
 
     def draw(self, shape: "Shape") -> None:
         """Draw a shape that is given in pixels of the picture."""
         shape.draw(self.image)
 
-    def _fixed(self, points) -> np.ndarray:
+    def _fixed(self, points: ArrayLike) -> np.ndarray:
         """Units -> int32[n, 2] in sixteenths of a pixel."""
         return np.round((np.asarray(points) * self.scale - 0.5) * 16).astype(np.int32)
 
@@ -117,7 +125,7 @@ class Painter:
         x: float,
         y: float,
         radius: float,
-        color,
+        color: Sequence[float] | np.ndarray,
         opacity: float = 1.0,
         stretch: float = 1.0,
         turn: float = 0.0,
@@ -128,7 +136,7 @@ class Painter:
         cos, sin = math.cos(turn), math.sin(turn)
         self.fill(np.stack([x + u * cos - v * sin, y + u * sin + v * cos], axis=1), color, opacity)
 
-    def tree(self, x: float, y: float, radius: float, color) -> None:
+    def tree(self, x: float, y: float, radius: float, color: Sequence[float] | np.ndarray) -> None:
         """Draw a crown with its shadow and its lit side."""
         dx, dy = self.shadow * radius
         self.blob(x + dx * 0.8, y + dy * 0.8, radius, (40, 46, 34), 0.7)
@@ -213,7 +221,7 @@ def _block(painter: Painter, land: Land, block: Pad, clear: Clear, rng: np.rando
     lawn = np.array((122, 122, 112)) + rng.uniform(-12, 12) - leafy * np.array((22, 8, 34))
     painter.fill(corners, lawn, 0.7)
     empty = clear.free(*corners.min(axis=0), *corners.max(axis=0))
-    if leafy > 0.93 or not empty and rng.random() < 0.4:
+    if leafy > 0.93 or (not empty and rng.random() < 0.4):
         _grove(painter, block, clear, rng)
         return
     columns = max(1, round(block.length / rng.uniform(60, 110)))
@@ -299,7 +307,9 @@ def draw_clutter(
             _ashore(painter, land, clear, x, y, size, choice, rng)
 
 
-def _afloat(painter: Painter, land: Land, x, y, size, choice, wind, rng) -> None:
+def _afloat(
+    painter: Painter, land: Land, x: float, y: float, size: float, choice: float, wind: float, rng: np.random.Generator
+) -> None:
     """Draw a whitecap, a patch of weed, or a rock close to the shore."""
     if land.depth(x, y) < 160 and choice < 0.6:
         painter.blob(x, y, size * 0.75, (176, 192, 192), 0.4, rng.uniform(1, 1.5), wind)
@@ -318,7 +328,9 @@ def _afloat(painter: Painter, land: Land, x, y, size, choice, wind, rng) -> None
         painter.blob(x, y, size * 1.4, (40, 74, 78), 0.4, rng.uniform(1, 2.4), rng.uniform(0, 3))
 
 
-def _ashore(painter: Painter, land: Land, clear: Clear, x, y, size, choice, rng) -> None:
+def _ashore(
+    painter: Painter, land: Land, clear: Clear, x: float, y: float, size: float, choice: float, rng: np.random.Generator
+) -> None:
     """Draw a tree, a rock, a shed, a pond, a hay bale, a bare patch or a stack of dull containers."""
     cover = land.cover(x, y)
     leaf = np.array({"desert": (104, 104, 66), "forest": (66, 92, 48)}.get(cover, (76, 98, 54))) + rng.uniform(-10, 10)

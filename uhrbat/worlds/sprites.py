@@ -1,10 +1,12 @@
 """Draws one object: a small supersampled sprite with its shadow, ready to be pasted."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 RGB = {
     "red": (206, 36, 32),
@@ -49,10 +51,17 @@ class _Canvas:
         shape = (side * oversampling, side * oversampling)
         self.layers = [(np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8)) for _ in range(2)]
 
-    def polygon(self, points, color, opacity: float = 1.0, ground: bool = False, moved=(0.0, 0.0)) -> None:
+    def polygon(
+        self,
+        points: ArrayLike,
+        color: Sequence[float] | np.ndarray,
+        opacity: float = 1.0,
+        ground: bool = False,
+        moved: ArrayLike = (0.0, 0.0),
+    ) -> None:
         """Fill a polygon; `moved` shifts it by object lengths in picture directions."""
-        points = np.asarray(points, float) @ self.turn + np.asarray(moved)
-        corners = np.round((points * self.scale + self.middle) * 16).astype(np.int32)
+        turned = np.asarray(points, float) @ self.turn + np.asarray(moved)
+        corners = np.round((turned * self.scale + self.middle) * 16).astype(np.int32)
         rgb, alpha = self.layers[ground]
         cv2.fillPoly(rgb, [corners], _color(np.asarray(color) * opacity), shift=4)
         cv2.fillPoly(alpha, [corners], int(255 * opacity), shift=4)
@@ -76,7 +85,7 @@ class _Canvas:
         return Sprite(weighted, opacity, ground, ground_opacity, box)
 
 
-def _color(color) -> tuple[int, int, int]:
+def _color(color: Sequence[float] | np.ndarray) -> tuple[int, int, int]:
     red, green, blue = (int(min(max(value, 0), 255)) for value in color)
     return red, green, blue
 
@@ -111,7 +120,16 @@ def draw(
     return sprite
 
 
-def _render(kind, tint, scale, length, heading, shadow, rng, moving) -> Sprite:
+def _render(
+    kind: str,
+    tint: np.ndarray,
+    scale: float,
+    length: float,
+    heading: float,
+    shadow: ArrayLike,
+    rng: np.random.Generator,
+    moving: bool,
+) -> Sprite:
     oversampling = 8 if length < 24 else 4
     side = int(max(length, scale) * (3.4 if kind == "ship" and moving else 2.0)) + 12
     canvas = _Canvas(scale, heading, side, oversampling)
@@ -119,7 +137,7 @@ def _render(kind, tint, scale, length, heading, shadow, rng, moving) -> Sprite:
     return canvas.finish(blur=min(1.4, 0.35 + length / 60))
 
 
-def _ellipse(radius_x: float, radius_y: float, center=(0.0, 0.0), corners: int = 28) -> np.ndarray:
+def _ellipse(radius_x: float, radius_y: float, center: Sequence[float] = (0.0, 0.0), corners: int = 28) -> np.ndarray:
     angle = np.linspace(0, 2 * math.pi, corners, endpoint=False)
     return np.stack([radius_x * np.cos(angle) + center[0], radius_y * np.sin(angle) + center[1]], axis=1)
 
@@ -131,7 +149,9 @@ def _rectangle(x0: float, y0: float, x1: float, y1: float) -> list[tuple[float, 
 _SHADE = (22, 24, 30)
 
 
-def _ship(canvas, tint, length, shadow, rng, moving) -> None:
+def _ship(
+    canvas: _Canvas, tint: np.ndarray, length: float, shadow: np.ndarray, rng: np.random.Generator, moving: bool
+) -> None:
     beam = 0.17 if length < 12 else rng.uniform(0.115, 0.145)
     if moving:
         reach = rng.uniform(0.7, 1.3)
@@ -159,7 +179,9 @@ def _ship(canvas, tint, length, shadow, rng, moving) -> None:
             canvas.polygon(_rectangle(hatch, -beam * 0.42, hatch + 0.1, beam * 0.42), tint * 0.8 + 14)
 
 
-def _airplane(canvas, tint, length, shadow, rng, moving) -> None:
+def _airplane(
+    canvas: _Canvas, tint: np.ndarray, length: float, shadow: np.ndarray, rng: np.random.Generator, moving: bool
+) -> None:
     body = 0.075 if length < 16 else 0.055
     chord = 1.35 if length < 16 else 1.0
     parts = [
@@ -188,7 +210,9 @@ def _closed(outline: np.ndarray, mirror: int) -> np.ndarray:
     return np.vstack([half, [(half[-1, 0], 0), (half[0, 0], 0)]])
 
 
-def _car(canvas, tint, length, shadow, rng, moving) -> None:
+def _car(
+    canvas: _Canvas, tint: np.ndarray, length: float, shadow: np.ndarray, rng: np.random.Generator, moving: bool
+) -> None:
     canvas.polygon(_rectangle(-0.5, -0.24, 0.5, 0.24), _SHADE, 0.6, ground=True, moved=shadow * 0.14)
     canvas.polygon(
         [
@@ -210,7 +234,9 @@ def _car(canvas, tint, length, shadow, rng, moving) -> None:
     canvas.polygon(_rectangle(-0.38, -0.19, -0.29, 0.19), glass)
 
 
-def _storage_tank(canvas, tint, length, shadow, rng, moving) -> None:
+def _storage_tank(
+    canvas: _Canvas, tint: np.ndarray, length: float, shadow: np.ndarray, rng: np.random.Generator, moving: bool
+) -> None:
     for step in np.linspace(0.06, rng.uniform(0.2, 0.34), 5):
         canvas.polygon(_ellipse(0.5, 0.5), _SHADE, 0.62, ground=True, moved=shadow * step)
     canvas.polygon(_ellipse(0.5, 0.5), tint * 0.7)
@@ -221,7 +247,9 @@ def _storage_tank(canvas, tint, length, shadow, rng, moving) -> None:
         canvas.polygon(_ellipse(0.05, 0.05), tint * 0.6)
 
 
-def _building(canvas, tint, length, shadow, rng, moving) -> None:
+def _building(
+    canvas: _Canvas, tint: np.ndarray, length: float, shadow: np.ndarray, rng: np.random.Generator, moving: bool
+) -> None:
     half = rng.uniform(0.3, 0.44)
     height = rng.uniform(0.12, 0.26)
     wing = length > 22 and rng.random() < 0.4
@@ -246,7 +274,9 @@ def _building(canvas, tint, length, shadow, rng, moving) -> None:
             canvas.polygon(_rectangle(x0 + 0.1, ridge - 0.14, x0 + 0.17, ridge - 0.08), (120, 122, 126))
 
 
-def _fish_raft(canvas, tint, length, shadow, rng, moving) -> None:
+def _fish_raft(
+    canvas: _Canvas, tint: np.ndarray, length: float, shadow: np.ndarray, rng: np.random.Generator, moving: bool
+) -> None:
     columns = int(min(max(length / 6, 2), 6))
     rows = max(2, round(columns * 0.66))
     half = 0.5 * rows / columns if columns > 2 else 0.5
@@ -268,7 +298,9 @@ def _fish_raft(canvas, tint, length, shadow, rng, moving) -> None:
             )
 
 
-def _island(canvas, tint, length, shadow, rng, moving) -> None:
+def _island(
+    canvas: _Canvas, tint: np.ndarray, length: float, shadow: np.ndarray, rng: np.random.Generator, moving: bool
+) -> None:
     angle = np.linspace(0, 2 * math.pi, 40, endpoint=False)
     radius = 0.42 + 0.07 * np.cos(2 * angle + rng.uniform(0, 6)) + 0.035 * np.cos(3 * angle + rng.uniform(0, 6))
     radius += 0.02 * np.cos(7 * angle + rng.uniform(0, 6))
@@ -284,7 +316,9 @@ def _island(canvas, tint, length, shadow, rng, moving) -> None:
         canvas.polygon(_ellipse(0.05, 0.05, place), np.array((70, 112, 54)) + rng.uniform(-12, 12))
 
 
-def _wind_turbine(canvas, tint, length, shadow, rng, moving) -> None:
+def _wind_turbine(
+    canvas: _Canvas, tint: np.ndarray, length: float, shadow: np.ndarray, rng: np.random.Generator, moving: bool
+) -> None:
     blade = 0.055 if length < 18 else 0.036
     tall = shadow * rng.uniform(0.42, 0.6)
     side = np.array((-shadow[1], shadow[0])) * 0.02
@@ -311,7 +345,9 @@ def _wind_turbine(canvas, tint, length, shadow, rng, moving) -> None:
     canvas.polygon(_ellipse(blade * 1.7, blade * 1.7), (226, 228, 232))
 
 
-def _tennis_court(canvas, tint, length, shadow, rng, moving) -> None:
+def _tennis_court(
+    canvas: _Canvas, tint: np.ndarray, length: float, shadow: np.ndarray, rng: np.random.Generator, moving: bool
+) -> None:
     canvas.polygon(_rectangle(-0.5, -0.3, 0.5, 0.3), tint * 0.74)
     canvas.polygon(_rectangle(-0.37, -0.185, 0.37, 0.185), tint)
     line = max(0.014, 0.55 / length)
