@@ -12,6 +12,7 @@ import pyvips
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.imagery import colour, gdal, vips
 from uhrbat.imagery.info import ImageInfo, image_errors
+from uhrbat.imagery.stream import Stream
 
 FILL = (122, 116, 104)
 """Colour of padding and of invalid pixels: CLIP's mean colour, as the released code pads."""
@@ -182,13 +183,13 @@ def _open_bands(info: ImageInfo, cancel: Cancel | None) -> Iterator[tuple[pyvips
     """The shown bands as stored values, upright, and their validity (uchar 0 or 255, or None)."""
     # Rows of a turned picture are needed in another order than they are stored in.
     access = "sequential" if info.orientation <= 2 else "random"
-    stream: gdal.Stream | vips.WithEnd | None = None
+    stream: Stream | vips.WithEnd | None = None
     with image_errors(info.path):
         if info.width * info.height == 0:
             raise ImageError(f"{info.name} has no pixels: choose another file.")
         try:
             if info.reader == "rasterio":
-                stream = gdal.Stream(info, cancel)
+                stream = Stream(info, cancel)
                 image = stream.image()
                 colors, valid = image[0 : len(info.shown)], None
                 if info.validity is not None:
