@@ -13,6 +13,7 @@ from transformers import (
     Gemma3ImageProcessorPil,
     GotOcr2ImageProcessorPil,
     Idefics3ImageProcessorPil,
+    LlavaOnevisionImageProcessorPil,
     Qwen2VLImageProcessorPil,
     SmolVLMImageProcessorPil,
 )
@@ -121,9 +122,21 @@ def _gemma3(kind, words):
     return fields, Gemma3ImageProcessorPil(size={"height": 896, "width": 896}, **HALF), "<start_of_image>"
 
 
+def _onevision(kind, words):
+    fields = {
+        "model_type": kind,
+        "vision_config": SIGLIP
+        | {"model_type": "siglip_vision_model", "image_size": 384, "patch_size": 14, "vision_use_head": False},
+        "text_config": TEXT | {"model_type": "qwen2", "vocab_size": len(words)},
+        "image_token_index": words.convert_tokens_to_ids("<image>"),
+        "video_token_index": words.convert_tokens_to_ids("<|video_pad|>"),
+    }
+    return fields, LlavaOnevisionImageProcessorPil(size={"height": 384, "width": 384}, **HALF), "<image>\n"
+
+
 MAKERS = {
     "qwen2_vl": _qwen2, "qwen2_5_vl": _qwen2, "qwen3_vl": _qwen3, "internvl": _internvl, "smolvlm": _idefics3,
-    "idefics3": _idefics3, "gemma3": _gemma3, "llava": _llava,
+    "idefics3": _idefics3, "gemma3": _gemma3, "llava": _llava, "llava_onevision": _onevision,
 }  # fmt: skip
 MARKERS = (
     "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<image>", "<img>", "</img>", "<IMG_CONTEXT>",

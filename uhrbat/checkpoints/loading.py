@@ -64,8 +64,7 @@ def load(
 ) -> Loaded:
     """Load "nano", a checkpoint folder, or a Hub id (owner/name, or owner/name@revision).
 
-    Layouts: this project's, the released one (LlavaQwenForCausalLM), LLaVA-OneVision's, safetensors or
-    pytorch_model.bin, whole or in shards; and the families of `uhrbat.network.families`, safetensors. Tensors go straight
+    Layouts: this project's and the released one (LlavaQwenForCausalLM), safetensors or pytorch_model.bin, whole or in shards; and the families of `uhrbat.network.families`, safetensors. Tensors go straight
     to their device and dtype, one at a time.
     device_map: None for one device; "auto" to spread the language model's layers over all visible GPUs; or {beginning
     of a name in the network: device}. bits: 4 or 8 quantises the language model (bitsandbytes). similarity: load

@@ -67,13 +67,18 @@ def test_all_tokens_of_one_tile_give_the_logits_and_the_answer_of_transformers(e
 
     model = AutoModelForImageTextToText.from_pretrained(folder).eval()
     processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    seen = processor(Image.fromarray(pixels), return_tensors="pt")
+    onevision = model.config.model_type == "llava_onevision"
+    beyond = 6 if onevision else 0  # pixels that no patch reaches
+    picture = np.pad(pixels, ((0, beyond), (0, beyond), (0, 0)))
+    seen = processor(Image.fromarray(picture), return_tensors="pt")
     for count in ("num_crops", "num_patches"):  # which processors alone read
         seen.pop(count, None)
     ids = torch.tensor([[*prompt.before, *[model.config.image_token_id] * len(image), *prompt.after]])
     kinds = (ids == model.config.image_token_id).int()
     said_apart = "mm_token_type_ids" if network.has_places else "token_type_ids"
     more = {said_apart: kinds} if network.has_places or network.sees_itself else {}
+    if onevision:
+        seen["batch_num_images"] = torch.tensor([2])  # as one of several images, which are not cut
     with torch.inference_mode():
         theirs = model(input_ids=ids, **seen, **more).logits[0, -len(prompt.after) :]
         generated = model.generate(input_ids=ids, **seen, **more, max_new_tokens=8, do_sample=False)
@@ -170,6 +175,7 @@ GEOMETRY = {
     "idefics3": (364, 13, (728, 1456, 2548, 4004)),
     "gemma3": (896, 16, (896, 1792, 2688, 4480)),
     "llava": (336, 24, (672, 1344, 2688, 4032)),
+    "llava_onevision": (378, 27, (756, 1512, 2646, 4158)),
 }
 
 

@@ -77,8 +77,12 @@ class FamilyNetwork(Network):
         return features
 
     def embed(self, ids: Sequence[int]) -> Tensor:
-        """Text token ids -> float[T, hidden x (1 + extras)], the extras zero."""
-        embeds = self.model.get_input_embeddings()(torch.tensor(ids, dtype=torch.int64, device=self.device))
+        """Text token ids -> float[T, hidden x (1 + extras)], the extras zero; an image token's is the family's mark."""
+        where = torch.tensor(ids, dtype=torch.int64, device=self.device)
+        embeds = self.model.get_input_embeddings()(where)
+        mark = self.family.mark(self.model)
+        if mark is not None:
+            embeds[where == self.model.config.image_token_id] = mark.to(embeds)
         return F.pad(embeds, (0, self.width * self.family.extras(self.model.config)))
 
     def run(
