@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForImageTextToText,
     CLIPImageProcessorPil,
     Gemma3ImageProcessorPil,
@@ -142,6 +143,21 @@ MARKERS = (
     "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<image>", "<img>", "</img>", "<IMG_CONTEXT>",
     "<fake_token_around_image>", "<global-img>", "<start_of_image>", "<end_of_image>", "<image_soft_token>",
 )  # fmt: skip
+
+
+def write_twin(folder: Path, kind: str) -> torch.nn.Module:
+    """A tiny CLIP or SigLIP whose vision tower fits that of a tiny LLaVA, with its tokenizer. Returns it."""
+    words = copy.deepcopy(tiny.tokenizer())
+    words.pad_token, words.pad_token_id = words.convert_ids_to_tokens(0), 0
+    text = SIGLIP | {"vocab_size": len(words), "max_position_embeddings": 12, "eos_token_id": words.eos_token_id}
+    text |= {"pad_token_id": 0, "bos_token_id": 0}
+    vision = SIGLIP | {"num_hidden_layers": 3, "image_size": 56, "patch_size": 14}
+    torch.manual_seed(7)
+    made = AutoConfig.for_model(kind, text_config=text, vision_config=vision)
+    model = AutoModel.from_config(made).eval()
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return model
 
 
 def write(folder: Path, kind: str, seed: int = 0) -> None:

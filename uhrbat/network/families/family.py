@@ -47,6 +47,14 @@ class Family(ABC):
         """The language model's own arguments for the extras, float[B, T, hidden] each, zero where there is text."""
         return {}
 
+    def twin(self, config: Any) -> str | None:
+        """Hub id of the CLIP or SigLIP that the vision `tower` is of; None where it is of none."""
+        return None
+
+    def tower(self, model: Any) -> Any:
+        """The vision tower whose hidden states the tokens are, one each; None where tokens are merged."""
+        return None
+
     def rotation(self, text: Any, hidden: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosine and sine of positions in the last layer of a language model, as its attention takes them."""
         return text.rotary_emb(hidden, positions)

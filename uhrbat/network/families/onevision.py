@@ -23,6 +23,12 @@ class LlavaOnevision(Family):
         grid = side_of(vision.image_size) // patch
         return grid * patch, grid  # of 384 px the last 6 are in no patch
 
+    def twin(self, config: Any) -> str | None:
+        return "google/siglip-so400m-patch14-384" if config.vision_config.hidden_size == 1152 else None
+
+    def tower(self, model: Any) -> Any:
+        return model.model.vision_tower
+
     def tokens(self, model: Any, pixels: Tensor) -> Tensor:
         sizes = torch.tensor([pixels.shape[-2:]] * len(pixels))
         several = torch.tensor([max(2, len(pixels))])  # an image that is alone would be cut
