@@ -297,9 +297,10 @@ class UHRBAT:
 def default_settings(network: Network) -> Settings:
     """What a model is used with unless something else is chosen.
 
-    One trained with the released code: attention importance, regions by their mean. One without a text tower:
-    attention importance. Else the defaults of Settings.
+    One trained with the released code: attention importance, regions by their mean. One without a text tower that was
+    trained with it: attention importance, whatever text tower happens to be beside it. Else the defaults of Settings.
     """
     if network.profile.released:
         return Settings(importance="attention", order="mean")
-    return Settings() if network.similarity is not None else Settings(importance="attention")
+    own = network.similarity is not None and network.profile.name != "training-free"
+    return Settings() if own else Settings(importance="attention")

@@ -95,6 +95,28 @@ def test_what_is_not_offered_is_refused(whole, tmp_path):
         UHRBAT.from_pretrained(str(whole), device="cpu").save_pretrained(tmp_path)
 
 
+def test_a_text_tower_that_is_not_this_models_is_refused_where_it_is_asked_for(whole, tmp_path, caplog):
+    with pytest.raises(CheckpointError, match="model has no text tower: choose the importance 'attention'"):
+        load(str(whole), CPU, FLOAT, similarity=True)
+    families.write(tmp_path / "llava", "llava")
+    families.write_twin(tmp_path / "clip", "clip")
+    with pytest.raises(CheckpointError, match="'qwen' .*has no text tower: choose a CLIP or SigLIP"):
+        load(str(tmp_path / "llava"), CPU, FLOAT, similarity=str(whole))
+    with pytest.raises(CheckpointError, match="'clip' is not the text tower of this Qwen2.5-VL model's vision tower"):
+        load(str(whole), CPU, FLOAT, similarity=str(tmp_path / "clip"))
+
+
+def test_a_text_tower_is_found_on_this_disk_and_left_out_where_it_cannot_be_read(tmp_path, monkeypatch, caplog):
+    families.write(tmp_path / "llava", "llava")
+    families.write_twin(tmp_path / "clip", "clip")
+    monkeypatch.setattr(Llava, "twin", lambda *_: str(tmp_path / "clip"))
+    assert load(str(tmp_path / "llava"), CPU, FLOAT).network.similarity is not None
+    assert load(str(tmp_path / "llava"), CPU, FLOAT, similarity=False).network.similarity is None
+    (tmp_path / "clip" / "tokenizer.json").unlink()
+    assert load(str(tmp_path / "llava"), CPU, FLOAT).network.similarity is None
+    assert "without similarity: the tokenizer in 'clip' cannot be read" in caplog.text
+
+
 def test_another_dtype_and_a_device_map(whole):
     network = load(str(whole), CPU, torch.bfloat16, device_map={"": "cpu"}).network
     assert network.dtype == torch.bfloat16 and network.device == CPU

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -212,8 +213,18 @@ def test_explore_starts_the_page(monkeypatch):
     started = []
     monkeypatch.setattr("app.start.main", lambda host, port: started.append((host, port)))
     monkeypatch.setattr("uhrbat.cli.explore.PACKAGES", ("no_such_package", "app"))
+    monkeypatch.setenv("UHRBAT_MODELS", "nano")
     assert main(["explore", "--port", "7777"]) == 0
-    assert started == [(None, 7777)]
+    assert started == [(None, 7777)] and os.environ["UHRBAT_MODELS"] == "nano"
+    assert main(["explore", "--model", "owner/one", "--model", "two=/a folder"]) == 0
+    assert os.environ["UHRBAT_MODELS"] == "owner/one,two=/a folder"
+
+
+def test_a_model_of_no_known_family_is_one_line_and_code_2(tmp_path, image, capsys):
+    (tmp_path / "config.json").write_text('{"model_type": "florence2"}')
+    assert main(["ask", image, "a ship?", "--model", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "is of another architecture (florence2); this reads uhrbat" in error and error.count("\n") == 1
 
 
 def test_a_large_world_is_written_with_its_truth_and_questions(tmp_path, capsys):

@@ -3,29 +3,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.support.layouts import released_network, write_clip, write_onevision, write_released
+from tests.support.layouts import released_network, write_clip, write_released
 from uhrbat.checkpoints.layouts import CONTRAST
-from uhrbat.checkpoints.loading import load
 from uhrbat.engine import UHRBAT
 from uhrbat.errors import InputError
 from uhrbat.imagery import canvas_of
-from uhrbat.network.decoder import Decoder, DecoderInput
-from uhrbat.network.text import Prompt
 from uhrbat.network.towers import build_tower, value_features
 from uhrbat.settings import Settings
-
-CPU, FLOAT = torch.device("cpu"), torch.float32
 
 
 @pytest.fixture(scope="module")
 def tiles():
     return torch.randn(2, 3, 336, 336, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture(scope="module")
-def onevision(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("onevision") / "ckpt"
-    return folder, write_onevision(folder)
 
 
 @pytest.fixture(scope="module")
@@ -40,55 +29,6 @@ def test_clip_features_are_the_hidden_state_before_the_last_layer(tiles):
     network = released_network()
     theirs = network.vision(tiles, output_hidden_states=True).hidden_states[-2][:, 1:]
     torch.testing.assert_close(network.features(tiles), theirs)
-
-
-@torch.no_grad()
-def test_siglip_sees_336_px_tiles_with_interpolated_positions(onevision, tiles):
-    folder, theirs = onevision
-    ours = load(str(folder), CPU, FLOAT).network
-    tower = theirs.model.vision_tower
-    hidden = tower(tiles, interpolate_pos_encoding=True, output_hidden_states=True).hidden_states[-1]
-    torch.testing.assert_close(ours.features(tiles), hidden, rtol=1e-4, atol=1e-5)
-    projected = theirs.model.multi_modal_projector(hidden)
-    torch.testing.assert_close(ours.project(ours.features(tiles)), projected, rtol=1e-4, atol=1e-5)
-
-
-@torch.no_grad()
-def test_the_language_model_of_onevision_answers_as_transformers_does(onevision):
-    folder, theirs = onevision
-    ours = load(str(folder), CPU, FLOAT).network
-    image = torch.randn(30, 32, generator=torch.Generator().manual_seed(1))
-    before, after = torch.tensor([3, 4, 5]), torch.tensor([9, 8, 7])
-    prompt = DecoderInput(Prompt(before.tolist(), after.tolist()), image)
-    (decoded,) = Decoder(ours, stop=(), max_new_tokens=5).decode([prompt])
-    embed = theirs.get_input_embeddings()
-    hidden = torch.cat([embed(before), image, embed(after)])[None]
-    expected = []
-    for _ in range(5):
-        out = theirs.model.language_model(inputs_embeds=hidden).last_hidden_state[:, -1]
-        expected.append(int(theirs.lm_head(out).argmax()))
-        hidden = torch.cat([hidden, embed(torch.tensor([expected[-1:]]))], 1)
-    assert decoded.ids == expected
-
-
-@pytest.mark.parametrize("how", [{"old_names": True}, {"tied": True}, {"old_names": True, "tied": True}], ids=str)
-def test_onevision_in_its_other_layouts(tmp_path, how):
-    theirs = write_onevision(tmp_path, **how)
-    model = load(str(tmp_path), CPU, FLOAT).network
-    assert torch.equal(model.language.lm_head.weight, theirs.lm_head.weight)
-    assert torch.equal(
-        model.vision.encoder.layers[1].mlp.fc2.bias, theirs.model.vision_tower.encoder.layers[1].mlp.fc2.bias
-    )
-    assert model.config.profile == "training-free" and not model.residuals
-
-
-def test_onevision_runs_without_training_from_image_to_answer(onevision):
-    engine = UHRBAT.from_pretrained(str(onevision[0]), device="cpu")
-    assert engine.settings == Settings(importance="attention")
-    pixels = np.random.default_rng(0).integers(0, 255, (300, 200, 3), np.uint8)
-    engine.network.config.scales = (672,)
-    view = engine.encode_canvas(canvas_of(pixels)).ask("What is this?")
-    assert view.select(50).answer(max_new_tokens=3).tokens == 50
 
 
 @torch.no_grad()
@@ -130,9 +70,7 @@ def test_similarity_can_be_left_out_and_its_absence_is_told(tmp_path):
         scene.ask("a ship", Settings(importance="similarity"))
 
 
-@pytest.mark.parametrize(
-    ("kind", "fields"), [("dino", {}), ("clip", {"image_size": 224, "patch_size": 14}), ("siglip", {})]
-)
+@pytest.mark.parametrize(("kind", "fields"), [("siglip", {}), ("clip", {"image_size": 224, "patch_size": 14})])
 def test_a_tower_that_does_not_fit_tiles_is_refused(kind, fields):
     with pytest.raises(ValueError, match="tower"):
         build_tower(kind, fields)

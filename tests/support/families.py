@@ -8,11 +8,13 @@ from pathlib import Path
 import torch
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForImageTextToText,
     CLIPImageProcessorPil,
     Gemma3ImageProcessorPil,
     GotOcr2ImageProcessorPil,
     Idefics3ImageProcessorPil,
+    LlavaOnevisionImageProcessorPil,
     Qwen2VLImageProcessorPil,
     SmolVLMImageProcessorPil,
 )
@@ -121,14 +123,41 @@ def _gemma3(kind, words):
     return fields, Gemma3ImageProcessorPil(size={"height": 896, "width": 896}, **HALF), "<start_of_image>"
 
 
+def _onevision(kind, words):
+    fields = {
+        "model_type": kind,
+        "vision_config": SIGLIP
+        | {"model_type": "siglip_vision_model", "image_size": 384, "patch_size": 14, "vision_use_head": False},
+        "text_config": TEXT | {"model_type": "qwen2", "vocab_size": len(words)},
+        "image_token_index": words.convert_tokens_to_ids("<image>"),
+        "video_token_index": words.convert_tokens_to_ids("<|video_pad|>"),
+    }
+    return fields, LlavaOnevisionImageProcessorPil(size={"height": 384, "width": 384}, **HALF), "<image>\n"
+
+
 MAKERS = {
     "qwen2_vl": _qwen2, "qwen2_5_vl": _qwen2, "qwen3_vl": _qwen3, "internvl": _internvl, "smolvlm": _idefics3,
-    "idefics3": _idefics3, "gemma3": _gemma3, "llava": _llava,
+    "idefics3": _idefics3, "gemma3": _gemma3, "llava": _llava, "llava_onevision": _onevision,
 }  # fmt: skip
 MARKERS = (
     "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<image>", "<img>", "</img>", "<IMG_CONTEXT>",
     "<fake_token_around_image>", "<global-img>", "<start_of_image>", "<end_of_image>", "<image_soft_token>",
 )  # fmt: skip
+
+
+def write_twin(folder: Path, kind: str) -> torch.nn.Module:
+    """A tiny CLIP or SigLIP whose vision tower fits that of a tiny LLaVA, with its tokenizer. Returns it."""
+    words = copy.deepcopy(tiny.tokenizer())
+    words.pad_token, words.pad_token_id = words.convert_ids_to_tokens(0), 0
+    text = SIGLIP | {"vocab_size": len(words), "max_position_embeddings": 12, "eos_token_id": words.eos_token_id}
+    text |= {"pad_token_id": 0, "bos_token_id": 0}
+    vision = SIGLIP | {"num_hidden_layers": 3, "image_size": 56, "patch_size": 14}
+    torch.manual_seed(7)
+    made = AutoConfig.for_model(kind, text_config=text, vision_config=vision)
+    model = AutoModel.from_config(made).eval()
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return model
 
 
 def write(folder: Path, kind: str, seed: int = 0) -> None:

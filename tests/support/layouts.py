@@ -6,13 +6,11 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import (
     CLIPConfig,
     CLIPModel,
     CLIPTokenizerFast,
-    LlavaOnevisionConfig,
-    LlavaOnevisionForConditionalGeneration,
 )
 
 from tests.support.tiny import tokenizer
@@ -120,33 +118,3 @@ def _write(folder: Path, tensors: dict[str, torch.Tensor], shards: int, pickled:
         put({name: tensors[name] for name in part}, folder / file)
         where |= dict.fromkeys(part, file)
     (folder / f"{whole}.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
-
-
-def write_onevision(folder: Path, old_names: bool = False, tied: bool = False):
-    """LLaVA-OneVision's layout as transformers writes it, or with the names its Hub checkpoints have."""
-    torch.manual_seed(3)
-    vision = {
-        "model_type": "siglip_vision_model", "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "image_size": 384, "patch_size": 14, "vision_use_head": False,
-    }  # fmt: skip
-    words = language(len(tokenizer())) | {"model_type": "qwen2", "tie_word_embeddings": tied}
-    made = LlavaOnevisionForConditionalGeneration(
-        LlavaOnevisionConfig(vision_config=vision, text_config=words, image_token_index=1, tie_word_embeddings=tied)
-    ).eval()
-    made.save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
-    if old_names:
-        stored = load_file(folder / "model.safetensors")
-        renames = {
-            "model.language_model.": "language_model.model.",
-            "lm_head.": "language_model.lm_head.",
-            "model.vision_tower.vision_model.": "vision_tower.vision_model.",
-            "model.vision_tower.": "vision_tower.vision_model.",
-            "model.": "",
-        }
-        out = {}
-        for name, value in stored.items():
-            start = next((start for start in renames if name.startswith(start)), "")
-            out[renames.get(start, "") + name[len(start) :]] = value
-        save_file(out, folder / "model.safetensors")
-    return made

@@ -38,9 +38,6 @@ print(view.select(3000).answer())
 {limits}
 """
 GENERATED = "It was trained on generated scenes only: on a photograph its answers are a demonstration, not a result."
-FREE = (
-    "The language model and its projector were not trained for selected tokens: a training-free use of LLaVA-OneVision."
-)
 GENERAL = "Its answers can be wrong."
 MEASURED = "Its answers can be wrong. What was measured:"
 
@@ -65,5 +62,5 @@ def model_card(model: Network, repository: str) -> str:
         hidden=model.language.config.hidden_size,
         scales=", ".join(map(str, config.scales)),
         profile=config.profile,
-        limits=FREE if config.profile == "training-free" else limits,
+        limits=limits,
     )

@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForImageTextToText, PreTrainedTokenizerBase
+from transformers import AutoModel, AutoModelForImageTextToText, CLIPModel, PreTrainedTokenizerBase, SiglipModel
 
+from uhrbat.checkpoints import hub
+from uhrbat.checkpoints.layouts import Progress
 from uhrbat.checkpoints.memory import check_room
 from uhrbat.checkpoints.weights import TensorFiles
 from uhrbat.errors import CheckpointError, out_of_memory
 from uhrbat.network.families import Family
 from uhrbat.network.families.network import FamilyNetwork
+from uhrbat.network.families.twin import Twin
 
 PROCESSORS = ("processor_config.json", "preprocessor_config.json")
 TEMPLATE = "chat_template.json"
@@ -45,9 +48,8 @@ def load_family(
                 f"memory did not suffice for '{folder.name}' ({numbers / 1e9:.1f} billion numbers): choose a smaller model, "
                 "or spread it over several devices (device_map)"
             ) from error
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
-            f"'{folder.name}' is a {family.name} model that cannot be read ({reason}): fetch the folder again"
+            f"'{folder.name}' is a {family.name} model that cannot be read ({_first_line(error)}): fetch the folder again"
         ) from error
 
 
@@ -61,6 +63,55 @@ def add_template(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
             f"'{folder.name}' has no chat template, so nobody knows how it is asked: choose the model tuned to answer "
             "questions (Instruct)"
         )
+
+
+def twin_folder(network: FamilyNetwork, similarity: bool | str | None, progress: Progress | None) -> Path | None:
+    """The folder of the text tower to load beside a network: of the name given, or the family's own.
+
+    similarity: as `loading.load` takes it. CheckpointError where one is wanted and there is none.
+    """
+    if similarity is False:
+        return None
+    name = similarity if isinstance(similarity, str) else network.family.twin(network.model.config)
+    if name is None:
+        if similarity:
+            raise CheckpointError(
+                f"the vision tower of this {network.family.name} model has no text tower: choose the importance 'attention'"
+            )
+        return None
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        return hub.fetch(name, progress, local=not similarity)
+    except CheckpointError:
+        if similarity:
+            raise
+        return None
+
+
+def add_twin(network: FamilyNetwork, folder: Path, contrast: int) -> None:
+    """Give a network the text tower in a folder, a CLIP or SigLIP, to be compared with so many contrast texts.
+
+    CheckpointError where its vision tower is another.
+    """
+    try:
+        model = AutoModel.from_pretrained(folder, dtype=network.dtype)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise CheckpointError(
+            f"the text tower in '{folder.name}' cannot be read ({_first_line(error)}): fetch it again"
+        ) from error
+    if not isinstance(model, CLIPModel | SiglipModel):
+        raise CheckpointError(f"'{folder.name}' ({model.config.model_type}) has no text tower: choose a CLIP or SigLIP")
+    twin, tower = Twin(model, contrast), network.family.tower(network.model)
+    if tower is None or tower.config.hidden_size != twin.width or len(tower.encoder.layers) < twin.depth:
+        raise CheckpointError(
+            f"'{folder.name}' is not the text tower of this {network.family.name} model's vision tower: leave it out"
+        )
+    network.similarity = twin.to(network.device).eval()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _normalisation(folder: Path) -> tuple[list[float], list[float]]:

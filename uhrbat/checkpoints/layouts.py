@@ -1,4 +1,4 @@
-"""The layouts of checkpoints this project reads: its own, the released one, and LLaVA-OneVision's.
+"""The layouts of checkpoints that become a `Network`: this project's own and the released one.
 
 A layout says what network a folder's config.json describes, and how its tensors are called in that network.
 """
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from uhrbat.checkpoints import hub
@@ -19,7 +18,6 @@ from uhrbat.errors import CheckpointError
 from uhrbat.geometry import PATCH, SCALES, TILE
 from uhrbat.network.config import NetworkConfig
 from uhrbat.network.families import known_types
-from uhrbat.network.towers import resized_positions
 
 MODEL_TYPE = "uhrbat"
 PREFIXES = {
@@ -92,8 +90,6 @@ def read_layout(folder: Path, similarity: bool | None, progress: Progress | None
         return _own(folder, fields)
     if kind == "llava_qwen" or "LlavaQwenForCausalLM" in (fields.get("architectures") or ()):
         return _released(folder, fields, similarity, progress)
-    if kind == "llava_onevision":
-        return _onevision(folder, fields)
     if kind in ORIGINALS or kind in known_types():
         raise CheckpointError(
             f"'{folder.name}' ({kind}) is in its authors' own layout, not in transformers': choose the repository that is "
@@ -102,7 +98,7 @@ def read_layout(folder: Path, similarity: bool | None, progress: Progress | None
     if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not any(key.startswith("vision") for key in fields):
         raise CheckpointError(f"'{folder.name}' ({kind}) reads text only: choose a model that sees images")
     raise CheckpointError(
-        f"'{folder.name}' is of another architecture ({kind}); this reads {MODEL_TYPE}, llava_qwen, llava_onevision and "
+        f"'{folder.name}' is of another architecture ({kind}); this reads {MODEL_TYPE}, llava_qwen, "
         f"{', '.join(known_types())}; docs/families.md says how to add one"
     )
 
@@ -262,47 +258,6 @@ def _add_tower(layout: Layout, tower: Path, inside: bool, with_text: bool) -> No
     elif inside:
         return
     layout.sources.append(Source(files, _renamed(names, ("vision_model.embeddings.position_ids",), strict=False)))
-
-
-def _onevision(folder: Path, fields: dict) -> Layout:
-    _require(folder, fields, "projector_hidden_act", ("gelu", None))
-    _require(folder, fields, "vision_feature_select_strategy", ("full", None))
-    text, vision = fields.get("text_config") or {}, fields.get("vision_config") or {}
-    _require(folder, text, "model_type", ("qwen2", None))
-    _require(folder, vision, "model_type", ("siglip_vision_model", None))
-    if vision.get("patch_size", PATCH) != PATCH:
-        raise CheckpointError(f"the vision tower of '{folder.name}' has patches of {vision['patch_size']}, not {PATCH}")
-    files = TensorFiles(folder)
-    names = {
-        "language_model.model.": "language.model.",
-        "language_model.lm_head.": "language.lm_head.",
-        "model.language_model.": "language.model.",
-        "lm_head.": "language.lm_head.",
-    }
-    for start in ("vision_tower.", "model.vision_tower."):
-        names |= {f"{start}vision_model.": "vision.", start: "vision."}
-    for start in ("multi_modal_projector.", "model.multi_modal_projector."):
-        names |= {f"{start}linear_1.": "projector.0.", f"{start}linear_2.": "projector.2."}
-    heads = ("lm_head.weight", "language_model.lm_head.weight")
-    config = NetworkConfig(
-        vision={key: vision[key] for key in _VISION if key in vision and key != "projection_dim"}
-        | {"image_size": TILE, "patch_size": PATCH, "vision_use_head": False},
-        language=_language(folder, text, not any(name in files.entries for name in heads)),
-        select_layer=fields.get("vision_feature_layer", -1),
-        profile="training-free",
-        tower="siglip",
-        token_mlp=False,
-        residual_sizes=(),
-        image_mean=(0.5, 0.5, 0.5),
-        image_std=(0.5, 0.5, 0.5),
-    )
-    heads_of_siglip = tuple(name for name in files.entries if ".head." in name)
-    rename = _renamed(names, ("image_newline", "position_ids", "rotary_emb.inv_freq", *heads_of_siglip))
-
-    def change(name: str, value: Tensor) -> Tensor:
-        return resized_positions(value) if name == "vision.embeddings.position_embedding.weight" else value
-
-    return Layout(config, [Source(files, rename, change)], _lm_head_if_tied(config))
 
 
 def _language(folder: Path, fields: dict, tied: bool) -> dict:

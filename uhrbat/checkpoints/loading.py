@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBas
 
 from uhrbat.checkpoints import hub, quantise
 from uhrbat.checkpoints.card import model_card
-from uhrbat.checkpoints.families import add_template, load_family
-from uhrbat.checkpoints.layouts import MODEL_TYPE, Layout, Progress, published_name, read_config, read_layout
+from uhrbat.checkpoints.families import add_template, add_twin, load_family, twin_folder
+from uhrbat.checkpoints.layouts import CONTRAST, MODEL_TYPE, Progress, published_name, read_config, read_layout
 from uhrbat.checkpoints.memory import check_room
 from uhrbat.checkpoints.weights import fill, materialise
 from uhrbat.errors import CheckpointError
@@ -47,7 +47,7 @@ class Loaded:
     def codec(self) -> TextCodec:
         """What turns questions into its ids and ids into answers."""
         if isinstance(self.network, FamilyNetwork):
-            return FamilyText(self.tokenizer, self.network)
+            return FamilyText(self.tokenizer, self.network, self.text_tokenizer)
         return TextCodec(self.tokenizer, self.network.config.point_bins, self.text_tokenizer)
 
 
@@ -58,19 +58,19 @@ def load(
     *,
     device_map: str | dict[str, str | int] | None = None,
     bits: int | None = None,
-    similarity: bool | None = None,
+    similarity: bool | str | None = None,
     ignore_unexpected: bool = False,
     progress: Progress | None = None,
 ) -> Loaded:
     """Load "nano", a checkpoint folder, or a Hub id (owner/name, or owner/name@revision).
 
-    Layouts: this project's, the released one (LlavaQwenForCausalLM), LLaVA-OneVision's, safetensors or
-    pytorch_model.bin, whole or in shards; and the families of `uhrbat.network.families`, safetensors. Tensors go straight
-    to their device and dtype, one at a time.
+    Layouts: this project's and the released one (LlavaQwenForCausalLM), safetensors or pytorch_model.bin, whole or in
+    shards; and the families of `uhrbat.network.families`, safetensors. Tensors go straight to their device and dtype.
     device_map: None for one device; "auto" to spread the language model's layers over all visible GPUs; or {beginning
     of a name in the network: device}. bits: 4 or 8 quantises the language model (bitsandbytes). similarity: load
-    CLIP's text tower beside a released checkpoint; None where that needs no download. ignore_unexpected: leave out
-    tensors that nothing needs instead of refusing. progress: called with 0..1 and a sentence, may raise to stop.
+    CLIP's text tower beside a released checkpoint, or the twin of a family's vision tower (a folder or Hub id names
+    another); None where that needs no download. ignore_unexpected: leave out tensors that nothing needs instead of
+    refusing. progress: called with 0..1 and a sentence, may raise to stop.
     CheckpointError says what is missing, unexpected, or of another shape, and what to do.
     """
     report = progress or (lambda share, message: None)
@@ -82,7 +82,17 @@ def load(
         report(0.8, f"reading {name}")
         tokenizer = tokenizer_of(folder)
         add_template(tokenizer, folder)
-        return Loaded(load_family(family, folder, device, dtype, device_map, bits), tokenizer)
+        network = load_family(family, folder, device, dtype, device_map, bits)
+        beside = twin_folder(network, similarity, progress and (lambda share, message: report(0.9, message)))
+        try:
+            return _with_twin(network, tokenizer, beside) if beside else Loaded(network, tokenizer)
+        except CheckpointError as error:
+            if similarity:
+                raise
+            logger.warning("without similarity: %s", error)
+            return Loaded(network, tokenizer)
+    if isinstance(similarity, str):
+        raise CheckpointError(f"'{name}' names its text tower itself: give similarity=True in place of '{similarity}'")
     layout = read_layout(folder, similarity, progress and (lambda share, message: report(0.8 * share, message)))
     report(0.8, f"reading {name}")
     with torch.device("meta"):
@@ -116,8 +126,17 @@ def load(
     tokenizer = tokenizer_of(folder)
     text_tokenizer = tokenizer_of(layout.text_tokenizer) if layout.text_tokenizer else None
     model.eval()
-    _set_contrast(model, layout, text_tokenizer)
-    return Loaded(model, tokenizer, text_tokenizer)
+    loaded = Loaded(model, tokenizer, text_tokenizer)
+    _set_contrast(loaded, layout.contrast)
+    return loaded
+
+
+def _with_twin(network: FamilyNetwork, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Loaded:
+    """A network of a family with the text tower in a folder."""
+    loaded = Loaded(network, tokenizer, tokenizer_of(folder))
+    add_twin(network, folder, len(CONTRAST))
+    _set_contrast(loaded, CONTRAST)
+    return loaded
 
 
 def find(name: str, progress: Progress | None = None) -> Path:
@@ -212,6 +231,10 @@ def tokenizer_of(folder: Path) -> PreTrainedTokenizerBase:
         # Our configuration is none of transformers' own, which would read it as one and say that it does not know it.
         ours = _said(folder, "config.json", "model_type") == MODEL_TYPE
         return AutoTokenizer.from_pretrained(folder, config=PretrainedConfig() if ours else None)
+    except ImportError as error:
+        raise CheckpointError(
+            f"the tokenizer in '{folder.name}' needs a package that is not installed: pip install sentencepiece tiktoken"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"the tokenizer in '{folder.name}' cannot be read ({str(error).splitlines()[0]}): fetch the folder again"
@@ -225,17 +248,19 @@ def _said(folder: Path, file: str, key: str) -> str | None:
 
 
 @torch.inference_mode()
-def _set_contrast(model: Network, layout: Layout, tokenizer: PreTrainedTokenizerBase | None) -> None:
-    """Compute the vectors of the contrast texts where no file holds them."""
-    if not layout.contrast or tokenizer is None:
+def _set_contrast(loaded: Loaded, texts: Sequence[str]) -> None:
+    """Compute the vectors of the contrast texts, where no file holds them."""
+    if not texts:
         return
-    similarity = model.dense_similarity()
-    assert similarity.contrast is not None
+    tower, codec = loaded.network.dense_similarity(), loaded.codec
     rows = [
-        similarity.text_vectors(ids, torch.ones_like(ids))
-        for ids in (torch.tensor([tokenizer(text)["input_ids"]], device=model.device) for text in layout.contrast)
+        tower.text_vectors(ids, torch.ones_like(ids))
+        for ids in (
+            torch.tensor([codec.similarity_ids(text, tower.max_text_tokens)], device=loaded.network.device)
+            for text in texts
+        )
     ]
-    similarity.contrast.copy_(torch.cat(rows))
+    tower.contrast.copy_(torch.cat(rows))
 
 
 def save(

@@ -101,12 +101,10 @@ class Source:
     """Tensor files and what their names are called in the network.
 
     rename: a file's tensor name -> the network's, None for one that is known and not needed; KeyError where unknown.
-    change: what is done to a tensor of the network's name before it is loaded.
     """
 
     files: TensorFiles
     rename: Rename
-    change: Callable[[str, Tensor], Tensor] = lambda name, tensor: tensor
 
 
 def fill(
@@ -146,7 +144,7 @@ def fill(
             taken.add(ours)
             chosen[theirs] = ours
             shape = tuple(expected[ours].shape)
-            if entry.shape != shape and not _changes_shape(source, ours, entry.shape, shape):
+            if entry.shape != shape:
                 wrong.append(f"{theirs} is {list(entry.shape)}, expected {list(shape)}")
         plan.append((source, chosen))
     missing = [tell(name) for name in expected if name not in taken and not optional(name)]
@@ -158,21 +156,12 @@ def fill(
         for theirs, value in source.files.read(set(chosen)):
             ours = chosen[theirs]
             module, leaf = _owner(network, ours)
-            value = source.change(ours, value)
             device = place(ours)
             if lay is None or not lay(module, leaf, value.to(dtype), device):
                 _set(module, leaf, value.to(device=device, dtype=dtype if value.is_floating_point() else value.dtype))
             done += 1
             if progress:
                 progress(done / len(taken))
-
-
-def _changes_shape(source: Source, name: str, given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Whether the source's change makes the given shape the expected one."""
-    try:
-        return tuple(source.change(name, torch.zeros(given)).shape) == shape
-    except ValueError:
-        return False
 
 
 def materialise(network: nn.Module, place: Place, dtype: torch.dtype) -> None:

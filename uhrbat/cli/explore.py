@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import click
 
+from uhrbat.cli import options
 from uhrbat.errors import UHRBATError
 
 PACKAGES = ("uhrbat_explorer", "app")
@@ -16,8 +17,10 @@ PACKAGES = ("uhrbat_explorer", "app")
 @click.command("explore")
 @click.option("--host", help="address to bind to (default: GRADIO_SERVER_NAME or 127.0.0.1)")
 @click.option("--port", type=click.IntRange(1, 65535), help="default: PORT, GRADIO_SERVER_PORT or 7860")
-def command(host: str | None, port: int | None) -> None:
+@options.models
+def command(host: str | None, port: int | None, models: tuple[str, ...]) -> None:
     """Start the explorer, a page in the browser."""
+    options.offer(models)
     package = next(filter(find_spec, PACKAGES), None)
     if package is None:
         raise UHRBATError("the explorer's page is not installed: pip install . in the repository")

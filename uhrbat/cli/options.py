@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,12 @@ BUDGET = Text("budget", read_budget)
 BUDGETS = Text("budgets", read_budgets)
 
 model = click.option("--model", default=DEFAULT_MODEL, show_default=True, help="nano, a checkpoint folder or a Hub id")
+models = click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="offered on the page; may be given several times, the first is loaded at once",
+)
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps")
 dtype = click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), help="of the weights")
 budget = click.option(
@@ -82,6 +89,12 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
         return command
 
     return add
+
+
+def offer(models: tuple[str, ...]) -> None:
+    """Have the worker that is started next offer these models; none: what the environment says (UHRBAT_MODELS)."""
+    if models:
+        os.environ["UHRBAT_MODELS"] = ",".join(models)
 
 
 def given(**values: Any) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class NetworkConfig:
         layers attending to itself alone and all of them share one position, so that the tokens are a set:
         their cost is linear in the budget and their order does not matter (nano).
     point_bins: location tokens an axis with which the model points before it answers; 0 if it does not.
-    tower: "clip" or "siglip". token_mlp: whether selected tokens pass one. residual_sizes: the scales that have a
+    tower: "clip" or "efficientnet". token_mlp: whether selected tokens pass one. residual_sizes: the scales that have a
         residual; None means all.
     attention_scale: the scale on which the attention importance is computed.
     dense: what is compared with text, the tower's "output" (nano) or the "value" path of its last layer, for

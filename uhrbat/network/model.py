@@ -1,6 +1,6 @@
 """The network of UHR-BAT: vision tower, projector, scale residuals, token MLP and language model.
 
-One class serves the released 7B checkpoint, nano and LLaVA-OneVision; what differs between them is configuration
+One class serves the released 7B checkpoint and nano; what differs between them is configuration
 (`NetworkConfig`), never code. The layout follows the data: pixels, features, embeddings, image tokens,
 language model. Nothing here selects tokens.
 """

@@ -14,16 +14,13 @@ from transformers import (
     CLIPVisionConfig,
     CLIPVisionModel,
     PreTrainedModel,
-    SiglipVisionConfig,
-    SiglipVisionModel,
 )
 
-from uhrbat.geometry import PATCH, TILE, TILE_GRID
+from uhrbat.geometry import PATCH, TILE
 from uhrbat.network.efficientnet import EfficientNetConfig, EfficientNetTower
 
 TOWERS = {
     "clip": (CLIPVisionConfig, CLIPVisionModel),
-    "siglip": (SiglipVisionConfig, SiglipVisionModel),
     "efficientnet": (EfficientNetConfig, EfficientNetTower),
 }
 
@@ -50,19 +47,16 @@ def patch_features(tower: nn.Module, pixels: Tensor, select_layer: int, position
     """
     if isinstance(tower, EfficientNetTower):
         return tower.features(pixels)
-    embeddings: Any = tower.embeddings  # of either kind: transformers types no parts of a model
+    embeddings: Any = tower.embeddings  # transformers types no parts of a model
     pixels = pixels.to(embeddings.patch_embedding.weight.dtype)
     hidden = embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)
-    has_class = hasattr(embeddings, "class_embedding")
-    if has_class:
-        hidden = torch.cat([embeddings.class_embedding.expand(len(hidden), 1, -1), hidden], 1)
+    hidden = torch.cat([embeddings.class_embedding.expand(len(hidden), 1, -1), hidden], 1)
     hidden = hidden + embeddings.position_embedding(embeddings.position_ids if positions is None else positions)
-    if has_class:
-        hidden = tower.get_submodule("pre_layrnorm")(hidden)
+    hidden = tower.get_submodule("pre_layrnorm")(hidden)
     layers: Any = tower.get_submodule("encoder.layers")
     for layer in layers[: len(layers) + 1 + select_layer]:
         hidden = layer(hidden, attention_mask=None)
-    return hidden[:, 1:] if has_class else hidden
+    return hidden[:, 1:]
 
 
 def value_features(tower: nn.Module, features: Tensor) -> Tensor:
@@ -75,23 +69,6 @@ def value_features(tower: nn.Module, features: Tensor) -> Tensor:
     inner: Any = tower
     last = inner.encoder.layers[-1]
     return inner.post_layernorm(last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(features))))
-
-
-def resized_positions(table: Tensor, grid: int = TILE_GRID) -> Tensor:
-    """Position embeddings float[side², width] of a square tower -> float[grid², width] for tiles of grid x grid patches, bicubic.
-
-    SigLIP was trained on 384 px, 27 x 27 patches; here it sees 336-px tiles of 24 x 24 patches of the same 14 px, so
-    its positions are laid over the smaller square, as transformers' `interpolate_pos_encoding` does. Thus geometry,
-    budgets and overlays are the same for every backbone.
-    """
-    side = math.isqrt(len(table))
-    if side * side != len(table):
-        raise ValueError(f"{len(table)} position embeddings do not form a square")
-    if side == grid:
-        return table
-    positions = table.float().reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    positions = F.interpolate(positions, size=(grid, grid), mode="bicubic", align_corners=False)
-    return positions[0].flatten(1).T.to(table.dtype).contiguous()
 
 
 class DenseSimilarity(nn.Module):

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
 from tests.support import families
 from uhrbat import imagery
+from uhrbat.checkpoints.layouts import CONTRAST
 from uhrbat.engine import UHRBAT
+from uhrbat.errors import InputError
 from uhrbat.imagery import canvas_of
 from uhrbat.network.decoder import DecoderInput, prefill
 from uhrbat.network.families import FAMILIES, known_types
@@ -67,13 +70,18 @@ def test_all_tokens_of_one_tile_give_the_logits_and_the_answer_of_transformers(e
 
     model = AutoModelForImageTextToText.from_pretrained(folder).eval()
     processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    seen = processor(Image.fromarray(pixels), return_tensors="pt")
+    onevision = model.config.model_type == "llava_onevision"
+    beyond = 6 if onevision else 0  # pixels that no patch reaches
+    picture = np.pad(pixels, ((0, beyond), (0, beyond), (0, 0)))
+    seen = processor(Image.fromarray(picture), return_tensors="pt")
     for count in ("num_crops", "num_patches"):  # which processors alone read
         seen.pop(count, None)
     ids = torch.tensor([[*prompt.before, *[model.config.image_token_id] * len(image), *prompt.after]])
     kinds = (ids == model.config.image_token_id).int()
     said_apart = "mm_token_type_ids" if network.has_places else "token_type_ids"
     more = {said_apart: kinds} if network.has_places or network.sees_itself else {}
+    if onevision:
+        seen["batch_num_images"] = torch.tensor([2])  # as one of several images, which are not cut
     with torch.inference_mode():
         theirs = model(input_ids=ids, **seen, **more).logits[0, -len(prompt.after) :]
         generated = model.generate(input_ids=ids, **seen, **more, max_new_tokens=8, do_sample=False)
@@ -106,6 +114,58 @@ def test_attention_importance_is_the_last_layers_in_transformers(engine, folder)
     start = len(prompt.before)
     theirs = caught[0][0, :, -1, start : start + scale.tokens].mean(0)
     assert theirs.std() > 1e-5 and torch.allclose(scores, theirs, rtol=1e-4, atol=1e-7)
+
+
+TWINS = {"llava": "clip", "llava_onevision": "siglip"}
+
+
+@pytest.fixture(scope="module", params=TWINS)
+def with_twin(request, tmp_path_factory):
+    """An engine whose vision tower has a text twin, and that twin as transformers has it."""
+    path = tmp_path_factory.mktemp("twins")
+    families.write(path / "model", request.param)
+    twin = families.write_twin(path / "twin", TWINS[request.param])
+    engine = UHRBAT.from_pretrained(str(path / "model"), device="cpu", similarity=str(path / "twin"))
+    engine.network.config.scales = engine.scales[:1]
+    return engine, twin
+
+
+@torch.inference_mode()
+def test_a_twin_compares_tokens_and_texts_as_it_was_trained(with_twin):
+    engine, twin = with_twin
+    pixels = torch.randn(1, 3, engine.tile, engine.tile, generator=torch.Generator().manual_seed(3))
+    network = engine.network
+    plain = network.family.tokens(network.model, pixels)
+    features = network.features(pixels)
+    assert torch.equal(network.project(features), plain)
+    # A picture of one token: its own value is all that the last layer's attention finds, and all that is pooled.
+    seen, vision = features[0, 5, plain.shape[-1] :], twin.vision_model
+    last = vision.encoder.layers[-1]
+    alone = vision.post_layernorm(last.self_attn(last.layer_norm1(seen[None, None]))[0])
+    pooled = vision.head(alone) if hasattr(vision, "head") else twin.visual_projection(alone)[0]
+    assert torch.allclose(network.similarity_vectors(features)[0, 5], F.normalize(pooled[0], dim=-1), atol=1e-5)
+    words = engine.codec.text_tokenizer("a ship", padding="max_length", max_length=12, return_tensors="pt")["input_ids"]
+    ids = words if hasattr(vision, "head") else words[:, : int((words != 0).sum())]
+    assert engine.codec.similarity_ids("a ship", 12) == ids[0].tolist()
+    theirs = twin.get_text_features(input_ids=ids).pooler_output[0]
+    assert torch.allclose(engine.question_vector("a ship"), F.normalize(theirs, dim=-1), atol=1e-5)
+
+
+def test_similarity_and_fused_importance_by_a_twin(with_twin):
+    engine, _ = with_twin
+    assert engine.settings.importance == "attention"
+    scene = engine.encode_canvas(canvas_of(np.random.default_rng(0).integers(0, 255, (300, 500, 3), np.uint8)))
+    for method in ("similarity", "fused"):
+        asked = scene.ask("a ship", Settings(importance=method))
+        assert all(values.std() > 0 for values in asked.importance.values())
+        assert asked.select(40).answer(max_new_tokens=2).tokens == 40
+    nothing = scene.ask(CONTRAST[0], Settings(importance="similarity"))
+    assert all(values.max() <= 0.5 + 1e-4 for values in nothing.importance.values())
+
+
+def test_a_family_without_a_twin_says_so(engine, encoded):
+    with pytest.raises(InputError, match="has no text tower: choose the importance 'attention'"):
+        encoded.ask("a ship", Settings(importance="fused"))
 
 
 def test_an_image_is_encoded_asked_selected_and_answered(engine, encoded):
@@ -170,6 +230,7 @@ GEOMETRY = {
     "idefics3": (364, 13, (728, 1456, 2548, 4004)),
     "gemma3": (896, 16, (896, 1792, 2688, 4480)),
     "llava": (336, 24, (672, 1344, 2688, 4032)),
+    "llava_onevision": (378, 27, (756, 1512, 2646, 4158)),
 }
 
 

@@ -17,7 +17,7 @@ from uhrbat.results import MethodResult, Progress, SweepPoint
 from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import Settings, query
-from uhrbat.serving.server.models import Offer
+from uhrbat.serving.server.models import Offer, load_engine
 from uhrbat.serving.server.service import Service, without_paths
 
 TIMEOUT = 120
@@ -354,6 +354,16 @@ def test_says_why_a_model_cannot_be_loaded(limits, picture):
             worker.ask(query(worker.store(picture), "how many?")).result(TIMEOUT)
         until(lambda: worker.health().status == "failed", TIMEOUT)
         assert "/models" not in worker.health().message
+
+
+def test_says_that_a_model_is_of_no_known_family(limits, picture, tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "florence2"}')
+    offer = Offer({"nano": "nano", "mine": str(tmp_path)})
+    loads = {"nano": fake_engine.load}
+    with InProcessWorker(Service(limits, offer, lambda *how: loads.get(how[0], load_engine)(*how))) as worker:
+        asked = query(worker.store(picture), "how many?", Settings(model="mine"))
+        with pytest.raises(CheckpointError, match=r"another architecture \(florence2\); this reads uhrbat, .*qwen3_vl"):
+            worker.ask(asked).result(TIMEOUT)
 
 
 @pytest.fixture

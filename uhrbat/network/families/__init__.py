@@ -10,9 +10,10 @@ from uhrbat.network.families.gemma import Gemma3
 from uhrbat.network.families.idefics import Idefics3
 from uhrbat.network.families.internvl import InternVL
 from uhrbat.network.families.llava import Llava
+from uhrbat.network.families.onevision import LlavaOnevision
 from uhrbat.network.families.qwen import Qwen2VL, Qwen3VL
 
-FAMILIES: tuple[Family, ...] = (Qwen2VL(), Qwen3VL(), InternVL(), Idefics3(), Gemma3(), Llava())
+FAMILIES: tuple[Family, ...] = (Qwen2VL(), Qwen3VL(), InternVL(), Idefics3(), Gemma3(), Llava(), LlavaOnevision())
 
 
 def family_of(model_type: str | None) -> Family | None:

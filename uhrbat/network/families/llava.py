@@ -25,5 +25,12 @@ class Llava(Family):
             )
         return vision.image_size, vision.image_size // vision.patch_size
 
+    def twin(self, config: Any) -> str | None:
+        shape = config.vision_config.hidden_size, config.vision_config.num_hidden_layers
+        return "openai/clip-vit-large-patch14-336" if shape == (1024, 24) else None
+
+    def tower(self, model: Any) -> Any:
+        return model.model.vision_tower
+
     def tokens(self, model: Any, pixels: Tensor) -> Tensor:
         return torch.stack(list(model.get_image_features(pixel_values=pixels, return_dict=True).pooler_output))

@@ -13,14 +13,16 @@ from transformers import DynamicCache
 
 from uhrbat.network.config import PROFILES, NetworkConfig
 from uhrbat.network.families.family import Family
+from uhrbat.network.families.twin import Twin, Watched
 from uhrbat.network.model import Network
 
 
 class FamilyNetwork(Network):
     """transformers' own model with what engine and decoder need of a `Network`.
 
-    It has none of the parts that UHR-BAT trains: no scale residuals, no token MLP, no prior and no text tower. A row of
-    image tokens is an embedding and, side by side with it, the family's extras; so an average averages them too.
+    It has none of the parts that UHR-BAT trains: no scale residuals, no token MLP and no prior; its text tower may be the
+    twin of its vision tower. A row of image tokens is an embedding and, side by side with it, the family's extras; so an
+    average averages them too.
     """
 
     in_raster = True
@@ -46,7 +48,8 @@ class FamilyNetwork(Network):
         self.profile = PROFILES[self.config.profile]
         self.token_mlp = nn.Identity()
         self.residuals = nn.ParameterDict()
-        self.prior = self.similarity = self.familiarity = None
+        self.prior = self.familiarity = None
+        self.similarity: Twin | None = None
         self.width = self.text_config.hidden_size
 
     @property
@@ -67,19 +70,38 @@ class FamilyNetwork(Network):
         return self.model.get_decoder()
 
     def features(self, pixels: Tensor, positions: Tensor | None = None) -> Tensor:
-        """Normalised tiles float[n, 3, tile, tile] -> image tokens float[n, tile_grid², hidden x (1 + extras)]."""
+        """Normalised tiles float[n, 3, tile, tile] -> image tokens float[n, tile_grid², hidden x (1 + extras)].
+
+        With a twin what it compares with texts stands beside them, float[n, tile_grid², ... + vision width].
+        """
         if positions is not None:
             raise ValueError("position embeddings can be chosen for UHR-BAT's own towers only")
-        return self.family.tokens(self.model, pixels)
+        if self.similarity is None:
+            return self.family.tokens(self.model, pixels)
+        with Watched(self.family.tower(self.model), self.similarity.depth) as seen:
+            tokens = self.family.tokens(self.model, pixels)
+        return torch.cat([tokens, seen[0][:, -tokens.shape[1] :]], -1)  # a class token stands first
 
     def project(self, features: Tensor) -> Tensor:
         """Features are embeddings already: transformers' model projects them itself."""
-        return features
+        return features[..., : self.embedding]
+
+    def similarity_vectors(self, features: Tensor) -> Tensor:
+        return self.dense_similarity().visual_vectors(features[..., self.embedding :])
+
+    @property
+    def embedding(self) -> int:
+        """Numbers of an image token, extras included."""
+        return self.width * (1 + self.family.extras(self.model.config))
 
     def embed(self, ids: Sequence[int]) -> Tensor:
-        """Text token ids -> float[T, hidden x (1 + extras)], the extras zero."""
-        embeds = self.model.get_input_embeddings()(torch.tensor(ids, dtype=torch.int64, device=self.device))
-        return F.pad(embeds, (0, self.width * self.family.extras(self.model.config)))
+        """Text token ids -> float[T, hidden x (1 + extras)], the extras zero; an image token's is the family's mark."""
+        where = torch.tensor(ids, dtype=torch.int64, device=self.device)
+        embeds = self.model.get_input_embeddings()(where)
+        mark = self.family.mark(self.model)
+        if mark is not None:
+            embeds[where == self.model.config.image_token_id] = mark.to(embeds)
+        return F.pad(embeds, (0, self.embedding - self.width))
 
     def run(
         self, embeds: Tensor, positions: Tensor, cache: DynamicCache, mask: Tensor | None = None

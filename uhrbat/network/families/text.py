@@ -15,9 +15,16 @@ from uhrbat.network.text import Prompt, TextCodec
 class FamilyText(TextCodec):
     """As `TextCodec`, for a model that is asked in its own words and does not point."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, network: FamilyNetwork) -> None:
-        """The tokenizer holds the chat template."""
-        self.tokenizer, self.text_tokenizer = tokenizer, None
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        network: FamilyNetwork,
+        text_tokenizer: PreTrainedTokenizerBase | None = None,
+    ) -> None:
+        """tokenizer: with the chat template; text_tokenizer: the twin's, where there is one."""
+        self.tokenizer, self.text_tokenizer = tokenizer, text_tokenizer
+        padded = network.similarity is not None and network.similarity.siglip
+        self.padding = text_tokenizer.pad_token_id if text_tokenizer is not None and padded else None
         self.point_bins, self.point_starts, self._axis = 0, (), {}
         self.family = network.family
         self.image_id: int = network.model.config.image_token_id
@@ -51,6 +58,11 @@ class FamilyText(TextCodec):
             )
         place = ids.index(self.image_id)
         return Prompt(ids[:place], ids[place + 1 :])
+
+    def similarity_ids(self, question: str, limit: int) -> list[int]:
+        """As `TextCodec.similarity_ids`; a SigLIP was trained on texts that are filled up to its limit."""
+        ids = super().similarity_ids(question, limit)
+        return ids + [self.padding] * (limit - len(ids)) if self.padding is not None else ids
 
     def conversation(self, turns: Sequence[tuple[str, str]]) -> tuple[Prompt, list[bool]]:
         raise ValueError(f"a model of the family {self.family.name} cannot be fine-tuned here")
