@@ -19,7 +19,7 @@ const COST =
 export async function mount(context) {
   const problem = problemLine();
   panel(context).replaceChildren(
-    h('h3', { title: 'How many tokens the language model is handed, over all four scales' }, 'Token budget'),
+    h('h2', { title: 'How many tokens the language model is handed, over all four scales' }, 'Token budget'),
     totalRow(problem),
     problem.element,
     slider(),

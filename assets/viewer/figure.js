@@ -81,7 +81,7 @@ export function figureForm({ id }) {
   return h(
     'section',
     { class: 'uhr-figure' },
-    h('h4', {}, 'Figure of the current view'),
+    h('h3', {}, 'Figure of the current view'),
     note('At the scale and budget that the viewer shows. Letters, legend and scale bar are drawn for print.'),
     h(
       'div',

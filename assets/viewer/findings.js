@@ -145,7 +145,7 @@ function comparisons({ comparisons: rows, agreement, methods }) {
           'difference',
           "Accuracy of UHR-BAT's default less the baseline's, in percentage points; bootstrap, scenes resampled",
         ),
-        ['', 'Whether the interval leaves 0 out'],
+        ['result', 'Whether the interval leaves 0 out'],
       ],
       rows.map(({ budget, baseline, difference, low, high }) => [
         count(budget),
@@ -166,7 +166,7 @@ function comparisons({ comparisons: rows, agreement, methods }) {
  */
 function comparison(low, high) {
   const [look, words] =
-    low > 0 ? ['right', 'better'] : high < 0 ? ['wrong', 'worse'] : ['', 'no difference shown'];
+    low > 0 ? ['right', 'better'] : high < 0 ? ['wrong', 'worse'] : ['', 'no clear difference'];
   return h('span', { class: `uhr-tick ${look}` }, words);
 }
 

@@ -14,13 +14,15 @@ import { readUploads } from './uploads.js';
  */
 
 const SUGGESTIONS = 3;
+const UPLOAD = 'Upload an image, or drop it here'; // as explorer.css shows it
 
 /** @param {PanelContext} context */
 export async function mount(context) {
   readUploads();
+  nameUpload();
   const caption = h('p', { class: 'uhr-caption' });
   const cells = h('div', { class: 'uhr-gallery', role: 'group', 'aria-label': 'Examples' });
-  panel(context).replaceChildren(h('h3', {}, 'Image'), cells, caption);
+  panel(context).replaceChildren(h('h2', {}, 'Image'), cells, caption);
 
   /**
    * Send an event; whatever is under way is stopped.
@@ -50,6 +52,15 @@ export async function mount(context) {
     }
     caption.replaceChildren(...(image ? captionOf(image) : []));
   });
+}
+
+/** Call the upload button what it reads; Gradio makes it again after an upload, with a name of its own. */
+function nameUpload() {
+  const upload = document.getElementById('upload');
+  if (!upload) return;
+  const name = () => upload.querySelector('.upload-container')?.setAttribute('aria-label', UPLOAD);
+  new MutationObserver(name).observe(upload, { childList: true, subtree: true });
+  name();
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { parameters } from './address.js';
 import { arrive, followArrival } from './arrive.js';
-import { h } from './dom.js';
+import { flag, h } from './dom.js';
 import { count } from './format.js';
 import { tokensOfImage } from './geometry.js';
 import { panel } from './gradio.js';
@@ -104,16 +104,20 @@ function shareButton() {
 
 /** Light or dark: the system's choice until this button is used, and then the same on the next visit. */
 function themeButton() {
-  const label = 'Light or dark';
+  const label = 'Dark colours';
   const stored = localStorage.getItem(THEME);
   if (stored) document.body.classList.toggle('dark', stored === 'dark');
-  function toggle() {
-    const dark = document.body.classList.toggle('dark');
-    localStorage.setItem(THEME, dark ? 'dark' : 'light');
-  }
-  return h(
+  const button = h(
     'button',
     { type: 'button', class: 'uhr-icon', 'aria-label': label, title: label, onclick: toggle },
     '◐',
   );
+  const say = () => flag(button, 'aria-pressed', document.body.classList.contains('dark'));
+  function toggle() {
+    const dark = document.body.classList.toggle('dark');
+    localStorage.setItem(THEME, dark ? 'dark' : 'light');
+    say();
+  }
+  say();
+  return button;
 }

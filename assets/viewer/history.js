@@ -49,6 +49,10 @@ export function followHistory() {
     timer = window.setTimeout(write, SOON);
   }
   on(['image', 'question', 'budget', 'layer', 'scale', 'box', 'answer', 'busy'], soon);
+  // A page is an entry of its own already: what is opened from Findings takes that entry, and Back leads to Findings.
+  on(['page'], ({ page }) => {
+    if (page !== 'explore') entry = null;
+  });
   on(['image'], () => hooks.view?.map.off('moveend', soon).on('moveend', soon));
 
   window.addEventListener('popstate', () => {

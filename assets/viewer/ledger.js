@@ -13,7 +13,7 @@ import { onFrame } from './store.js';
 /** @type {import('./parts.js').Heading[]} */
 const HEADINGS = [
   ['scale', 'Side of the resized image, in pixels'],
-  ['', ''],
+  ['share', 'How the tokens of this scale are divided among the kinds that follow'],
   ['budget', 'Tokens of this scale that may be passed to the model'],
   ['preserved', 'Passed to the model unchanged'],
   ['merged', 'Averaged with similar tokens, and into how many averages'],

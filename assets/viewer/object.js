@@ -151,7 +151,7 @@ function found(state, object, image, trigger) {
     ),
     nearbyNote(object),
     h('div', { class: 'uhr-chips' }, jumps(object.smallest_budget)),
-    h('h4', { title: WITHOUT }, 'What if?'),
+    h('h3', { title: WITHOUT }, 'What if?'),
     h(
       'div',
       { class: 'uhr-counter' },

@@ -33,7 +33,7 @@ export async function mount(context) {
       ...shown(
         past.length
           ? [
-              h('h4', {}, 'Asked on this page'),
+              h('h3', {}, 'Asked on this page'),
               h(
                 'ol',
                 { class: 'uhr-past', reversed: true },

@@ -44,9 +44,9 @@ export async function mount(context) {
 
 /** @param {RunValue} run */
 const content = (run) => [
-  h('h4', { title: 'Grey: reused' }, 'Stages'),
+  h('h3', { title: 'Grey: reused' }, 'Stages'),
   stages(run),
-  h('h4', {}, 'Settings'),
+  h('h3', {}, 'Settings'),
   h(
     'dl',
     { class: 'uhr-facts-list' },
@@ -55,7 +55,7 @@ const content = (run) => [
       h('dd', {}, factText(name, value)),
     ]),
   ),
-  h('h4', {}, 'Download'),
+  h('h3', {}, 'Download'),
   h(
     'div',
     { class: 'uhr-chips' },
@@ -66,7 +66,7 @@ const content = (run) => [
     ].map((file) => download(run, file)),
   ),
   figureForm(run),
-  h('h4', {}, 'Repeat'),
+  h('h3', {}, 'Repeat'),
   h('div', { class: 'uhr-chips' }, repeatButtons()),
 ];
 

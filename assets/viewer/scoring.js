@@ -29,7 +29,7 @@ export async function mount(context) {
     ),
   );
   panel(context).replaceChildren(
-    h('h3', {}, 'How tokens are scored'),
+    h('h2', {}, 'How tokens are scored'),
     h('div', { class: 'uhr-ways', role: 'group', 'aria-label': 'How tokens are scored' }, buttons),
   );
 

@@ -3,6 +3,7 @@
 import { budgets } from './budgets.js';
 import { url } from './dom.js';
 import { plural, sum } from './format.js';
+import { sameBudgets } from './shares.js';
 import { get, set } from './store.js';
 import { loadTokens } from './tokens.js';
 
@@ -19,7 +20,9 @@ import { loadTokens } from './tokens.js';
 /** What is shown now; null where no question is. @returns {Side | null} */
 export function present() {
   const { maps, tokens, answer } = get();
-  return maps && tokens ? { maps, tokens, budgets: budgets(), answer: answer?.text ?? '' } : null;
+  if (!maps || !tokens) return null;
+  const fits = answer && answer.question === maps.question && sameBudgets(answer.budgets, budgets());
+  return { maps, tokens, budgets: budgets(), answer: fits ? answer.text : '' };
 }
 
 /** Keep what is shown now on the right, or end that. */
@@ -50,19 +53,17 @@ async function mapsOf(id) {
 }
 
 /**
- * What the two sides differ in, in a few words for each.
+ * What the two sides differ in, in a few words for each, after their tokens.
  * @param {Side} a
  * @param {Side} b
  */
 export function labels(a, b) {
-  const words = (/** @type {Side} */ { maps, budgets: each, answer }) =>
-    [
-      plural(sum(each), 'token'),
-      maps.importance,
-      a.maps.question === b.maps.question ? '' : `“${maps.question}”`,
-      answer && `answer: ${answer}`,
-    ]
-      .filter(Boolean)
-      .join(' · ');
-  return [words(a), words(b)];
+  const [first, second] = [a, b].map(({ maps, budgets: each, answer }) => [
+    plural(sum(each), 'token'),
+    maps.importance,
+    `“${maps.question}”`,
+    answer && `answer: ${answer}`,
+  ]);
+  const differ = first.map((words, i) => i === 0 || words !== second[i]);
+  return [first, second].map((all) => all.filter((words, i) => words && differ[i]).join(' · '));
 }

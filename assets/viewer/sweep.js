@@ -84,8 +84,8 @@ function chart(points, budget, totals) {
   const svg = element('svg', {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
     class: 'uhr-chart',
-    role: 'img',
-    'aria-label': `Evidence preserved against the budget, ${points.length} points`,
+    role: 'group',
+    'aria-label': `Objects kept against the budget, ${points.length} points`,
   });
   for (const share of evidence ? [0, 0.5, 1] : []) {
     svg.append(

@@ -38,17 +38,9 @@ function tools() {
   return h(
     'div',
     { class: 'uhr-tools' },
-    segmented('Scale', 'scale', ({ model, image }) =>
-      model.scales.map((size, i) => ({
-        value: size,
-        label: String(size),
-        tip: `The image resized to ${size} px: ${count(imageTokens(image, gridOf(model, size)))} tokens (key ${i + 1})`,
-      })),
-    ),
     segmented('Layer', 'layer', () =>
       Object.entries(LAYERS).map(([value, { label, tip }]) => ({ value, label, tip })),
     ),
-    h('span', { class: 'uhr-spring' }),
     h(
       'div',
       { class: 'uhr-segment' },
@@ -56,7 +48,21 @@ function tools() {
       swipeButton(),
       toggle('Objects', 'Show the known objects of this example (key o)', 'showObjects', 'uhr-has-objects'),
     ),
+    scales(),
   );
+}
+
+/** The scales: the model gets tokens of all of them, and the viewer shows one. */
+function scales() {
+  const group = segmented('Scale, in pixels', 'scale', ({ model, image }) =>
+    model.scales.map((size, i) => ({
+      value: size,
+      label: String(size),
+      tip: `The image resized to ${size} px: ${count(imageTokens(image, gridOf(model, size)))} tokens (key ${i + 1})`,
+    })),
+  );
+  const title = 'The model is given tokens of all these sizes of the image; the viewer shows those of one';
+  return h('div', { class: 'uhr-scales', title }, h('span', {}, 'scale, px'), group);
 }
 
 /** Keeps what is shown on the right of a divider, beside what is shown next. */

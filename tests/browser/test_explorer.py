@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from app import examples
-from tests.support.browsing import ANSWER_MS, MOST_MS, ask, draw_box, settle, state
+from tests.support.browsing import ANSWER_MS, MOST_MS, accessible, ask, draw_box, settle, state
 from uhrbat.budget import split_budget
 from uhrbat.geometry import SCALES
 
@@ -119,12 +119,14 @@ def test_the_story(open_page, url):
         page.click(f"text={text}")
         expect(page.locator("#object .uhr-counteranswer")).to_have_count(answers, timeout=ANSWER_MS)
     page.wait_for_function("!window.UHRBAT.state.busy")
+    accessible(page)
 
     # Budgets: a point each, and a click sets the budget.
     page.get_by_role("tab", name="Budgets").click()
     page.click("text=Try ten budgets")
     page.wait_for_function("window.UHRBAT.state.sweep?.running === false", timeout=ANSWER_MS)
     assert page.locator(".uhr-chart circle").count() == 10 == page.locator(".uhr-sweep tbody tr").count()
+    accessible(page)
     page.click('circle[data-total="256"]')
     assert sum(state(page, "budget.perScale")) == 256
 
@@ -134,6 +136,7 @@ def test_the_story(open_page, url):
     page.click("#compare button >> text=Compare")
     page.wait_for_function("window.UHRBAT.state.compare?.running === false", timeout=ANSWER_MS)
     assert page.locator(".uhr-method").count() == 5 and page.locator(".uhr-method canvas").count() == 20
+    accessible(page)
 
     # Downloads.
     page.get_by_role("tab", name="Run").click()
@@ -141,6 +144,7 @@ def test_the_story(open_page, url):
         page.click("#run >> text=JSON")
     reply = json.loads(Path(arriving.value.path()).read_text())
     assert reply["question"] == FIRST.questions[1].text and len(reply["budgets"]["points"]) == 10
+    accessible(page)
 
     # The share link leads another visitor to the same example, question, budget, view, box and answer.
     page.wait_for_function("!window.UHRBAT.state.busy", timeout=ANSWER_MS)
@@ -256,6 +260,7 @@ def test_phone(open_page):
 
 def test_findings(open_page):
     page = open_page()
+    page.wait_for_url("**example=**")  # so that Back has several entries to choose from
     page.click(".uhr-page[data-page=findings]")
     page.wait_for_selector('#findings [data-ready="1"]')
     reply = httpx.get(
@@ -288,6 +293,7 @@ def test_findings(open_page):
             expect(row).to_contain_text(f"{100 * point['random']:.1f} %")
         cars = page.locator("table[aria-label='Cars counted in the beach photographs'] tbody .uhr-tick")
         expect(cars).to_have_count(len(reply["real"]["now"]["beach"]))
+    accessible(page, unfold=False)  # every number of the chart takes axe many seconds
     misses = [miss for loss in reply["losses"] for miss in loss["misses"]]
     if misses:
         miss = misses[0]
@@ -306,7 +312,7 @@ def test_findings(open_page):
 def test_findings_on_a_phone(open_page):
     page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page.tap(".uhr-page[data-page=findings]")
-    assert page.url.endswith("?tab=findings")
+    page.wait_for_url("**tab=findings**")
     page.wait_for_selector('#findings [data-ready="1"]')
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
@@ -331,7 +337,7 @@ def test_dark_and_light(open_page):
     page = open_page(color_scheme="light")
     background = "getComputedStyle(document.querySelector('#answer')).backgroundColor"
     light = page.evaluate(background)
-    page.click("[aria-label='Light or dark']")
+    page.click("[aria-label='Dark colours']")
     page.wait_for_function(f"{background} !== '{light}'")
     open_page.reload(page)
     page.wait_for_function(f"{background} !== '{light}'")

@@ -5,7 +5,7 @@ import io
 
 from playwright.sync_api import expect
 
-from tests.support.browsing import ANSWER_MS, ask, settle, state
+from tests.support.browsing import ANSWER_MS, accessible, ask, settle, state
 
 PLACE = "([x, y]) => { const v = window.UHRBAT.view; return v.map.latLngToContainerPoint(v.toMap(x, y)); }"
 
@@ -70,6 +70,12 @@ def test_two_settings_in_step(open_page):
     settle(page)
     expect(page.locator(".uhr-side.is-b")).to_contain_text("preserved by B only")
     assert painted(page, "right") is None
+    page.evaluate("window.UHRBAT.set({tourStep: 0})")
+    accessible(page)
+    for step in range(5):
+        expect(page.locator(".uhr-tour")).to_contain_text(f"{step + 1} of 5")
+        page.click(".uhr-tour >> text=/Next|Done/")
+    assert page.locator(".uhr-tour").is_hidden() and state(page, "budget.total") == 64
     page.click("[data-tool=swipe]")
     settle(page)
     assert state(page, "pinned") is None and not page.locator(".uhr-divider").is_visible()

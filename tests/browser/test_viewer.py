@@ -135,6 +135,10 @@ def test_ask_and_its_progress_are_in_view(open_page, width, height):
             assert box["y"] >= 0 and box["y"] + box["height"] <= height, part
             assert seen, part
     page.evaluate("window.UHRBAT.set({progress: null})")
+    rows = {
+        page.locator(f".uhr-segment:has([{tool}])").bounding_box()["y"] for tool in ("data-value=seen", "data-tool")
+    }
+    assert width < 1366 or len(rows) == 1  # the tools stand in one row
 
 
 def test_enter_asks_and_with_shift_breaks_the_line(open_page):

@@ -2,7 +2,10 @@
 
 import os
 import shutil
+from functools import cache
+from pathlib import Path
 
+import axe_playwright_python
 from playwright.sync_api import Page, Playwright
 
 MOST_MS = 120_000
@@ -65,3 +68,33 @@ def draw_box(page, box):
     page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2, steps=2)
     page.mouse.move(x1, y1, steps=2)
     page.mouse.up()
+
+
+@cache
+def axe_script():
+    """axe-core, which checks a page against the rules of accessibility."""
+    return Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
+
+
+def inaccessible(page, colours_only=False):
+    """What axe finds wrong with the page as it is now: (rule, element) each; colours_only: contrast alone."""
+    options = {"resultTypes": ["violations"]}
+    if colours_only:
+        options["runOnly"] = ["color-contrast"]
+    if not page.evaluate("Boolean(window.axe)"):
+        page.evaluate(axe_script())
+    found = page.evaluate("(options) => axe.run(document, options)", options)
+    return [(wrong["id"], node["html"]) for wrong in found["violations"] for node in wrong["nodes"]]
+
+
+def accessible(page, unfold=True):
+    """Check the page as it is now, with everything on it unfolded if wanted, in the light and in the dark."""
+    if unfold:
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        settle(page)
+    assert inaccessible(page) == []
+    page.evaluate("document.body.classList.toggle('dark')")
+    settle(page)
+    wrong = inaccessible(page, colours_only=True)
+    page.evaluate("document.body.classList.toggle('dark')")
+    assert wrong == []

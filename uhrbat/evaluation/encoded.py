@@ -1,8 +1,8 @@
 """Generated worlds, encoded, and kept in a folder: a second run over the same vision tower does not encode again.
 
-What is kept is the tower's features as float16, which every run works with, whether it keeps them or not; embeddings
-and similarity vectors are computed from them each time, so that only another tower makes what is
-kept useless. A world of 4,032 px takes 50 MB at nano's width of 192.
+What is kept is the tower's features as the engine computes them, so that a miss found here has the verdict that the
+page gives it; embeddings and similarity vectors are computed from them each time, so that only another tower makes what
+is kept useless. A world of 4,032 px takes 100 MB at nano's width of 192.
 """
 
 from __future__ import annotations
@@ -40,9 +40,17 @@ def fingerprint(*parts) -> str:
 
 
 def tower_fingerprint(model: UHRBAT) -> str:
-    """What the features of an image depend on: the vision tower's weights, and how pixels reach it."""
+    """What the features of an image depend on: the vision tower's weights, their type, and how pixels reach it."""
     config = model.network.config
-    facts = [config.tower, config.vision, config.scales, config.select_layer, config.image_mean, config.image_std]
+    facts = [
+        str(model.dtype),
+        config.tower,
+        config.vision,
+        config.scales,
+        config.select_layer,
+        config.image_mean,
+        config.image_std,
+    ]
     return fingerprint(model.network.vision, facts)
 
 
@@ -74,9 +82,8 @@ class WorldEncoder:
         return scene, self.encoding((scene.size, scene.size), features)
 
     def features(self, picture: np.ndarray) -> dict[int, Tensor]:
-        """float16[N, width] by scale of a picture uint8[height, width, 3]."""
-        encoded = self.engine.encode_canvas(canvas_of(picture), generated=True, keep_features=True)
-        return {size: values.half() for size, values in encoded.features.items()}
+        """float[N, width] by scale of a picture uint8[height, width, 3]."""
+        return self.engine.encode_canvas(canvas_of(picture), generated=True, keep_features=True).features
 
     @torch.inference_mode()
     def features_after(
@@ -92,12 +99,12 @@ class WorldEncoder:
             scale = config.scale(size)
             side = scale.tiles
             differs = (before[size] != after).any(-1).reshape(side, scale.tile, side, scale.tile).any((1, 3)).ravel()
-            found[size] = encoded.features[size].half().clone()
+            found[size] = encoded.features[size].clone()
             places = np.flatnonzero(differs)
             for part in np.array_split(places, max(1, len(places) // self.engine.tile_batches.at_once)):
                 if len(part):
                     pixels = torch.from_numpy(tiles(after, config.image_mean, config.image_std, part, scale.tile))
-                    fresh = network.features(pixels.to(self.engine.device, self.engine.dtype)).half()
+                    fresh = network.features(pixels.to(self.engine.device, self.engine.dtype))
                     found[size].view(side * side, scale.tile_grid**2, -1)[torch.from_numpy(part)] = fresh
         return found
 

@@ -31,8 +31,14 @@ test('labels say what the sides differ in', () => {
     budgets: [1, 2, 3, 4],
     answer: 'yes',
   });
-  assert.deepEqual(labels(side('a?'), side('a?')), Array(2).fill('10 tokens · similarity · answer: yes'));
-  assert.match(labels(side('a?'), side('b?'))[1], /“b\?”/);
+  assert.deepEqual(labels(side('a?'), side('a?')), Array(2).fill('10 tokens'));
+  assert.deepEqual(labels(side('a?'), side('b?')), ['10 tokens · “a?”', '10 tokens · “b?”']);
+  const released = {
+    ...side('a?'),
+    maps: { ...side('a?').maps, importance: /** @type {const} */ ('attention') },
+    answer: 'no',
+  };
+  assert.equal(labels(side('a?'), released)[1], '10 tokens · attention · answer: no');
 });
 
 test('a history as CSV survives commas, quotes and formulas', () => {

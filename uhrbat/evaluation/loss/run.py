@@ -32,7 +32,7 @@ from uhrbat.selection.evidence import KEPT
 from uhrbat.settings import Settings
 from uhrbat.worlds import World, phrase
 
-_VERSION = 1
+_VERSION = 2
 
 
 def measure(
