@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from uhrbat.errors import InputError
+from uhrbat.imagery.provenance import stamp_world
 from uhrbat.imagery.strips import write_tiff
 from uhrbat.progress import Flag, Progress, Reporter
 from uhrbat.worlds.generator import (
@@ -64,6 +65,7 @@ def write_world(
             report("write", world.painted / size)
 
     write_tiff(Path(path), size, size, strips(), quality)
+    stamp_world(Path(path))
     report.close()
     return world.truth
 
