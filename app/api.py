@@ -56,6 +56,7 @@ def add(explorer: Explorer) -> None:
         seed: int = 0,
         model: str = DEFAULT_MODEL,
         split: str = DEFAULT,
+        looks: int = 0,
         request: gr.Request | None = None,
     ) -> dict:
         """Answer a question about an image from at most `budget` visual tokens.
@@ -66,7 +67,7 @@ def add(explorer: Explorer) -> None:
             arrays: the address, below this server's, of an NPZ with every token's importance, rank, fate and region.
         """
         return await endpoints.run(
-            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
+            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split, looks),
             lambda asked: explorer.ask(asked, _budget(budget, per_scale), _turn(request)),
             lambda asked, result: _asked(result, explorer.runs.add(KeptRun(**vars(asked), asked=result))),
         )
@@ -78,26 +79,29 @@ def add(explorer: Explorer) -> None:
         per_scale: list[int] | None = None,
         force: list[list[float]] | None = None,
         without: list[list[float]] | None = None,
+        look: list[list[float]] | None = None,
         importance: str = DEFAULT,
         regions: str = DEFAULT,
         order: str = DEFAULT,
         seed: int = 0,
         model: str = DEFAULT_MODEL,
         split: str = DEFAULT,
+        looks: int = 0,
         request: gr.Request | None = None,
     ) -> dict:
-        """Answer a question with the tokens of some boxes forced into the budget, or taken out of it.
+        """Answer a question with the tokens of some boxes forced into the budget, taken out of it, or looked at.
 
         Args:
             force: boxes [x0, y0, x1, y1] in image pixels whose tokens are given first, as they are.
             without: boxes whose tokens are not given.
+            look: boxes at which it is looked in the file's own pixels, besides the looks.
         Returns:
             answer, points (x, y in image pixels), tokens, budgets, ledger (one row a scale), caveat, run.
         """
         return await endpoints.run(
-            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
+            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split, looks),
             lambda asked: explorer.answer(
-                asked, _budget(budget, per_scale), _turn(request), _given(force), _given(without)
+                asked, _budget(budget, per_scale), _turn(request), _given(force), _given(without), _given(look)
             ),
             lambda _, result: _asked(result),
         )
@@ -114,6 +118,7 @@ def add(explorer: Explorer) -> None:
         seed: int = 0,
         model: str = DEFAULT_MODEL,
         split: str = DEFAULT,
+        looks: int = 0,
         request: gr.Request | None = None,
     ) -> dict:
         """What became of an object's tokens under a question and a budget, and why.
@@ -124,7 +129,7 @@ def add(explorer: Explorer) -> None:
             verdict, cause, smallest_budget, rows (one a scale), steps (the verdict at every total budget).
         """
         return await endpoints.run(
-            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
+            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split, looks),
             lambda asked: explorer.inspect(asked, box, _budget(budget, per_scale), _turn(request)),
         )
 
@@ -140,6 +145,7 @@ def add(explorer: Explorer) -> None:
         seed: int = 0,
         model: str = DEFAULT_MODEL,
         split: str = DEFAULT,
+        looks: int = 0,
         request: gr.Request | None = None,
     ) -> dict:
         """Answer a question at several budgets.
@@ -152,7 +158,7 @@ def add(explorer: Explorer) -> None:
             points: for each budget the answer, whether it is correct, evidence, tokens and seconds.
         """
         return await endpoints.run(
-            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
+            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split, looks),
             lambda asked: explorer.sweep(asked, budgets, _turn(request), truth, boxes),
         )
 
@@ -168,6 +174,7 @@ def add(explorer: Explorer) -> None:
         seed: int = 0,
         model: str = DEFAULT_MODEL,
         split: str = DEFAULT,
+        looks: int = 0,
         request: gr.Request | None = None,
     ) -> dict:
         """Answer a question through several token compressors at one budget.
@@ -179,7 +186,7 @@ def add(explorer: Explorer) -> None:
             methods: for each the answer, evidence kept, tokens and seconds.
         """
         return await endpoints.run(
-            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
+            lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split, looks),
             lambda asked: explorer.compare(asked, budget, _turn(request), methods, boxes),
         )
 
@@ -204,6 +211,7 @@ _SHARED = {
     "seed": "fixes the partition.",
     "model": "which model answers.",
     "split": "how a total budget is shared over the scales: default, paper or question.",
+    "looks": "tiles of the file's own pixels to look at beyond the finest scale; their tokens join the others.",
 }
 """What endpoints' parameters of the same name mean."""
 
@@ -287,9 +295,10 @@ class _Endpoints:
         order=DEFAULT,
         seed=0,
         split=DEFAULT,
+        looks=0,
     ) -> Asked:
         """A question about an ingested image or an example."""
-        settings = self.explorer.settings(model, importance, regions, order, seed, split)
+        settings = self.explorer.settings(model, importance, regions, order, seed, split, looks)
         return self.explorer.asked(self._picture(image), question, settings)
 
     def _picture(self, image: object) -> Picture:

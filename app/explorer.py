@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from uhrbat.budget import Budget, budgets_of, read_budget
+from uhrbat.budget import Budget, budgets_of, read_budget, read_looks
 from uhrbat.choices import DEFAULT_MODEL, METHODS
 from uhrbat.errors import InputError, UHRBATError, quoted
 from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale
@@ -100,9 +100,10 @@ class Explorer:
 
     @staticmethod
     def settings(
-        model: str, importance: str, regions: str, order: str, seed: object, split: str = DEFAULT
+        model: str, importance: str, regions: str, order: str, seed: object, split: str = DEFAULT, looks: object = 0
     ) -> dict[str, Any]:
-        """The choices of a page or a client as the worker wants them; InputError for an unusable seed."""
+        """The choices of a page or a client as the worker wants them; InputError for an unusable seed
+        or number of looks."""
         number = seed if isinstance(seed, int | float) and not isinstance(seed, bool) else -1
         if not 0 <= number < 2**31 or number != int(number):
             raise InputError(f"a seed of {quoted(seed)} is not usable: give a whole number from 0 to {2**31 - 1:,}")
@@ -113,6 +114,7 @@ class Explorer:
                 raise InputError(f"{name} is {quoted(value)}: give one of its names")
         return {
             "seed": int(number),
+            **({"looks": looks} if (looks := read_looks(looks)) else {}),
             **{name: whole(value) for name, value in chosen.items() if value and value != DEFAULT},
         }
 
@@ -137,11 +139,13 @@ class Explorer:
         return self._given(asked.picture).ask(asked.query, self.checked(budget, asked), session)
 
     def answer(
-        self, asked: Asked, budget: Budget, session: str, force: tuple = (), without: tuple = ()
+        self, asked: Asked, budget: Budget, session: str, force: tuple = (), without: tuple = (), look: tuple = ()
     ) -> Job[AnswerResult]:
-        """The answer at another budget, or with some boxes forced in or taken out."""
-        forced, left_out = self._boxes(asked, force), self._boxes(asked, without)
-        return self._given(asked.picture).answer(asked.query, self.checked(budget, asked), forced, left_out, session)
+        """The answer at another budget, or with some boxes forced in or taken out, or looked at."""
+        forced, left_out, looked = (self._boxes(asked, boxes) for boxes in (force, without, look))
+        return self._given(asked.picture).answer(
+            asked.query, self.checked(budget, asked), forced, left_out, session, looked
+        )
 
     def inspect(self, asked: Asked, box: object, budget: Budget, session: str) -> Job[InspectResult]:
         """What became of a box's tokens."""

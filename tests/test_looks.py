@@ -7,7 +7,7 @@ from tests.support.tiny import engine
 from uhrbat import looks
 from uhrbat.errors import ImageError, InputError
 from uhrbat.geometry import Square
-from uhrbat.imagery import canvas_of, scale_image
+from uhrbat.imagery import apart, canvas_of, scale_image
 from uhrbat.settings import Settings
 
 QUESTION = "How many ships are there?"
@@ -119,9 +119,27 @@ def test_every_importance_scores_what_was_looked_at(image, importance):
 
 def test_tiles_are_encoded_once(image, monkeypatch):
     image.ask("Is there a car?", looks=4)
-    monkeypatch.setattr(looks.native, "read_tiles", None)
+    monkeypatch.setattr(image, "reader", None)
     known = dict(image.ask("Is there a car?", looks=4).image.square.looks)
     assert image.look({2688: known[2688][:2]}).square.looks == ((2688, known[2688][:2]),)
+
+
+def test_native_pixels_may_be_read_in_a_process_of_their_own(image, file):
+    stages = []
+    other = engine().encode(file, progress=None, reader=apart.READER)
+    asked = other.ask(QUESTION, looks=3, progress=lambda stage, share, words: stages.append(stage))
+    here = image.ask(QUESTION, looks=3)
+    assert asked.image.square == here.image.square and {"survey", "window", "look"} <= set(stages)
+    assert torch.equal(asked.importance[2688], here.importance[2688])
+    assert other.nbytes > sum(tensor.nbytes for tensor in asked.image.embeddings.values()) + 38 * 3 * 576
+
+
+def test_looks_survive_a_move_to_another_device(image):
+    before = image.ask("Is there a bus?", looks=4)
+    image.to("cpu")
+    assert not image.looked and image.tiles
+    after = image.ask("Is there a bus?", looks=4)
+    assert torch.equal(after.rankings[2688].rank, before.rankings[2688].rank)
 
 
 def test_looking_where_a_box_is(image):

@@ -1,4 +1,4 @@
-"""A budget of visual tokens: read from what a user gave, checked, and split over the scales. Torch-free."""
+"""A budget of visual tokens, read from what a user gave, checked, split over the scales; one of looks. Torch-free."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ PRESETS = {
     "MME-RealWorld-RS": (80, 320, 1600, 4000),
 }
 """Budgets a scale of the paper's evaluations."""
+MOST_LOOKS = 10**6
+"""More tiles than any image has."""
 
 
 def read_budget(value: object) -> Budget:
@@ -54,6 +56,13 @@ def read_budgets(text: str) -> tuple[int, ...]:
     """Several total budgets from text such as "256,1024,3000"; InputError unless they are whole numbers from 1."""
     budgets = [read_budget(part) for part in text.split(",")]
     return tuple(budget for budget in budgets if isinstance(budget, int))
+
+
+def read_looks(value: object) -> int:
+    """A number of looks, tiles of native scales to look at: a whole number from 0; InputError for anything else."""
+    if not is_integer(value) or not 0 <= value <= MOST_LOOKS:  # type: ignore[operator]
+        raise InputError(f"looks is {quoted(value)}: give a whole number from 0")
+    return int(value)  # type: ignore[call-overload]
 
 
 def total_of(budget: Budget) -> int:

@@ -13,9 +13,9 @@ from cachetools import LRUCache
 from torch import Tensor
 
 from uhrbat import imagery, looks
+from uhrbat.budget import read_looks
 from uhrbat.errors import InputError
 from uhrbat.geometry import Scale, Square
-from uhrbat.imagery import native
 from uhrbat.looks import Looks
 from uhrbat.network.text import clean_question
 from uhrbat.progress import Flag, Progress, Reporter
@@ -53,6 +53,8 @@ class EncodedImage:
     features: {size: float[N, width]} of the vision tower, where they were asked for. summary: what familiarity is
     measured by (`uhrbat.network.familiarity`), float[n, 2 width]; None for a model that does not.
 
+    reader: how its file is read for its native scales, as it was for the whole ones.
+
     plain: where tiles of native scales were looked at (`uhrbat.looks`), the same image without them; None otherwise.
     looked: the images with looks that were made of this one, by `Square.looks`; tiles: the tiles encoded for them.
     """
@@ -68,6 +70,7 @@ class EncodedImage:
     seconds: dict[str, float]
     features: dict[int, Tensor] = field(default_factory=dict)
     summary: Tensor | None = None
+    reader: imagery.Reader = imagery.HERE
     plain: EncodedImage | None = None
     looked: LRUCache[tuple, EncodedImage] = field(default_factory=lambda: LRUCache(LOOKED_IMAGES))
     tiles: LRUCache[tuple[int, int], tuple] = field(default_factory=lambda: LRUCache(looks.MOST_TILES))
@@ -76,7 +79,8 @@ class EncodedImage:
     _regions: LRUCache[tuple, dict[int, Tensor]] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
     _logits: LRUCache[str, dict[int, Tensor]] = field(default_factory=lambda: LRUCache(QUESTIONS_AN_IMAGE))
     _masks: np.ndarray | None = None
-    _lock: Lock = field(default_factory=Lock)
+    lock: Lock = field(default_factory=Lock)
+    """Held by who reads or changes what is remembered."""
 
     model = renamed("model", "engine")
     pyramid = renamed("pyramid", "square")
@@ -102,23 +106,33 @@ class EncodedImage:
             held += by_scale.values()
         masks = 0 if self._masks is None else self._masks.nbytes
         held += [values for tile in list(self.tiles.values()) for values in tile if values is not None]
-        for image in list(self.looked.values()):
-            held += [
-                by_size[size]
-                for by_size in (image.embeddings, image.visual)
-                for size in dict(image.square.looks)
-                if size in by_size
-            ]
+        looked = list(self.looked.values())
+        for image in looked:
+            own = dict(image.square.looks)
+            by_size = (
+                image.embeddings,
+                image.visual,
+                image.excluded,
+                *image._regions.values(),
+                *image._logits.values(),
+            )
+            held += [values[size] for values in by_size for size in own if size in values]
         total = sum(value.numel() * value.element_size() for value in held) + self.overview.nbytes + masks
-        return total + sum(asked.nbytes for asked in list(self._questions.values()))
+        return total + sum(asked.nbytes for image in (self, *looked) for asked in list(image._questions.values()))
 
     @property
     def device(self) -> torch.device:
         return next(iter(self.embeddings.values())).device
 
     def to(self, device: str | torch.device) -> EncodedImage:
-        """Move everything held for this image, in place; a question moves it back to the model's device itself."""
-        with self._lock:
+        """Move everything held for this image, in place; a question moves it back to the model's device itself.
+
+        Images with looks are dropped: what was encoded for them moves, and makes them again.
+        """
+        with self.lock:
+            self.looked.clear()
+            for place, tile in list(self.tiles.items()):
+                self.tiles[place] = tuple(None if values is None else values.to(device) for values in tile)
             for held in (self.embeddings, self.visual, self.excluded, *self._regions.values(), *self._logits.values()):
                 held.update({size: values.to(device) for size, values in held.items()})
             for asked in self._questions.values():
@@ -164,7 +178,7 @@ class EncodedImage:
             image = self._looking(looks, text, settings, Reporter(progress, cancel))
             if image is not self:
                 return image.ask(text, settings, progress, cancel, lines)
-        with self._lock:
+        with self.lock:
             if key in self._questions:
                 return self._questions[key]
         report = Reporter(progress, cancel)
@@ -187,7 +201,7 @@ class EncodedImage:
         if settings.split == "question":
             weights = importance.scale_weights(scores, self.excluded, self.square.scales)
         asked = Question(self, text, settings, scores, regions, rankings, report.close(), weights)
-        with self._lock:
+        with self.lock:
             self._questions[key] = asked
         return asked
 
@@ -216,7 +230,7 @@ class EncodedImage:
 
         InputError where the model has no text tower.
         """
-        with self._lock:
+        with self.lock:
             known = self._logits.get(question)
         if known is None:
             text = self.engine.question_vector(question)[None]
@@ -224,7 +238,7 @@ class EncodedImage:
             known = dict(self.plain.similarity_logits(question)) if self.plain else {}
             visual = {size: vectors for size, vectors in self.visual.items() if size not in known}
             known |= {size: importance.similarity_logits(network, v, text)[:, 0] for size, v in visual.items()}
-            with self._lock:
+            with self.lock:
                 self._logits[question] = known
         return known
 
@@ -274,7 +288,7 @@ class EncodedImage:
                 raise InputError("only an image that was read from a file can be looked at beyond its finest scale")
             report = report or Reporter(None, None)
             stop = report.cancel.is_set if report.cancel is not None else None
-            self._saliency = native.saliency(self.info, lambda share: report("survey", share), stop)
+            self._saliency = self.reader.saliency(self.info, lambda share: report("survey", share), stop)
         return self._saliency
 
     def look(self, tiles: Mapping[int, Iterable[int]], progress: Progress | bool | None = None) -> EncodedImage:
@@ -301,6 +315,7 @@ class EncodedImage:
             self.generated,
             seconds,
             summary=self.summary,
+            reader=self.reader,
             plain=self,
             _masks=self._masks,
         )
@@ -310,7 +325,7 @@ class EncodedImage:
         plain = self.plain or self
         if isinstance(wanted, Mapping):
             return looks.look(plain, wanted, report)
-        count = looks.read_looks(wanted)
+        count = read_looks(wanted)
         if not plain.square.native_sizes:
             return plain
         cells = plain.saliency(report)
@@ -337,7 +352,7 @@ class EncodedImage:
 
     def use_masks(self, masks: np.ndarray) -> None:
         """Partition "sam" by these masks from now on (`regions.masks_to_regions`) instead of the segmenter's."""
-        with self._lock:
+        with self.lock:
             self._masks = masks
             for held in (self._questions, self._regions):
                 held.clear()

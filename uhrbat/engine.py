@@ -6,7 +6,6 @@ question, a question serves every budget, only an answer needs the language mode
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +31,6 @@ from uhrbat.selection import sam
 from uhrbat.settings import Settings
 
 OVERVIEW = 1024
-Read = Callable[[str | Path, imagery.ImageInfo, Callable[[float], None], Callable[[], bool] | None], imagery.Canvas]
-"""Decodes a file: path, info, progress (0..1), whether to stop."""
 SUMMED_UP = 2
 """Coarsest scales of which the tiles say how familiar a picture is."""
 
@@ -167,20 +164,20 @@ class UHRBAT:
         progress: Progress | bool | None = True,
         cancel: Flag | None = None,
         bands: tuple[int, ...] | None = None,
-        read: Read = imagery.read_canvas,
+        reader: imagery.Reader = imagery.HERE,
     ) -> EncodedImage:
         """Read an image and encode every tile of every scale: the heavy call, once an image.
 
-        progress: True shows a bar, a callable gets (stage, fraction 0..1, message). read: how the pixels are decoded,
-        by default in this process; `imagery.apart.read_canvas` does it in one of its own, as is right for the files
-        of strangers. ImageError, Cancelled.
+        progress: True shows a bar, a callable gets (stage, fraction 0..1, message). reader: how the pixels are decoded,
+        by default in this process; `imagery.apart.READER` does it in one of its own, as is right for the files of
+        strangers. ImageError, Cancelled.
         """
         report = Reporter(progress, cancel)
         report("read", 0.0)
         info = info or imagery.open_image(path, bands=bands)
         stop = cancel.is_set if cancel is not None else None
-        canvas = read(path, info, lambda share: report("read", share), stop)
-        return self._encode(canvas, is_generated(path, canvas), report)
+        canvas = reader.canvas(path, info, lambda share: report("read", share), stop)
+        return self._encode(canvas, is_generated(path, canvas), report, reader=reader)
 
     def encode_canvas(
         self,
@@ -199,7 +196,12 @@ class UHRBAT:
 
     @torch.inference_mode()
     def _encode(
-        self, canvas: imagery.Canvas, generated: bool, report: Reporter, keep_features: bool = False
+        self,
+        canvas: imagery.Canvas,
+        generated: bool,
+        report: Reporter,
+        keep_features: bool = False,
+        reader: imagery.Reader = imagery.HERE,
     ) -> EncodedImage:
         square = self.network.config.square(*canvas.full_size)
         tiles, config, batches = sum(scale.tiles**2 for scale in square.scales), self.network.config, self.tile_batches
@@ -246,6 +248,7 @@ class UHRBAT:
             report.close(),
             kept,
             summary=torch.cat(summaries) if summaries else None,
+            reader=reader,
         )
 
     @torch.inference_mode()

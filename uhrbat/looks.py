@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uhrbat.errors import InputError, quoted
-from uhrbat.geometry import Square, is_integer
+from uhrbat.errors import InputError
+from uhrbat.geometry import Square
 from uhrbat.imagery import native
 from uhrbat.progress import Reporter
 
@@ -31,13 +31,6 @@ QUESTION_WEIGHT = 0.5
 """What the question's importance counts beside saliency, both from 0 to 1."""
 MOST_TILES = 512
 """Encoded tiles that an image remembers for its next questions."""
-
-
-def read_looks(value: object) -> int:
-    """A number of looks from 0; InputError for anything else."""
-    if not is_integer(value) or not 0 <= value <= 10**6:  # type: ignore[operator]
-        raise InputError(f"looks is {quoted(value)}: give a whole number from 0")
-    return int(value)  # type: ignore[call-overload]
 
 
 def plan(square: Square, cells: np.ndarray, importance: Tensor) -> list[Place]:
@@ -76,7 +69,8 @@ def look(image: EncodedImage, tiles: Mapping[int, Iterable[int]], report: Report
     InputError where the image was not read from a file or has no such tile; ImageError where the file cannot be read.
     """
     square = image.square.looking(tiles)
-    known = image.looked.get(square.looks)
+    with image.lock:
+        known = image.looked.get(square.looks)
     if known is not None:
         return known
     encoded = _encode(image, square, report)
@@ -91,7 +85,8 @@ def look(image: EncodedImage, tiles: Mapping[int, Iterable[int]], report: Report
         valid = torch.cat([part[2] for part in parts]) & ~padding
         excluded[size] = ~(valid | padding if released else valid)
     found = image.with_looks(square, embeddings, visual, excluded, image.seconds | report.close())
-    image.looked[square.looks] = found
+    with image.lock:
+        image.looked[square.looks] = found
     return found
 
 
@@ -101,7 +96,8 @@ def _encode(image: EncodedImage, square: Square, report: Reporter) -> dict[Place
     engine = image.engine
     config, network = engine.network.config, engine.network
     places = [(size, tile) for size, looked in square.looks for tile in looked]
-    found = {place: image.tiles[place] for place in places if place in image.tiles}
+    with image.lock:
+        found = {place: image.tiles[place] for place in places if place in image.tiles}
     missing = [place for place in places if place not in found]
     if missing and image.info is None:
         raise InputError("only an image that was read from a file can be looked at beyond its finest scale")
@@ -121,7 +117,8 @@ def _encode(image: EncodedImage, square: Square, report: Reporter) -> dict[Place
     if missing:
         assert image.info is not None
         stop = report.cancel.is_set if report.cancel is not None else None
-        for tile in native.read_tiles(image.info, square, missing, cancel=stop):
+        on_read = (lambda share: report("window", share)) if image.reader.apart else None
+        for tile in image.reader.tiles(image.info, square, missing, on_read, stop):
             report("look", (len(found) + len(batch)) / len(places), f"{len(found)} of {len(places)} looks")
             batch.append(tile)
             if len(batch) == engine.tile_batches.at_once:
@@ -129,8 +126,8 @@ def _encode(image: EncodedImage, square: Square, report: Reporter) -> dict[Place
         if batch:
             run()
         report("look", 1.0, f"{len(places)} of {len(places)} looks")
-    for place in places[:MOST_TILES]:
-        image.tiles[place] = found[place]
+    with image.lock:
+        image.tiles.update({place: found[place] for place in places[:MOST_TILES]})
     return found
 
 

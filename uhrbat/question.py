@@ -90,7 +90,9 @@ class Question:
         """Tiles of the native scales that were looked at."""
         return sum(len(tiles) for _, tiles in self.image.square.looks)
 
-    def looking_at(self, boxes: Iterable[Box], progress: Progress | bool | None = None) -> Question:
+    def looking_at(
+        self, boxes: Iterable[Box], progress: Progress | bool | None = None, cancel: Flag | None = None
+    ) -> Question:
         """The same question with a look, too, at every tile of the finest native scale that a box, in image pixels,
         touches: what if it had been looked there (a counterfactual)."""
         square = self.image.square
@@ -99,7 +101,7 @@ class Question:
             for size in square.native_sizes[-1:]:
                 tiles.setdefault(size, set()).update(square.tiles_in_box(size, box).tolist())
         plain = self.image.plain or self.image
-        return plain.ask(self.text, self.settings, progress, looks=tiles) if tiles else self
+        return plain.ask(self.text, self.settings, progress, cancel, looks=tiles) if tiles else self
 
     def select(self, budget: Budget, force: Iterable[Box] = (), without: Iterable[Box] = ()) -> SelectedTokens:
         """Cut the ranking at a budget. `force` and `without` are boxes in image pixels whose tokens are put first,

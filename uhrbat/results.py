@@ -51,6 +51,8 @@ class Run:
     picture: dict[str, Any] = field(default_factory=dict)
     """What was chosen of how the image is shown (`imagery.Rendering.as_dict`)."""
     split: str = "paper"
+    looks: int = 0
+    """Tiles of native scales that the question might look at."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class ScaleMap:
     """One scale of a question: what every token is worth and when it enters the budget."""
 
     size: int
-    """Side of the scale in pixels: 672, 1344, 2688 or 4032; its tokens are 14 x 14 pixels."""
+    """Side of the scale in pixels: 672, 1344, 2688, 4032 or that of a native scale; its tokens are 14 x 14 pixels."""
     importance: Array
     """float16[N]"""
     rank: Array
@@ -73,6 +75,8 @@ class ScaleMap:
     """bool[N]: whether it lies outside the image, in the square's padding."""
     scored: bool = True
     """Whether this scale was scored itself, or enlarged from a coarser one."""
+    looked: tuple[int, ...] | None = None
+    """Of a native scale the tiles that were looked at (row-major indices), whose tokens these are; None: all are there."""
 
     def kind(self, budget: int) -> np.ndarray:
         """Each token's fate at this scale's budget: uint8[N] of DROPPED, PRESERVED, MERGED and PADDING."""

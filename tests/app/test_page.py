@@ -48,7 +48,7 @@ def test_the_endpoints_are_the_six_and_nothing_else(client):
 
 def test_every_parameter_and_result_has_a_name_and_a_description(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    method = {"importance", "regions", "order", "seed", "model"}
+    method = {"importance", "regions", "order", "seed", "model", "split", "looks"}
     for name, endpoint in named.items():
         assert endpoint["description"], name
         for part in endpoint["parameters"] if name != "/ingest" else ():
@@ -64,6 +64,7 @@ def test_the_method_reaches_the_worker_from_every_endpoint(explorer_of):
     explorer, url = explorer_of(FakeWorker())
     client = Client(url, verbose=False)
     asked = {"image": "airfield", "question": "How many cars?", "importance": "attention", "order": "mean", "seed": 7}
+    asked["looks"] = 5
     for name, more in {
         "/ask": {},
         "/answer": {},
@@ -74,16 +75,22 @@ def test_the_method_reaches_the_worker_from_every_endpoint(explorer_of):
         client.predict(**asked, **more, api_name=name)
         _, request = explorer.worker().requests[-1]
         settings = request.query.settings
-        assert (settings.importance, settings.order, settings.seed) == ("attention", "mean", 7), name
+        assert (settings.importance, settings.order, settings.seed, settings.looks) == ("attention", "mean", 7, 5), name
+    for wrong in (-1, 2.5, "many"):
+        with pytest.raises(AppError, match="give a whole number from 0"):
+            client.predict(**asked | {"looks": wrong}, api_name="/ask")
 
 
 def test_boxes_are_forced_in_and_taken_out(explorer_of):
     explorer, url = explorer_of(FakeWorker())
     client = Client(url, verbose=False)
     asked = {"image": "airfield", "question": "How many cars?", "api_name": "/answer"}
-    shown = client.predict(**asked, budget=500, force=[[1, 1, 60, 60]], without=[[100, 100, 160, 160]])
+    shown = client.predict(
+        **asked, budget=500, force=[[1, 1, 60, 60]], without=[[100, 100, 160, 160]], look=[[5, 5, 9, 9]]
+    )
     _, request = explorer.worker().requests[-1]
     assert request.force == ((1, 1, 60, 60),) and request.without == ((100, 100, 160, 160),)
+    assert request.look == ((5, 5, 9, 9),)
     assert shown["answer"] and sum(shown["budgets"]) == 500
     with pytest.raises(AppError, match="fractions"):
         client.predict(**asked, force=[[0.1, 0.1, 0.2, 0.2]])

@@ -18,7 +18,8 @@ from tests.support.made_images import lying_jpeg_tiff, picture
 from tests.support.running import until
 from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError, InputError
-from uhrbat.imagery import Rendering, apart, wire
+from uhrbat.geometry import Square
+from uhrbat.imagery import Rendering, apart, native, wire
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,6 +58,19 @@ def test_the_same_as_in_this_process(made, tmp_path, name):
     imagery.write_pyramid(path, tmp_path / "here.tif", canvas.info)
     assert (tmp_path / "apart.tif").read_bytes() == (tmp_path / "here.tif").read_bytes()
     assert sorted(os.listdir(tmp_path)) == ["apart.tif", "here.tif"]
+
+
+def test_native_pixels_are_the_same_as_in_this_process(made):
+    info = apart.open_image(made["rgba.png"].path)
+    square = Square(info.width, info.height, (32,), 16, 4)
+    assert square.native_sizes[-1] == 192
+    wanted = [(192, 20), (64, 3), (192, 0)]
+    here, there = native.read_tiles(info, square, wanted), apart.read_tiles(info, square, wanted)
+    for (place, pixels, valid), (other, others, shown) in zip(here, there, strict=True):
+        assert place == other and np.array_equal(pixels, others) and np.array_equal(valid, shown)
+    seen = []
+    assert np.array_equal(apart.saliency(info, seen.append), native.saliency(info)) and seen[-1] == 1
+    assert apart.read_tiles(info, square, []) == []
 
 
 def test_choices_and_histogram_pass_through(made):

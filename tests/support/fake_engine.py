@@ -7,7 +7,7 @@ process.
 import hashlib
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,9 +70,9 @@ class Engine:
         self.name = name
         self.encoded = 0
 
-    def encode(self, path, *, info, read, progress=None, cancel=None):
+    def encode(self, path, *, info, reader, progress=None, cancel=None):
         began = time.perf_counter()
-        read(path, info, lambda share: progress("read", share, ""), cancel.is_set)
+        reader.canvas(path, info, lambda share: progress("read", share, ""), cancel.is_set)
         spend(SLOW_SECONDS if info.width == 77 or info.shown == (3, 2, 1) else 0.02, "encode", progress, cancel)
         self.encoded += 1
         seed = int(hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8], 16)
@@ -95,10 +95,15 @@ class EncodedImage:
     def nbytes(self):
         return 1000 + 100 * len(self.questions)
 
-    def ask(self, question, settings=None, progress=None, cancel=None):
-        key = (question, settings)
+    def ask(self, question, settings=None, progress=None, cancel=None, looks=0):
+        key = (question, settings, str(looks))
         if key not in self.questions:
-            self.questions[key] = Question(self, question, settings, progress, cancel)
+            image = self
+            if looks:
+                spend(0.02, "look", progress, cancel)
+                tiles = looks if isinstance(looks, dict) else {2688: range(looks)}
+                image = replace(self, square=self.square.looking(tiles), seconds=self.seconds | {"look": 0.02})
+            self.questions[key] = Question(image, question, settings, progress, cancel)
         return self.questions[key]
 
 
@@ -127,7 +132,15 @@ class Question:
     def budgets(self, budget):
         scales = self.image.square.scales
         shares = budget if isinstance(budget, tuple) else split_budget(budget, scales)
-        return dict(zip(SIZES, shares, strict=True))
+        return dict(zip(self.image.square.sizes, shares, strict=True))
+
+    @property
+    def looks(self):
+        return sum(len(tiles) for _, tiles in self.image.square.looks)
+
+    def looking_at(self, boxes, progress=None, cancel=None):
+        tiles = {2688: [tile for box in boxes for tile in self.image.square.tiles_in_box(2688, box).tolist()]}
+        return self.image.ask(self.text, self.settings, progress, cancel, tiles)
 
     def select(self, budget, force=(), without=()):
         return Selection(self, self.budgets(budget), len(force) - len(without))

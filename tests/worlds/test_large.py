@@ -5,7 +5,8 @@ import pytest
 import rasterio
 
 from uhrbat.errors import Cancelled, InputError
-from uhrbat.imagery import open_image, read_canvas
+from uhrbat.imagery import canvas_of, open_image, read_canvas
+from uhrbat.imagery.provenance import is_generated
 from uhrbat.worlds import questions
 from uhrbat.worlds.large import LargeWorld, object_sizes, write_world
 from uhrbat.worlds.noise import BLOCK
@@ -89,6 +90,22 @@ def test_the_file_is_a_tiled_bigtiff_of_the_picture(written, painted):
     difference = np.abs(np.asarray(canvas.image).astype(int) - painted[1])
     assert difference.mean() < 4 and canvas.full_size == (SIDE, SIDE)
     assert open_image(path).width == SIDE
+
+
+def test_the_file_is_known_as_generated_until_its_tiles_are_others(written, tmp_path):
+    _, path = written
+    canvas = canvas_of(np.zeros((4, 4, 3), np.uint8))
+    assert is_generated(path, canvas)
+    with rasterio.open(path) as file:
+        pixels, profile, tags = file.read(), file.profile, file.tags()
+    pixels[:, 40:60, 40:60] = 0
+    with rasterio.open(tmp_path / "other.tif", "w", **profile, BIGTIFF="YES") as file:
+        file.write(pixels)
+        file.update_tags(**tags)
+    assert not is_generated(tmp_path / "other.tif", canvas)
+    for length in (3, 17, 30, 400):
+        (tmp_path / "cut.tif").write_bytes(path.read_bytes()[:length])
+        assert not is_generated(tmp_path / "cut.tif", canvas)
 
 
 @pytest.mark.parametrize(("seed", "side"), [(0, 500), (0, 70_000), (-1, 2016)])

@@ -17,17 +17,20 @@ from uhrbat.imagery.companions import is_companion, paired
 from uhrbat.imagery.georeference import GeoReference
 from uhrbat.imagery.headers import sha256_file, shown_name
 from uhrbat.imagery.info import ImageInfo, Limits, open_image
+from uhrbat.imagery.native import HERE, Reader
 from uhrbat.imagery.pixels import FILL, Histogram, histogram, with_stretch
 from uhrbat.imagery.rendering import Rendering
 from uhrbat.imagery.tile_pyramid import TileReader, write_pyramid
 
 __all__ = [
     "FILL",
+    "HERE",
     "Canvas",
     "GeoReference",
     "Histogram",
     "ImageInfo",
     "Limits",
+    "Reader",
     "Rendering",
     "TileReader",
     "canvas_of",

@@ -1,8 +1,9 @@
 """Files opened and decoded in a process of their own: a crash, a hang or hunger costs one file and is one sentence.
 
-    from uhrbat.imagery.apart import open_image, read_canvas, write_pyramid
+    from uhrbat.imagery.apart import open_image, read_canvas, read_tiles, saliency, write_pyramid
 
-The functions are those of `uhrbat.imagery`, and give the same. Each call has a child process to itself, with limits on
+The functions are those of `uhrbat.imagery` and `uhrbat.imagery.native`, and give the same; `READER` is all of them
+that the engine needs. Each call has a child process to itself, with limits on
 address space, processor time and time by the clock; it is killed when `cancel` says so. At most two files are decoded
 at once in one process; further calls wait. A child that did its work serves the next call, which so waits for no
 imports.
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,15 +30,27 @@ import numpy as np
 
 import uhrbat
 from uhrbat.errors import Cancelled, ImageError, InputError, UHRBATError
+from uhrbat.geometry import Square
 from uhrbat.imagery import wire
 from uhrbat.imagery.canvas import Canvas, canvas_from
 from uhrbat.imagery.headers import shown_name
 from uhrbat.imagery.info import ImageInfo, Limits
+from uhrbat.imagery.native import Place, Reader, Tile
 from uhrbat.imagery.pixels import Cancel, Histogram, Progress
 from uhrbat.imagery.rendering import Rendering, short
 from uhrbat.imagery.tile_pyramid import unfinished_name
 
-__all__ = ["histogram", "open_image", "prepare", "read_canvas", "stop", "write_pyramid"]
+__all__ = [
+    "READER",
+    "histogram",
+    "open_image",
+    "prepare",
+    "read_canvas",
+    "read_tiles",
+    "saliency",
+    "stop",
+    "write_pyramid",
+]
 
 AT_ONCE = 2
 ADDRESS_SPACE = 4 * 2**30
@@ -129,6 +143,53 @@ def histogram(
     made = _ask(request, info.name, _seconds(info), progress, cancel)
     low, high = made["percentiles"]
     return Histogram(np.array(made["edges"]), np.array(made["counts"], np.int64), (low, high), made["pixels"])
+
+
+def saliency(info: ImageInfo, progress: Progress | None = None, cancel: Cancel | None = None) -> np.ndarray:
+    """As `native.saliency`."""
+    made: list[np.ndarray] = []
+
+    def keep(child: "_Child", result: dict[str, Any]) -> None:
+        rows, columns = result["shape"]
+        with child.pixels([rows, columns * 4]) as array:
+            made.append(array.view(np.float32).copy())
+
+    _ask({"do": "saliency", "info": wire.info_to_dict(info)}, info.name, _seconds(info), progress, cancel, keep)
+    return made[0]
+
+
+def read_tiles(
+    info: ImageInfo,
+    square: Square,
+    wanted: Sequence[Place],
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> list[Tile]:
+    """As `native.read_tiles`, all at once."""
+    if not wanted:
+        return []
+    tiles: list[Tile] = []
+    pixels = square.tile**2 * 3
+
+    def keep(child: "_Child", result: dict[str, Any]) -> None:
+        with child.pixels([len(result["places"]), pixels + square.tile_grid**2]) as array:
+            for (size, tile), row in zip(result["places"], array, strict=True):
+                shown = row[:pixels].reshape(square.tile, square.tile, 3).copy()
+                tiles.append(((size, tile), shown, row[pixels:].astype(bool)))
+
+    request = {
+        "do": "tiles",
+        "info": wire.info_to_dict(info),
+        "square": [square.width, square.height, square.sizes[: len(square.sizes) - len(square.looks)]],
+        "tile": [square.tile, square.tile_grid],
+        "wanted": list(wanted),
+    }
+    _ask(request, info.name, _seconds(info), progress, cancel, keep)
+    return tiles
+
+
+READER = Reader(read_canvas, saliency, read_tiles, apart=True)
+"""Each file is read in a process of its own."""
 
 
 def prepare() -> None:

@@ -129,7 +129,8 @@ def serve(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
 
 
 def _work(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
-    from uhrbat.imagery import canvas, tile_pyramid, wire
+    from uhrbat.geometry import Square
+    from uhrbat.imagery import canvas, native, tile_pyramid, wire
     from uhrbat.imagery.info import Limits, open_image
     from uhrbat.imagery.pixels import histogram
     from uhrbat.imagery.rendering import Rendering
@@ -161,8 +162,27 @@ def _work(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
             "pixels": made.pixels,
         }
     os.lseek(shared, 0, os.SEEK_SET)
+    if request["do"] == "saliency":
+        cells = native.saliency(info, progress)
+        _write(shared, cells.tobytes())
+        return {"shape": list(cells.shape)}
+    if request["do"] == "tiles":
+        width, height, sizes = request["square"]
+        square = Square(width, height, tuple(sizes), *request["tile"])
+        places = []
+        for place, pixels, valid in native.read_tiles(info, square, [(s, t) for s, t in request["wanted"]], progress):
+            _write(shared, pixels.tobytes() + valid.tobytes())
+            places.append(place)
+        return {"places": places}
     shape, info, shrink = canvas.decode_into(shared, info, progress)
     return {"info": wire.info_to_dict(info), "shape": shape, "shrink": shrink}
+
+
+def _write(file: int, data: bytes) -> None:
+    """Write all of it."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
 
 
 def _resident() -> int:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,9 +19,14 @@ import pyvips
 from PIL import Image
 
 from uhrbat.geometry import Scale, Square
+from uhrbat.imagery.canvas import Canvas, read_canvas
 from uhrbat.imagery.info import ImageInfo
 from uhrbat.imagery.pixels import FILL, Cancel, Progress, open_picture, watched, with_stretch
 
+Place = tuple[int, int]
+"""(size of a native scale, row-major index of one of its tiles)."""
+Tile = tuple[Place, np.ndarray, np.ndarray]
+"""A tile, uint8[tile, tile, 3] of its pixels, and bool[tokens a tile]: which of its tokens show any valid pixel."""
 CELL = 16
 """Side in pixels of the file of what `saliency` gives one number."""
 _ROWS = 512
@@ -29,6 +36,19 @@ _TICK = 0.05
 _SURROUND = 31
 _SUPPORT = 2
 """Pixels of a resized picture that bicubic resizing reaches to either side."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a file is read: its canvas as `read_canvas`, and for its native scales `saliency` and `read_tiles`.
+
+    apart: whether in a process of its own, so that a damaged or hostile file cannot harm this one.
+    """
+
+    canvas: Callable[[str | Path, ImageInfo, Progress | None, Cancel | None], Canvas]
+    saliency: Callable[[ImageInfo, Progress | None, Cancel | None], np.ndarray]
+    tiles: Callable[[ImageInfo, Square, Sequence[Place], Progress | None, Cancel | None], Iterable[Tile]]
+    apart: bool = False
 
 
 @contextmanager
@@ -154,14 +174,12 @@ def tile_saliency(cells: np.ndarray, square: Square, size: int) -> np.ndarray:
 def read_tiles(
     info: ImageInfo,
     square: Square,
-    wanted: Sequence[tuple[int, int]],
+    wanted: Sequence[Place],
     progress: Progress | None = None,
     cancel: Cancel | None = None,
-) -> Iterator[tuple[tuple[int, int], np.ndarray, np.ndarray]]:
-    """Each wanted (size, tile) of the square's native scales, in the order in which one pass over the file ends them.
-
-    With it uint8[tile, tile, 3], resized bicubic with antialiasing as the square would be, and bool[tokens a tile]:
-    which tokens show any valid pixel. ImageError, Cancelled.
+) -> Iterator[Tile]:
+    """The wanted tiles of the square's native scales, in the order in which one pass over the file ends them, resized
+    bicubic with antialiasing as the square would be. ImageError, Cancelled.
     """
     info = with_stretch(info, None, cancel)
     open_windows = sorted((_Window(info, square, *place) for place in wanted), key=lambda window: window.y0)
@@ -243,3 +261,7 @@ def spread(tiles: int) -> np.ndarray:
         odd_row, odd_column = row >> bit & 1, column >> bit & 1
         order = order * 4 + (odd_row ^ odd_column) * 2 + odd_row
     return np.argsort(order, kind="stable")
+
+
+HERE = Reader(read_canvas, saliency, read_tiles)
+"""Files are read in this process."""

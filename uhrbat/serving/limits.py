@@ -71,6 +71,7 @@ class Limits(ImageLimits):
     | boxes | 64 | boxes in one request |
     | budgets | 64 | budgets in one sweep |
     | methods | 16 | methods in one comparison |
+    | looks | 512 | tiles of native scales that one question may look at |
     | answer_tokens | 64 | length of an answer |
     | sessions | 256 | sessions with work waiting |
     | queue_jobs | 64 | jobs waiting, all sessions together; more are answered "busy" |
@@ -88,6 +89,7 @@ class Limits(ImageLimits):
     boxes: PositiveInt = 64
     budgets: PositiveInt = 64
     methods: PositiveInt = 16
+    looks: PositiveInt = 512
     answer_tokens: PositiveInt = 64
     sessions: PositiveInt = 256
     queue_jobs: PositiveInt = 64

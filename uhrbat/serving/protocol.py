@@ -34,6 +34,8 @@ ImageId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 of an image file's bytes."""
 Budget = Annotated[budgets.Budget, BeforeValidator(budgets.read_budget)]
 """As `uhrbat.budget` reads it: a total, or one number a scale, coarse to fine."""
+Looks = Annotated[int, BeforeValidator(budgets.read_looks)]
+"""As `uhrbat.budget` reads them: how many tiles of the native scales are looked at (`uhrbat.looks`)."""
 Picture = Annotated[
     InstanceOf[Rendering],
     BeforeValidator(lambda given: given if isinstance(given, Rendering) else Rendering.from_dict(given)),
@@ -66,6 +68,7 @@ class Settings(Message):
     order: str | None = Field(default=None, max_length=40)
     split: str | None = Field(default=None, max_length=40)
     seed: int = Field(default=0, ge=0, lt=2**31)
+    looks: Looks = 0
     picture: Picture = Rendering()
     mask: ImageId | None = None
     """A mask (.msk) that was given with the image and is stored as images are."""
@@ -132,12 +135,13 @@ class AskRequest(QuestionRequest):
 
 
 class AnswerRequest(QuestionRequest):
-    """The answer at a budget, with the tokens of some boxes forced in or left out."""
+    """The answer at a budget, with the tokens of some boxes forced in or left out, or with a look at some boxes."""
 
     action = "answer"
     budget: Budget
     force: tuple[Box, ...] = ()
     without: tuple[Box, ...] = ()
+    look: tuple[Box, ...] = ()
 
 
 class SweepRequest(QuestionRequest):
@@ -212,6 +216,12 @@ class ModelInfo(Message):
     """As the last answers show."""
     prefill_overhead_seconds: float | None = None
     """What reading takes besides, however few the tokens."""
+    most_looks: int | None = None
+    """Tiles of native scales that one question may look at."""
+    tile_seconds: float | None = None
+    """Of encoding one tile, as the last images and looks show."""
+    megapixel_seconds: float | None = None
+    """Of reading a million pixels of a file, as the last ones show."""
 
 
 Status = Literal["starting", "ready", "failed", "stuck"]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from uhrbat.errors import InputError
+from uhrbat.imagery.provenance import stamp_world
 from uhrbat.imagery.strips import write_tiff
 from uhrbat.progress import Flag, Progress, Reporter
 from uhrbat.worlds.generator import (
@@ -65,6 +66,7 @@ def write_world(
             report("write", world.painted / size)
 
     write_tiff(Path(path), size, size, strips(), quality)
+    stamp_world(Path(path))
     report.close()
     return world.truth
 

@@ -441,3 +441,40 @@ def test_an_image_of_too_many_pixels_is_not_encoded(tmp_path, picture):
         worker.store(picture)
         with pytest.raises(ImageError, match="pixels"):
             worker.ask(query(image, "how many?")).result(TIMEOUT)
+
+
+@pytest.fixture
+def large(local, tmp_path):
+    """An image beyond the fake engine's finest scale: it has one native scale, 2688."""
+    path = tmp_path / "large.png"
+    Image.new("RGB", (2800, 40), (90, 100, 80)).save(path)
+    return local.store(path)
+
+
+def test_looks_reach_the_image_and_the_result_says_which_tiles_they_were(local, large):
+    plain = local.ask(query(large, "how many?"), budget=400).result(TIMEOUT)
+    assert [scale.looked for scale in plain.scales] == [None, None] and plain.run.looks == 0
+    asked = local.ask(query(large, "how many?", {"looks": 3}), budget=400).result(TIMEOUT)
+    assert [scale.looked for scale in asked.scales] == [None, None, (0, 1, 2)]
+    assert asked.run.looks == 3 and len(asked.budgets) == 3 and len(asked.scales[-1].rank) == 3 * 576
+    assert "look" in asked.run.seconds and "look" not in asked.run.reused
+    again = local.ask(query(large, "how many?", {"looks": 3}), budget=300).result(TIMEOUT)
+    assert "look" in again.run.reused
+    (model,) = local.models()
+    assert model.most_looks == 512 and model.tile_seconds > 0 and model.megapixel_seconds is None
+
+
+def test_looking_at_a_box_is_a_counterfactual(local, large):
+    there = local.answer(query(large, "how many?"), 400, look=[(10, 10, 20, 20)]).result(TIMEOUT)
+    assert [row.size for row in there.ledger] == [672, 1344, 2688]
+
+
+@pytest.mark.parametrize("looks", [-1, 1.5, "many", True, None, [3], 10**9])
+def test_wrong_looks_are_one_sentence(looks):
+    with pytest.raises(InputError, match=r"^looks is .*: give a whole number from 0$"):
+        query("0" * 64, "how many?", {"looks": looks})
+
+
+def test_more_looks_than_a_worker_takes_are_refused(local, image):
+    with pytest.raises(InputError, match="513 looks are too many; take at most 512"):
+        local.ask(query(image, "how many?", {"looks": 513}), budget=100).result(TIMEOUT)

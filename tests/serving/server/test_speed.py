@@ -1,6 +1,6 @@
 import pytest
 
-from uhrbat.serving.server.speed import PrefillSpeed
+from uhrbat.serving.server.speed import Pace, PrefillSpeed
 
 
 def speed_of(*read):
@@ -35,3 +35,11 @@ def test_answers_at_one_budget_give_their_median_speed():
 def test_only_the_last_answers_count():
     found = speed_of(*[(3000, 30.0)] * 40, *[(3000, 1.5)] * 15)
     assert found.tokens_per_second == pytest.approx(2000)
+
+
+def test_a_pace_is_that_of_the_last_times():
+    pace = Pace()
+    assert pace.seconds is None
+    for units, seconds in ((10, 1), (0, 5), (20, 2), (1, 3)):
+        pace.add(units, seconds)
+    assert pace.seconds == pytest.approx(0.1)

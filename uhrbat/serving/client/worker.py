@@ -70,10 +70,13 @@ class Worker(ABC):
         force: Sequence[Box] = (),
         without: Sequence[Box] = (),
         session: str = "",
+        look: Sequence[Box] = (),
     ) -> Job[AnswerResult]:
-        """The answer at a budget, with the tokens of some boxes forced in or left out."""
+        """The answer at a budget, with the tokens of some boxes forced in or left out, or with a look at some boxes."""
         return self._submit(
-            protocol.AnswerRequest.of(query=query, budget=budget, force=force, without=without, session=session)
+            protocol.AnswerRequest.of(
+                query=query, budget=budget, force=force, without=without, look=look, session=session
+            )
         )
 
     def sweep(

@@ -65,8 +65,8 @@ def ask(context: ActionContext[AskRequest]) -> Steps:
 
 def answer(context: ActionContext[AnswerRequest]) -> Steps:
     """-> AnswerResult"""
-    question = yield from context.question()
     request = context.request
+    question = yield from context.question(request.look)
     selection = question.select(request.budget, force=request.force, without=request.without)
     return results.AnswerResult(
         question=question.text,
@@ -170,6 +170,7 @@ def _scale_map(question: Question, size: int) -> results.ScaleMap:
         members=_array(ranking.group_size, np.int32),
         padding=question.image.square.padding(size),
         scored=size in question.scored_scales,
+        looked=dict(question.image.square.looks).get(size),
     )
 
 

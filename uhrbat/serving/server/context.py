@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uhrbat import progress
 from uhrbat.choices import SETTINGS
 from uhrbat.imagery import Rendering, apart
-from uhrbat.results import Answer, Event, Progress, Run
+from uhrbat.results import Answer, Box, Event, Progress, Run
 from uhrbat.serving.job import HEARTBEAT_SECONDS
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import AnyQuestion, AnyRequest
@@ -178,18 +178,37 @@ class ActionContext(Generic[R]):
             limits, stop, settings = self.host.limits.images(), self.deadline, self.request.settings
             mask = self.path.with_name(settings.mask) if settings.mask else None
             info = apart.open_image(self.path, limits, rendering=settings.picture, cancel=stop.is_set, mask=mask)
-            return self.engine.encode(self.path, info=info, progress=report, cancel=stop, read=apart.read_canvas)
+            return self.engine.encode(self.path, info=info, progress=report, cancel=stop, reader=apart.READER)
 
         image = yield from in_turns(work, self.progress, self.deadline)
         self.cache.put(self.image_key, image)
+        square, seconds = image.square, image.seconds
+        self.host.models.encoded(
+            self.request.settings.model, sum(scale.tiles**2 for scale in square.scales), seconds.get("encode", 0.0)
+        )
+        self.host.models.read(square.width, square.height, seconds.get("read", 0.0))
         return image
 
-    def question(self: ActionContext[Q]) -> Generator[None, None, Question]:
-        """The request's question, asked of its image."""
+    def question(self: ActionContext[Q], look: Sequence[Box] = ()) -> Generator[None, None, Question]:
+        """The request's question, asked of its image; look: boxes at which it is looked besides."""
         image = yield from self.encoded()
-        question = image.ask(self.request.question, self.settings, progress=self.progress, cancel=self.deadline)
+        looks = self.request.settings.looks
+
+        def ask(report: progress.Progress) -> Question:
+            question = image.ask(
+                self.request.question, self.settings, progress=report, cancel=self.deadline, looks=looks
+            )
+            return question.looking_at(look, report, self.deadline) if look else question
+
+        if looks or look:
+            question = yield from in_turns(ask, self.progress, self.deadline)
+        else:
+            question = ask(self.progress)
         self.cache.measure(self.image_key)
-        self.took(question.seconds)
+        looked = {stage: value for stage, value in question.image.seconds.items() if stage not in image.seconds}
+        if "look" in self.done_now and "look" in looked:
+            self.host.models.encoded(self.request.settings.model, question.looks, looked["look"])
+        self.took(looked | question.seconds)
         yield
         return question
 
@@ -215,6 +234,7 @@ class ActionContext(Generic[R]):
             order=settings.order,
             split=settings.split,
             seed=settings.seed,
+            looks=self.request.settings.looks,
             picture=self.request.settings.picture.as_dict(),
             seconds={stage: round(value, 6) for stage, value in self.seconds.items()},
             reused=tuple(stage for stage in self.seconds if stage not in self.done_now),

@@ -18,7 +18,7 @@ from uhrbat.errors import InputError
 from uhrbat.geometry import SCALES
 from uhrbat.results import Progress
 from uhrbat.serving.protocol import ModelInfo, Settings
-from uhrbat.serving.server.speed import PrefillSpeed
+from uhrbat.serving.server.speed import Pace, PrefillSpeed
 
 if TYPE_CHECKING:
     from uhrbat.engine import UHRBAT
@@ -88,15 +88,17 @@ class Loading:
 
 
 class Models:
-    """The offered models."""
+    """The offered models. most_looks: how many looks a question may take."""
 
-    def __init__(self, offer: Offer, load: Load = load_engine) -> None:
-        self.offer = offer
+    def __init__(self, offer: Offer, load: Load = load_engine, most_looks: int | None = None) -> None:
+        self.offer, self.most_looks = offer, most_looks
         self._load = load
         self._lock = threading.Lock()
         self._loaded: dict[str, UHRBAT] = {}
         self._loading: dict[str, Loading] = {}
         self._speeds: dict[str, PrefillSpeed] = {}
+        self._tiles: dict[str, Pace] = {}
+        self._files = Pace()
 
     @property
     def first(self) -> str:
@@ -161,6 +163,14 @@ class Models:
         """Remember how fast a model read an image's tokens."""
         self._speeds.setdefault(name, PrefillSpeed()).add(tokens, seconds)
 
+    def encoded(self, name: str, tiles: int, seconds: float) -> None:
+        """Remember how fast a model encoded tiles."""
+        self._tiles.setdefault(name, Pace()).add(tiles, seconds)
+
+    def read(self, width: int, height: int, seconds: float) -> None:
+        """Remember how fast a file of so many pixels was read."""
+        self._files.add(width * height / 1e6, seconds)
+
     def infos(self) -> tuple[ModelInfo, ...]:
         """What is offered."""
         return tuple(self._info(name) for name in self.offer.models)
@@ -191,4 +201,7 @@ class Models:
             bytes_per_token=model.bytes_per_token,
             prefill_tokens_per_second=speed.tokens_per_second if speed else None,
             prefill_overhead_seconds=speed.overhead_seconds if speed else None,
+            most_looks=self.most_looks,
+            tile_seconds=self._tiles.get(name, Pace()).seconds,
+            megapixel_seconds=self._files.seconds,
         )

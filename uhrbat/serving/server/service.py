@@ -44,7 +44,7 @@ class Service:
         run: RunAction = run_action,
     ) -> None:
         self.limits = limits or Limits()
-        self.models = Models(offer or Offer.from_environment(), load)
+        self.models = Models(offer or Offer.from_environment(), load, self.limits.looks)
         self.counted = metrics.Metrics()
         self.store = Store(
             self.limits.folder(), self.limits.store_bytes, self.limits.upload_bytes, self.limits.store_hours
@@ -130,10 +130,12 @@ class Service:
     def _check(self, request: AnyRequest) -> None:
         limits = self.limits
         for name, most in (("boxes", limits.boxes), ("force", limits.boxes), ("without", limits.boxes),
-                           ("budgets", limits.budgets), ("methods", limits.methods)):  # fmt: skip
+                           ("look", limits.boxes), ("budgets", limits.budgets), ("methods", limits.methods)):  # fmt: skip
             given = getattr(request, name, ())
             if len(given) > most:
                 raise InputError(f"{name}: {len(given)} are too many; give at most {most}")
+        if request.settings.looks > limits.looks:
+            raise InputError(f"{request.settings.looks:,} looks are too many; take at most {limits.looks:,}")
         question = getattr(request, "question", "")
         if len(question) > limits.question_chars:
             raise InputError(

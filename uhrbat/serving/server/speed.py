@@ -1,4 +1,4 @@
-"""How fast a model reads image tokens, from the answers that it gave: what a budget will cost before it is asked at."""
+"""How fast a model works, from what it did: what a budget of tokens or looks will cost before it is asked at."""
 
 from __future__ import annotations
 
@@ -45,3 +45,20 @@ class PrefillSpeed:
             slope = median(seconds / tokens for tokens, seconds in self._read if tokens >= TELLING)
         overhead = median(seconds - tokens * slope for tokens, seconds in self._read)
         return Estimate(max(0.0, overhead), 1 / slope)
+
+
+@dataclass
+class Pace:
+    """Seconds that one unit of some work takes, as the last times show."""
+
+    _taken: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+
+    def add(self, units: float, seconds: float) -> None:
+        """Remember that so many units took so many seconds."""
+        if units > 0 and seconds > 0:
+            self._taken.append(seconds / units)
+
+    @property
+    def seconds(self) -> float | None:
+        """Of one unit; None while nothing is known."""
+        return median(self._taken) if self._taken else None

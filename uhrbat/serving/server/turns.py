@@ -13,8 +13,8 @@ from uhrbat.progress import Flag, Progress
 T = TypeVar("T")
 TURN_SECONDS = 0.5
 PAUSE_SECONDS = 0.01
-ON_DEVICE = "encode"
-"""The stage in which the work uses the device; in others it goes on while others have it."""
+OFF_DEVICE = ("read", "survey", "window")
+"""The stages in which files are read: they go on while others have the device."""
 
 
 def in_turns(work: Callable[[Progress], T], progress: Progress, stop: Flag) -> Generator[None, None, T]:
@@ -31,7 +31,7 @@ def in_turns(work: Callable[[Progress], T], progress: Progress, stop: Flag) -> G
         nonlocal at
         at = stage
         progress(stage, fraction, message)
-        if stage == ON_DEVICE and not mine.is_set():
+        if stage not in OFF_DEVICE and not mine.is_set():
             paused.set()
             mine.wait()
             if stop.is_set():
@@ -49,7 +49,7 @@ def in_turns(work: Callable[[Progress], T], progress: Progress, stop: Flag) -> G
         while True:
             wait([outcome], TURN_SECONDS)
             mine.clear()
-            while at == ON_DEVICE and not paused.is_set() and not outcome.done():
+            while at not in OFF_DEVICE and not paused.is_set() and not outcome.done():
                 wait([outcome], PAUSE_SECONDS)
             if outcome.done():
                 return outcome.result()
