@@ -253,6 +253,7 @@ def _set_contrast(loaded: Loaded, texts: Sequence[str]) -> None:
     if not texts:
         return
     tower, codec = loaded.network.dense_similarity(), loaded.codec
+    assert tower.contrast is not None
     rows = [
         tower.text_vectors(ids, torch.ones_like(ids))
         for ids in (
