@@ -160,14 +160,27 @@ def write_twin(folder: Path, kind: str) -> torch.nn.Module:
     return model
 
 
-def write(folder: Path, kind: str, seed: int = 0) -> None:
-    """A tiny checkpoint of a family's `model_type`, with tokenizer, chat template and image processor."""
+def tokenizer():
+    """The tiny models' tokenizer, with every family's markers."""
     words = copy.deepcopy(tiny.tokenizer())
     words.add_special_tokens({"additional_special_tokens": list(MARKERS)})
-    fields, processor, image = MAKERS[kind](kind, words)
+    return words
+
+
+def config(kind: str, **text):
+    """The configuration of a tiny model of a family's `model_type`; text: other fields of its language model."""
+    fields, _, _ = MAKERS[kind](kind, tokenizer())
+    fields["text_config"] |= text
+    return AutoConfig.for_model(fields.pop("model_type"), **fields)
+
+
+def write(folder: Path, kind: str, seed: int = 0, **text) -> None:
+    """A tiny checkpoint of a family's `model_type` (`config`), with tokenizer, chat template and image processor."""
+    words = tokenizer()
+    _, processor, image = MAKERS[kind](kind, words)
     words.chat_template = CHATML.replace("IMAGE", image)
     torch.manual_seed(seed)
-    model = AutoModelForImageTextToText.from_config(AutoConfig.for_model(fields.pop("model_type"), **fields)).float()
+    model = AutoModelForImageTextToText.from_config(config(kind, **text)).float()
     for value in model.parameters():  # wide enough that attention and answers differ from token to token
         if value.ndim > 1:
             torch.nn.init.normal_(value, std=0.2)

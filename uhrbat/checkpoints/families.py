@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModel, AutoModelForImageTextToText, CLIPModel, PreTrainedTokenizerBase, SiglipModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForImageTextToText,
+    CLIPModel,
+    PreTrainedTokenizerBase,
+    SiglipModel,
+)
 
 from uhrbat.checkpoints import hub
 from uhrbat.checkpoints.layouts import Progress
 from uhrbat.checkpoints.memory import check_room
+from uhrbat.checkpoints.quantise import check, quantisation
 from uhrbat.checkpoints.weights import TensorFiles
 from uhrbat.errors import CheckpointError, out_of_memory
 from uhrbat.network.families import Family
@@ -29,16 +39,25 @@ def load_family(
     device_map: str | dict[str, str | int] | None = None,
     bits: int | None = None,
 ) -> FamilyNetwork:
-    """The network in a folder of a family. device_map: transformers' own. CheckpointError, in a sentence."""
+    """The network in a folder of a family. device_map: transformers' own; bits: 4 or 8 of the language model's layers.
+
+    CheckpointError, in a sentence.
+    """
     if bits:
-        raise CheckpointError(f"4 and 8 bits are not offered for {family.name} models: load '{folder.name}' without")
+        check(bits)
+    if (bits or device_map) and find_spec("accelerate") is None:
+        raise CheckpointError("a device_map, and 4 and 8 bits, need accelerate: pip install accelerate")
     mean, std = _normalisation(folder)
     numbers = TensorFiles(folder).numbers
     if device_map is None:
-        check_room(folder.name, numbers, device, dtype)
+        check_room(folder.name, numbers, device, dtype, bits)
     try:
+        quantised: dict[str, Any] = {}
+        if bits:
+            quantised["quantization_config"] = quantisation(AutoConfig.from_pretrained(folder), bits, dtype)
+            device_map = device_map or {"": str(device)}
         model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=dtype, device_map=device_map, use_safetensors=True
+            folder, dtype=dtype, device_map=device_map, use_safetensors=True, **quantised
         )
         network = FamilyNetwork(family, model, mean, std)
         return (network if device_map else network.to(device)).eval()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import AutoModelForImageTextToText, BitsAndBytesConfig, PretrainedConfig
 
 from uhrbat.errors import CheckpointError
 
@@ -16,12 +18,9 @@ def prepare(layers: nn.Module, bits: int, dtype: torch.dtype) -> Callable[[nn.Mo
     8 bits: LLM.int8 (Dettmers et al. 2022); 4 bits: NormalFloat4 (QLoRA, 2023). Norms, embeddings and the vision tower
     keep `dtype`. CheckpointError where bitsandbytes is not installed or bits is neither.
     """
-    if bits not in (4, 8):
-        raise CheckpointError(f"a model can be loaded in 4 or 8 bits, not in {bits}")
-    try:
-        import bitsandbytes
-    except ImportError as error:
-        raise CheckpointError("4 and 8 bits need bitsandbytes: pip install bitsandbytes") from error
+    check(bits)
+    import bitsandbytes
+
     new = bitsandbytes.nn
     made = new.Linear4bit if bits == 4 else new.Linear8bitLt
     options = {"compute_dtype": dtype, "quant_type": "nf4"} if bits == 4 else {"has_fp16_weights": False}
@@ -43,6 +42,34 @@ def prepare(layers: nn.Module, bits: int, dtype: torch.dtype) -> Callable[[nn.Mo
         return True
 
     return lay
+
+
+def check(bits: int) -> None:
+    """CheckpointError where bitsandbytes is not installed, or bits is neither 4 nor 8."""
+    if bits not in (4, 8):
+        raise CheckpointError(f"a model can be loaded in 4 or 8 bits, not in {bits}")
+    try:
+        import bitsandbytes  # noqa: F401 (whether it can be)
+    except ImportError as error:
+        raise CheckpointError("4 and 8 bits need bitsandbytes: pip install bitsandbytes") from error
+
+
+def quantisation(config: PretrainedConfig, bits: int, dtype: torch.dtype) -> BitsAndBytesConfig:
+    """As `prepare`, for a model that transformers itself loads: how it quantises the language model's layers alone."""
+    whole = kept_whole(config)
+    if bits == 8:
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=whole)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype, llm_int8_skip_modules=whole
+    )
+
+
+def kept_whole(config: PretrainedConfig) -> list[str]:
+    """Names of the linear maps of a vision-language model outside the layers of its language model."""
+    with torch.device("meta"):
+        model: Any = AutoModelForImageTextToText.from_config(config)
+    inside = {id(module) for module in model.get_decoder().layers.modules()}
+    return [name for name, module in model.named_modules() if type(module) is nn.Linear and id(module) not in inside]
 
 
 def is_quantised(network: nn.Module) -> bool:

@@ -89,6 +89,15 @@ def test_requests_are_answered_in_order_and_cut_at_their_stop_strings(lmms, monk
         assert cut == whole.split(whole[2])[0]
 
 
+def test_a_model_of_another_family_answers(lmms, small_family, monkeypatch):
+    monkeypatch.setattr(UHRBAT, "from_pretrained", lambda *_, **__: small_family)
+    model = lmms.UHRBATForLmmsEval(pretrained="a SmolVLM", budget=30)
+    model.task_dict = documents()
+    (answer,) = model.generate_until([request("What is it?", None, 0, max_new_tokens=3)])
+    expected = model._last[1].ask("What is it?", lines=True).select(30).answer(max_new_tokens=3)
+    assert model.settings.importance == "attention" and answer == str(expected)
+
+
 def test_an_image_over_the_canvas_is_read_from_a_file(lmms):
     model = lmms.UHRBATForLmmsEval(budget=20)
     model.task_dict = {"t": {"test": [{"image": Image.new("RGB", (8100, 60)), "count": 1}]}}

@@ -256,6 +256,21 @@ def test_a_run_is_reported_by_category_and_group_with_evidence(lrs, tmp_path):
     assert "3 of 4 questions answered, 1 skipped" in text and "evidence preserved" in text
 
 
+def test_a_model_of_another_family_is_run_in_its_own_words_and_geometry(lrs, tmp_path, small_family):
+    report = runner.run_benchmark("lrs-vqa", small_family, lrs, tmp_path / "out", budget=20, progress=False)
+    assert (report["answered"], report["skipped"], report["tokens"]) == (3, 1, 20)
+    kept = json.loads((tmp_path / "out" / "answers-00000-of-00001.jsonl").read_text().splitlines()[0])
+    asked = small_family.encode(lrs[0].images[0], progress=False).ask(lrs[0].prompt, lines=True).select(20)
+    assert kept["answer"] == str(asked.answer(max_new_tokens=BENCHMARKS["lrs-vqa"].max_new_tokens))
+
+
+def test_the_papers_budgets_are_their_total_where_a_scale_has_fewer_tokens(family, monkeypatch):
+    benchmark = BENCHMARKS["lrs-vqa"]
+    assert benchmark.budgets[0] > 64 and runner._own_budget(benchmark, family) == sum(benchmark.budgets)
+    monkeypatch.setattr(family.network.config, "scales", (1024, 1536, 2560, 4096))
+    assert runner._own_budget(benchmark, family) == benchmark.budgets
+
+
 def test_a_run_that_was_cut_off_goes_on(lrs, tmp_path, monkeypatch):
     whole = run(lrs, tmp_path / "whole")
     run(lrs[:2], tmp_path / "out")

@@ -21,33 +21,12 @@ from uhrbat.network.decoder import DecoderInput, prefill
 from uhrbat.network.families import FAMILIES, known_types
 from uhrbat.network.families.network import FamilyNetwork
 from uhrbat.selection import importance
-from uhrbat.selection.baselines import BASELINES
 from uhrbat.selection.importance import raster_places
 from uhrbat.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "families.md"
 QUESTION = "How many ships are there?"
-
-
-@pytest.fixture(scope="module", params=families.MAKERS)
-def folder(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("families") / request.param
-    families.write(path, request.param)
-    return path
-
-
-@pytest.fixture(scope="module")
-def engine(folder):
-    model = UHRBAT.from_pretrained(str(folder), device="cpu")
-    model.network.config.scales = model.scales[:2]
-    return model
-
-
-@pytest.fixture(scope="module")
-def encoded(engine):
-    pixels = np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8)
-    return engine.encode_canvas(canvas_of(pixels))
 
 
 def test_every_family_has_a_tiny_checkpoint():
@@ -175,14 +154,11 @@ def test_an_image_is_encoded_asked_selected_and_answered(engine, encoded):
         scale = engine.network.config.scale(size)
         assert len(values) == scale.tokens == len(encoded.embeddings[size]) and values.std() > 0
     small, large = question.select(40), question.select(150)
-    assert (small.tokens, large.tokens) == (40, 150)
+    assert small.tokens == 40 < large.tokens <= 150
     answer = large.answer(max_new_tokens=5)
-    assert answer.tokens == 150 and answer.points == ()
+    assert answer.tokens == large.tokens and answer.points == ()
     read = [prefill(engine.network, [one.decoder_input()]).output[0, -1] for one in (small, large)]
     assert (engine.network.logits(read[0]) - engine.network.logits(read[1])).abs().max() > 1e-3
-    for name in BASELINES:
-        given = question.baseline(name, 100)
-        assert len(given.image_tokens()) == given.tokens == given.raster_places().shape[1] <= 100
 
 
 def test_tokens_are_given_row_by_row_at_their_places(engine, encoded):
@@ -264,7 +240,7 @@ def test_the_docs_say_each_familys_geometry(engine):
 
 
 def test_the_example_in_the_docs_is_an_adapter_that_is_tested():
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    *_, example = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert example.strip() in (ROOT / "uhrbat" / "network" / "families" / "llava.py").read_text()
 
 

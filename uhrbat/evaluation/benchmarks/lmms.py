@@ -23,8 +23,8 @@ from tqdm import tqdm
 from uhrbat.budget import read_budget
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
-from uhrbat.geometry import SCALES
 from uhrbat.imagery import canvas_of
+from uhrbat.imagery.canvas import MAX_SIDE
 from uhrbat.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class UHRBATForLmmsEval(lmms):
         key = picture.size, hashlib.sha256(picture.tobytes()).hexdigest()
         if self._last is None or self._last[0] != key:
             self._last = None
-            if max(picture.size) <= 2 * SCALES[-1]:
+            if max(picture.size) <= MAX_SIDE:
                 scene = self.engine.encode_canvas(canvas_of(picture))
             else:
                 with tempfile.TemporaryDirectory() as folder:

@@ -49,10 +49,10 @@ def run_benchmark(
 ) -> dict:
     """Answer this process's share of the questions and report on all answers that `out` holds.
 
-    budget: a total or one number a scale; None is the benchmark's own, where the model has its four scales. Answers are
-    kept in `out`/answers-*.jsonl, one line a question; questions about several images, and images that cannot be read,
-    are counted, not asked. The last process to end writes the report of all of them. InputError where `out` holds a run
-    of another kind.
+    budget: a total or one number a scale; None is the benchmark's own, where the model has four scales, or their total
+    where one of its scales has fewer tokens. Answers are kept in `out`/answers-*.jsonl, one line a question; questions
+    about several images, and images that cannot be read, are counted, not asked. The last process to end writes the
+    report of all of them. InputError where `out` holds a run of another kind.
     """
     benchmark = BENCHMARKS[name]
     settings = settings or model.settings
@@ -86,9 +86,11 @@ def _write(path: Path, facts: dict) -> None:
 
 
 def _own_budget(benchmark: Benchmark, model: UHRBAT) -> Budget:
-    if len(model.scales) == len(benchmark.budgets):
-        return benchmark.budgets
-    raise InputError(f"model '{model.name}' has other scales than {benchmark.title}'s budgets: give --budget")
+    if len(model.scales) != len(benchmark.budgets):
+        raise InputError(f"model '{model.name}' has other scales than {benchmark.title}'s budgets: give --budget")
+    available = [model.network.config.scale(size).tokens for size in model.scales]
+    fits = all(part <= most for part, most in zip(benchmark.budgets, available, strict=True))
+    return benchmark.budgets if fits else sum(benchmark.budgets)
 
 
 class _Scenes:
