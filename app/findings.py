@@ -108,12 +108,12 @@ def _example(folder: Path, key: WorldKey, truth: dict, misses: tuple[Miss, ...])
     """A scene that was made, as an example that asks what was missed in it."""
     boxes = [item["box"] for item in truth["objects"]]
     asked = {miss.question: miss for miss in misses}
-    left_out = " One object is left out of it: the counterfactual." if key.without else ""
+    left_out = " One object was removed on purpose." if key.without else ""
     item = {
         **truth,
         "name": key.name,
         "title": f"Scene {key.seed:,}",
-        "caption": f"From the loss test, made from its seed just now.{left_out}",
+        "caption": f"Scene from the loss test, made again just now.{left_out}",
         "budget": misses[0].budget,
         "questions": [
             {

@@ -23,13 +23,13 @@ import {
 
 const { proportion: PROPORTION, presets: PRESETS } = CONSTANTS.budget;
 const COST =
-  'What handing over this many tokens costs the language model: seconds to read them, from the speed last measured, and memory of its cache';
+  'What so many tokens cost the language model: seconds to read them, at the speed last measured, and memory';
 
 /** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
   const problem = problemLine();
   panel(context).replaceChildren(
-    h('h2', { title: 'How many tokens the language model is handed, over all scales' }, 'Token budget'),
+    h('h2', { title: 'How many tokens the language model is given, over all scales' }, 'Token budget'),
     totalRow(problem),
     problem.element,
     slider(),

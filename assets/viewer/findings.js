@@ -6,7 +6,7 @@ import { count, percent, points } from './format.js';
 import { frontierSection } from './frontier.js';
 import { finest, coarsest } from './geometry.js';
 import { panel } from './gradio.js';
-import { sizeName } from './groups.js';
+import { inOrder, sizeName } from './groups.js';
 import { lossSection } from './losses.js';
 import { misses } from './misses.js';
 import { goToPage } from './pages.js';
@@ -89,6 +89,7 @@ function content({ missing, problems, frontier, losses, real }, open) {
       'div',
       { class: 'uhr-intro' },
       h('h2', {}, 'What is lost when tokens are cut?'),
+      losses.length > 1 && h('p', { class: 'uhr-result' }, result(losses)),
       measured && h('p', {}, basis(measured)),
     ),
     ...problems.map(failure),
@@ -116,6 +117,25 @@ const notMeasured = (commands) =>
     commands.length > 1 ? ' write it.' : ' writes it.',
   );
 
+/**
+ * What the loss tests found, in one sentence: the answers that the widest budget in all of them loses.
+ * @param {import('./types.d.ts').Loss[]} losses
+ */
+export function result(losses) {
+  const whole = losses.map(({ counts }) => counts.filter((row) => row.side === 'with'));
+  const shared = whole[0]
+    .map((row) => row.budget)
+    .filter((k) => whole.every((rows) => rows.some((r) => r.budget === k)));
+  const budget = Math.max(...shared);
+  const found = losses.map(({ measured: { settings } }, i) => {
+    const row = whole[i].find((each) => each.budget === budget);
+    const as =
+      settings.importance === 'attention' ? 'attention, as in the released code' : settings.importance;
+    return `${percent(row?.value ?? 0)} where tokens are scored by ${as}`;
+  });
+  return `Of the right answers, ${count(budget)} tokens lose ${found.join(', and ')}.`;
+}
+
 /** What was measured, on what. @param {import('./types.d.ts').Measured} measured */
 export function basis({ model, parameters, seeds, scenes, questions, settings }) {
   const { importance, regions, order } = settings;
@@ -124,7 +144,7 @@ export function basis({ model, parameters, seeds, scenes, questions, settings })
     `${model} (${size}; importance ${importance}, regions ${regions}, order ${order}) ` +
     `on ${count(questions)} questions about ${count(scenes)} generated scenes of the ${seeds} seeds, ` +
     'none of which it was trained on. ' +
-    'It says what the method keeps in this world, not what a larger model would answer on photographs.'
+    'These results hold for nano’s generated world, not for larger models or photographs.'
   );
 }
 
@@ -177,7 +197,7 @@ const agreements = (rows) =>
     [
       ['budget', 'Total tokens'],
       interval(
-        `same answer as at ${count(rows[0].wide)}`,
+        `same answer as with ${count(rows[0].wide)} tokens`,
         'Share of the questions, by default; bootstrap, scenes resampled',
       ),
       ['questions', 'How many'],
@@ -192,9 +212,9 @@ function attention({ attention_recall: rows }) {
   return h(
     'section',
     {},
-    h('h3', {}, 'What attention finds by itself'),
+    h('h3', {}, 'How well attention finds objects'),
     note(
-      `Share of the objects asked for that have a token among the ${rows[0].tokens} most important of scale ${coarsest(model)}, by the language model's attention.`,
+      `Share of the objects asked for with a token among attention’s top ${rows[0].tokens} at scale ${coarsest(model)}.`,
     ),
     table(
       'Recall of attention importance',
@@ -204,7 +224,10 @@ function attention({ attention_recall: rows }) {
         ['by chance', 'As many tokens at random'],
         ['objects', 'How many'],
       ],
-      rows.map((row) => [sizeName(row.group), share(row), percent(row.chance), count(row.objects)]),
+      inOrder(rows.map((row) => row.group)).map((group) => {
+        const row = rows.find((each) => each.group === group) ?? rows[0];
+        return [sizeName(row.group), share(row), percent(row.chance), count(row.objects)];
+      }),
     ),
   );
 }

@@ -3,7 +3,7 @@
 import { flag, h } from './dom.js';
 import { count, distinct, percent } from './format.js';
 import { MEASURES, asked, chart } from './frontier-chart.js';
-import { groupName } from './groups.js';
+import { groupName, inOrder } from './groups.js';
 import { isReleased, looksOf } from './looks.js';
 import { note } from './parts.js';
 import { element } from './svg.js';
@@ -23,7 +23,7 @@ import { element } from './svg.js';
 
 const NARROW = '(max-width: 760px)';
 const EXPLANATION =
-  'Bars: 95 % bootstrap intervals, scenes resampled. A click on a name shows or fades its line; where fewer questions were asked, it says how many.';
+  'Bars: 95 % bootstrap intervals, scenes resampled. Click a name to show or hide its line. Where a method was asked fewer questions, it says how many.';
 
 /** @param {Frontier} frontier */
 export function frontierSection(frontier) {
@@ -53,7 +53,7 @@ export function frontierSection(frontier) {
   return h(
     'section',
     {},
-    h('h3', {}, 'The frontier: what a budget buys'),
+    h('h3', {}, 'Accuracy against budget'),
     h('div', { class: 'uhr-choices' }, measures.element, h('label', {}, 'of ', groups.element)),
     h(
       'div',
@@ -108,7 +108,7 @@ function groupChoice(chosen, draw) {
     /** @param {string[]} groups */
     show(groups) {
       select.replaceChildren(
-        ...groups.map((group) =>
+        ...inOrder(groups).map((group) =>
           h('option', { value: group, selected: group === chosen.group }, groupName(group)),
         ),
       );

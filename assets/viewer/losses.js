@@ -2,6 +2,7 @@
 
 import { h } from './dom.js';
 import { count } from './format.js';
+import { causeName } from './misses.js';
 import { note, width } from './parts.js';
 import { interval, share, table } from './tables.js';
 
@@ -12,8 +13,7 @@ import { interval, share, table } from './tables.js';
 
 /** @type {Record<string, string>} */
 const SIDES = { with: 'with the object', without: 'without it', pair: 'both of a pair' };
-const PROVED =
-  'Blue: right again at the same budget once the evidence is forced in, which proves the cause. Grey: not.';
+const PROVED = 'Blue: the answer becomes right when the object’s tokens are added back. Grey: it does not.';
 const NONE_LOST = 'No answer about a scene with the object was lost.';
 
 /** @param {Loss} loss */
@@ -112,7 +112,7 @@ const causeRow = ({ cause, losses, proved }, most) =>
   h(
     'tr',
     {},
-    h('th', { scope: 'row' }, cause),
+    h('th', { scope: 'row' }, causeName(cause)),
     h(
       'td',
       { class: 'uhr-barcell' },

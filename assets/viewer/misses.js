@@ -3,6 +3,7 @@
 import { h } from './dom.js';
 import { count, pixels } from './format.js';
 import { note } from './parts.js';
+import { CAUSES } from './verdict.js';
 
 /**
  * @typedef {import('./types.d.ts').Miss} Miss
@@ -10,6 +11,9 @@ import { note } from './parts.js';
  */
 
 const AT_ONCE = 12;
+
+/** A cause as the page says it. @param {string} cause */
+export const causeName = (cause) => CAUSES[cause] ?? cause;
 
 /**
  * Cards of all misses of the loss tests, by cause, budget and importance.
@@ -50,22 +54,22 @@ export function misses(all, wide, open) {
   return h(
     'section',
     {},
-    h('h3', {}, 'Every miss, to be looked at'),
+    h('h3', {}, 'Browse all misses'),
     h(
       'div',
       { class: 'uhr-choices' },
       choice(
-        'Cause',
-        all.map((miss) => [miss.cause, miss.cause]),
+        'causes',
+        all.map((miss) => [miss.cause, causeName(miss.cause)]),
         (value) => choose('cause', value),
       ),
       choice(
-        'Budget',
+        'budgets',
         all.map(({ budget }) => [String(budget), `${count(budget)} tokens`]),
         (value) => choose('budget', value),
       ),
       choice(
-        'Importance',
+        'scorings',
         all.map(({ method }) => [method.importance, method.importance]),
         (value) => choose('importance', value),
       ),
@@ -99,7 +103,7 @@ function choice(label, options, choose) {
   const select = h(
     'select',
     { 'aria-label': label, class: 'uhr-select', onchange: () => choose(select.value) },
-    h('option', { value: '' }, `every ${label.toLowerCase()}`),
+    h('option', { value: '' }, `All ${label}`),
     [...new Map(options)].map(([value, name]) => h('option', { value }, name)),
   );
   return select;
@@ -117,10 +121,10 @@ function card(miss, wide, open) {
     h('p', { class: 'uhr-missquestion' }, miss.question),
     answers(miss, wide),
     note(
-      h('b', {}, miss.cause),
-      ` · by ${miss.method.importance}`,
+      h('b', {}, causeName(miss.cause)),
+      ` · ${miss.method.importance}`,
       miss.object && ` · ${miss.object}, ${pixels(miss.object_size ?? 0)}`,
-      miss.without.length > 0 && ' · the object left out',
+      miss.without.length > 0 && ' · object removed',
     ),
     note(miss.verdict),
     h(
@@ -152,7 +156,7 @@ const answers = ({ truth, wide_answer: before, answer, budget, forced_answer: fo
     h('dt', {}, `${count(budget)} tokens`),
     h('dd', { class: 'uhr-wronganswer' }, answer || '(empty)'),
     forced != null && [
-      h('dt', {}, 'forced in'),
+      h('dt', {}, 'object added'),
       h('dd', {}, forced, proved && h('small', {}, 'proves the cause')),
     ],
   );

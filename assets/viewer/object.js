@@ -33,7 +33,8 @@ const HEADINGS = [
   ['rank', 'The best rank of its tokens: the smallest budget of this scale that represents one'],
   ['fate', 'At this budget'],
 ];
-const WITHOUT = 'The same question with the tokens of this box forced into the budget, and taken out of it';
+const WITHOUT =
+  'The same question with the tokens of this box added to what the model is given, and removed from it';
 
 /** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {

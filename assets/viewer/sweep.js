@@ -150,7 +150,7 @@ function table(points) {
     ['budget'],
     ['answer'],
     ['objects kept', 'Share of the evidence objects with a preserved token at some scale'],
-    ['tokens', 'Image tokens that the language model was handed'],
+    ['tokens', 'Image tokens that the language model was given'],
     ['time'],
   ];
   const row = (/** @type {Point} */ point) =>

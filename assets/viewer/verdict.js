@@ -56,6 +56,7 @@ export const CAUSES = {
   'importance diluted': 'scored too low',
   'averaged away': 'averaged away',
   'cut by the budget': 'budget spent',
+  'the model itself': 'model error',
 };
 
 /** @param {Pick<Verdict, 'preserved' | 'cause'>} verdict */

@@ -113,3 +113,16 @@ def test_a_link_to_an_answered_question_opens_answered(lesson):
         assert answered.way_of(EXAMPLE, question, method, lesson) == way
     assert answered.way_of(EXAMPLE, "Why?", {}, lesson) is None
     assert answered.way_of(EXAMPLE, None, None, lesson) == "released"
+
+
+def flips(points):
+    """How often the answer turns right or wrong from one budget to the next."""
+    right = [point.correct for point in points]
+    return sum(a != b for a, b in zip(right, right[1:]))
+
+
+def test_at_least_three_examples_change_their_answer_on_the_slider():
+    """By measurement, with the weights that they were answered with: right at some budgets and wrong at others."""
+    files = [(example.name, answered.file_of(example, way)) for example in examples.load() for way in answered.WAYS]
+    swept = [(name, answered.read(path).swept.points) for name, path in files if path.is_file()]
+    assert len({name for name, points in swept if flips(points)}) >= 3

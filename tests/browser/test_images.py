@@ -41,7 +41,7 @@ def test_bands_stretch_and_map_coordinates(open_page, tmp_path):
     page.click(".uhr-picture summary")
     notes = page.locator(".uhr-filenote")
     expect(notes.nth(0)).to_have_text("bands 1, 2, 3 of 6 are shown as red, green and blue")
-    expect(notes.nth(1)).to_contain_text("stretched from ")
+    expect(notes.nth(1)).to_contain_text("contrast stretched: ")
     fields = page.get_by_label(re.compile("Band shown as"))
     assert [field.input_value() for field in fields.all()] == ["1", "2", "3"]
     expect(page.locator(".uhr-histogram path")).to_have_count(3)

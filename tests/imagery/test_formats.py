@@ -78,7 +78,7 @@ def test_what_is_shown_is_said(made):
     assert "page 1 of 2 is shown" in notes("animated.webp")
     assert "first frame" in notes("animated.png")
     assert notes("cog.tif") == notes("rgb.jpg") == ""
-    assert "stretched from " in notes("uint16.tif") and "(2nd to 98th percentile)" in notes("uint16.tif")
+    assert "contrast stretched: " in notes("uint16.tif") and "(2nd to 98th percentile)" in notes("uint16.tif")
     assert "bands 1, 2, 3 of 8 are shown as red, green and blue" in notes("eight.tif")
     assert "band 1 of 2 is shown in grey" in notes("two.tif")
     assert "CMYK" in notes("cmyk.jpg")

@@ -77,7 +77,7 @@ def test_low_scores_are_diluted_importance():
         importance[size][tokens(size)] = 0.5
     found = fate(PYRAMID, BOX, importance, ranked(importance, alone), budgets(100, 100))
     assert found.cause == DILUTED
-    assert "outscores only" in found.verdict
+    assert "ranks in the top" in found.verdict
     assert found.smallest_budget is not None
 
 
@@ -91,7 +91,7 @@ def test_a_high_score_inside_an_average_is_averaged_away():
     regions[1344][one_brighter] = 1
     found = fate(PYRAMID, BOX, importance, ranked(importance, lambda scale: regions[scale.size]), budgets(0, 9))
     assert found.cause == AVERAGED
-    assert found.verdict.endswith("No budget preserves it; only forcing its tokens in does.")
+    assert found.verdict.endswith("No budget preserves it; only adding its tokens does.")
     assert found.smallest_budget is None
     assert found.rows[1].best_merged and found.rows[1].members == len(tokens(1344).unique())
     assert found.rows[1].smallest_budget is None

@@ -66,7 +66,7 @@ def _loss(box: list[float]) -> findings.LossFile:
         for k in (256, 1000)
         for n, cause in ((12, "cut by the budget"), (9, "averaged away"), (5, "too small"), (4, findings.MODEL_ITSELF))
     ]
-    reply = "Cut by the budget: the tokens before it use it up. A total budget of 700 would preserve it."
+    reply = "The budget is spent on tokens that rank higher. It is kept from 700 tokens."
     misses = [
         findings.Miss(
             SEED, [1] * (n % 3 == 2), f"How many red cars can you see in part {n} of the image?", "count",

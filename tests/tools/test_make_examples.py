@@ -24,7 +24,7 @@ def test_the_lost_one_says_why():
     plan, found = PLAN["suburb"], shown(least=5000, wrong_below=5000)
     assert plan.taught_by(found) and plan.importance == "attention"
     caption = plan.caption_of(found)
-    assert "at 3,000 tokens" in caption and "averaged away" in caption and "6 px" in caption
+    assert "at 3,000 tokens" in caption and "averaged away" in caption and "6-pixel" in caption
 
 
 @pytest.mark.parametrize("found", [

@@ -91,7 +91,7 @@ PLANS = (
     Plan(
         "airfield",
         "Airfield",
-        "An easy one: the {it} of {pixels} px is kept and answered at every budget from 256 tokens up.",
+        "Easy: the {pixels}-pixel {it} survives, and the answer is right, at every budget from 256 tokens.",
         (("color", "airplane"), ("absolute position", "airplane"), ("relative position", "airplane")),
         lambda s: all(s.preserved[k] and s.right(k) for k in BUDGETS if k >= 256),
         _seeds(6),
@@ -100,8 +100,7 @@ PLANS = (
     Plan(
         "harbour",
         "Harbour",
-        "Few pixels that survive: the smallest evidence ({it}) is {pixels} px long at the finest scale, and {least} "
-        "tokens keep all.",
+        "Tiny but kept: the {it}, at most {pixels} pixels long at the finest scale. {least} tokens are enough.",
         (("color", "ship"), ("absolute position", "ship"), ("relative position", "ship"), ("presence", "ship")),
         lambda s: s.preserved[1000] and s.right(1000) and s.right(WIDE),
         _seeds(10),
@@ -112,8 +111,8 @@ PLANS = (
     Plan(
         "suburb",
         "Suburb",
-        "One that is lost: by attention, as the released code scores, evidence of {pixels} px ({it}) is lost at "
-        "{budget} tokens ({cause}). Importance by default, under Model and method, keeps it.",
+        "A loss: scored by attention, as in the released code, the {pixels}-pixel {it} is lost at {budget} tokens "
+        "({cause}). Press Ours and it is kept.",
         (("color", "car"), ("absolute position", "car"), ("presence", "car"), ("count", "car")),
         lambda s: not s.preserved[WIDE] and not s.right(WIDE) and s.by_default,
         _seeds(7),
@@ -123,7 +122,7 @@ PLANS = (
     Plan(
         "rafts",
         "Fish rafts",
-        "Where is the island, seen from the fish rafts? Both objects must survive: {least} tokens keep them.",
+        "Two objects needed: the island and the fish rafts. {least} tokens keep both.",
         (("relative position", "raft"),),
         lambda s: "island" in s.text and s.preserved[WIDE] and s.right(WIDE),
         _seeds(2013),
@@ -131,7 +130,7 @@ PLANS = (
     Plan(
         "tanks",
         "Tank farm",
-        "Counting: {number} objects must all survive, and all do from {least} tokens up.",
+        "Counting: all {number} tanks must survive. From {least} tokens on they do.",
         (("count", "tank"),),
         lambda s: len(s.names) > 2 and s.preserved[WIDE] and s.right(WIDE),
         _seeds(26),
@@ -139,7 +138,7 @@ PLANS = (
     Plan(
         "lagoon",
         "Lagoon",
-        "A question about land cover needs almost no tokens: {budget} of 131,328 are enough.",
+        "Land cover: {budget} of 131,328 tokens are enough.",
         (("land cover", ""),),
         lambda s: all(map(s.right, BUDGETS)),
         _seeds(28),

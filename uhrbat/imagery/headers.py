@@ -186,20 +186,20 @@ def _guess(head: bytes, path: str) -> tuple[str, str]:
         brands = [head[at : at + 4] for at in (8, *range(16, min(len(head), 64), 4))]
         kind = next((_BRANDS[brand] for brand in brands if brand in _BRANDS and brand not in (b"mif1", b"msf1")), None)
         kind = kind or next((_BRANDS[brand] for brand in brands if brand in _BRANDS), "a video")
-        return f"{kind}, which is not read here", "save a frame of it as PNG" if kind == "a video" else _SAVE
+        return f"{kind}, which is not supported", "save a frame of it as PNG" if kind == "a video" else _SAVE
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith(b"<?xml") and b"<svg" in text:
         text = b"<svg"
     for signature, kind, remedy in _OTHERS:
         if head.startswith(signature) or text.startswith(signature):
-            return f"{kind}, which is not read here", remedy
+            return f"{kind}, which is not supported", remedy
     if head[128:132] == b"DICM":
-        return "a DICOM file, which is not read here", _SAVE
+        return "a DICOM file, which is not supported", _SAVE
     if head[:1] == b"e" and path.endswith(".ecw"):
-        return "an ECW picture, which is not read here", _CONVERT
+        return "an ECW picture, which is not supported", _CONVERT
     if path.endswith((".ecw", ".sid", ".heic", ".heif", ".avif", ".svg", ".pdf")):
         return f"not the {path.rsplit('.', 1)[1].upper()} file that its name says", _SAVE
-    return "not an image that is read here", _SAVE
+    return "not an image of a supported kind", _SAVE
 
 
 def jpeg_scans(path: str | PathLike[str], most: int) -> tuple[int, bool]:

@@ -106,8 +106,13 @@ class ImageInfo:
     def stretched(self, low: float, high: float) -> "ImageInfo":
         """The same image with its stretch decided and reported in the notes."""
         chosen = "as chosen" if self.rendering.limits else "2nd to 98th percentile"
-        note = f"stretched from {low:.6g}..{high:.6g} ({chosen})"
+        note = f"contrast stretched: {_number(low)} to {_number(high)} ({chosen})"
         return replace(self, stretch=(low, high), notes=(*self.notes, note))
+
+
+def _number(value: float) -> str:
+    """Six digits, thousands separated."""
+    return f"{float(f'{value:.6g}'):,g}" if abs(value) < 1e6 else f"{value:.6g}"
 
 
 @contextmanager
@@ -129,7 +134,7 @@ def _explain(path: str | PathLike[str], error: Exception) -> str:
     if any(words in text for words in ("no space left", "file too large", "write error", "quota")):
         return f"The disk is full: {name} could not be prepared; free some space and try again."
     if "support" in text or "not available" in text:
-        return f"{name} uses a feature that is not read here: export it as PNG, JPEG or plain TIFF."
+        return f"{name} uses a feature that is not supported: export it as PNG, JPEG or plain TIFF."
     if any(word in text for word in ("truncated", "premature", "end of", "out of data", "short")):
         return f"{name} is cut short, as if a download or copy had stopped early: copy or export it again."
     return f"{name} is damaged or cut short: copy it again, or export it as PNG, JPEG or plain TIFF."

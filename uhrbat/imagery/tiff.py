@@ -190,7 +190,7 @@ def check(path: Path, page: TiffPage) -> None:
     name = shown_name(path)
     if page.hamamatsu:
         raise ImageError(
-            f"{name} is a whole slide of Hamamatsu's (NDPI), which is not read here: convert it to a pyramid TIFF."
+            f"{name} is a whole slide of Hamamatsu's (NDPI), which is not supported: convert it to a pyramid TIFF."
         )
     if page.entries > _MAX_ENTRIES or page.metadata > _MOST_METADATA:
         raise ImageError(

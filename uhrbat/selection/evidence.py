@@ -212,9 +212,9 @@ def _judge(rows, budgets, smallest, unseen=()) -> tuple[str, str]:
             verdict += f" It is only {_pixels(kept[-1])} px there, so what is kept may not show it."
         return KEPT, verdict
     if smallest is None:
-        later = "No budget preserves it; only forcing its tokens in does."
+        later = "No budget preserves it; only adding its tokens does."
     else:
-        later = f"A total budget of {smallest:,} would preserve it."
+        later = f"It is kept from {smallest:,} tokens."
     candidates = [(row, k) for row, k in pairs if row.scored and row.visible]
     if not candidates:
         scored = [row for row in rows if row.scored]
@@ -234,12 +234,12 @@ def _judge(rows, budgets, smallest, unseen=()) -> tuple[str, str]:
         return TOO_SMALL, f"Too small at every scale that was scored{where}. {later}"
     row, budget = max(candidates, key=lambda pair: (pair[0].percentile, pair[0].size))
     if row.percentile < DILUTED_BELOW:
-        where = f"at scale {row.size} its best token outscores only {int(row.percentile)} % of the tokens"
-        return DILUTED, f"Importance diluted: {where}. {later}"
+        where = f"At scale {row.size} its best token ranks in the top {100 - int(row.percentile)} %"
+        return DILUTED, f"{where}, which is not high enough. {later}"
     if row.best_rank <= budget:
-        where = f"at scale {row.size} it is merged with {row.members - 1:,} others"
-        return AVERAGED, f"Averaged away: {where}. {later}"
-    return CUT, f"Cut by the budget: the tokens before it use it up. {later}"
+        others = "1 other" if row.members == 2 else f"{row.members - 1:,} others"
+        return AVERAGED, f"At scale {row.size} it is merged with {others}. {later}"
+    return CUT, f"The budget is spent on tokens that rank higher. {later}"
 
 
 def _smallest_total(rows: Sequence[FateRow], scales: Sequence[Scale], weights: Weights | None) -> int | None:

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { bytes, count, distinct, percent, pixels, plural, points, seconds, sum } from '../format.js';
-import { groupName, sizeName } from '../groups.js';
+import { groupName, inOrder, sizeName } from '../groups.js';
 import { factText } from '../run.js';
 
 test('numbers', () => {
@@ -52,6 +52,11 @@ test('groups of the evaluations', () => {
     'count questions',
     'questions that need an object of 5 to 8 px',
   ]);
+  const mixed = ['type: count', 'size: > 32', 'size: 9-16', 'all', 'size: <= 4', 'size: 17-32'];
+  assert.deepEqual(
+    inOrder(mixed).map((group) => group.replace(/^size: /, '')),
+    ['all', '<= 4', '9-16', '17-32', '> 32', 'type: count'],
+  );
 });
 
 test('facts of a run', () => {

@@ -196,7 +196,7 @@ def test_what_a_file_was_shown_as_is_told(explorer, six_bands):
     bands, stretch = picture.info.notes
     assert bands == "bands 1, 2, 3 of 6 are shown as red, green and blue"
     low, high = picture.info.stretch
-    assert stretch == f"stretched from {low:.6g}..{high:.6g} (2nd to 98th percentile)"
+    assert stretch == f"contrast stretched: {low:,.6g} to {high:,.6g} (2nd to 98th percentile)"
 
 
 def test_bands_are_chosen_and_wrong_ones_refused(explorer, six_bands):

@@ -190,7 +190,7 @@ def test_a_killed_worker_fails_the_job_and_the_next_one_is_answered(child, pictu
 
 def test_a_worker_that_ends_itself_is_started_again_unasked(child, image):
     starts = child.endpoint.starts
-    with pytest.raises(WorkerError, match="being started again"):
+    with pytest.raises(WorkerError, match="is restarting"):
         child.ask(query(image, "exit")).result(TIMEOUT)
     until = time.monotonic() + TIMEOUT
     while child.endpoint.starts == starts:
@@ -205,7 +205,7 @@ def test_a_stuck_worker_is_replaced(tmp_path, monkeypatch, picture):
     with HttpWorker(Supervisor(FAKE_CHILD)) as worker:
         image = worker.store(picture)
         monkeypatch.setattr(worker.endpoint, "_health", lambda: Health(status="stuck"))
-        with pytest.raises(WorkerError, match="being started again"):
+        with pytest.raises(WorkerError, match="is restarting"):
             worker.ask(query(image, "slow ask")).result(TIMEOUT)
         monkeypatch.undo()
         assert worker.ask(query(image, "how many?")).result(TIMEOUT)

@@ -29,7 +29,7 @@ WATCH_SECONDS = 5
 HUNG_SECONDS = 60
 STARTING_SECONDS = 0.5
 """How often a worker that is not ready yet is asked for its health."""
-DIED = "the model worker stopped (out of memory or killed); it is being started again, ask again"
+DIED = "the model stopped (out of memory or killed) and is restarting: ask again"
 STOPPED = "the explorer is being stopped, and its model worker with it"
 STOPPING_SECONDS = 0.2
 """Where a service manager stops all processes at once, the worker may end so long before this one hears of it."""
