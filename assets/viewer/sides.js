@@ -22,6 +22,14 @@ export function present() {
   return maps && tokens ? { maps, tokens, budgets: budgets(), answer: answer?.text ?? '' } : null;
 }
 
+/**
+ * A side's budget of one scale; 0 where the question has no such scale.
+ * @param {Pick<Side, 'maps' | 'budgets'>} side
+ * @param {number} scale
+ */
+export const budgetAt = ({ maps, budgets: each }, scale) =>
+  each[maps.scales.findIndex(({ size }) => size === scale)] ?? 0;
+
 /** Keep what is shown now on the right, or end that. */
 export function pin() {
   set(get().pinned ? { pinned: null, difference: false } : { pinned: present(), divider: 0.5 });

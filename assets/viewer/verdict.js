@@ -56,6 +56,8 @@ export const CAUSES = {
   'importance diluted': 'scored too low',
   'averaged away': 'averaged away',
   'cut by the budget': 'budget spent',
+  'not looked at': 'not looked at',
+  'smaller than a token at every scale that was looked at': 'too small even where it was looked at',
 };
 
 /** @param {Pick<Verdict, 'preserved' | 'cause'>} verdict */
