@@ -11,6 +11,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
+from uhrbat.choices import PADDING
 from uhrbat.errors import InputError
 
 from . import overlays
@@ -24,20 +25,23 @@ _STEPS = 8
 def npz(run: KeptRun) -> bytes:
     """NPZ with `importance_672` (float32[G, G], rows from the top), `rank_672` (int32), `merged_672` (bool),
     `region_672` (int32), `padding_672` (bool) and `fate_672` (uint8: 0 dropped, 1 preserved, 2 merged, 3 padding) of
-    every scale, and `about`, JSON that says how they came about. No pickled object is in it."""
+    every scale, and `about`, JSON that says how they came about. Of a native scale `looked_16128` (bool) says where it
+    was looked at; elsewhere there are no tokens (importance NaN, region -1, fate 3). No pickled object is in it."""
     found: dict[str, np.ndarray] = {}
     budgets = run.budgets
     for scale, budget in zip(run.asked.scales, budgets, strict=True):
         geometry = run.geometry(scale.size)
-        for name, values in (
-            ("importance", scale.importance.astype(np.float32)),
-            ("rank", scale.rank),
-            ("merged", scale.merged),
-            ("region", scale.region),
-            ("padding", scale.padding),
-            ("fate", scale.kind(budget)),
+        for name, values, absent in (
+            ("importance", scale.importance.astype(np.float32), np.nan),
+            ("rank", scale.rank, len(scale.rank) + 1),
+            ("merged", scale.merged, False),
+            ("region", scale.region, -1),
+            ("padding", scale.padding, False),
+            ("fate", scale.kind(budget), PADDING),
         ):
-            found[f"{name}_{scale.size}"] = overlays.grid(values, geometry)
+            found[f"{name}_{scale.size}"] = overlays.grid(values, geometry, absent)
+        if geometry.looked is not None:
+            found[f"looked_{scale.size}"] = overlays.grid(np.ones(geometry.tokens, bool), geometry)
     square, how = run.square, run.asked.run
     about = {
         "image": run.picture.image,
@@ -52,6 +56,7 @@ def npz(run: KeptRun) -> bytes:
         "regions": how.regions,
         "order": how.order,
         "seed": how.seed,
+        "looks": how.looks,
     }
     out = io.BytesIO()
     np.savez_compressed(out, allow_pickle=False, about=np.array(json.dumps(about)), **found)
@@ -60,7 +65,7 @@ def npz(run: KeptRun) -> bytes:
 
 def geotiff(run: KeptRun, size: int) -> bytes:
     """GeoTIFF of one scale's square, one pixel a token: float32 bands importance, rank, fate (0 dropped, 1 preserved,
-    2 merged) and region; padding is NaN. InputError for an image that lies on no map."""
+    2 merged) and region; padding, and what was not looked at, is NaN. InputError for an image that lies on no map."""
     place = run.picture.place
     if place is None:
         raise InputError("the image has no place on a map: download its token maps as NPZ")
@@ -82,7 +87,7 @@ def geotiff(run: KeptRun, size: int) -> bytes:
             for v in ends
             for u in ends
         ]
-    outside = overlays.grid(scale.padding, geometry)
+    outside = overlays.grid(scale.padding, geometry, True)
     with rasterio.Env(), MemoryFile() as memory:
         with memory.open(
             driver="GTiff",

@@ -25,6 +25,9 @@ HEAT_STOPS = 17
 STAGES = {
     "read": "read the image",
     "encode": "encode its tiles",
+    "survey": "find what stands out",
+    "window": "read the tiles to look at",
+    "look": "look at them",
     "score": "score the tokens",
     "partition": "find the regions",
     "rank": "rank the tokens",

@@ -102,7 +102,8 @@ class Explorer:
     def checked(self, budget: object, asked: Asked) -> Budget:
         """A budget that fits the model which a question is asked of; InputError for any other."""
         budget = read_budget(budget)
-        budgets_of(budget, asked.scales)
+        if isinstance(budget, int) or not asked.awaits_looks:
+            budgets_of(budget, asked.scales)
         return budget
 
     @staticmethod
@@ -217,6 +218,11 @@ class Explorer:
         if not isinstance(boxes, list | tuple) or len(boxes) > MOST_LISTED:
             raise InputError(f"boxes is {quoted(boxes)}: give a list of at most {MOST_LISTED} boxes")
         return tuple(self.box(asked, box) for box in boxes)
+
+
+def looks_of(value: object) -> int:
+    """The budget panel's number of looks; InputError where it is none."""
+    return read_looks(value.get("looks") or 0) if isinstance(value, dict) else 0
 
 
 def budget_of(value: object) -> Budget:

@@ -180,7 +180,8 @@ def caption_text(run: KeptRun, wanted: Wanted) -> str:
         f'{letters[:1].upper()}{letters[1:]}. Question: "{" ".join(run.question.split())}".{given}{truth}'
         f" Budget {total:,} tokens, of which {budget:,} at the scale shown, {wanted.size} px."
         f" Image {run.picture.name}, {square.width:,} x {square.height:,} px.{where}"
-        f" Model {how.model}, importance {how.importance}, regions {how.regions}, order {how.order}, seed {how.seed}."
+        f" Model {how.model}, importance {how.importance}, regions {how.regions}, order {how.order}, seed {how.seed}"
+        f"{f', {how.looks:,} looks' if how.looks else ''}."
     )
 
 
@@ -251,7 +252,7 @@ def _draw(axis: Any, panel: str, run: KeptRun, wanted: Wanted, scale: ScaleMap, 
     axis.imshow(pixels, extent=(place[0], place[2], place[3], place[1]), interpolation="antialiased")
     heat = None
     if panel in ("fate", "seen"):
-        fates = overlays.grid(scale.kind(budget), geometry)
+        fates = overlays.grid(scale.kind(budget), geometry, PADDING)
         members = overlays.grid(scale.members, geometry)
         if panel == "fate":
             axis.imshow(fate_colors(fates, members), **options)
@@ -264,13 +265,13 @@ def _draw(axis: Any, panel: str, run: KeptRun, wanted: Wanted, scale: ScaleMap, 
         values = overlays.grid(scale.importance.astype(np.float32), geometry)
         norm = matplotlib.colors.LogNorm(low, high) if log else matplotlib.colors.Normalize(low, high)
         places = np.asarray(norm(np.clip(values, low, high)), dtype=float)
-        outside = overlays.grid(scale.padding, geometry)
+        outside = overlays.grid(scale.padding, geometry, True)
         hidden = (places <= places[~outside].min() + _FLOOR) | outside
         strong = np.where(hidden, 0, 0.45 + 0.55 * places)
         axis.imshow(np.clip(values, low, high), cmap=theme.HEAT, norm=norm, alpha=strong, **options)
         heat = matplotlib.cm.ScalarMappable(norm, theme.HEAT)
     elif panel == "regions":
-        regions = overlays.grid(np.where(scale.padding, -1, scale.region), geometry)
+        regions = overlays.grid(np.where(scale.padding, -1, scale.region), geometry, -1)
         axis.imshow(
             np.ma.masked_less((regions * 7919) % 12 + 12 * (regions < 0) * -2, 0), cmap="Set3", alpha=0.75, **options
         )
@@ -376,7 +377,7 @@ def importance_range(run: KeptRun) -> tuple[float, float, bool]:
     """Lowest and highest of the colours, and whether their steps are of the logarithm: as assets/viewer/heat.js."""
     kind = run.asked.run.importance
     if kind == "attention":
-        return 1 / min(scale.tokens for scale in run.scales), 1.0, True
+        return 1 / run.scales[0].tokens, 1.0, True
     return 0.0, 1.2 if kind == "fused" else 1.0, False
 
 
@@ -413,8 +414,12 @@ def _add_legend(made: Figure, wanted: Wanted, run: KeptRun) -> None:
     if "fate" in wanted.panels:
         handles.append(Patch(facecolor=theme.MERGED, alpha=0.7, label="Merged"))
         handles.append(Patch(facecolor=theme.DROPPED, alpha=0.67, label="Dropped"))
+        hatched = ["Not looked at"] if run.geometry(wanted.size).looked is not None else []
         if run.square.width != run.square.height and wanted.view is None:
-            handles.append(Patch(facecolor="none", edgecolor=theme.PADDING, hatch="////", linewidth=0, label="Padding"))
+            hatched.append("Padding")
+        if hatched:
+            label = " or ".join(hatched)
+            handles.append(Patch(facecolor="none", edgecolor=theme.PADDING, hatch="////", linewidth=0, label=label))
     if run.inspected:
         handles.append(Patch(facecolor="none", edgecolor="black", linewidth=0.8, label="Inspected box"))
     for status in sorted({point["status"] for point in run.points}):

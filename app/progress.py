@@ -9,12 +9,26 @@ from uhrbat.results import Progress
 from uhrbat.serving.job import Job
 
 _TICK = 0.2
-_SHARES = {"read": 4, "encode": 60, "score": 6, "partition": 14, "rank": 4, "prefill": 6, "decode": 6}
+_SHARES = {
+    "read": 4,
+    "encode": 60,
+    "survey": 6,
+    "window": 6,
+    "look": 20,
+    "score": 6,
+    "partition": 14,
+    "rank": 4,
+    "prefill": 6,
+    "decode": 6,
+}
 _WORDS = {
     "queue": "waiting for the worker",
     "load": "loading the model",
     "read": "reading the image",
     "encode": "encoding its tiles",
+    "survey": "finding what stands out in the file's own pixels",
+    "window": "reading the tiles to look at",
+    "look": "looking at them",
     "score": "scoring the tokens",
     "partition": "finding the regions",
     "rank": "ranking the tokens",

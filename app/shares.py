@@ -20,20 +20,33 @@ MOST_GRID = 1024
 
 def geometry(scales: Sequence[Scale]) -> dict[str, Any]:
     """A model's scales, coarse to fine, and its tile, in pixels; tokens a side of a tile; where the shares of a budget
-    are fetched."""
+    are fetched. Where tiles of native scales were looked at: which, and the geometry without them."""
     sizes, tile, grid = [scale.size for scale in scales], scales[0].tile, scales[0].tile_grid
-    shares = f"shares/{tile}-{grid}-{'-'.join(map(str, sizes))}.bin"
-    return {"scales": sizes, "tile": tile, "grid": grid, "shares": shares}
+    parts = [f"{scale.size}" if scale.looked is None else f"{scale.size}x{len(scale.looked)}" for scale in scales]
+    shares = f"shares/{tile}-{grid}-{'-'.join(parts)}.bin"
+    found: dict[str, Any] = {"scales": sizes, "tile": tile, "grid": grid, "shares": shares}
+    looked = {str(scale.size): list(scale.looked) for scale in scales if scale.looked is not None}
+    if looked:
+        found |= {"looked": looked, "whole": geometry([scale for scale in scales if scale.looked is None])}
+    return found
 
 
 def scales_of(name: str) -> tuple[Scale, ...]:
-    """The scales in the address of `geometry`'s shares; InputError where it is none, or is too large to be a model's."""
-    if not re.fullmatch(r"\d{1,4}-\d{1,3}(-\d{1,5}){1,8}", name):
+    """The scales in the address of `geometry`'s shares, of native ones (8064x12) the first tiles, so many as were looked
+    at; InputError where it is none, or is too large to be a model's."""
+    if not re.fullmatch(r"\d{1,4}-\d{1,3}(-\d{1,5}(x\d{1,4})?){1,12}", name):
         raise InputError(f"'{name[:80]}' names no scales")
-    tile, grid, *sizes = map(int, name.split("-"))
-    if not tile or not grid or max(sizes) * grid > MOST_GRID * tile:
+    tile, grid, *sizes = name.split("-")
+    scales = [(int(size), int(looks) if looks else None) for size, _, looks in (part.partition("x") for part in sizes)]
+    whole = [size for size, looks in scales if looks is None]
+    tokens = [looks * int(grid) ** 2 for _, looks in scales if looks is not None]
+    if not int(tile) or not int(grid) or not whole:
+        raise InputError(f"'{name}' names no scales")
+    if max(whole) * int(grid) > MOST_GRID * int(tile) or sum(tokens) > MOST_GRID**2:
         raise InputError(f"'{name}' names no scales of a model")
-    return tuple(Scale(size, tile, grid) for size in sizes)
+    return tuple(
+        Scale(size, int(tile), int(grid), None if looks is None else tuple(range(looks))) for size, looks in scales
+    )
 
 
 @lru_cache(maxsize=8)

@@ -191,6 +191,19 @@ def test_a_total_follows_the_weights_that_are_given():
     assert budgets_of((1, 2, 3, 4), scales, (1, 1, 1, 1)) == dict(zip(SCALES, (1, 2, 3, 4), strict=True))
 
 
+@pytest.mark.parametrize(("looks", "most"), [(1, 15), (16, 230), (256, 1200), (512, 1200)])
+def test_native_scales_take_no_more_of_a_budget_than_the_finest_whole_scale(looks, most):
+    some = range(looks // 8)
+    scales = Square(20_000, 20_000).looking({8064: some, 16128: range(looks - len(some))}).scales
+    budgets = budgets_of(3000, scales)
+    native = sum(budgets[size] for size in budgets if size > 4032)
+    assert 0 < native <= most and native <= budgets[4032] + 1
+    kept = {size: budgets[size] for size in SCALES}
+    assert all(
+        abs(kept[size] * 5 - kept[4032] * part * 5 / 2000) < 8 for size, part in zip(SCALES, (80, 320, 600, 2000))
+    )
+
+
 def test_budgets_of_other_scales():
     assert sum(split_budget(700, (336, 672))) == 700
     assert split_budget(576, (336,)) == (576,)

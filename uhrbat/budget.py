@@ -79,7 +79,10 @@ def budgets_of(budget: object, scales: Sequence[Scale], weights: Weights | None 
     if isinstance(budget, int):
         return dict(zip((scale.size for scale in scales), split_budget(budget, scales, weights), strict=True))
     if len(budget) != len(scales):
-        raise InputError(f"budgets a scale are {list(budget)}; give {len(scales)} whole numbers from 0")
+        names = ", ".join(str(scale.size) for scale in scales)
+        raise InputError(
+            f"budgets a scale are {list(budget)}; give {len(scales)} whole numbers from 0, for the scales {names}"
+        )
     for scale, count in zip(scales, budget, strict=True):
         if count > scale.tokens:
             raise InputError(f"the budget of scale {scale.size} is {count:,}; it has {scale.tokens:,} tokens")
@@ -111,8 +114,20 @@ def smallest_total(scales: Sequence[Scale | int], index: int, count: int, weight
 
 def paper_weights(scales: Sequence[Scale | int]) -> Weights:
     """The released proportion 80:320:600:2000; a scale that the released model does not have counts with a fortieth of
-    its tokens."""
-    return tuple(RELEASED_BUDGETS.get(scale.size, max(1, scale.tokens // 40)) for scale in _scales(scales))
+    its tokens, and native scales, of which some tiles were looked at, together at most as much as the finest whole one.
+    """
+    known = _scales(scales)
+    parts = [
+        scale.tokens // 40 if scale.looked is not None else RELEASED_BUDGETS.get(scale.size, scale.tokens // 40)
+        for scale in known
+    ]
+    native = sum(part for part, scale in zip(parts, known, strict=True) if scale.looked is not None)
+    whole = [part for part, scale in zip(parts, known, strict=True) if scale.looked is None]
+    share = min(1.0, whole[-1] / native) if native and whole else 1.0
+    return tuple(
+        max(1, round(part * share) if scale.looked is not None else part)
+        for part, scale in zip(parts, known, strict=True)
+    )
 
 
 @lru_cache(maxsize=32)

@@ -117,7 +117,8 @@ class EncodedImage:
                 *image._logits.values(),
             )
             held += [values[size] for values in by_size for size in own if size in values]
-        total = sum(value.numel() * value.element_size() for value in held) + self.overview.nbytes + masks
+        cells = 0 if self._saliency is None else self._saliency.nbytes
+        total = sum(value.numel() * value.element_size() for value in held) + self.overview.nbytes + masks + cells
         return total + sum(asked.nbytes for image in (self, *looked) for asked in list(image._questions.values()))
 
     @property
@@ -279,7 +280,7 @@ class EncodedImage:
         return self.square.scales[self.square.sizes.index(size)]
 
     def saliency(self, report: Reporter | None = None) -> np.ndarray:
-        """What stands out in the file's own pixels (`native.saliency`), found once an image.
+        """What stands out in the file's own pixels (`imagery.saliency`), found once an image.
 
         InputError for an image that was not read from a file.
         """

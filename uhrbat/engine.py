@@ -249,6 +249,7 @@ class UHRBAT:
             kept,
             summary=torch.cat(summaries) if summaries else None,
             reader=reader,
+            _saliency=canvas.saliency,
         )
 
     @torch.inference_mode()

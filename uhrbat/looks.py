@@ -16,6 +16,7 @@ from torch import Tensor
 from uhrbat.errors import InputError
 from uhrbat.geometry import Square
 from uhrbat.imagery import native
+from uhrbat.imagery.saliency import tile_saliency
 from uhrbat.progress import Reporter
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ MOST_TILES = 512
 def plan(square: Square, cells: np.ndarray, importance: Tensor) -> list[Place]:
     """Every tile of the native scales that shows something of the image, in the order in which it is worth a look.
 
-    cells: of `native.saliency`; importance: float[N] of the finest whole scale's tokens. Of the finest native scale
+    cells: of `imagery.saliency`; importance: float[N] of the finest whole scale's tokens. Of the finest native scale
     the tiles that stand out and that concern the question; every `EVEN`-th place goes to the coarsest native scale,
     where one look covers most, evenly over the square. The first n are the looks of a budget n, so more looks are a
     longer prefix.
@@ -45,7 +46,7 @@ def plan(square: Square, cells: np.ndarray, importance: Tensor) -> list[Place]:
     if not sizes:
         return []
     shown = {size: square.tiles_in_box(size, (0, 0, square.width, square.height)) for size in sizes}
-    salient = native.tile_saliency(cells, square, sizes[-1])
+    salient = tile_saliency(cells, square, sizes[-1])
     score = _unit(salient) + QUESTION_WEIGHT * _unit(_importance_of_tiles(square, sizes[-1], importance))
     best = [(sizes[-1], tile) for tile in np.argsort(-score, kind="stable").tolist()]
     even = [(size, tile) for size in sizes for tile in native.spread(size // square.tile).tolist()]
@@ -73,7 +74,7 @@ def look(image: EncodedImage, tiles: Mapping[int, Iterable[int]], report: Report
         known = image.looked.get(square.looks)
     if known is not None:
         return known
-    encoded = _encode(image, square, report)
+    encoded = encode(image, square, report)
     embeddings, visual, excluded = dict(image.embeddings), dict(image.visual), dict(image.excluded)
     released = image.engine.network.profile.released
     for size, looked in square.looks:
@@ -91,8 +92,9 @@ def look(image: EncodedImage, tiles: Mapping[int, Iterable[int]], report: Report
 
 
 @torch.inference_mode()
-def _encode(image: EncodedImage, square: Square, report: Reporter) -> dict[Place, tuple[Tensor, Tensor | None, Tensor]]:
-    """Embeddings, similarity vectors and validity of every tile looked at, those encoded before from memory."""
+def encode(image: EncodedImage, square: Square, report: Reporter) -> dict[Place, tuple[Tensor, Tensor | None, Tensor]]:
+    """Embeddings, similarity vectors and validity of every tile that a square looks at, those encoded before from
+    memory; as many as the image has room for are remembered."""
     engine = image.engine
     config, network = engine.network.config, engine.network
     places = [(size, tile) for size, looked in square.looks for tile in looked]
@@ -127,7 +129,7 @@ def _encode(image: EncodedImage, square: Square, report: Reporter) -> dict[Place
             run()
         report("look", 1.0, f"{len(places)} of {len(places)} looks")
     with image.lock:
-        image.tiles.update({place: found[place] for place in places[:MOST_TILES]})
+        image.tiles.update({place: found[place] for place in places[: int(image.tiles.maxsize)]})
     return found
 
 

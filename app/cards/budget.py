@@ -31,6 +31,8 @@ class BudgetCard(Card):
             shown = panel_value(sendable(budget_of(budget)))
         except InputError:
             shown = panel_value(DEFAULT_BUDGET)
+        if isinstance(budget, dict) and budget.get("looks"):
+            shown["looks"] = budget["looks"]
         return {**shown, "cost": cost_value(name, self.explorer.model(name))}
 
 
@@ -44,4 +46,7 @@ def cost_value(name: str, model: ModelInfo | None, device: str | None = None, an
         "tokens_per_second": (model.prefill_tokens_per_second if model else None) or speed,
         "overhead_seconds": (model.prefill_overhead_seconds if model else None) or 0.0,
         "bytes_per_token": model.bytes_per_token if model else None,
+        "most_looks": model.most_looks if model else None,
+        "tile_seconds": model.tile_seconds if model else None,
+        "megapixel_seconds": model.megapixel_seconds if model else None,
     }

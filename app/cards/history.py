@@ -60,7 +60,7 @@ class HistoryCard(Card):
         points = list(swept.points) if swept else []
         yield {
             cards.question.text: run.question,
-            cards.budget.panel: panel_value(sendable(past.budget(run))),
+            cards.budget.panel: {**panel_value(sendable(past.budget(run))), "looks": run.settings.looks},
             **cards.method.choose(method),
             cards.viewer.panel: {
                 "image": image_value(run.picture),

@@ -22,7 +22,6 @@ from ..state.pictures import Picture, Steps, Waiting, given_together
 from ..state.sessions import Session
 from .card import Card, Json, Updates, sent
 from .picture import picture_value
-from .viewer import rectangles
 
 logger = logging.getLogger(__name__)
 QUIET_SECONDS = 3
@@ -51,14 +50,16 @@ class ImageCard(Card):
         self.link = gr.Textbox(visible="hidden", label="link", elem_id="link")
 
     def wire(self, long: Json, quick: Json) -> None:
+        budget = self.cards.budget  # an image that was encoded says what looks will cost
+        price = (budget.price, [self.cards.method.model, budget.panel], budget.panel)
         self.gallery.pick(self.pick, None, self.cards.openings, **quick)
         self.gallery.link(self.follow_link, None, self.cards.openings, **quick)
         self.picture.choose(self.choose, None, self.cards.openings, **quick).then(
             self.encode, self.cards.method.model, self.ask, **long
-        )
+        ).then(*price, **quick)
         self.file.upload(self.upload, [self.file, self.cards.question.text], self.cards.openings, **quick).then(
             self.encode, self.cards.method.model, self.ask, **long
-        )
+        ).then(*price, **quick)
 
     def start(self, link: str, request: gr.Request) -> Updates:
         """The page opens: on what its link says, else on the first example."""
@@ -270,7 +271,7 @@ def place_value(place: GeoReference, width: int, height: int) -> Json:
 
 
 def image_value(picture: Picture) -> Json:
-    """What the viewer needs to know of a picture; boxes come with the tokens they touch at each scale."""
+    """What the viewer needs to know of a picture."""
     square = Square(picture.info.width, picture.info.height)
     example, place = picture.example, picture.place
     return {
@@ -293,7 +294,6 @@ def image_value(picture: Picture) -> Json:
                 "kind": item.kind,
                 "color": item.color,
                 "box": list(item.box),
-                "rectangles": rectangles(square, item.box),
             }
             for item in (example.objects if example else ())
         ],

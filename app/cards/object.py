@@ -24,6 +24,8 @@ NEARBY = 3
 """Image pixels that a hand may draw a box too wide or too narrow by."""
 SMALL = 64
 """Longer side, in image pixels, up to which a few pixels can change the verdict on a box."""
+_WHAT_IF = {"forced": "force", "without": "without", "looked": "look"}
+"""Counterfactuals, and what the explorer calls the box of each."""
 
 
 class ObjectCard(Card):
@@ -31,12 +33,13 @@ class ObjectCard(Card):
 
     def build(self) -> None:
         """Make the components."""
-        self.panel = Panel("object", "box force without", elem_id="object")
+        self.panel = Panel("object", "box force without look", elem_id="object")
 
     def wire(self, long: Json, quick: Json) -> None:
         budget = self.cards.budget.panel
         self.panel.force(self.force, budget, [self.panel, self.ask], **long)
         self.panel.without(self.without, budget, [self.panel, self.ask], **long)
+        self.panel.look(self.look, budget, [self.panel, self.ask], **long)
         self.panel.box(self.inspect, budget, self.panel, **quick)
 
     def inspect(self, budget: Json, event: gr.EventData, request: gr.Request) -> Updates:
@@ -91,12 +94,15 @@ class ObjectCard(Card):
         """The question again with the box's tokens taken out."""
         yield from self.guarded(self._counterfactual("without", sent(event, "box"), budget, request))
 
+    def look(self, budget: Json, event: gr.EventData, request: gr.Request) -> Updates:
+        """The question again with a look at the box in the file's own pixels."""
+        yield from self.guarded(self._counterfactual("looked", sent(event, "box"), budget, request))
+
     def _counterfactual(self, which: str, box: object, budget: Json, request: gr.Request) -> Updates:
         session = self.session(request)
         run = session.needs_run()
         started = time.monotonic()
-        boxes = {"force": (box,)} if which == "forced" else {"without": (box,)}
-        job = self.explorer.answer(run, budget_of(budget), session.id, **boxes)
+        job = self.explorer.answer(run, budget_of(budget), session.id, **{_WHAT_IF[which]: (box,)})
         for bar, _ in self.follow(session, job):
             yield {self.ask: bar}
         result = job.result()
@@ -107,14 +113,15 @@ class ObjectCard(Card):
 
 def object_value(run: KeptRun, inspected: InspectResult) -> Json:
     """What became of a box's tokens, and the verdict at every total budget."""
-    touched, fate = rectangles(run.square, inspected.box), inspected.fate
+    fate = inspected.fate
+    touched = rectangles(run.square, inspected.box, [row.size for row in fate.rows])
     tokens = {scale.size: scale.tokens for scale in run.scales}
     return {
         "box": [int(value) for value in inspected.box],
         "maps": run.id,
         "budgets": list(inspected.budgets),
         "rows": [
-            {**vars(row), "pixels": list(row.pixels), **cells, "scale_tokens": tokens[row.size]}
+            {**vars(row), "pixels": list(row.pixels), **cells, "scale_tokens": tokens.get(row.size, 0)}
             for row, cells in zip(fate.rows, touched, strict=True)
         ],
         "verdict": fate.verdict,
@@ -123,6 +130,7 @@ def object_value(run: KeptRun, inspected: InspectResult) -> Json:
         "steps": [vars(step) for step in fate.steps],
         "forced": run.counterfactuals.get("forced"),
         "without": run.counterfactuals.get("without"),
+        "looked": run.counterfactuals.get("looked"),
         "nearby": run.nearby,
     }
 

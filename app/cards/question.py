@@ -7,7 +7,7 @@ import time
 import gradio as gr
 
 from .. import progress
-from ..explorer import budget_of
+from ..explorer import budget_of, looks_of
 from ..panel import Panel
 from ..state.runs import KeptRun
 from ..state.sessions import Session
@@ -67,7 +67,7 @@ class QuestionCard(Card):
     def _asked(self, session: Session, question: str, budget: Json, method: tuple) -> Updates:
         picture = session.needs_picture()
         started = time.monotonic()
-        settings = self.explorer.settings(*method)
+        settings = self.explorer.settings(*method) | {"looks": looks_of(budget)}
         asked = self.explorer.asked(picture, question, settings)
         chosen = budget_of(budget)
         with session.at_work():

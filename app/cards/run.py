@@ -28,6 +28,9 @@ def run_value(run: KeptRun, result: AskResult | AnswerResult) -> Json:
         "order": how.order,
         "seed": how.seed,
     }
+    looked = {scale.size: len(scale.looked) for scale in run.scales if scale.looked is not None}
+    if looked:
+        facts["looks"] = ", ".join(f"{count:,} at {size}" for size, count in looked.items())
     names = {"host": "worker memory", "device": "memory, device"}
     facts |= {names.get(name, f"memory, {name}"): value for name, value in how.memory.items()}
     seconds = dict(how.seconds)

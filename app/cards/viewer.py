@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uhrbat.geometry import Square
+from collections.abc import Iterable
+
+from uhrbat.geometry import Scale, Square
 from uhrbat.results import Box
 
 from ..panel import Panel
@@ -22,10 +24,12 @@ class ViewerCard(Card):
         self.panel.box(inspected.inspect, self.cards.budget.panel, inspected.panel, **quick)
 
 
-def rectangles(square: Square, box: Box) -> list[dict[str, list[int]]]:
-    """For each scale the first and last row and column of the tokens that a box touches."""
+def rectangles(square: Square, box: Box, sizes: Iterable[int] | None = None) -> list[dict[str, list[int]]]:
+    """For each scale, or for scales of these sizes, the first and last row and column of the tokens that a box touches,
+    whether they were looked at or not."""
     found = []
-    for scale in square.scales:
+    for size in square.sizes if sizes is None else sizes:
+        scale = Scale(size, square.tile, square.tile_grid)
         rows, cols = scale.rowcol(square.tokens_in_box(scale, box))
         found.append({"rows": [int(rows.min()), int(rows.max())], "cols": [int(cols.min()), int(cols.max())]})
     return found
@@ -43,6 +47,7 @@ def maps_value(run: KeptRun) -> Json:
                 "size": scale.size,
                 "grid": grids[scale.size],
                 "tokens": len(scale.rank),
+                "looked": None if scale.looked is None else list(scale.looked),
                 "scored": scale.scored,
                 "low": float(scale.importance.min()),
                 "high": float(scale.importance.max()),

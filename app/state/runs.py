@@ -46,7 +46,14 @@ class Asked:
     def square(self) -> Square:
         """The picture's square, as the model sees it."""
         info, first = self.picture.info, self.scales[0]
-        return Square(info.width, info.height, tuple(s.size for s in self.scales), first.tile, first.tile_grid)
+        whole = tuple(scale.size for scale in self.scales if scale.looked is None)
+        looks = tuple((scale.size, scale.looked) for scale in self.scales if scale.looked is not None)
+        return Square(info.width, info.height, whole, first.tile, first.tile_grid, looks)
+
+    @property
+    def awaits_looks(self) -> bool:
+        """Whether it is not known yet which native scales the question will look at."""
+        return self.settings.looks > 0 and all(scale.looked is None for scale in self.scales)
 
     @property
     def known(self) -> KnownQuestion | None:
@@ -77,6 +84,16 @@ class KeptRun(Asked):
     """Encoded maps, by what they show."""
     kinds: OrderedDict[str, dict[int, np.ndarray]] = field(default_factory=OrderedDict)
     """Fates of compared selections, by their random keys."""
+
+    def __post_init__(self) -> None:
+        """The native scales that were looked at join the model's own."""
+        tile, grid = self.scales[0].tile, self.scales[0].tile_grid
+        known = {scale.size for scale in self.scales}
+        self.scales += tuple(
+            Scale(maps.size, tile, grid, tuple(maps.looked))
+            for maps in self.asked.scales
+            if maps.looked is not None and maps.size not in known
+        )
 
     def scale(self, size: int) -> ScaleMap:
         """One scale of the question; InputError where there is none."""

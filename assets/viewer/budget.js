@@ -7,6 +7,7 @@ import { flag, h } from './dom.js';
 import { count, percent, sum } from './format.js';
 import { tokensOf, tokensOfAll, tokensOfImage } from './geometry.js';
 import { follow, panel } from './gradio.js';
+import { looking } from './looking.js';
 import { sameBudgets } from './shares.js';
 import { get, on, set } from './store.js';
 import {
@@ -28,6 +29,10 @@ const COST =
 /** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
   const problem = problemLine();
+  /** Python asks with what the panel's value says. @param {import('./store.js').Budget} budget */
+  const tell = ({ total, perScale }) => {
+    context.props.value = { total, per_scale: perScale, looks: get().looks };
+  };
   panel(context).replaceChildren(
     h('h2', { title: 'How many tokens the language model is given, over all scales' }, 'Token budget'),
     totalRow(problem),
@@ -37,18 +42,21 @@ export async function mount(context) {
     presets(),
     scaleFields(problem),
     costLine(),
+    looking(() => tell(get().settled ?? get().budget)),
   );
 
   on(['chosen'], ({ chosen }) => {
     if (!chosen) return;
     set({ budget: chosen });
-    context.props.value = { total: chosen.total, per_scale: chosen.perScale };
+    tell(chosen);
     set({ settled: chosen });
   });
   let reported = '';
   follow(context, (/** @type {import('./types.d.ts').BudgetValue | null} */ value) => {
     if (!value) return;
     if (value.cost) set({ cost: value.cost });
+    else if (value.looks != null) set({ looks: value.looks });
+    if (value.cost && (value.looks ?? 0) !== get().looks) tell(get().settled ?? get().budget);
     const key = JSON.stringify([value.total, value.per_scale]);
     const priced = value.cost && key === reported; // the same budget again, with its cost: the slider may have moved since
     reported = key;
@@ -145,7 +153,8 @@ const ticks = () =>
  */
 function preset(each) {
   const { model } = get();
-  return [Math.min(sum(each), tokensOfAll(model)), presetFor(each, model)];
+  // no preset knows native scales
+  return [Math.min(sum(each), tokensOfAll(model)), model.whole ? null : presetFor(each, model)];
 }
 
 function presets() {
@@ -206,7 +215,7 @@ function scaleFields(problem) {
     });
     explanation.textContent = budget.perScale
       ? 'Set by hand. Moving the slider splits the total again.'
-      : `Split over the scales as in the paper, ${PROPORTION.map(count).join(' : ')}.`;
+      : `Split over the scales as in the paper, ${PROPORTION.map(count).join(' : ')}${get().model.whole ? '; native scales together count at most as the finest other' : ''}.`;
   });
   return h('details', { class: 'uhr-fold' }, h('summary', {}, 'Per scale'), row, explanation);
 }

@@ -1,7 +1,7 @@
 // A model's scales, tiles and tokens; `model` is the geometry that Python sends (app/constants.py).
 
 import { sum } from './format.js';
-import { imageTokens } from './places.js';
+import { imageCells, imageTokens } from './places.js';
 
 /** @typedef {import('./types.d.ts').Geometry} Geometry */
 
@@ -13,11 +13,21 @@ import { imageTokens } from './places.js';
 export const gridOf = ({ tile, grid }, size) => (size / tile) * grid;
 
 /**
- * Tokens of a scale.
+ * Of a native scale the tiles that were looked at, row by row; null where the whole scale is encoded.
  * @param {Geometry} model
  * @param {number} size
  */
-export const tokensOf = (model, size) => gridOf(model, size) ** 2;
+export const lookedAt = ({ looked }, size) => looked?.[size] ?? null;
+
+/**
+ * Tokens of a scale: those of the tiles that are encoded.
+ * @param {Geometry} model
+ * @param {number} size
+ */
+export const tokensOf = (model, size) => {
+  const tiles = lookedAt(model, size);
+  return tiles ? tiles.length * model.grid ** 2 : gridOf(model, size) ** 2;
+};
 
 /** Side of a token in pixels of its scale. @param {Geometry} model */
 export const patchOf = ({ tile, grid }) => Math.round(tile / grid);
@@ -34,7 +44,43 @@ export const tokensOfAll = (model) => sum(model.scales.map((size) => tokensOf(mo
  * @param {import('./places.js').Placed | null} image
  */
 export const tokensOfImage = (model, image) =>
-  sum(model.scales.map((size) => imageTokens(image, gridOf(model, size))));
+  sum(model.scales.map((size) => imageTokensOf(model, image, size)));
+
+/**
+ * Tokens of a scale that show something of the image.
+ * @param {Geometry} model
+ * @param {import('./places.js').Placed | null} image
+ * @param {number} size
+ */
+export function imageTokensOf(model, image, size) {
+  const tiles = lookedAt(model, size);
+  if (!tiles) return imageTokens(image, gridOf(model, size));
+  if (!image) return tokensOf(model, size);
+  const { rows, cols } = imageCells(image, gridOf(model, size));
+  /**
+   * @param {number} at Of a tile.
+   * @param {[number, number]} ends
+   */
+  const within = (at, [first, last]) =>
+    Math.max(0, Math.min(last + 1, (at + 1) * model.grid) - Math.max(first, at * model.grid));
+  const side = size / model.tile;
+  return sum(tiles.map((tile) => within(Math.floor(tile / side), rows) * within(tile % side, cols)));
+}
+
+/**
+ * Sides of the scales beyond the model's own, up to the image's (uhrbat/geometry.py: Square.native_sizes).
+ * @param {Geometry} model
+ * @param {Pick<import('./places.js').Placed, 'side'> | null} image
+ */
+export function nativeSizes(model, image) {
+  const { scales, tile } = model.whole ?? model;
+  const sizes = [scales[scales.length - 1]];
+  if (!image) return [];
+  const own = Math.floor(image.side / tile) * tile;
+  while (sizes[sizes.length - 1] * 2 <= own) sizes.push(sizes[sizes.length - 1] * 2);
+  if (own * 4 > sizes[sizes.length - 1] * 5) sizes.push(own);
+  return sizes.slice(1);
+}
 
 /**
  * The scale of fewest tokens.

@@ -7,7 +7,7 @@ import { keepMark } from './hooks.js';
 import { L } from './leaflet.js';
 import { PAINT, outline, paintDifference, paintHeat } from './paint.js';
 import { get, on, onFrame, set } from './store.js';
-import { present } from './sides.js';
+import { budgetAt, present } from './sides.js';
 import { loadDetails, loadTokens } from './tokens.js';
 
 /** @typedef {import('leaflet').LatLngBounds} LatLngBounds */
@@ -107,6 +107,7 @@ function layerDrawer(map, bounds, pane, source) {
 
   return async () => {
     const { layer, scale, image, opacity, model, difference, pinned } = get();
+    const other = pinned?.tokens.get(scale);
     const side = source();
     const own = side?.tokens.get(scale);
     if (!side || !own || !image || (layer === 'image' && !difference)) {
@@ -130,18 +131,17 @@ function layerDrawer(map, bounds, pane, source) {
       drawn = { key, canvas };
     }
     drawn.canvas.layer.setOpacity(layer === 'seen' ? 1 : opacity);
-    const at = model.scales.indexOf(scale);
-    const budget = layer === 'fate' || layer === 'seen' || difference ? side.budgets[at] : 0;
-    const other = pinned?.tokens.get(scale);
+    const budget = layer === 'fate' || layer === 'seen' || difference ? budgetAt(side, scale) : 0;
     const state = difference
-      ? `${budget}/${pinned?.maps.id}/${pinned?.budgets[at]}`
+      ? `${budget}/${pinned?.maps.id}/${pinned && budgetAt(pinned, scale)}`
       : layer === 'importance'
         ? get().heatBy
         : budget;
     if (drawn.canvas.painted === state) return;
     const started = performance.now();
     if (difference) {
-      if (pinned && other) paintDifference(drawn.canvas.pixels, [own, budget], [other, pinned.budgets[at]]);
+      if (pinned && other)
+        paintDifference(drawn.canvas.pixels, [own, budget], [other, budgetAt(pinned, scale)]);
     } else if (layer === 'importance') {
       const all = own.heat(rangeOf(maps.importance, tokensOf(model, coarsest(model))), get().heatBy);
       if (all) paintHeat(drawn.canvas.pixels, pooled(all, own.grid, factor));

@@ -2,10 +2,9 @@
 
 import { budgets } from './budgets.js';
 import { h } from './dom.js';
-import { count } from './format.js';
-import { gridOf, tokensOf, tokensOfAll, tokensOfImage } from './geometry.js';
+import { count, plural } from './format.js';
+import { imageTokensOf, lookedAt, tokensOf, tokensOfAll, tokensOfImage } from './geometry.js';
 import { tableHead, width } from './parts.js';
-import { imageTokens } from './places.js';
 import { onFrame } from './store.js';
 
 /** @typedef {ReturnType<import('./tokens.js').ScaleTokens['ledger']>} Row */
@@ -61,8 +60,12 @@ export function ledger() {
 function scaleRow(model, image, size, budget, { row, regions }) {
   const { preserved, merged, dropped, averages = 0 } = row ?? {};
   const all = tokensOf(model, size);
-  const own = imageTokens(image, gridOf(model, size));
-  const tokens = `${count(own)} tokens`;
+  const own = imageTokensOf(model, image, size);
+  const looked = lookedAt(model, size);
+  const tiles = looked
+    ? ` of ${plural(looked.length, 'tile')} looked at, of ${count((size / model.tile) ** 2)}`
+    : '';
+  const tokens = `${count(own)} tokens${tiles}`;
   return h(
     'tr',
     {
@@ -72,7 +75,12 @@ function scaleRow(model, image, size, budget, { row, regions }) {
       'data-dropped': dropped,
       'data-padding': row?.padding,
     },
-    h('th', { scope: 'row', title: tokens }, String(size)),
+    h(
+      'th',
+      { scope: 'row', title: tokens },
+      String(size),
+      looked && h('small', {}, `${plural(looked.length, 'look')}`),
+    ),
     h('td', { class: 'uhr-barcell' }, bar(row, all)),
     h('td', { title: row ? `${count(row.used)} used, of ${tokens}` : tokens }, count(budget)),
     h('td', {}, number(preserved)),

@@ -25,19 +25,22 @@ function meaningOf(state) {
   if (!tokens) return [maps ? 'Loading token maps …' : 'Ask a question to see which tokens survive'];
   const own = tokens.get(scale);
   if (!own || !maps) return [];
+  const unlooked = own.unlooked ? [key('is-unlooked', 'not looked at')] : [];
   const padded = own.padding > 0 && layer === 'fate' ? [key('is-padding', 'padding')] : [];
   if (layer === 'seen') {
     return [
       key('is-outlined', 'preserved'),
       key('is-blurred', 'merged: its average'),
       key('is-dropped', 'dropped'),
+      ...unlooked,
     ];
   }
   if (layer === 'fate') {
     const merged = [key('is-merged is-faint', 'merged with few'), key('is-merged', 'with many')];
-    return [key('is-outlined', 'preserved'), ...merged, key('is-dropped', 'dropped'), ...padded];
+    return [key('is-outlined', 'preserved'), ...merged, key('is-dropped', 'dropped'), ...padded, ...unlooked];
   }
-  return layer === 'regions' ? ['Each colour patch is one region'] : heatMeaning(state, own, maps.importance);
+  if (layer === 'regions') return ['Each colour patch is one region', ...unlooked];
+  return [...heatMeaning(state, own, maps.importance), ...unlooked];
 }
 
 /**

@@ -5,7 +5,7 @@ import { budgets, chooseBudget } from './budgets.js';
 import { FATE } from './colors.js';
 import { flag, h, shown, url } from './dom.js';
 import { count, percent, pixels, plural, seconds, sum } from './format.js';
-import { coarsest } from './geometry.js';
+import { coarsest, nativeSizes } from './geometry.js';
 import { begin, follow, panel } from './gradio.js';
 import { hooks } from './hooks.js';
 import { failure, note, placeholder, tableHead } from './parts.js';
@@ -34,7 +34,7 @@ const HEADINGS = [
   ['fate', 'At this budget'],
 ];
 const WITHOUT =
-  'The same question with the tokens of this box added to what the model is given, and removed from it';
+  'The same question with the tokens of this box added to what the model is given, removed from it, or seen in the file’s own pixels';
 
 /** @param {import('./types.d.ts').PanelContext} context */
 export async function mount(context) {
@@ -131,9 +131,9 @@ function content(state, trigger) {
  */
 function found(state, object, image, trigger) {
   const each = budgets();
-  const rows = object.rows.map((row, i) => ({
+  const rows = object.rows.map((row) => ({
     row,
-    now: state.tokens?.get(row.size)?.inRectangle(row, each[i]) ?? null,
+    now: state.tokens?.get(row.size)?.inRectangle(row, each[state.model.scales.indexOf(row.size)]) ?? null,
   }));
   const preserved = rows.some(({ now }) => now?.preserved);
   const verdict = verdictAt(object, preserved, each, state.budget.perScale ? null : sum(each));
@@ -159,6 +159,8 @@ function found(state, object, image, trigger) {
       asItIs(state),
       counterfactual('Add this object', object.forced, () => begin(trigger, 'force', data)),
       counterfactual('Remove this object', object.without, () => begin(trigger, 'without', data)),
+      nativeSizes(state.model, image).length > 0 &&
+        counterfactual('Look here', object.looked ?? null, () => begin(trigger, 'look', data)),
     ),
   ];
 }
@@ -240,6 +242,7 @@ function fatesTable(rows, coarse) {
  * @param {number} coarse
  */
 function fateRow(row, now, coarse) {
+  if (row.looked === false) return unlookedRow(row);
   const fate = bestFate(now);
   return h(
     'tr',
@@ -263,6 +266,16 @@ function fateRow(row, now, coarse) {
     ),
   );
 }
+
+/** A native scale where no look went to the box. @param {ObjectRow} row */
+const unlookedRow = (row) =>
+  h(
+    'tr',
+    { 'data-scale': row.size, 'data-fate': 'unlooked' },
+    h('th', { scope: 'row' }, String(row.size)),
+    h('td', {}, pixels(Math.max(...row.pixels))),
+    h('td', { colspan: 3, class: 'uhr-unlooked' }, 'not looked at'),
+  );
 
 /** @param {number} coarse */
 const enlarged = (coarse) =>

@@ -5,7 +5,7 @@ import { h, ink } from './dom.js';
 import { L } from './leaflet.js';
 import { edgesOf } from './paint.js';
 import { get, onFrame } from './store.js';
-import { present } from './sides.js';
+import { budgetAt, present } from './sides.js';
 
 const SHOWN = ['seen', 'fate'];
 
@@ -54,10 +54,10 @@ export function followOutlines(view) {
    * @param {[number, number]} across
    */
   function drawSide(context, side, image, size, [from, to]) {
-    const { scale, model } = get();
+    const { scale } = get();
     const own = side?.tokens.get(scale);
     if (!side || !own) return 0;
-    const budget = side.budgets[model.scales.indexOf(scale)];
+    const budget = budgetAt(side, scale);
     context.save();
     context.beginPath();
     context.rect(from, 0, to - from, size.y);
@@ -69,7 +69,7 @@ export function followOutlines(view) {
     context.lineWidth = step < 8 ? 1 : 1.5;
     context.beginPath();
     const alone = own.alone(budget);
-    const mask = new Uint8Array(own.count);
+    const mask = new Uint8Array(own.rank.length);
     for (const index of alone) mask[index] = 1;
     for (const index of alone) {
       const [x, y] = [corner.x + (index % own.grid) * step, corner.y + Math.floor(index / own.grid) * step];

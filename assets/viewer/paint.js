@@ -25,10 +25,10 @@ export const PAINT = {
     }
   },
   /** Preserved tokens stay clear (outlines.js), averages are the stronger the more tokens they mix. */
-  fate(pixels, { rank, merged, outside, grid, sharing }, budget) {
+  fate(pixels, { rank, merged, outside, unlooked, grid, sharing }, budget) {
     const { dropped, padding } = FATE_PIXEL;
     for (let i = 0; i < pixels.length; i++) {
-      if (outside[i]) pixels[i] = isHatched(i, grid) ? padding : 0;
+      if (outside[i]) pixels[i] = !unlooked?.[i] && isHatched(i, grid) ? padding : 0;
       else pixels[i] = rank[i] > budget ? dropped : merged[i] ? mergedPixel(sharing[rank[i]]) : 0;
     }
   },

@@ -48,9 +48,17 @@ const EDGE = 1e-6; // of a token, so that rounding never adds a row (uhrbat/geom
  * First and last row and column of the tokens that the image touches; the others are padding of the square.
  * @param {Placed} image
  * @param {number} grid
+ */
+export const imageCells = (image, grid) => boxCells([0, 0, image.width, image.height], image, grid);
+
+/**
+ * First and last row and column of the tokens that a box touches.
+ * @param {Box} box
+ * @param {Pick<Placed, 'side' | 'offset'>} image
+ * @param {number} grid
  * @returns {import('./types.d.ts').Cells}
  */
-export function imageCells({ width, height, side, offset: [x, y] }, grid) {
+export function boxCells([x0, y0, x1, y1], { side, offset: [x, y] }, grid) {
   /**
    * @param {number} start
    * @param {number} length
@@ -61,7 +69,7 @@ export function imageCells({ width, height, side, offset: [x, y] }, grid) {
     const last = Math.ceil(((start + length) * grid) / side - EDGE) - 1;
     return [first, Math.max(first, Math.min(last, grid - 1))];
   }
-  return { rows: touched(y, height), cols: touched(x, width) };
+  return { rows: touched(y + y0, y1 - y0), cols: touched(x + x0, x1 - x0) };
 }
 
 /**

@@ -48,6 +48,7 @@ export function describe(at, { image, tokens, scale, maps, model }, each) {
     const index = row * own.grid + col;
     const budget = each[maps.scales.findIndex(({ size }) => size === scale)];
     const rank = own.rank[index];
+    if (own.unlooked?.[index]) return [...parts, 'not looked at'].join(' · ');
     if (own.importance) parts.push(`importance ${own.importance[index].toFixed(3)}`);
     parts.push(rank > own.count ? 'never enters' : `rank ${count(rank)}`, own.fate(index, budget));
   }

@@ -25,6 +25,14 @@ export function present() {
   return { maps, tokens, budgets: budgets(), answer: fits ? answer.text : '' };
 }
 
+/**
+ * A side's budget of one scale; 0 where the question has no such scale.
+ * @param {Pick<Side, 'maps' | 'budgets'>} side
+ * @param {number} scale
+ */
+export const budgetAt = ({ maps, budgets: each }, scale) =>
+  each[maps.scales.findIndex(({ size }) => size === scale)] ?? 0;
+
 /** Keep what is shown now on the right, or end that. */
 export function pin() {
   set(get().pinned ? { pinned: null, difference: false } : { pinned: present(), divider: 0.5 });

@@ -25,6 +25,7 @@ import { createStore } from './state.js';
  * @property {Budget} budget What the slider shows.
  * @property {Budget | null} chosen A budget to be set and settled, from outside the budget panel.
  * @property {Budget | null} settled The budget last released, which Python knows.
+ * @property {number} looks Tiles of the native scales that the next question looks at.
  * @property {import('./types.d.ts').Cost | null} cost What a token costs.
  * @property {import('./types.d.ts').Answer | null} answer
  * @property {import('./types.d.ts').PointMark[] | null} points Where the model pointed.
@@ -71,6 +72,7 @@ const START = {
   budget: { total: CONSTANTS.budget.start, perScale: null },
   chosen: null,
   settled: null,
+  looks: 0,
   cost: null,
   answer: null,
   points: null,

@@ -32,7 +32,10 @@ export class ScaleTokens {
    */
   constructor(source, packed, outside) {
     this.source = source;
-    this.outside = outside;
+    /** 1 where no look went, of a native scale; null where every place has a token. */
+    this.unlooked = source.looked ? unlooked(source.looked, source.grid, source.tokens) : null;
+    /** 1 where a place shows nothing of the image to the model: padding, or not looked at. */
+    this.outside = this.unlooked ? outside.map((each, i) => each | (this.unlooked?.[i] ?? 0)) : outside;
     this.size = source.size;
     /** Tokens a side. */
     this.grid = source.grid;
@@ -41,7 +44,7 @@ export class ScaleTokens {
     this.rank = rank;
     this.merged = merged;
     /** Tokens of padding. */
-    this.padding = outside.reduce((n, each) => n + each, 0);
+    this.padding = outside.reduce((n, each, i) => n + (this.unlooked?.[i] ? 0 : each), 0);
     // By budget: tokens of the image preserved and inside averages, and padding that is handed over all the same (by
     // models of the released code); by rank: how many tokens share it.
     const ranks = this.count + 2;
@@ -56,7 +59,8 @@ export class ScaleTokens {
 
   #count() {
     const last = this.count + 1;
-    for (let i = 0; i < this.count; i++) {
+    for (let i = 0; i < this.rank.length; i++) {
+      if (this.unlooked?.[i]) continue;
       const rank = Math.min(this.rank[i], last);
       if (!this.outside[i]) (this.merged[i] ? this.inside : this.preserved)[rank]++;
       else if (!this.merged[i]) this.paddingUsed[rank]++;
@@ -82,9 +86,10 @@ export class ScaleTokens {
   /**
    * @param {number} index
    * @param {number} budget
-   * @returns {import('./types.d.ts').Kind}
+   * @returns {import('./types.d.ts').Kind | 'unlooked'} Unlooked: there is no token, since no look went there.
    */
   fate(index, budget) {
+    if (this.unlooked?.[index]) return 'unlooked';
     if (this.outside[index]) return 'padding';
     return this.rank[index] > budget ? 'dropped' : this.merged[index] ? 'merged' : 'preserved';
   }
@@ -106,6 +111,7 @@ export class ScaleTokens {
       merged: 0,
       dropped: 0,
       padding: 0,
+      unlooked: 0,
       members: 0,
       bestRank: Infinity,
     };
@@ -113,8 +119,9 @@ export class ScaleTokens {
       for (let col = cols[0]; col <= cols[1]; col++) {
         const index = row * this.grid + col;
         const fate = this.fate(index, budget);
-        found.tokens++;
         found[fate]++;
+        if (fate === 'unlooked') continue;
+        found.tokens++;
         if (fate === 'merged') found.members = Math.max(found.members, this.members(index));
         found.bestRank = Math.min(found.bestRank, this.rank[index]);
       }
@@ -186,6 +193,23 @@ export class ScaleTokens {
   regionsReached(budget) {
     return this.#reached ? countUpTo(this.#reached, budget) : null;
   }
+}
+
+/**
+ * Where no look went: one byte a place of a scale's grid, 1 where its tile is not among those looked at.
+ * @param {number[]} looked Tiles, row by row.
+ * @param {number} grid
+ * @param {number} tokens Of those tiles.
+ */
+function unlooked(looked, grid, tokens) {
+  const side = Math.sqrt(tokens / looked.length);
+  const across = grid / side;
+  const found = new Uint8Array(grid * grid).fill(1);
+  for (const tile of looked) {
+    const start = Math.floor(tile / across) * side * grid + (tile % across) * side;
+    for (let row = 0; row < side; row++) found.fill(0, start + row * grid, start + row * grid + side);
+  }
+  return found;
 }
 
 /**

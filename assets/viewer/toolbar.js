@@ -1,11 +1,10 @@
 // What stands over the map: scale and layer buttons, tools, zoom, and what is missing or wrong.
 
 import { flag, h } from './dom.js';
-import { count } from './format.js';
-import { gridOf } from './geometry.js';
+import { count, plural } from './format.js';
+import { imageTokensOf, lookedAt } from './geometry.js';
 import { LAYERS } from './keys.js';
 import { L } from './leaflet.js';
-import { imageTokens } from './places.js';
 import { get, on, set } from './store.js';
 import { element as svg } from './svg.js';
 import { pin } from './sides.js';
@@ -58,11 +57,24 @@ function scales() {
     model.scales.map((size, i) => ({
       value: size,
       label: String(size),
-      tip: `The image resized to ${size} px: ${count(imageTokens(image, gridOf(model, size)))} tokens (key ${i + 1})`,
+      tip: scaleTip(model, image, size, i + 1),
     })),
   );
   const title = 'The model is given tokens of all these sizes of the image; the viewer shows those of one';
   return h('div', { class: 'uhr-scales', title }, h('span', {}, 'scale, px'), group);
+}
+
+/**
+ * @param {import('./types.d.ts').Geometry} model
+ * @param {import('./types.d.ts').ImageValue | null} image
+ * @param {number} size
+ * @param {number} key
+ */
+function scaleTip(model, image, size, key) {
+  const tokens = count(imageTokensOf(model, image, size));
+  const looked = lookedAt(model, size);
+  if (!looked) return `The image resized to ${size} px: ${tokens} tokens (key ${key})`;
+  return `A native scale, ${size} px: ${plural(looked.length, 'tile')} looked at, ${tokens} tokens (key ${key})`;
 }
 
 /** Keeps what is shown on the right of a divider, beside what is shown next. */

@@ -28,6 +28,10 @@ export interface Geometry {
   grid: number;
   /** Address of the scales that a growing total budget is shared among: one byte a token. */
   shares: string;
+  /** Of the native scales the tiles that were looked at, row by row. */
+  looked?: Record<string, number[]>;
+  /** The same model where nothing was looked at. */
+  whole?: Geometry;
 }
 
 /** app/constants.py: constants. */
@@ -126,8 +130,6 @@ export interface KnownObject {
   kind: string;
   color: string | null;
   box: Box;
-  /** One a scale. */
-  rectangles: Cells[];
 }
 export interface KnownQuestion {
   text: string;
@@ -149,6 +151,8 @@ export interface ScaleSource {
   /** Tokens a side. */
   grid: number;
   tokens: number;
+  /** Of a native scale the tiles that were looked at, row by row. */
+  looked?: number[] | null;
   /** Whether importance was measured at this scale, or enlarged from the coarsest. */
   scored: boolean;
   low: number;
@@ -184,10 +188,17 @@ export interface Cost {
   /** What reading takes besides. */
   overhead_seconds: number;
   bytes_per_token: number | null;
+  /** Looks that one question may take. */
+  most_looks?: number | null;
+  /** What encoding one tile takes, and reading a million pixels of a file. */
+  tile_seconds?: number | null;
+  megapixel_seconds?: number | null;
 }
 export interface BudgetValue {
   total: number;
   per_scale: number[] | null;
+  /** Tiles of the native scales that a question looks at. */
+  looks?: number;
   cost?: Cost;
 }
 
@@ -228,6 +239,7 @@ export interface ObjectValue {
   steps: VerdictStep[];
   forced: Counterfactual | null;
   without: Counterfactual | null;
+  looked?: Counterfactual | null;
   /** The verdict on a box a few pixels larger or smaller, where that differs. */
   nearby: { by: number; cause: string; smallest_budget: number | null }[];
 }
@@ -244,6 +256,9 @@ export interface ObjectRow extends Cells {
   best_rank: number;
   scale_tokens: number;
   scored: boolean;
+  /** False at a native scale where no look went to the box. */
+  looked?: boolean;
+  native?: boolean;
 }
 export interface VerdictStep {
   total: number;

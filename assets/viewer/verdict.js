@@ -57,6 +57,8 @@ export const CAUSES = {
   'averaged away': 'averaged away',
   'cut by the budget': 'budget spent',
   'the model itself': 'model error',
+  'not looked at': 'not looked at',
+  'smaller than a token at every scale that was looked at': 'too small even where it was looked at',
 };
 
 /** @param {Pick<Verdict, 'preserved' | 'cause'>} verdict */

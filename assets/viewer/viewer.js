@@ -10,6 +10,7 @@ import { keys } from './keys.js';
 import { followLayers } from './layers.js';
 import { L } from './leaflet.js';
 import { legend } from './legend.js';
+import { followLooked } from './looked.js';
 import { followMarks } from './marks.js';
 import { followOutlines } from './outlines.js';
 import { readout } from './readout.js';
@@ -65,6 +66,7 @@ export async function mount(context) {
   swipe(host, view);
   followLayers(view.map, view.square);
   followOutlines(view);
+  followLooked(view);
   followMarks(view);
   boxTool(root, host, view, context.trigger);
   follow(context, (/** @type {import('./types.d.ts').ViewerValue | null} */ value) => apply(view, value));
@@ -80,9 +82,10 @@ export async function mount(context) {
 async function apply(view, value) {
   if (value?.model && JSON.stringify(value.model) !== JSON.stringify(get().model))
     await useModel(value.model);
-  const { image, maps } = get();
+  const { image, maps, model } = get();
   const next = value?.image ?? null;
   if (next?.id !== image?.id) {
+    if (!value?.model && model.whole) await useModel(model.whole); // the last image's looks
     set({ maps: null, points: null, box: null, object: null });
     view.show(next);
     set({ image: next });

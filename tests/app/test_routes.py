@@ -7,12 +7,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app import examples
+from app import examples, shares
 from app.routes import PREFIX, routes
 from app.state.runs import KeptRun
 from uhrbat.budget import split_budget
 from uhrbat.errors import ImageError
-from uhrbat.geometry import SCALES
+from uhrbat.geometry import SCALES, Square
 
 
 @pytest.fixture
@@ -115,6 +115,16 @@ def test_scripts_and_leaflet_are_our_own(client):
 )
 def test_shares_are_made_for_scales_that_a_model_can_have(client, geometry):
     assert client.get(f"{PREFIX}/shares/{geometry}.bin").status_code == 404
+
+
+def test_shares_where_tiles_of_native_scales_were_looked_at(client):
+    scales = Square(20_000, 20_000).looking({8064: (3, 9), 16128: range(100, 150)}).scales
+    made = shares.geometry(scales)
+    owners = np.frombuffer(client.get(f"{PREFIX}/{made['shares']}").content, np.uint8)
+    for total in (1, 64, 3000, 131_328, len(owners)):
+        assert tuple(np.bincount(owners[:total], minlength=6)) == split_budget(total, scales)
+    assert made["looked"]["8064"] == [3, 9] and made["whole"] == shares.geometry(scales[:4])
+    assert client.get(f"{PREFIX}/shares/336-24-672-16128x2000.bin").status_code == 404
 
 
 def test_shares_of_another_geometry(client):

@@ -19,7 +19,7 @@ from tests.support.running import until
 from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.geometry import Square
-from uhrbat.imagery import Rendering, apart, native, wire
+from uhrbat.imagery import Rendering, apart, native, saliency, wire
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,7 +69,7 @@ def test_native_pixels_are_the_same_as_in_this_process(made):
     for (place, pixels, valid), (other, others, shown) in zip(here, there, strict=True):
         assert place == other and np.array_equal(pixels, others) and np.array_equal(valid, shown)
     seen = []
-    assert np.array_equal(apart.saliency(info, seen.append), native.saliency(info)) and seen[-1] == 1
+    assert np.array_equal(apart.saliency(info, seen.append), saliency.saliency(info)) and seen[-1] == 1
     assert apart.read_tiles(info, square, []) == []
 
 

@@ -64,6 +64,9 @@ class FakeWorker(Worker):
                 parameters=9_000_000,
                 bytes_per_token=6144,
                 prefill_tokens_per_second=9000.0,
+                most_looks=512,
+                tile_seconds=0.1,
+                megapixel_seconds=0.02,
             ),
         )
 
@@ -97,9 +100,9 @@ class FakeWorker(Worker):
             job.fail(error)
 
     def _ask(self, request, job, stop) -> results.AskResult:
-        budgets = None if request.budget is None else split(request.budget)
-        answer = None if budgets is None else self._said(request, budgets)
         maps = self._maps(request)
+        budgets = None if request.budget is None else split(request.budget, maps)
+        answer = None if budgets is None else self._said(request, budgets)
         return results.AskResult(
             request.image,
             request.question,
@@ -112,8 +115,9 @@ class FakeWorker(Worker):
         )
 
     def _answer(self, request, job, stop) -> results.AnswerResult:
-        budgets, maps = split(request.budget), self._maps(request)
-        text = "none" if request.without else "five" if request.force else None
+        maps = self._maps(request)
+        budgets = split(request.budget, maps)
+        text = "none" if request.without else "five" if request.force else "six" if request.look else None
         return results.AnswerResult(
             request.question,
             budgets,
@@ -126,7 +130,7 @@ class FakeWorker(Worker):
     def _sweep(self, request, job, stop) -> results.SweepResult:
         points = []
         for budget in request.budgets:
-            budgets = split(budget)
+            budgets = split(budget, self._maps(request))
             answer = self._said(request, budgets)
             right = None if request.truth is None else answer.text == request.truth
             fates = {size: s.kind(k) for (size, s), k in zip(self._maps(request).items(), budgets, strict=True)}
@@ -137,7 +141,8 @@ class FakeWorker(Worker):
         return results.SweepResult(request.question, tuple(points), self._caveat(request), run())
 
     def _compare(self, request, job, stop) -> results.CompareResult:
-        budgets, maps, methods = split(request.budget), self._maps(request), []
+        maps, methods = self._maps(request), []
+        budgets = split(request.budget, maps)
         for number, method in enumerate(request.methods):
             kinds = {size: np.roll(s.kind(k), 97 * number) for (size, s), k in zip(maps.items(), budgets, strict=True)}
             evidence, preserved = self._evidence(request, kinds)
@@ -146,18 +151,22 @@ class FakeWorker(Worker):
         return results.CompareResult(request.question, budgets, tuple(methods), self._caveat(request), run())
 
     def _inspect(self, request, job, stop) -> results.InspectResult:
-        budgets, maps = split(request.budget), self._maps(request)
-        info = open_image(self.files[request.image])
-        square = Square(info.width, info.height)
+        maps = self._maps(request)
+        budgets = split(request.budget, maps)
+        square = self._square(request)
+        scales = square.scales
         rows, alone = [], []
         for (size, scale), budget in zip(maps.items(), budgets, strict=True):
             inside = square.tokens_in_box(size, request.box)
+            if not len(inside):
+                rows.append(_not_looked_at(square, size, request.box))
+                continue
             ranks, merged = scale.rank[inside], scale.merged[inside]
             kind = scale.kind(budget)[inside]
             best = int(ranks.argmin())
             singles = ranks[~merged]
             if singles.size:
-                alone.append((SCALES.index(size), int(singles.min())))
+                alone.append((square.sizes.index(size), int(singles.min())))
             x0, y0, x1, y1 = request.box
             rows.append(
                 results.FateRow(
@@ -177,7 +186,7 @@ class FakeWorker(Worker):
                     smallest_budget=int(singles.min()) if singles.size else None,
                 )
             )
-        least = smallest(alone)
+        least = smallest(alone, scales)
         steps = [
             results.VerdictStep(1, "cut by the budget", f"It would enter at {least:,} tokens.", False),
             results.VerdictStep(least, "preserved", "A token of it reaches the model.", True),
@@ -214,9 +223,16 @@ class FakeWorker(Worker):
 
     def _maps(self, request) -> dict[int, results.ScaleMap]:
         seed = int(hashlib.sha256((request.image + request.question).encode()).hexdigest()[:8], 16)
+        square = self._square(request)
+        maps = {size: scale_map(size, seed, square.padding(size)) for size in SCALES}
+        return maps | {scale.size: looked_map(scale) for scale in square.scales if scale.looked is not None}
+
+    def _square(self, request) -> Square:
+        """The image's square, of which so many tiles of the finest native scale are looked at, the first ones."""
         info = open_image(self.files[request.image])
         square = Square(info.width, info.height)
-        return {size: scale_map(size, seed, square.padding(size)) for size in SCALES}
+        native, looks = square.native_sizes[-1:], request.settings.looks
+        return square.looking({size: range(looks) for size in native}) if looks else square
 
 
 def scale_map(size: int, seed: int, padding: np.ndarray | None = None) -> results.ScaleMap:
@@ -255,6 +271,14 @@ def scale_map(size: int, seed: int, padding: np.ndarray | None = None) -> result
     )
 
 
+def looked_map(scale: Scale) -> results.ScaleMap:
+    """Tokens of the tiles looked at, each its own region, of which the first enter first."""
+    every = np.arange(scale.tokens, dtype=np.int32)
+    no = np.zeros(scale.tokens, bool)
+    importance = np.linspace(1, 0, scale.tokens).astype(np.float16)
+    return results.ScaleMap(scale.size, importance, every + 1, no, every, no + np.int32(1), no, looked=scale.looked)
+
+
 def block(number: int, side: int, grid: int) -> np.ndarray:
     """Raster positions of a block's tokens."""
     row, col = divmod(int(number), side)
@@ -285,13 +309,20 @@ def ledger(maps: dict[int, results.ScaleMap], budgets) -> tuple[results.LedgerRo
     return tuple(rows)
 
 
-def split(budget) -> tuple[int, ...]:
-    return tuple(budget) if isinstance(budget, tuple) else split_budget(budget, SCALES)
+def split(budget, maps: dict[int, results.ScaleMap]) -> tuple[int, ...]:
+    scales = [Scale(size, TILE, TILE_GRID, scale.looked) for size, scale in maps.items()]
+    return tuple(budget) if isinstance(budget, tuple) else split_budget(budget, scales)
 
 
-def smallest(alone: list[tuple[int, int]]) -> int:
+def smallest(alone: list[tuple[int, int]], scales: tuple[Scale, ...]) -> int:
     """The smallest total whose share reaches one of (scale, rank)."""
-    return min(total for index, rank in alone if (total := smallest_total(SCALES, index, rank)) is not None)
+    return min(total for index, rank in alone if (total := smallest_total(scales, index, rank)) is not None)
+
+
+def _not_looked_at(square: Square, size: int, box) -> results.FateRow:
+    from uhrbat.selection.evidence import _not_looked_at
+
+    return _not_looked_at(square, size, box)
 
 
 def run() -> results.Run:

@@ -11,6 +11,7 @@ imports.
 
 import atexit
 import json
+import math
 import mmap
 import os
 import select
@@ -32,7 +33,7 @@ import uhrbat
 from uhrbat.errors import Cancelled, ImageError, InputError, UHRBATError
 from uhrbat.geometry import Square
 from uhrbat.imagery import wire
-from uhrbat.imagery.canvas import Canvas, canvas_from
+from uhrbat.imagery.canvas import Canvas, Decoded, canvas_from
 from uhrbat.imagery.headers import shown_name
 from uhrbat.imagery.info import ImageInfo, Limits
 from uhrbat.imagery.native import Place, Reader, Tile
@@ -104,8 +105,12 @@ def read_canvas(
     made: list[Canvas] = []
 
     def keep(child: "_Child", result: dict[str, Any]) -> None:
-        with child.pixels(result["shape"]) as array:
-            made.append(canvas_from(array, wire.info_from_dict(result["info"]), result["shrink"]))
+        shape, cells = tuple(result["shape"]), result["cells"]
+        size = math.prod(shape)
+        with child.bytes(size + (4 * math.prod(cells) if cells else 0)) as array:
+            found = array[size:].view(np.float32).reshape(cells).copy() if cells else None
+            decoded = Decoded(shape, wire.info_from_dict(result["info"]), result["shrink"], found)
+            made.append(canvas_from(array[:size].reshape(shape), decoded))
 
     _ask({"do": "canvas", "info": wire.info_to_dict(info)}, info.name, _seconds(info), progress, cancel, keep)
     return made[0]
@@ -146,13 +151,13 @@ def histogram(
 
 
 def saliency(info: ImageInfo, progress: Progress | None = None, cancel: Cancel | None = None) -> np.ndarray:
-    """As `native.saliency`."""
+    """As `uhrbat.imagery.saliency.saliency`."""
     made: list[np.ndarray] = []
 
     def keep(child: "_Child", result: dict[str, Any]) -> None:
-        rows, columns = result["shape"]
-        with child.pixels([rows, columns * 4]) as array:
-            made.append(array.view(np.float32).copy())
+        shape = result["shape"]
+        with child.bytes(4 * math.prod(shape)) as array:
+            made.append(array.view(np.float32).reshape(shape).copy())
 
     _ask({"do": "saliency", "info": wire.info_to_dict(info)}, info.name, _seconds(info), progress, cancel, keep)
     return made[0]
@@ -172,8 +177,9 @@ def read_tiles(
     pixels = square.tile**2 * 3
 
     def keep(child: "_Child", result: dict[str, Any]) -> None:
-        with child.pixels([len(result["places"]), pixels + square.tile_grid**2]) as array:
-            for (size, tile), row in zip(result["places"], array, strict=True):
+        places, width = result["places"], pixels + square.tile_grid**2
+        with child.bytes(len(places) * width) as array:
+            for (size, tile), row in zip(places, array.reshape(len(places), width), strict=True):
                 shown = row[:pixels].reshape(square.tile, square.tile, 3).copy()
                 tiles.append(((size, tile), shown, row[pixels:].astype(bool)))
 
@@ -389,9 +395,9 @@ class _Child:
             f"{name} could not be decoded, its decoder ended on it: export it again as PNG, JPEG or plain TIFF."
         )
 
-    def pixels(self, shape: list[int]) -> "_Pixels":
-        """The canvas that the child wrote, as an array inside a with block."""
-        return _Pixels(self.shared, shape)
+    def bytes(self, size: int) -> "_Bytes":
+        """What the child wrote, so many bytes, as an array inside a with block."""
+        return _Bytes(self.shared, size)
 
     def give_back(self) -> None:
         """Keep it for the next call, where it is fit for that."""
@@ -447,16 +453,16 @@ def _memory() -> int:
         return os.dup(file.fileno())
 
 
-class _Pixels:
-    """A child's canvas, mapped; its memory is given back at the end of the block."""
+class _Bytes:
+    """What a child wrote, mapped; its memory is given back at the end of the block."""
 
-    def __init__(self, shared: int, shape: list[int]):
-        self.shared, self.shape = shared, shape
+    def __init__(self, shared: int, size: int):
+        self.shared, self.size = shared, size
 
     def __enter__(self) -> np.ndarray:
         flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-        self.map = mmap.mmap(self.shared, int(np.prod(self.shape)), flags, mmap.PROT_READ)
-        return np.frombuffer(self.map, np.uint8).reshape(self.shape)
+        self.map = mmap.mmap(self.shared, self.size, flags, mmap.PROT_READ)
+        return np.frombuffer(self.map, np.uint8)
 
     def __exit__(self, *_) -> None:
         with suppress(BufferError):  # an error's traceback may still hold the array

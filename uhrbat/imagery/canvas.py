@@ -1,8 +1,7 @@
 """The pixels a model sees: one bounded canvas, the scene square, its scales, and their tiles."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 
@@ -14,10 +13,13 @@ from PIL import Image
 from uhrbat.errors import ImageError, InputError
 from uhrbat.geometry import SCALES, TILE, Scale, Square
 from uhrbat.imagery.info import ImageInfo, open_image
-from uhrbat.imagery.pixels import FILL, Cancel, Progress, evaluate, open_picture, part, watched, with_stretch
+from uhrbat.imagery.pixels import FILL, Cancel, Progress, open_picture, part, watched, with_stretch
 from uhrbat.imagery.rendering import Rendering
+from uhrbat.imagery.rows import MAX_SIDE, shrink_of, strips
+from uhrbat.imagery.saliency import Survey
 
-MAX_SIDE = 2 * SCALES[-1]
+_SURVEYED = SCALES[-1] * 5 // 4
+"""A longer side above this has native scales (`Square.native_sizes`)."""
 _ROWS = 1024
 # Token edges fall on pixel edges up to rounding; this much of a pixel beyond one is not looked at.
 _EDGE = 1e-6
@@ -30,13 +32,15 @@ class Canvas:
     image: PIL image, mode RGB; invalid pixels have the padding colour. valid: bool[height, width], False
     where the file has no data, or None where all pixels are valid. info: the file's, with its stretch
     decided, or None for an image made in memory. shrink: the integer by which the file was box-averaged, 1
-    for exact pixels.
+    for exact pixels. saliency: what stands out in the file's own pixels (`saliency.saliency`), where they are more than
+    the finest scale shows; None for others.
     """
 
     image: Image.Image
     valid: np.ndarray | None = None
     info: ImageInfo | None = None
     shrink: int = 1
+    saliency: np.ndarray | None = None
 
     @property
     def full_size(self) -> tuple[int, int]:
@@ -74,51 +78,79 @@ def read_canvas(
     (`python -m tools.shrink_difference`). Raises ImageError where the file is damaged or refused.
     """
     info = info or open_image(path, rendering=rendering)
-    return canvas_from(*decode(info, progress, cancel))
+    made = bytearray()
+    decoded = decode_into(made.extend, info, progress, cancel)
+    return canvas_from(np.frombuffer(made, np.uint8).reshape(decoded.shape), decoded)
 
 
-def decode(
-    info: ImageInfo, progress: Progress | None = None, cancel: Cancel | None = None
-) -> tuple[np.ndarray, ImageInfo, int]:
-    """uint8[height, width, 3, or 4 with validity last], the info with its stretch decided, and the shrink."""
-    with _decoding(info, progress, cancel) as (pixels, info, shrink, rest):
-        return evaluate(pixels, info, rest, cancel), info, shrink
+@dataclass(frozen=True)
+class Decoded:
+    """What `decode_into` says of a canvas: its shape (height, width, 3, or 4 with validity last), the info with its
+    stretch decided, the shrink, and the saliency if there is one."""
+
+    shape: tuple[int, int, int]
+    info: ImageInfo
+    shrink: int
+    saliency: np.ndarray | None = None
 
 
-def decode_into(file: int, info: ImageInfo, progress: Progress | None = None) -> tuple[list[int], ImageInfo, int]:
-    """As `decode`, the bytes written to an open file as they are made; their shape takes the array's place."""
-    with _decoding(info, progress, None) as (pixels, info, shrink, rest):
-        with watched(pixels, info, rest, None):
-            pixels.rawsave_target(pyvips.Target.new_to_descriptor(file))
-        return [pixels.height, pixels.width, pixels.bands], info, shrink
-
-
-@contextmanager
-def _decoding(
-    info: ImageInfo, progress: Progress | None, cancel: Cancel | None
-) -> Iterator[tuple[pyvips.Image, ImageInfo, int, Progress | None]]:
-    """The canvas's pixels, not yet evaluated, the info with its stretch, the shrink, and the progress that is left."""
+def decode_into(
+    write: Callable[[bytes | memoryview], object],
+    info: ImageInfo,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Decoded:
+    """Decode a file into a canvas whose bytes are given to `write` as they are made, row by row."""
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
     info = with_stretch(info, part(progress, 0.0, first), cancel)
-    shrink = max(1, math.ceil(max(info.width, info.height) / MAX_SIDE))
+    rest = part(progress, first, 1.0)
+    longer = max(info.width, info.height)
+    if longer > _SURVEYED:
+        return _decode_surveyed(write, info, rest, cancel)
     with open_picture(info, cancel) as picture:
         pixels = picture.rgb if picture.valid is None else picture.rgb.bandjoin(picture.valid)
-        if shrink > 1:
-            pixels = pixels.shrink(shrink, shrink, ceil=True)
-        yield pixels, info, shrink, part(progress, first, 1.0)
+        target = pyvips.TargetCustom()
+        target.on_write(lambda chunk: (write(bytes(chunk)), len(chunk))[1])
+        with watched(pixels, info, rest, cancel):
+            pixels.rawsave_target(target)
+        return Decoded((pixels.height, pixels.width, pixels.bands), info, 1)
 
 
-def canvas_from(array: np.ndarray, info: ImageInfo, shrink: int) -> Canvas:
-    """The canvas of what `decode` gave, a copy of it; ImageError where no pixel is valid."""
+def _decode_surveyed(
+    write: Callable[[bytes | memoryview], object], info: ImageInfo, progress: Progress | None, cancel: Cancel | None
+) -> Decoded:
+    """The same strip by strip, with the saliency of the pixels that go by: the file is not read again for it."""
+    shrink = shrink_of(info)
+    survey, height, width, bands = Survey(info), 0, 0, 0
+    with strips(info, cancel) as parts:
+        for top, strip in parts:
+            survey.add(top, strip)
+            if shrink > 1:
+                image = pyvips.Image.new_from_memory(strip, strip.shape[1], strip.shape[0], strip.shape[2], "uchar")
+                image = image.shrink(shrink, shrink, ceil=True)
+                width, bands, rows = image.width, image.bands, image.height
+                write(image.write_to_memory())
+            else:
+                rows, width, bands = strip.shape
+                write(strip.data)
+            height += rows
+            if progress:
+                progress(min(1.0, (top + len(strip)) / info.height))
+    return Decoded((height, width, bands), info, shrink, survey.cells)
+
+
+def canvas_from(array: np.ndarray, decoded: Decoded) -> Canvas:
+    """The canvas of decoded bytes, uint8[height, width, bands], a copy of them; ImageError where no pixel is valid."""
+    info, shrink, cells = decoded.info, decoded.shrink, decoded.saliency
     if array.shape[2] == 3:
-        return Canvas(Image.fromarray(array), None, info, shrink)
+        return Canvas(Image.fromarray(array), None, info, shrink, cells)
     image = Image.new("RGB", (array.shape[1], array.shape[0]))
     for row in range(0, len(array), _ROWS):
         image.paste(Image.fromarray(np.ascontiguousarray(array[row : row + _ROWS, :, :3])), (0, row))
     valid = array[..., 3] > 0
     if not valid.any():
         raise ImageError(f"{info.name} has no valid pixel, all are transparent or without data: choose another image.")
-    return Canvas(image, None if valid.all() else valid, info, shrink)
+    return Canvas(image, None if valid.all() else valid, info, shrink, cells)
 
 
 def scale_image(canvas: Canvas, size: int) -> np.ndarray:

@@ -130,7 +130,7 @@ def serve(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
 
 def _work(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
     from uhrbat.geometry import Square
-    from uhrbat.imagery import canvas, native, tile_pyramid, wire
+    from uhrbat.imagery import canvas, native, saliency, tile_pyramid, wire
     from uhrbat.imagery.info import Limits, open_image
     from uhrbat.imagery.pixels import histogram
     from uhrbat.imagery.rendering import Rendering
@@ -163,8 +163,8 @@ def _work(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
         }
     os.lseek(shared, 0, os.SEEK_SET)
     if request["do"] == "saliency":
-        cells = native.saliency(info, progress)
-        _write(shared, cells.tobytes())
+        cells = saliency.saliency(info, progress)
+        _write(shared, cells.data)
         return {"shape": list(cells.shape)}
     if request["do"] == "tiles":
         width, height, sizes = request["square"]
@@ -174,13 +174,21 @@ def _work(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
             _write(shared, pixels.tobytes() + valid.tobytes())
             places.append(place)
         return {"places": places}
-    shape, info, shrink = canvas.decode_into(shared, info, progress)
-    return {"info": wire.info_to_dict(info), "shape": shape, "shrink": shrink}
+    decoded = canvas.decode_into(lambda part: _write(shared, part), info, progress)
+    survey = decoded.saliency
+    if survey is not None:
+        _write(shared, survey.data)
+    return {
+        "info": wire.info_to_dict(decoded.info),
+        "shape": decoded.shape,
+        "shrink": decoded.shrink,
+        "cells": None if survey is None else survey.shape,
+    }
 
 
-def _write(file: int, data: bytes) -> None:
+def _write(file: int, data: bytes | memoryview) -> None:
     """Write all of it."""
-    left = memoryview(data)
+    left = memoryview(data).cast("B")
     while left:
         left = left[os.write(file, left) :]
 

@@ -6,6 +6,8 @@ import { ScaleTokens, countUpTo } from '../tokens.js';
 import { countPreserved, truthOf } from '../truth.js';
 import { IMAGE, fourTokens } from './made.js';
 
+/** @type {import('../places.js').Placed} */
+const PLACED = { width: 2, height: 2, side: 2, offset: [0, 0] };
 /** @type {import('../types.d.ts').Cells} */
 const ALL = { rows: [0, 1], cols: [0, 1] };
 
@@ -105,6 +107,7 @@ test('a rectangle of the grid', () => {
     merged: 2,
     dropped: 1,
     padding: 0,
+    unlooked: 0,
     members: 2,
     bestRank: 1,
   });
@@ -133,11 +136,42 @@ test('counting ascending values', () => {
 
 test('an object is preserved where one scale preserves a token of it', () => {
   const [coarse, fine] = [fourTokens(), fourTokens()];
-  /** @type {import('../types.d.ts').Cells} */
-  const second = { rows: [0, 0], cols: [1, 1] };
-  const objects = [{ rectangles: [second, ALL] }, { rectangles: [second, second] }];
-  assert.equal(countPreserved(objects, [coarse, fine], [2, 2]), 1);
-  assert.equal(countPreserved(objects, [coarse, fine], [2, 0]), 0);
+  /** @type {{box: import('../types.d.ts').Box}[]} */
+  const objects = [{ box: [0, 0, 2, 2] }, { box: [1, 0, 2, 1] }];
+  assert.equal(countPreserved(objects, [coarse, fine], [0, 2], PLACED), 1);
+  assert.equal(countPreserved(objects, [coarse, fine], [0, 0], PLACED), 0);
+});
+
+test('a native scale has tokens only where it was looked at', () => {
+  // 2 x 2 tiles of 2 x 2 tokens, of which the first and the last were looked at; the top row is padding.
+  const outside = Uint8Array.from({ length: 16 }, (_, i) => (i < 4 ? 1 : 0));
+  const ranks = Uint32Array.of(9, 9, 9, 9, 1, 2, 9, 9, 9, 9, 3, 4, 9, 9, 5, 6);
+  const tokens = new ScaleTokens(
+    {
+      size: 56,
+      grid: 4,
+      tokens: 8,
+      looked: [0, 3],
+      scored: true,
+      low: 0,
+      high: 1,
+      rank: '',
+      importance: '',
+      region: '',
+    },
+    ranks,
+    outside,
+  );
+  assert.equal(tokens.padding, 2);
+  assert.deepEqual(
+    [0, 4, 6, 10, 15].map((i) => tokens.fate(i, 3)),
+    ['padding', 'preserved', 'unlooked', 'preserved', 'dropped'],
+  );
+  const { preserved, dropped, used } = tokens.ledger(3);
+  assert.deepEqual([preserved, dropped, used], [3, 3, 3]);
+  assert.deepEqual([...tokens.alone(9)], [4, 5, 10, 11, 14, 15]);
+  const found = tokens.inRectangle({ rows: [1, 2], cols: [1, 2] }, 2);
+  assert.deepEqual([found.tokens, found.preserved, found.dropped, found.unlooked], [2, 1, 1, 2]);
 });
 
 test('the truth of a question, whatever its case and the spaces around it', () => {

@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import time
@@ -5,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from app import examples, export
+from app import arrays, examples, export, figures, overlays
 from app.explorer import SWEEP, budget_of, swept
 from tests.support.fake_worker import FakeWorker
 from tests.support.handlers import event, failed, last
@@ -204,6 +206,33 @@ def test_the_object_and_its_counterfactuals(cards, opened, request_of):
     )
     both = last(list(cards.object.without(BUDGET, event(box=box), request_of())), cards.object.panel)
     assert both["without"]["text"] == "none" and both["forced"]["text"] == "five"
+
+
+def test_what_was_looked_at_and_what_was_not(cards, explorer, worker, request_of, tmp_path):
+    """One picture beyond the finest scale, with one native scale: asked, drawn, inspected, and looked at once more."""
+    path = tmp_path / "long.png"
+    Image.new("RGB", (6000, 60), (90, 110, 70)).save(path)
+    list(cards.image.upload([str(path)], "", request_of()))
+    assert cards.budget.price("nano", {"total": 9, "looks": 4})["cost"]["most_looks"] == 512
+    updates = list(cards.question.asked("How many?", BUDGET | {"looks": 9}, *METHOD, request_of()))
+    viewer, how = last(updates, cards.viewer.panel), last(updates, cards.run.panel)
+    assert worker.requests[-1][1].settings.looks == 9 and how["facts"]["looks"] == "9 at 5712"
+    assert viewer["model"]["looked"] == {"5712": list(range(9))}
+    assert viewer["maps"]["scales"][-1]["looked"] == list(range(9)) and viewer["maps"]["scales"][0]["looked"] is None
+    run = explorer.sessions.of("page").run
+    ranks = np.asarray(Image.open(io.BytesIO(overlays.rank_png(run.scale(5712), run.geometry(5712)))))
+    assert ranks.shape == (408, 408, 3) and (ranks[24:] == ranks[-1, -1]).all() and ranks[0, 1, 2] == 2
+    with np.load(io.BytesIO(arrays.npz(run))) as found:
+        assert found["looked_5712"].sum() == 9 * 576 and np.isnan(found["importance_5712"]).sum() == 408**2 - 9 * 576
+    assert figures.figure(run, figures.Wanted.of(run, {"scale": "5712", "panels": "fate"}), "svg")
+    box = [3000, 20, 3010, 30]
+    shown = last(list(cards.object.inspect(BUDGET, event(box=box), request_of())), cards.object.panel)
+    assert [row["looked"] for row in shown["rows"]] == [True] * 4 + [False] and shown["looked"] is None
+    there = last(list(cards.object.look(BUDGET, event(box=box), request_of())), cards.object.panel)
+    assert there["looked"]["text"] == "six" and worker.requests[-1][1].look == (tuple(box),)
+    for wrong in (-1, "many", 2.5):
+        updates = list(cards.question.asked("How many?", BUDGET | {"looks": wrong}, *METHOD, request_of()))
+        assert "whole number from 0" in last(updates, cards.question.ask)["text"]
 
 
 def test_a_box_outside_the_image_is_told_in_its_tab(cards, opened, request_of):
