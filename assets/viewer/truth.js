@@ -16,11 +16,11 @@ export function truthOf(image, text) {
 /**
  * How many of some objects have a preserved token at some scale.
  * @param {Pick<import('./types.d.ts').KnownObject, 'box'>[]} objects
+ * @param {Pick<import('./places.js').Placed, 'side' | 'offset'>} image
  * @param {Iterable<import('./tokens.js').ScaleTokens>} scales
  * @param {ArrayLike<number>} budgets One a scale.
- * @param {import('./places.js').Placed} image
  */
-export function countPreserved(objects, scales, budgets, image) {
+export function countPreserved(objects, image, scales, budgets) {
   const all = [...scales];
   return objects.filter(({ box }) =>
     all.some((tokens, i) => tokens.inRectangle(boxCells(box, image, tokens.grid), budgets[i]).preserved > 0),

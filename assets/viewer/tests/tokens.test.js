@@ -7,7 +7,6 @@ import { countPreserved, truthOf } from '../truth.js';
 import { IMAGE, fourTokens } from './made.js';
 
 /** @type {import('../places.js').Placed} */
-const PLACED = { width: 2, height: 2, side: 2, offset: [0, 0] };
 /** @type {import('../types.d.ts').Cells} */
 const ALL = { rows: [0, 1], cols: [0, 1] };
 
@@ -137,9 +136,10 @@ test('counting ascending values', () => {
 test('an object is preserved where one scale preserves a token of it', () => {
   const [coarse, fine] = [fourTokens(), fourTokens()];
   /** @type {{box: import('../types.d.ts').Box}[]} */
-  const objects = [{ box: [0, 0, 2, 2] }, { box: [1, 0, 2, 1] }];
-  assert.equal(countPreserved(objects, [coarse, fine], [0, 2], PLACED), 1);
-  assert.equal(countPreserved(objects, [coarse, fine], [0, 0], PLACED), 0);
+  const objects = [{ box: [100, 10, 900, 500] }, { box: [600, 10, 700, 100] }]; // all tokens, the second alone
+  assert.equal(countPreserved(objects, IMAGE, [coarse, fine], [2, 2]), 1);
+  assert.equal(countPreserved(objects, IMAGE, [coarse, fine], [0, 2]), 1);
+  assert.equal(countPreserved(objects, IMAGE, [coarse, fine], [0, 0]), 0);
 });
 
 test('a native scale has tokens only where it was looked at', () => {
