@@ -2,9 +2,9 @@
 
     python -m tools.make_results
 
-From assets/findings (frontier.json, loss.json, loss_attention.json, real.json) and docs/results/measurements.json come the pages
-docs/results/*.md and the tables between `<!-- results: NAME -->` and `<!-- end -->` in README.md and in nano's model card.
-Where real.json is not there, its page says so and its tables are empty. A test compares what is committed with what this
+From assets/findings (frontier.json, loss.json, loss_attention.json, real.json, looks.json, looks_loss.json) and
+docs/results/measurements.json come the pages docs/results/*.md and the tables between `<!-- results: NAME -->` and
+`<!-- end -->` in README.md and in nano's model card. Where real.json or those of looks are not there, their page says so. A test compares what is committed with what this
 script writes.
 """
 
@@ -22,6 +22,8 @@ from uhrbat.data.kinds import TOWER_KINDS, plural
 from uhrbat.evaluation.findings import (
     Evidence,
     FrontierFile,
+    LooksFile,
+    LooksLossFile,
     LossFile,
     Measured,
     Method,
@@ -29,9 +31,13 @@ from uhrbat.evaluation.findings import (
     RealFigures,
     RealFile,
     read_frontier,
+    read_looks,
+    read_looks_loss,
     read_loss,
     read_real,
 )
+from uhrbat.evaluation.looks.report import loss_markdown as looks_loss_markdown
+from uhrbat.evaluation.looks.report import markdown as looks_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = Path("assets/findings")
@@ -48,6 +54,8 @@ LOSS_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier"
 ATTENTION_COMMAND = (
     "uhrbat evaluate loss --scenes 100 --out runs/frontier \\\n    --importance attention --budgets 256,3000"
 )
+LOOKS_COMMAND = "uhrbat evaluate frontier --side 16384 --looks 0,64,256,all --scenes 10 --out runs/looks"
+LOOKS_LOSS_COMMAND = "uhrbat evaluate loss --side 16384 --looks 0,64,256 --scenes 10 --out runs/looks"
 SHORT = (256, 1024, 3000)
 """The budgets of README's table."""
 README_METHODS = (
@@ -127,6 +135,10 @@ def files(root: Path = ROOT) -> dict[Path, str]:
         RESULTS / "frontier.md": frontier_page(frontier, measurements),
         RESULTS / "loss.md": loss_page(*losses),
         RESULTS / "real.md": real_page(real),
+        RESULTS / "looks.md": looks_page(
+            read_looks(path) if (path := root / FINDINGS / "looks.json").is_file() else None,
+            read_looks_loss(path) if (path := root / FINDINGS / "looks_loss.json").is_file() else None,
+        ),
         **{RESULTS / f"{name}.md": measured_page(name, measurements) for name in PAGES},
     }
     if timed.is_file():
@@ -245,6 +257,32 @@ def loss_page(default: LossFile, attention: LossFile) -> str:
         "",
     ]
     return _text(lines)
+
+
+def looks_page(found: LooksFile | None, lost: LooksLossFile | None) -> str:
+    """What looks at the file's own pixels add on large worlds, and what is lost without them."""
+    lines = ["# Results: looks at the file's own pixels", "", MADE, ""]
+    lines += [
+        "[Looks](../how-it-works.md#looks-beyond-the-finest-scale) are tiles of a file's native scales that are encoded, "
+        "too. `all` stands for every tile. Seconds are of the machine that it was measured on, and are no benchmark.",
+        "",
+    ]
+    for title, command, part in (
+        ("Evidence and accuracy", LOOKS_COMMAND, found and looks_markdown(found)),
+        ("What is lost, and why", LOOKS_LOSS_COMMAND, lost and looks_loss_markdown(lost)),
+    ):
+        lines += [
+            f"## {title}",
+            "",
+            *_code(command),
+            *([*map(_deeper, part), ""] if part else ["Not measured yet.", ""]),
+        ]
+    return _text(lines)
+
+
+def _deeper(line: str) -> str:
+    """A heading a level deeper; other lines as they are."""
+    return f"#{line}" if line.startswith("#") else line
 
 
 def real_page(found: RealFile | None) -> str:

@@ -20,6 +20,7 @@ ANSWERED = (
 @click.command("frontier")
 @generated.shared_out(300)
 @generated.questions(20)
+@generated.looks("0,64,256,all")
 @click.option(
     "--budgets",
     type=options.BUDGETS,
@@ -60,8 +61,24 @@ def command(
     answer_budgets: tuple[int, ...],
     answer_methods: str,
     wide: int,
+    side: int | None,
+    looks: str,
 ) -> None:
-    """Accuracy and evidence preserved against the budget, for UHR-BAT and for its baselines."""
+    """Accuracy and evidence preserved against the budget, for UHR-BAT and for its baselines.
+
+    With --side: for the default method, on large worlds, with each number of looks at their own pixels.
+    """
+    if side:
+        from uhrbat.evaluation.looks.frontier import Wanted as LooksWanted
+        from uhrbat.evaluation.looks.frontier import run_frontier as run_looks
+        from uhrbat.evaluation.looks.worlds import read_list
+        from uhrbat.evaluation.seeds import Seeds
+
+        large = LooksWanted(side, read_list(looks), budgets, answer_budgets, questions)
+        engine = generated.load(model, threads, "cpu", dtype or "float32")
+        looked = run_looks(engine, Seeds(count, skip, part, development), large, out, cache, progress=not as_json)
+        print(json.dumps(asdict(looked)) if as_json else (out / "looks.md").read_text())
+        return
     from uhrbat.evaluation.frontier.run import Wanted, run_frontier
     from uhrbat.evaluation.seeds import Seeds
 

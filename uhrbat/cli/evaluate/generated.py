@@ -46,6 +46,18 @@ def shared_out(worlds: int) -> Callable[[options.Command], options.Command]:
     )
 
 
+def looks(default: str) -> Callable[[options.Command], options.Command]:
+    """How large the worlds are, and how many looks are taken at them."""
+    return options.together(
+        click.option(
+            "--side", type=options.POSITIVE, help="worlds of this side, larger than the finest scale, with looks"
+        ),
+        click.option(
+            "--looks", "looks", default=default, show_default=True, help='with --side: numbers of looks, and "all"'
+        ),
+    )
+
+
 def load(model: str, threads: int | None, device: str = "auto", dtype: str | None = None) -> UHRBAT:
     """The model, run on so many threads."""
     import torch

@@ -113,7 +113,7 @@ def _explain(
     for budget, answer in row["answers"].items():
         if budget == row["wide"] or same_answer(answer, truth):
             continue
-        place, cause, verdict = _cause(view, boxes, int(budget))
+        place, cause, verdict = cause_of(view, boxes, int(budget))
         forced = answer_many([view.select(int(budget), force=boxes)])[0] if boxes else None
         facts = None if place is None else scene.objects[evidence[place]]
         row["losses"][budget] = {
@@ -128,7 +128,7 @@ def _explain(
         }
 
 
-def _cause(view: Question, boxes: list, budget: int) -> tuple[int | None, str, str]:
+def cause_of(view: Question, boxes: list, budget: int) -> tuple[int | None, str, str]:
     """Which of the boxes a loss is about, and its cause and verdict: the first that is not preserved.
 
     Where all are, it is the smallest, and the model itself is the cause.
