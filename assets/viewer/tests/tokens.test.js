@@ -6,7 +6,6 @@ import { ScaleTokens, countUpTo } from '../tokens.js';
 import { countPreserved, truthOf } from '../truth.js';
 import { IMAGE, fourTokens } from './made.js';
 
-/** @type {import('../places.js').Placed} */
 /** @type {import('../types.d.ts').Cells} */
 const ALL = { rows: [0, 1], cols: [0, 1] };
 
