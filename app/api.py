@@ -19,7 +19,7 @@ from uhrbat.results import AnswerResult, AskResult
 from uhrbat.serving.job import Job
 
 from . import examples
-from .explorer import COMPARED, DEFAULT, SWEEP, Explorer
+from .explorer import COMPARED, DEFAULT, SWEEP, Explorer, swept
 from .export import plain, shown
 from .panel import PREFIX
 from .state.pictures import Picture, given_together
@@ -145,7 +145,7 @@ def add(explorer: Explorer) -> None:
         """Answer a question at several budgets.
 
         Args:
-            budgets: total budgets.
+            budgets: total budgets; those by default stop at all tokens that the model has.
             truth: the true answer, if known, to mark which answers are correct.
             boxes: evidence boxes, to measure how much of them is preserved.
         Returns:
@@ -153,7 +153,9 @@ def add(explorer: Explorer) -> None:
         """
         return await endpoints.run(
             lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split),
-            lambda asked: explorer.sweep(asked, budgets, _turn(request), truth, boxes),
+            lambda asked: explorer.sweep(
+                asked, swept(asked.scales) if budgets == list(SWEEP) else budgets, _turn(request), truth, boxes
+            ),
         )
 
     async def compare(

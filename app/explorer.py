@@ -24,6 +24,7 @@ from .state.sessions import Sessions
 from .texts import whole
 
 SWEEP = (4, 16, 64, 256, 1000, 2000, 3000, 5000, 8000, 16000)
+"""The budgets of a sweep, as far as a model has so many tokens (`swept`)."""
 COMPARED = ("uhrbat", "downsampling", "dense_tiling", "global_topk", "random_tokens")
 """The token compressors that are compared."""
 METHOD_CHOICES = ("importance", "regions", "order", "seed")
@@ -32,6 +33,12 @@ MOST_LISTED = 64
 """Budgets, boxes or methods in one request."""
 DEFAULT = "default"
 """What a page or a client says to leave a choice to the model."""
+
+
+def swept(scales: Sequence[Scale]) -> tuple[int, ...]:
+    """`SWEEP` up to all tokens that a model's scales have together."""
+    most = sum(scale.tokens for scale in scales)
+    return tuple(dict.fromkeys(min(total, most) for total in SWEEP))
 
 
 class Explorer:

@@ -7,7 +7,7 @@ import gradio as gr
 from uhrbat.results import SweepPoint
 
 from .. import progress
-from ..explorer import SWEEP
+from ..explorer import swept
 from ..panel import Panel
 from ..state.runs import KeptRun
 from ..state.sessions import Session
@@ -30,9 +30,9 @@ class BudgetsCard(Card):
 
     def _sweep(self, session: Session) -> Updates:
         run = session.needs_run()
-        wanted = list(SWEEP)
+        wanted = list(swept(run.scales))
         points: list[SweepPoint] = []
-        job = self.explorer.sweep(run, SWEEP, session.id)
+        job = self.explorer.sweep(run, wanted, session.id)
         yield {self.panel: sweep_value(run, points, wanted, True)}
         for bar, news in self.follow(session, job, "budgets"):
             update = {self.ask: {**bar, "fraction": len(points) / len(wanted)}}

@@ -1,6 +1,6 @@
 // The budget: one logarithmic slider, presets, a number for each scale, and what it costs.
 
-import { budgets, chooseBudget, setBudget } from './budgets.js';
+import { budgets, chooseBudget, setBudget, split } from './budgets.js';
 import { CONSTANTS } from './constants.js';
 import { costParts } from './cost.js';
 import { flag, h } from './dom.js';
@@ -9,7 +9,17 @@ import { tokensOf, tokensOfAll, tokensOfImage } from './geometry.js';
 import { follow, panel } from './gradio.js';
 import { sameBudgets } from './shares.js';
 import { get, on, set } from './store.js';
-import { STEPS, TICKS, parseTotal, rounded, scaleProblem, tickText, toPosition, toTotal } from './totals.js';
+import {
+  STEPS,
+  TICKS,
+  parseTotal,
+  presetFor,
+  rounded,
+  scaleProblem,
+  tickText,
+  toPosition,
+  toTotal,
+} from './totals.js';
 
 const { proportion: PROPORTION, presets: PRESETS } = CONSTANTS.budget;
 const COST =
@@ -19,7 +29,7 @@ const COST =
 export async function mount(context) {
   const problem = problemLine();
   panel(context).replaceChildren(
-    h('h3', { title: 'How many tokens the language model is handed, over all four scales' }, 'Token budget'),
+    h('h3', { title: 'How many tokens the language model is handed, over all scales' }, 'Token budget'),
     totalRow(problem),
     problem.element,
     slider(),
@@ -108,7 +118,7 @@ function slider() {
     step: 1,
     class: 'uhr-slider',
     'aria-label': 'Token budget',
-    oninput: () => setBudget(rounded(toTotal(+input.value))),
+    oninput: () => setBudget(Math.min(rounded(toTotal(+input.value)), tokensOfAll(get().model))),
     onchange: () => chooseBudget(get().budget.total, get().budget.perScale),
   });
   on(['budget'], () => {
@@ -128,6 +138,16 @@ const ticks = () =>
     TICKS.map((total) => h('span', { style: `left:${(toPosition(total) / STEPS) * 100}%` }, tickText(total))),
   );
 
+/**
+ * A preset of the paper's as the model can have it: its total and, where they fit, its tokens for each scale.
+ * @param {number[]} each
+ * @returns {[number, number[] | null]}
+ */
+function preset(each) {
+  const { model } = get();
+  return [Math.min(sum(each), tokensOfAll(model)), presetFor(each, model)];
+}
+
 function presets() {
   const chips = PRESETS.map(({ name, per_scale: each, tip }) =>
     h(
@@ -136,13 +156,16 @@ function presets() {
         type: 'button',
         class: 'uhr-chip',
         title: `${tip}: ${each.map(count).join(' / ')} tokens`,
-        onclick: () => chooseBudget(sum(each), each),
+        onclick: () => chooseBudget(...preset(each)),
       },
       name,
     ),
   );
-  on(['budget'], () =>
-    chips.forEach((chip, i) => flag(chip, 'aria-pressed', sameBudgets(budgets(), PRESETS[i].per_scale))),
+  on(['budget', 'model'], () =>
+    chips.forEach((chip, i) => {
+      const [total, own] = preset(PRESETS[i].per_scale);
+      flag(chip, 'aria-pressed', sameBudgets(budgets(), own ?? split(total)));
+    }),
   );
   return h('div', { class: 'uhr-chips' }, chips);
 }

@@ -19,6 +19,9 @@ export const gridOf = ({ tile, grid }, size) => (size / tile) * grid;
  */
 export const tokensOf = (model, size) => gridOf(model, size) ** 2;
 
+/** Side of a token in pixels of its scale. @param {Geometry} model */
+export const patchOf = ({ tile, grid }) => Math.round(tile / grid);
+
 /**
  * Tokens of all scales.
  * @param {Geometry} model

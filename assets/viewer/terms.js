@@ -1,13 +1,19 @@
 // What the words of the page mean.
 
 import { h } from './dom.js';
+import { patchOf } from './geometry.js';
+import { on } from './store.js';
 
-export const terms = () =>
-  h(
+export function terms() {
+  const size = h('span');
+  on(['model'], ({ model }) => {
+    size.textContent = ` is a square of ${patchOf(model)} pixels of the image, at one of ${model.scales.length} sizes. `;
+  });
+  return h(
     'p',
     { class: 'uhr-terms' },
     h('b', {}, 'A token'),
-    ' is a square of 14 pixels of the image, at one of four sizes. ',
+    size,
     h('b', {}, 'The budget'),
     ' is how many of them the language model gets. ',
     h('b', { class: 'is-term preserved' }, 'Preserved'),
@@ -17,3 +23,4 @@ export const terms = () =>
     h('b', {}, 'dropped'),
     ' ones not at all.',
   );
+}

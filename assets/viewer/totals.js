@@ -33,6 +33,16 @@ export function parseTotal(text, most) {
 }
 
 /**
+ * A preset's tokens for each scale; null where a scale of the model has fewer, so that its total is split instead.
+ * @param {number[]} each The paper's, one a scale.
+ * @param {import('./types.d.ts').Geometry} model
+ */
+export const presetFor = (each, model) =>
+  each.length === model.scales.length && each.every((n, i) => n <= tokensOf(model, model.scales[i]))
+    ? each
+    : null;
+
+/**
  * What is wrong with a number of tokens typed for one scale, in one sentence; '' where nothing is.
  * @param {number[]} values One a scale.
  * @param {number} changed The scale whose number was typed.

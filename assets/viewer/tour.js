@@ -3,7 +3,7 @@
 import { chooseBudget } from './budgets.js';
 import { h } from './dom.js';
 import { count } from './format.js';
-import { coarsest, finest, tokensOfImage } from './geometry.js';
+import { coarsest, finest, patchOf, tokensOfImage } from './geometry.js';
 import { hooks } from './hooks.js';
 import { get, goToObject, on, set } from './store.js';
 import { truthOf } from './truth.js';
@@ -24,7 +24,8 @@ export const STEPS = [
   {
     title: 'An image becomes tokens',
     text: ({ model, image }) =>
-      `This picture is ${count(tokensOfImage(model, image))} tokens: squares of 14 pixels, at four sizes of the picture.`,
+      `This picture is ${count(tokensOfImage(model, image))} tokens: squares of ${patchOf(model)} pixels, at ` +
+      `${model.scales.length} sizes of the picture.`,
     act() {
       hooks.view?.fit();
       set({ layer: 'image', scale: finest(get().model) });

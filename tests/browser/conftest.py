@@ -31,11 +31,18 @@ def url(tmp_path_factory):
     if running:
         yield running.rstrip("/") + "/"
         return
+    with started(tmp_path_factory.mktemp("explorer") / "log.txt") as address:
+        yield address
+
+
+@contextmanager
+def started(log, **more):
+    """The address of an explorer of its own, its environment changed by `more`, which stops at the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("explorer") / "log.txt"
-    environment = {**os.environ, "PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", "UHRBAT_ANSWERED": "0"}
+    settings = {"PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", "UHRBAT_ANSWERED": "0"}
+    environment = {**os.environ, **settings, **more}
     with log.open("w") as out:
         explorer = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out)
     try:

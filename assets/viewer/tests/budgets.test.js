@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { budgets, chooseBudget, setBudget, split, useModel } from '../budgets.js';
 import { costParts } from '../cost.js';
-import { coarsest, finest, gridOf, tokensOf, tokensOfAll } from '../geometry.js';
+import { coarsest, finest, gridOf, patchOf, tokensOf, tokensOfAll } from '../geometry.js';
 import { cumulate, sameBudgets, splitBy } from '../shares.js';
 import { get, set } from '../store.js';
 import {
@@ -11,6 +11,7 @@ import {
   MOST,
   STEPS,
   parseTotal,
+  presetFor,
   rounded,
   scaleProblem,
   tickText,
@@ -34,6 +35,16 @@ test('the geometry of the default model', () => {
   );
   assert.equal(tokensOfAll(model), 131_328);
   assert.deepEqual([coarsest(model), finest(model)], [672, 4032]);
+});
+
+test('a preset is as in the paper where the scales have so many tokens', () => {
+  const each = [180, 1320, 1600, 8000];
+  assert.deepEqual(presetFor(each, model), each);
+  const smolvlm = { ...model, scales: [512, 1536, 2560, 4096], tile: 512, grid: 8 };
+  assert.equal(presetFor(each, smolvlm), null);
+  assert.deepEqual(presetFor([60, 500, 1600, 4000], smolvlm), [60, 500, 1600, 4000]);
+  assert.equal(presetFor(each, { ...model, scales: model.scales.slice(1) }), null);
+  assert.deepEqual([patchOf(model), patchOf(smolvlm)], [14, 64]);
 });
 
 test('a growing budget is shared in the order that Python gives, and every share is a prefix', () => {

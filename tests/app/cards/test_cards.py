@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from app import examples, export
-from app.explorer import SWEEP, budget_of
+from app.explorer import SWEEP, budget_of, swept
 from tests.support.fake_worker import FakeWorker
 from tests.support.handlers import event, failed, last
 from tests.support.made_images import write_tiff
 from uhrbat.errors import InputError, WorkerError
+from uhrbat.geometry import SCALES, Scale
 from uhrbat.imagery import Rendering
 
 METHOD = ("nano", "default", "default", "default", 0)
@@ -219,6 +220,12 @@ def test_a_sweep_comes_point_by_point(cards, opened, request_of):
     assert [len(value["points"]) for value in values[:3]] == [0, 1, 2]
     assert len(values[-1]["points"]) == len(SWEEP) and not values[-1]["running"]
     assert {point["answer"] for point in values[-1]["points"]} == {"four", "five"}
+
+
+def test_a_sweep_stops_at_all_tokens_of_a_model():
+    smolvlm = [Scale(size, 512, 8) for size in (512, 1536, 2560, 4096)]
+    assert swept([Scale(size) for size in SCALES]) == SWEEP
+    assert swept(smolvlm) == (*SWEEP[:8], 6336)
 
 
 def test_a_small_box_says_whether_a_few_pixels_change_its_verdict(cards, opened, worker, request_of, monkeypatch):
