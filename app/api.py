@@ -41,7 +41,8 @@ def add(explorer: Explorer) -> None:
                 gamma, nodata (a value, or null for none), page (from 1), transparency ("alpha" or "none").
             beside: files that belong to it: world file, .prj, .aux.xml, .msk.
         Returns:
-            image: the id to give to the other endpoints; name, width, height, tokens, notes; shown: how it is shown.
+            image: the id to give to the other endpoints; name, width, height, tokens (at nano's scales), notes; shown: how
+                it is shown.
         """
         return endpoints.ingest(file, picture, beside)
 

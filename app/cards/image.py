@@ -22,7 +22,6 @@ from ..state.pictures import Picture, Steps, Waiting, given_together
 from ..state.sessions import Session
 from .card import Card, Json, Updates, sent
 from .picture import picture_value
-from .viewer import rectangles
 
 logger = logging.getLogger(__name__)
 QUIET_SECONDS = 3
@@ -270,7 +269,7 @@ def place_value(place: GeoReference, width: int, height: int) -> Json:
 
 
 def image_value(picture: Picture) -> Json:
-    """What the viewer needs to know of a picture; boxes come with the tokens they touch at each scale."""
+    """What the viewer needs to know of a picture."""
     square = Square(picture.info.width, picture.info.height)
     example, place = picture.example, picture.place
     return {
@@ -293,7 +292,6 @@ def image_value(picture: Picture) -> Json:
                 "kind": item.kind,
                 "color": item.color,
                 "box": list(item.box),
-                "rectangles": rectangles(square, item.box),
             }
             for item in (example.objects if example else ())
         ],

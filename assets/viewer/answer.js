@@ -168,7 +168,7 @@ const cost = ({ model, seconds: took, tokens }, all) =>
 function evidenceLine({ tokens, image }, known) {
   if (!image || !tokens || !known?.evidence.length) return null;
   const objects = known.evidence.map((index) => image.objects[index]);
-  const kept = countPreserved(objects, tokens.values(), budgets());
+  const kept = countPreserved(objects, image, tokens.values(), budgets());
   return h(
     'p',
     { title: 'Objects that the true answer depends on, with at least one token preserved at some scale' },

@@ -45,24 +45,32 @@ export function tokenBox([row, col], image, grid) {
 const EDGE = 1e-6; // of a token, so that rounding never adds a row (uhrbat/geometry.py)
 
 /**
- * First and last row and column of the tokens that the image touches; the others are padding of the square.
- * @param {Placed} image
+ * First and last row and column of the tokens that a box touches.
+ * @param {Box} box
+ * @param {Pick<Placed, 'side' | 'offset'>} image
  * @param {number} grid
  * @returns {import('./types.d.ts').Cells}
  */
-export function imageCells({ width, height, side, offset: [x, y] }, grid) {
+export function cellsOf([x0, y0, x1, y1], { side, offset: [x, y] }, grid) {
   /**
    * @param {number} start
-   * @param {number} length
+   * @param {number} stop
    * @returns {[number, number]}
    */
-  function touched(start, length) {
-    const first = Math.min(Math.floor((start * grid) / side + EDGE), grid - 1);
-    const last = Math.ceil(((start + length) * grid) / side - EDGE) - 1;
+  function touched(start, stop) {
+    const first = Math.min(Math.floor((clamp(start, side) * grid) / side + EDGE), grid - 1);
+    const last = Math.ceil((clamp(stop, side) * grid) / side - EDGE) - 1;
     return [first, Math.max(first, Math.min(last, grid - 1))];
   }
-  return { rows: touched(y, height), cols: touched(x, width) };
+  return { rows: touched(y + y0, y + y1), cols: touched(x + x0, x + x1) };
 }
+
+/**
+ * First and last row and column of the tokens that the image touches; the others are padding of the square.
+ * @param {Placed} image
+ * @param {number} grid
+ */
+export const imageCells = (image, grid) => cellsOf([0, 0, image.width, image.height], image, grid);
 
 /**
  * The grid's tokens that show nothing of the image: padding of the square. One byte a token, 1 outside.

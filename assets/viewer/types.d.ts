@@ -126,8 +126,6 @@ export interface KnownObject {
   kind: string;
   color: string | null;
   box: Box;
-  /** One a scale. */
-  rectangles: Cells[];
 }
 export interface KnownQuestion {
   text: string;

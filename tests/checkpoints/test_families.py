@@ -145,7 +145,8 @@ def test_bits_are_of_the_language_models_layers_alone(kind):
 @pytest.mark.parametrize("bits", [4, 8])
 def test_a_quantised_model_answers_nearly_as_the_whole_one(tmp_path, bits):
     pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
-    families.write(tmp_path, "llava", hidden_size=64, intermediate_size=128, head_dim=16)  # whole blocks of 64
+    whole_blocks = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}  # of 64 numbers each
+    families.write(tmp_path, "llava", text=whole_blocks)
     sharp, rough = (load(str(tmp_path), CPU, torch.bfloat16, **how) for how in ({}, {"bits": bits}))
     assert is_quantised(rough.network) and not is_quantised(sharp.network)
     logits = []

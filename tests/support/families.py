@@ -167,20 +167,22 @@ def tokenizer():
     return words
 
 
-def config(kind: str, **text):
-    """The configuration of a tiny model of a family's `model_type`; text: other fields of its language model."""
+def config(kind: str, text: dict | None = None, vision: dict | None = None, **more):
+    """The configuration of a tiny model of a family's `model_type`, but for some fields of its parts or its own."""
     fields, _, _ = MAKERS[kind](kind, tokenizer())
-    fields["text_config"] |= text
+    fields["text_config"] |= text or {}
+    fields["vision_config"] |= vision or {}
+    fields |= more
     return AutoConfig.for_model(fields.pop("model_type"), **fields)
 
 
-def write(folder: Path, kind: str, seed: int = 0, **text) -> None:
+def write(folder: Path, kind: str, seed: int = 0, **changed) -> None:
     """A tiny checkpoint of a family's `model_type` (`config`), with tokenizer, chat template and image processor."""
     words = tokenizer()
     _, processor, image = MAKERS[kind](kind, words)
     words.chat_template = CHATML.replace("IMAGE", image)
     torch.manual_seed(seed)
-    model = AutoModelForImageTextToText.from_config(config(kind, **text)).float()
+    model = AutoModelForImageTextToText.from_config(config(kind, **changed)).float()
     for value in model.parameters():  # wide enough that attention and answers differ from token to token
         if value.ndim > 1:
             torch.nn.init.normal_(value, std=0.2)

@@ -45,7 +45,6 @@ def ask(
 ) -> Question:
     """The question, ready for any budget. What is wrong with the input is found before the image is encoded."""
     from uhrbat.engine import UHRBAT
-    from uhrbat.geometry import Square
     from uhrbat.imagery import open_image
     from uhrbat.network.text import clean_question
     from uhrbat.settings import Settings
@@ -57,6 +56,6 @@ def ask(
     if not looks:
         engine.budgets(budget)
     if box:
-        Square(info.width, info.height, engine.scales).check_box(box)
+        engine.network.config.square(info.width, info.height).check_box(box)
     encoded = engine.encode(image, info=info, progress=progress)
     return encoded.ask(text, settings, progress=progress, looks=looks)

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import {
   boxBetween,
+  cellsOf,
   fits,
   imageTokens,
   mapText,
@@ -33,6 +34,17 @@ test('the token under a position, padding counted', () => {
   assert.deepEqual(tokenAt({ x: 0, y: 0 }, IMAGE, 10), [2, 0]);
   assert.deepEqual(tokenAt({ x: 999, y: 599 }, IMAGE, 10), [7, 9]);
   assert.deepEqual(tokenAt({ x: -50, y: 5000 }, IMAGE, 10), [9, 0], 'outside: the nearest');
+});
+
+test('the tokens that a box touches, whatever the grid', () => {
+  assert.deepEqual(
+    cellsOf([0, 0, 100, 100], IMAGE, 10),
+    { rows: [2, 2], cols: [0, 0] },
+    'an edge is no touch',
+  );
+  assert.deepEqual(cellsOf([99, 40, 201, 100.5], IMAGE, 10), { rows: [2, 3], cols: [0, 2] });
+  assert.deepEqual(cellsOf([99, 40, 201, 100.5], IMAGE, 8), { rows: [1, 2], cols: [0, 1] });
+  assert.deepEqual(cellsOf([900, 500, 1200, 700], IMAGE, 8), { rows: [5, 7], cols: [7, 7] });
 });
 
 test('a token’s box, cut at the edge of the image', () => {

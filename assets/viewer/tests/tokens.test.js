@@ -133,11 +133,11 @@ test('counting ascending values', () => {
 
 test('an object is preserved where one scale preserves a token of it', () => {
   const [coarse, fine] = [fourTokens(), fourTokens()];
-  /** @type {import('../types.d.ts').Cells} */
-  const second = { rows: [0, 0], cols: [1, 1] };
-  const objects = [{ rectangles: [second, ALL] }, { rectangles: [second, second] }];
-  assert.equal(countPreserved(objects, [coarse, fine], [2, 2]), 1);
-  assert.equal(countPreserved(objects, [coarse, fine], [2, 0]), 0);
+  /** @type {{box: import('../types.d.ts').Box}[]} */
+  const objects = [{ box: [100, 10, 900, 500] }, { box: [600, 10, 700, 100] }]; // all tokens, the second alone
+  assert.equal(countPreserved(objects, IMAGE, [coarse, fine], [2, 2]), 1);
+  assert.equal(countPreserved(objects, IMAGE, [coarse, fine], [0, 2]), 1);
+  assert.equal(countPreserved(objects, IMAGE, [coarse, fine], [0, 0]), 0);
 });
 
 test('the truth of a question, whatever its case and the spaces around it', () => {

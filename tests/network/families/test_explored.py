@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from uhrbat.choices import DROPPED, MERGED, METHODS, ORDERS, PRESERVED, REGIONS, SPLITS
+from uhrbat.cli import main
+from uhrbat.engine import UHRBAT
 from uhrbat.selection.baselines import BASELINES
 from uhrbat.selection.evidence import AVERAGED, CAUSES, CUT, DILUTED, KEPT, TOO_SMALL
 from uhrbat.settings import Settings
@@ -109,6 +111,14 @@ def test_each_cause_of_a_loss_is_named(question):
             if fate.smallest_budget is not None:
                 assert question.fate(box, fate.smallest_budget).cause == KEPT
     assert causes >= {KEPT, TOO_SMALL, DILUTED} and causes & {CUT, AVERAGED}
+
+
+def test_the_command_line_inspects_a_box(encoded, picture, monkeypatch, capsys):
+    monkeypatch.setattr(UHRBAT, "from_pretrained", lambda *_: encoded.engine)
+    monkeypatch.setattr(encoded.engine, "encode", lambda *_, **__: encoded)
+    box = ["--box", "700", "800", "760", "860"]
+    assert main(["inspect", str(picture), QUESTION, *box, "--budget", "60"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) >= 3
 
 
 def test_a_native_scale_is_looked_at(question):

@@ -83,7 +83,7 @@ class Sampler(nn.Module):
     def picture(self, canvas: imagery.Canvas) -> Picture:
         """Run the frozen tower over an image."""
         engine = self.engine
-        square = Square(*canvas.full_size, engine.scales)
+        square = engine.network.config.square(*canvas.full_size)
         scene = engine.encode_canvas(canvas, keep_features=True)
         return Picture(square, scene.features, scene.excluded, scene.overview, scene.visual)
 
