@@ -137,11 +137,19 @@ class Explorer:
         return self._given(asked.picture).ask(asked.query, self.checked(budget, asked), session)
 
     def answer(
-        self, asked: Asked, budget: Budget, session: str, force: tuple = (), without: tuple = ()
+        self,
+        asked: Asked,
+        budget: Budget,
+        session: str,
+        force: tuple = (),
+        without: tuple = (),
+        attention: bool = False,
     ) -> Job[AnswerResult]:
-        """The answer at another budget, or with some boxes forced in or taken out."""
+        """The answer at another budget, or with some boxes forced in or taken out; attention: with what each of its words
+        looked at."""
         forced, left_out = self._boxes(asked, force), self._boxes(asked, without)
-        return self._given(asked.picture).answer(asked.query, self.checked(budget, asked), forced, left_out, session)
+        budget = self.checked(budget, asked)
+        return self._given(asked.picture).answer(asked.query, budget, forced, left_out, session, attention)
 
     def inspect(self, asked: Asked, box: object, budget: Budget, session: str) -> Job[InspectResult]:
         """What became of a box's tokens."""

@@ -95,7 +95,7 @@ class ObjectCard(Card):
         session = self.session(request)
         run = session.needs_run()
         started = time.monotonic()
-        boxes = {"force": (box,)} if which == "forced" else {"without": (box,)}
+        boxes: Json = {"force": (box,)} if which == "forced" else {"without": (box,)}
         job = self.explorer.answer(run, budget_of(budget), session.id, **boxes)
         for bar, _ in self.follow(session, job):
             yield {self.ask: bar}

@@ -27,6 +27,8 @@ import { createStore } from './state.js';
  * @property {Budget | null} settled The budget last released, which Python knows.
  * @property {import('./types.d.ts').Cost | null} cost What a token costs.
  * @property {import('./types.d.ts').Answer | null} answer
+ * @property {import('./words.js').Looked | null} looked What each word of the answer looked at, once that is loaded.
+ * @property {number | null} word The word of the answer that is pointed at.
  * @property {import('./types.d.ts').PointMark[] | null} points Where the model pointed.
  * @property {import('./types.d.ts').ObjectValue | import('./types.d.ts').Failed | null} object The inspected box.
  * @property {import('./types.d.ts').Sweep | null} sweep
@@ -73,6 +75,8 @@ const START = {
   settled: null,
   cost: null,
   answer: null,
+  looked: null,
+  word: null,
   points: null,
   object: null,
   sweep: null,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import gradio as gr
 import numpy as np
@@ -118,7 +119,7 @@ def test_a_link_to_an_answered_question_opens_answered(lesson):
 def flips(points):
     """How often the answer turns right or wrong from one budget to the next."""
     right = [point.correct for point in points]
-    return sum(a != b for a, b in zip(right, right[1:]))
+    return sum(a != b for a, b in pairwise(right))
 
 
 def test_at_least_three_examples_change_their_answer_on_the_slider():

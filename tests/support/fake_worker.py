@@ -121,6 +121,7 @@ class FakeWorker(Worker):
             ledger(maps, budgets),
             self._caveat(request),
             run(),
+            attention(budgets) if request.attention else None,
         )
 
     def _sweep(self, request, job, stop) -> results.SweepResult:
@@ -283,6 +284,15 @@ def ledger(maps: dict[int, results.ScaleMap], budgets) -> tuple[results.LedgerRo
             )
         )
     return tuple(rows)
+
+
+def attention(budgets) -> results.Attention:
+    """Two words; each looks the more at a token the sooner that enters, the second at the coarsest scale alone."""
+    weights = {}
+    for size, k in zip(SCALES, budgets, strict=True):
+        falling = np.geomspace(1, 1e-3, max(k, 1), dtype=np.float32)[:k]
+        weights[size] = np.stack([falling, falling * (size == SCALES[0])]) * np.float32(0.1 / max(falling.sum(), 1))
+    return results.Attention(("place 1", "five"), weights)
 
 
 def split(budget) -> tuple[int, ...]:

@@ -138,6 +138,8 @@ class AnswerRequest(QuestionRequest):
     budget: Budget
     force: tuple[Box, ...] = ()
     without: tuple[Box, ...] = ()
+    attention: bool = False
+    """Whether the reply says what each word of the answer looked at."""
 
 
 class SweepRequest(QuestionRequest):

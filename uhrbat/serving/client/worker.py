@@ -70,11 +70,12 @@ class Worker(ABC):
         force: Sequence[Box] = (),
         without: Sequence[Box] = (),
         session: str = "",
+        attention: bool = False,
     ) -> Job[AnswerResult]:
-        """The answer at a budget, with the tokens of some boxes forced in or left out."""
-        return self._submit(
-            protocol.AnswerRequest.of(query=query, budget=budget, force=force, without=without, session=session)
-        )
+        """The answer at a budget, with the tokens of some boxes forced in or left out; attention: the result says what
+        each of its words looked at."""
+        chosen = {"force": force, "without": without, "attention": attention}
+        return self._submit(protocol.AnswerRequest.of(query=query, budget=budget, **chosen, session=session))
 
     def sweep(
         self,
