@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from anyio import to_thread
 
 from uhrbat.budget import Budget, read_budget
@@ -81,6 +82,7 @@ def add(explorer: Explorer) -> None:
         force: list[list[float]] | None = None,
         without: list[list[float]] | None = None,
         look: list[list[float]] | None = None,
+        attention: bool = False,
         importance: str = DEFAULT,
         regions: str = DEFAULT,
         order: str = DEFAULT,
@@ -96,15 +98,24 @@ def add(explorer: Explorer) -> None:
             force: boxes [x0, y0, x1, y1] in image pixels whose tokens are given first, as they are.
             without: boxes whose tokens are not given.
             look: boxes at which it is looked in the file's own pixels, besides the looks.
+            attention: whether to say what each word of the answer looked at.
         Returns:
-            answer, points (x, y in image pixels), tokens, budgets, ledger (one row a scale), caveat, run.
+            answer, points (x, y in image pixels), tokens, budgets, ledger (one row a scale), caveat, run; attention:
+            words and, by scale, weights[word][rank - 1], the part of the language model's last-layer attention that the
+            word gave to the tokens of that rank.
         """
         return await endpoints.run(
             lambda: endpoints.asked(image, question, model, importance, regions, order, seed, split, looks),
             lambda asked: explorer.answer(
-                asked, _budget(budget, per_scale), _turn(request), _given(force), _given(without), _given(look)
+                asked,
+                _budget(budget, per_scale),
+                _turn(request),
+                _given(force),
+                _given(without),
+                _given(look),
+                attention is True,
             ),
-            lambda _, result: _asked(result),
+            lambda _, result: _asked(result) | _attention(result),
         )
 
     async def inspect(
@@ -345,6 +356,14 @@ def _asked(result: AskResult | AnswerResult, run: KeptRun | None = None) -> dict
         "run": plain(result.run),
         **maps,
     }
+
+
+def _attention(result: AnswerResult) -> dict[str, Any]:
+    """What each word of an answer looked at, as JSON; empty where that was not asked for."""
+    if result.attention is None:
+        return {}
+    weights = {str(size): np.round(part.astype(float), 7).tolist() for size, part in result.attention.weights.items()}
+    return {"attention": {"words": list(result.attention.words), "weights": weights}}
 
 
 def _turn(request: gr.Request | None) -> str:

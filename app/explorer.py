@@ -147,13 +147,20 @@ class Explorer:
         return self._given(asked.picture).ask(asked.query, self.checked(budget, asked), session)
 
     def answer(
-        self, asked: Asked, budget: Budget, session: str, force: tuple = (), without: tuple = (), look: tuple = ()
+        self,
+        asked: Asked,
+        budget: Budget,
+        session: str,
+        force: tuple = (),
+        without: tuple = (),
+        look: tuple = (),
+        attention: bool = False,
     ) -> Job[AnswerResult]:
-        """The answer at another budget, or with some boxes forced in or taken out, or looked at."""
+        """The answer at another budget, or with some boxes forced in or taken out, or looked at; attention: with what
+        each of its words looked at."""
         forced, left_out, looked = (self._boxes(asked, boxes) for boxes in (force, without, look))
-        return self._given(asked.picture).answer(
-            asked.query, self.checked(budget, asked), forced, left_out, session, looked
-        )
+        budget = self.checked(budget, asked)
+        return self._given(asked.picture).answer(asked.query, budget, forced, left_out, session, looked, attention)
 
     def inspect(self, asked: Asked, box: object, budget: Budget, session: str) -> Job[InspectResult]:
         """What became of a box's tokens."""

@@ -79,6 +79,14 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
         found = run.kinds.get(key, {}).get(size) if run else None
         return _gone() if run is None or found is None else _image(overlays.kind_png(found, run.geometry(size)), "png")
 
+    @router.get("/run/{id}/words.bin")
+    def words(id: str) -> Response:
+        run = runs.get(id)
+        if run is None or run.attention is None:
+            return _gone()
+        parts = (run.attention.weights[scale.size].astype("<f4").tobytes() for scale in run.scales)
+        return Response(b"".join(parts), media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
     @router.get("/run/{id}/maps.json")
     def maps(id: str) -> Response:
         run = runs.get(id)

@@ -29,6 +29,28 @@ def test_every_token_of_every_scale_is_encoded(encoded):
     assert {size: len(values) for size, values in encoded.embeddings.items()} == {672: 2304, 1344: 9216}
 
 
+def test_what_each_word_looked_at_is_said_by_scale_and_rank(encoded):
+    selected = encoded.ask(QUESTION).select(200)
+    answer, attention = selected.answer_and_attention(max_new_tokens=12)
+    assert answer == selected.answer(max_new_tokens=12)
+    assert {size: part.shape for size, part in attention.weights.items()} == {
+        size: (len(attention.words), len(part)) for size, part in selected.selections.items()
+    }
+    given = sum(part.sum(1) for part in attention.weights.values())
+    assert (given > 0).all() and (given <= 1 + 1e-5).all()
+    assert answer.text.split()[-1:] == [word for word in attention.words if not word.startswith("place")][-1:]
+
+
+def test_a_budget_of_as_many_tokens_as_a_box_touches_sends_these_alone(encoded):
+    box = (300, 300, 420, 380)
+    inside = {
+        scale.size: set(encoded.square.tokens_in_box(scale.size, box).tolist()) for scale in encoded.square.scales
+    }
+    selected = encoded.ask(QUESTION).select(tuple(map(len, inside.values())), force=[box])
+    assert {size: set(part.tokens.tolist()) for size, part in selected.selections.items()} == inside
+    assert all(part.preserved == len(part) for part in selected.selections.values())
+
+
 def test_padding_is_never_ranked(encoded):
     question = encoded.ask(QUESTION)
     for size, ranking in question.rankings.items():

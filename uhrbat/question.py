@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from uhrbat.budget import Budget, Weights, budgets_of
-from uhrbat.network.decoder import DecoderInput
+from uhrbat.network.decoder import Decoded, DecoderInput
 from uhrbat.network.model import KeysValues
 from uhrbat.network.pointing import Pointing
 from uhrbat.progress import Flag, Progress, Reporter
 from uhrbat.renamed import renamed
-from uhrbat.results import Answer, Box, LedgerRow, Reading
+from uhrbat.results import Answer, Attention, Box, LedgerRow, Reading
 from uhrbat.selection import baselines, evidence
 from uhrbat.selection.importance import SIMILARITY_LIMIT, limited
 from uhrbat.selection.ranking import Ranking, Selection
@@ -243,6 +243,30 @@ class SelectedTokens:
         max_new_tokens: int = 64,
     ) -> Answer:
         """Ask the language model, greedily. Cancelled if `cancel` is set meanwhile."""
+        return self._answered(progress, cancel, max_new_tokens)[0]
+
+    @torch.inference_mode()
+    def answer_and_attention(
+        self,
+        progress: Progress | bool | None = None,
+        cancel: Flag | None = None,
+        max_new_tokens: int = 64,
+    ) -> tuple[Answer, Attention]:
+        """As `answer`, and what each word of it looked at while it was generated."""
+        answer, decoded = self._answered(progress, cancel, max_new_tokens, look=True)
+        words = self.question.image.engine.codec.words(decoded.ids)
+        looked = decoded.looked if decoded.looked is not None else torch.zeros(0, self.tokens)
+        by_word = torch.stack([looked[ids].mean(0) for _, ids in words]) if words else looked[:0]
+        parts = list(torch.split(by_word, [len(part) for _, part in sorted(self.selections.items())], dim=1))
+        if self.question.image.engine.network.in_raster:
+            orders = self._raster_orders()
+            parts = [part[:, order.argsort()] for part, order in zip(parts, orders)]
+        weights = {size: part.numpy() for size, part in zip(sorted(self.selections), parts)}
+        return answer, Attention(tuple(word for word, _ in words), weights)
+
+    def _answered(
+        self, progress: Progress | bool | None, cancel: Flag | None, max_new_tokens: int, look: bool = False
+    ) -> tuple[Answer, Decoded]:
         image = self.question.image
         engine = image.engine
         report = Reporter(progress, cancel)
@@ -252,11 +276,12 @@ class SelectedTokens:
             report("decode", count / max_new_tokens)
 
         decoder = engine.decoder(max_new_tokens)
-        (decoded,) = decoder.decode([self.decoder_input()], on_token, lambda share: report("prefill", share))
+        inputs = [self.decoder_input()]
+        (decoded,) = decoder.decode(inputs, on_token, lambda share: report("prefill", share), look)
         reading = self.question.reading
         text, points = engine.said(decoded.ids, self.question.text)
         side, (left, top) = image.square.side, image.square.offset
-        return Answer(
+        answer = Answer(
             text=text,
             points=tuple((x * side - left, y * side - top) for x, y in points),
             tokens=self.tokens,
@@ -266,6 +291,7 @@ class SelectedTokens:
             reading=reading,
             measured=engine.measured(reading, image.generated) if reading else None,
         )
+        return answer, decoded
 
     def __repr__(self) -> str:
         shares = ", ".join(f"{size}: {len(part):,}" for size, part in sorted(self.selections.items()))

@@ -168,6 +168,19 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Attention:
+    """What each word of an answer looked at: the language model's own attention in its last layer, mean over heads.
+
+    A word is one of the answer, or a place that the model listed before it ("place 1").
+    """
+
+    words: tuple[str, ...]
+    weights: dict[int, Array]
+    """By scale, float32[words, k]: what each word gave to the tokens of rank 1 to k together, 0..1; tokens that share a
+    rank are one average."""
+
+
+@dataclass(frozen=True)
 class EncodeResult:
     """An encoded image: what a question about it no longer has to wait for."""
 
@@ -203,6 +216,8 @@ class AnswerResult:
     ledger: tuple[LedgerRow, ...]
     caveat: str | None
     run: Run
+    attention: Attention | None = None
+    """What its words looked at, where that was asked for."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class AnswerCard(Card):
 
     def build(self) -> None:
         """Make the components."""
-        self.panel = Panel("answer", "again", elem_id="answer")
+        self.panel = Panel("answer", "again words", elem_id="answer")
 
     def wire(self, long: Json, quick: Json) -> None:
         cards = self.cards
@@ -40,6 +40,23 @@ class AnswerCard(Card):
             [cards.viewer.panel, self.panel, cards.run.panel, cards.history.panel, self.ask],
             **long,
         )
+
+        self.panel.words(self.words, None, [self.panel, self.ask], **long)
+
+    def words(self, request: gr.Request) -> Updates:
+        """What did each word of the answer look at? It is answered once more, and that is noted."""
+        yield from self.guarded(self._words(self.session(request)))
+
+    def _words(self, session: Session) -> Updates:
+        run = session.needs_run()
+        shown = run.answer
+        job = self.explorer.answer(run, run.budgets, session.id, attention=True)
+        for bar, _ in self.follow(session, job):
+            yield {self.ask: bar}
+        result = job.result()
+        if session.run is run and run.answer is shown and shown is not None:
+            run.attention = result.attention
+            yield {self.panel: {**shown, "words": words_value(run)}, self.ask: progress.idle()}
 
     def again(self, budget: Json, request: gr.Request) -> Updates:
         """The budget slider is released and the model is quick: the answer follows."""
@@ -67,6 +84,7 @@ class AnswerCard(Card):
         without asking the worker."""
         answer, info = result.answer, info or self.explorer.model(result.run.model)
         assert answer is not None, "a question of the page comes with a budget"
+        run.attention = None
         run.answer = answer_value(
             run, result, answer, seconds, cost_value(result.run.model, info, result.run.device, answer)
         )
@@ -108,6 +126,20 @@ def answer_value(run: KeptRun, result: AskResult | AnswerResult, answer: Answer,
         "correct": marks.correct(answer.text, run.known),
         "ledger": [vars(row) for row in result.ledger],
         "cost": cost,
+        "words": None,
+    }
+
+
+def words_value(run: KeptRun) -> Json | None:
+    """The words of an answer and where what each looked at is fetched: float32 little-endian, by scale, word and rank."""
+    if run.attention is None:
+        return None
+    parts = [run.attention.weights[scale.size] for scale in run.scales]
+    return {
+        "maps": run.id,
+        "words": list(run.attention.words),
+        "ranks": [part.shape[1] for part in parts],
+        "source": f"run/{run.id}/words.bin",
     }
 
 

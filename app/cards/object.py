@@ -102,7 +102,8 @@ class ObjectCard(Card):
         session = self.session(request)
         run = session.needs_run()
         started = time.monotonic()
-        job = self.explorer.answer(run, budget_of(budget), session.id, **{_WHAT_IF[which]: (box,)})
+        boxes: Json = {_WHAT_IF[which]: (box,)}
+        job = self.explorer.answer(run, budget_of(budget), session.id, **boxes)
         for bar, _ in self.follow(session, job):
             yield {self.ask: bar}
         result = job.result()

@@ -12,7 +12,7 @@ import numpy as np
 
 from uhrbat.errors import InputError
 from uhrbat.geometry import Scale, Square
-from uhrbat.results import AskResult, CompareResult, InspectResult, ScaleMap, SweepResult
+from uhrbat.results import AskResult, Attention, CompareResult, InspectResult, ScaleMap, SweepResult
 from uhrbat.serving.protocol import Query, Settings
 
 from ..examples import KnownQuestion
@@ -78,6 +78,8 @@ class KeptRun(Asked):
     nearby: list[dict[str, Any]] = field(default_factory=list)
     """The verdict on the inspected box if it were a few pixels larger or smaller, where that differs."""
     counterfactuals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attention: Attention | None = None
+    """What each word of the answer shown looked at, once somebody asked for it."""
     swept: SweepResult | None = None
     compared: CompareResult | None = None
     pictures: dict[tuple, bytes] = field(default_factory=dict)

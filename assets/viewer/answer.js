@@ -12,6 +12,7 @@ import { note, placeholder } from './parts.js';
 import { get, goToObject, on, set } from './store.js';
 import { measuredAt } from './sweeps.js';
 import { countPreserved, truthOf } from './truth.js';
+import { wordsRow } from './words.js';
 
 /**
  * @typedef {import('./types.d.ts').Answer} Answer
@@ -26,7 +27,7 @@ export async function mount(context) {
   const head = h('div', { class: 'uhr-answerhead' });
   const warning = h('p', { class: 'uhr-caveat', role: 'note', hidden: true });
   const spoken = h('p', { class: 'uhr-unseen', role: 'status' });
-  panel(context).replaceChildren(spoken, warning, head, ledger());
+  panel(context).replaceChildren(spoken, warning, head, ...wordsRow(context.trigger), ledger());
   on(['answer'], ({ answer }) => {
     spoken.textContent = answer ? spokenAnswer(answer) : '';
   });

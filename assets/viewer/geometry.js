@@ -32,9 +32,6 @@ export const tokensOf = (model, size) => {
 /** Side of a token in pixels of its scale. @param {Geometry} model */
 export const patchOf = ({ tile, grid }) => Math.round(tile / grid);
 
-/** Side of a token in pixels of its scale. @param {Geometry} model */
-export const patchOf = ({ tile, grid }) => Math.round(tile / grid);
-
 /**
  * Tokens of all scales.
  * @param {Geometry} model

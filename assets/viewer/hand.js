@@ -118,6 +118,18 @@ function content({ hand, handAnswer, maps, busy }, trigger) {
         },
         'Ask with these',
       ),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'uhr-small',
+          disabled: busy || !maps || !hand.force.length,
+          title: 'Only the added tokens are given to the model, those of every scale, and nothing else',
+          'data-hand-only': '1',
+          onclick: () => begin(trigger, 'choose', { ...hand, only: true }),
+        },
+        'Send only these',
+      ),
       h('button', { type: 'button', class: 'uhr-chip', onclick: undo }, 'Undo'),
       h('button', { type: 'button', class: 'uhr-chip', onclick: clear }, 'Clear'),
     ),
@@ -127,11 +139,15 @@ function content({ hand, handAnswer, maps, busy }, trigger) {
 
 /** @param {import('./types.d.ts').HandAnswer} answer */
 function answerCard(answer) {
-  const other = !sameBudgets(answer.budgets, budgets());
+  const other = !answer.only && !sameBudgets(answer.budgets, budgets());
   return h(
     'div',
     { class: `uhr-card${other ? ' is-stale' : ''}`, 'data-hand-answer': '1' },
-    note(`With ${plural(answer.force, 'region')} added and ${count(answer.without)} removed`),
+    note(
+      answer.only
+        ? `With ${plural(answer.force, 'region')} alone`
+        : `With ${plural(answer.force, 'region')} added and ${count(answer.without)} removed`,
+    ),
     h('p', { class: 'uhr-counteranswer' }, tick(answer.correct), answer.text || '(empty)'),
     note(`${plural(answer.tokens, 'token')} · ${seconds(answer.seconds)}`),
     other && h('p', { class: 'uhr-stale' }, `for ${plural(sum(answer.budgets), 'token')}`),

@@ -9,6 +9,7 @@ import { PAINT, outline, paintDifference, paintHeat } from './paint.js';
 import { get, on, onFrame, set } from './store.js';
 import { budgetAt, present } from './sides.js';
 import { loadDetails, loadTokens } from './tokens.js';
+import { wordPositions } from './words.js';
 
 /** @typedef {import('leaflet').LatLngBounds} LatLngBounds */
 
@@ -60,10 +61,11 @@ export function followLayers(map, bounds) {
     await drawPinned();
   };
   const drawOutlines = outlineDrawer(map, bounds);
-  onFrame(['tokens', 'layer', 'scale', 'budget', 'opacity', 'heatBy', 'pinned', 'difference'], () =>
-    guarded(drawBoth),
+  onFrame(
+    ['tokens', 'layer', 'scale', 'budget', 'opacity', 'heatBy', 'pinned', 'difference', 'word', 'looked'],
+    () => guarded(drawBoth),
   );
-  map.on('zoomend', () => get().layer === 'importance' && guarded(drawBoth));
+  map.on('zoomend', () => (get().layer === 'importance' || get().word != null) && guarded(drawBoth));
   onFrame(['tokens', 'outlines', 'scale'], () => guarded(drawOutlines));
 }
 
@@ -110,14 +112,16 @@ function layerDrawer(map, bounds, pane, source) {
     const other = pinned?.tokens.get(scale);
     const side = source();
     const own = side?.tokens.get(scale);
-    if (!side || !own || !image || (layer === 'image' && !difference)) {
+    const looked = pane === 'left' ? lookedAt(side) : null;
+    if (!side || !own || !image || (layer === 'image' && !difference && !looked)) {
       drawn?.canvas.remove();
       drawn = null;
       return;
     }
     const { maps } = side;
-    const looks = difference ? 'difference' : layer;
-    const factor = looks === 'importance' ? poolFactor(screenPixels(map, bounds(), own.grid)) : 1;
+    const looks = difference ? 'difference' : looked ? 'word' : layer;
+    const factor =
+      looks === 'importance' || looks === 'word' ? poolFactor(screenPixels(map, bounds(), own.grid)) : 1;
     const key = `${maps.id}/${scale}/${looks}/${factor}`;
     if (drawn?.key !== key) {
       if (layer === 'importance' && !own.importance) await own.importances();
@@ -130,18 +134,22 @@ function layerDrawer(map, bounds, pane, source) {
       const canvas = new TokenCanvas(map, bounds((cells * factor) / own.grid), cells, `uhr-${looks}`, pane);
       drawn = { key, canvas };
     }
-    drawn.canvas.layer.setOpacity(layer === 'seen' ? 1 : opacity);
+    drawn.canvas.layer.setOpacity(looks === 'seen' || looks === 'word' ? 1 : opacity);
     const budget = layer === 'fate' || layer === 'seen' || difference ? budgetAt(side, scale) : 0;
     const state = difference
       ? `${budget}/${pinned?.maps.id}/${pinned && budgetAt(pinned, scale)}`
-      : layer === 'importance'
-        ? get().heatBy
-        : budget;
+      : looked
+        ? get().word
+        : layer === 'importance'
+          ? get().heatBy
+          : budget;
     if (drawn.canvas.painted === state) return;
     const started = performance.now();
     if (difference) {
       if (pinned && other)
         paintDifference(drawn.canvas.pixels, [own, budget], [other, budgetAt(pinned, scale)]);
+    } else if (looked) {
+      paintHeat(drawn.canvas.pixels, pooled(wordPositions(own, looked, get().word ?? 0), own.grid, factor));
     } else if (layer === 'importance') {
       const all = own.heat(rangeOf(maps.importance, tokensOf(model, coarsest(model))), get().heatBy);
       if (all) paintHeat(drawn.canvas.pixels, pooled(all, own.grid, factor));
@@ -152,6 +160,12 @@ function layerDrawer(map, bounds, pane, source) {
     drawn.canvas.painted = state;
     keepMark({ what: 'paint', layer, scale, budget, at: started, took: performance.now() - started });
   };
+}
+
+/** What the word that is pointed at looked at, where its ranks are those shown. @param {import('./sides.js').Side | null} side */
+function lookedAt(side) {
+  const { word, looked } = get();
+  return word != null && looked && looked.maps === side?.maps.id ? looked : null;
 }
 
 /**

@@ -28,6 +28,8 @@ import { createStore } from './state.js';
  * @property {number} looks Tiles of the native scales that the next question looks at.
  * @property {import('./types.d.ts').Cost | null} cost What a token costs.
  * @property {import('./types.d.ts').Answer | null} answer
+ * @property {import('./words.js').Looked | null} looked What each word of the answer looked at, once that is loaded.
+ * @property {number | null} word The word of the answer that is pointed at.
  * @property {import('./types.d.ts').PointMark[] | null} points Where the model pointed.
  * @property {import('./types.d.ts').ObjectValue | import('./types.d.ts').Failed | null} object The inspected box.
  * @property {import('./types.d.ts').Sweep | null} sweep
@@ -75,6 +77,8 @@ const START = {
   looks: 0,
   cost: null,
   answer: null,
+  looked: null,
+  word: null,
   points: null,
   object: null,
   sweep: null,

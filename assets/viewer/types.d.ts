@@ -224,6 +224,19 @@ export interface Answer {
   measured: string | null;
   correct: boolean | null;
   cost: Cost;
+  /** What each word of it looked at, once somebody asked for it. */
+  words: Words | null;
+}
+
+/** app/cards/answer.py: words_value. */
+export interface Words {
+  /** Id of the maps whose ranks are meant. */
+  maps: string;
+  words: string[];
+  /** How many ranks there are at each scale. */
+  ranks: number[];
+  /** Where the weights are: float32 by scale, word and rank. */
+  source: string;
 }
 
 /** app/values.py: object_value, or why there is none. */
@@ -355,6 +368,8 @@ export interface HandAnswer {
   force: number;
   /** How many were removed. */
   without: number;
+  /** Whether the added ones were all that the model was given. */
+  only: boolean;
 }
 
 /** app/progress.py. */

@@ -15,6 +15,7 @@ from gradio_client.exceptions import AppError
 from app.explorer import COMPARED, Explorer
 from app.page import build, launch_options
 from tests.support.fake_worker import FakeWorker
+from uhrbat.geometry import SCALES
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,9 @@ def test_boxes_are_forced_in_and_taken_out(explorer_of):
     assert shown["answer"] and sum(shown["budgets"]) == 500
     with pytest.raises(AppError, match="fractions"):
         client.predict(**asked, force=[[0.1, 0.1, 0.2, 0.2]])
+    looked = client.predict(**asked, budget=500, attention=True)["attention"]
+    assert looked["words"] == ["place 1", "five"]
+    assert [len(looked["weights"][str(size)][0]) for size in SCALES] == shown["budgets"]
 
 
 def test_token_maps_are_fetched_as_arrays(client):

@@ -13,6 +13,7 @@ from app.state.runs import KeptRun
 from uhrbat.budget import split_budget
 from uhrbat.errors import ImageError
 from uhrbat.geometry import SCALES, Square
+from uhrbat.results import Attention
 
 
 @pytest.fixture
@@ -65,6 +66,17 @@ def test_every_token_map_of_a_run(client, run):
             assert reply.status_code == 200 and Image.open(io.BytesIO(reply.content)).size == (size // 14,) * 2
     assert client.get(f"{PREFIX}/run/{run.id}/999/rank.png").status_code == 404
     assert client.get(f"{PREFIX}/run/{run.id}/672/secret.png").status_code == 404
+
+
+def test_what_words_looked_at_is_there_once_somebody_asked(client, run):
+    address = f"{PREFIX}/run/{run.id}/words.bin"
+    assert client.get(address).status_code == 404
+    weights = {scale.size: np.full((2, 3), scale.size, np.float32) for scale in run.scales}
+    run.attention = Attention(("place 1", "five"), weights)
+    reply = client.get(address)
+    assert np.frombuffer(reply.content, "<f4")[::6].tolist() == [scale.size for scale in run.scales]
+    assert reply.headers["cache-control"] == "no-store"
+    run.attention = None
 
 
 def test_downloads(client, run):

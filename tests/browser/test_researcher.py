@@ -84,6 +84,7 @@ def test_two_settings_in_step(open_page):
 def test_tokens_by_hand(open_page):
     page = open_page("?example=airfield&scale=672")
     ask(page)
+    what_each_word_looked_at(page)
     page.click(".uhr-hand summary")
     page.click("[data-hand=force]")
     page.mouse.click(*on_screen(page, 1000, 1000))
@@ -105,6 +106,26 @@ def test_tokens_by_hand(open_page):
     expect(page.locator("[data-hand-answer]")).to_contain_text("2 regions added and 1 removed", timeout=ANSWER_MS)
     page.get_by_role("button", name="Clear").click()
     assert page.locator(".uhr-box.is-force").count() == 0
+
+
+def what_each_word_looked_at(page):
+    """A word that is pointed at, or held by a click, shows what it looked at; another budget ends that."""
+    page.click("text=What did each word look at?")
+    words = page.locator(".uhr-words .uhr-word")
+    words.last.wait_for(timeout=ANSWER_MS)
+    page.wait_for_function("!window.UHRBAT.state.busy")
+    words.last.hover()
+    page.wait_for_selector("canvas.uhr-word")
+    expect(page.locator("#answer")).to_contain_text("of its attention to the image")
+    page.hover("#header")
+    page.wait_for_selector("canvas.uhr-word", state="detached")
+    words.last.click()
+    page.hover("#header")
+    settle(page)
+    assert painted(page, "left") is not None and page.locator("canvas.uhr-word").count() == 1
+    page.evaluate("window.UHRBAT.setBudget(100)")
+    page.wait_for_selector("canvas.uhr-word", state="detached")
+    page.evaluate("window.UHRBAT.setBudget(3000)")
 
 
 def test_the_history_leads_back_and_is_exported(open_page):

@@ -1,11 +1,13 @@
 """Prompts decoded together, one by one, and by the rules that end an answer."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from tests.support.layouts import released_network
 from tests.support.tiny import BINS, network, tokenizer
-from uhrbat.network.decoder import Decoder, DecoderInput
+from uhrbat.network.decoder import Decoder, DecoderInput, prefill
 from uhrbat.network.pointing import Pointing
 from uhrbat.network.text import Prompt, TextCodec
 
@@ -68,6 +70,37 @@ def test_prompts_answer_together_as_one_by_one(kind, reach, prior, seed):
     caches = [model.image_cache(one.image, len(BEFORE)) for one in several]
     shared = [DecoderInput(one.prompt, kv, one.similarity, one.pointing) for one, kv in zip(several, caches)]
     assert decoder.decode(shared) == alone
+
+
+@pytest.mark.parametrize("attention", ["self", "causal"])
+@torch.no_grad()
+def test_what_an_id_looked_at_is_what_one_reading_of_all_before_it_gives(attention):
+    model = network(attention, seed=1)
+    one = inputs(None, 0.0, attention == "self", 1)[0]
+    decoded = Decoder(model, (2, 7), 6).decode([one], look=True)[0]
+    assert decoded.looked.shape == (len(decoded.ids), one.image_tokens) and len(decoded.ids) > 2
+    assert Decoder(model, (2, 7), 6).decode([one])[0].ids == decoded.ids
+    for count, looked in enumerate(decoded.looked):
+        told = replace(one, prompt=Prompt(BEFORE, [*one.prompt.after, *decoded.ids[:count]]))
+        read = prefill(model, [told])
+        bias = None if read.bias is None else read.bias[0, :, 0]
+        position = int(read.position.flatten()[0]) - 1
+        weights = model.last_attention(read.last_input[0, -1], position, read.last_keys[0], bias)
+        start = read.image_start[0]
+        assert torch.allclose(looked, weights[start : start + one.image_tokens], atol=1e-5)
+
+
+@torch.no_grad()
+def test_an_id_that_was_taken_back_gives_its_place_to_another():
+    one = inputs(Scripted, 0.2, True, 0)[0]
+    decoded = Decoder(pointing_network(0), (2, 7), 24).decode([one], look=True)[0]
+    assert len(decoded.looked) == len(decoded.ids) > 3
+    assert bool((decoded.looked.sum(1) <= 1 + 1e-5).all()) and bool((decoded.looked >= 0).all())
+
+
+def test_what_ids_looked_at_is_noted_of_one_prompt_alone():
+    with pytest.raises(ValueError, match="one prompt"):
+        Decoder(network(), (2,), 4).decode(inputs(None, 0.0, False, 0)[:2], look=True)
 
 
 @torch.no_grad()

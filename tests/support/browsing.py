@@ -5,7 +5,6 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-import axe_playwright_python
 from playwright.sync_api import Page, Playwright
 
 MOST_MS = 120_000
@@ -73,6 +72,8 @@ def draw_box(page, box):
 @cache
 def axe_script():
     """axe-core, which checks a page against the rules of accessibility."""
+    import axe_playwright_python
+
     return Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
 
 

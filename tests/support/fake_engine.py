@@ -186,6 +186,13 @@ class Selection:
             )  # fmt: skip
         return rows
 
+    def answer_and_attention(self, progress=None, cancel=None, max_new_tokens=64):
+        weights = {
+            size: np.full((1, budget), 0.5 / max(1, budget), np.float32) for size, budget in self.budgets.items()
+        }
+        answer = self.answer(progress, cancel, max_new_tokens)
+        return answer, results.Attention((answer.text,), weights)
+
     def answer(self, progress=None, cancel=None, max_new_tokens=64):
         spend(0, "prefill", progress, cancel)
         spend(SLOW_SECONDS if "slow answer" in self.question.text else 0.02, "decode", progress, cancel)

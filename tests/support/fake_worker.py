@@ -125,6 +125,7 @@ class FakeWorker(Worker):
             ledger(maps, budgets),
             self._caveat(request),
             run(),
+            attention(budgets) if request.attention else None,
         )
 
     def _sweep(self, request, job, stop) -> results.SweepResult:
@@ -312,6 +313,15 @@ def ledger(maps: dict[int, results.ScaleMap], budgets) -> tuple[results.LedgerRo
 def split(budget, maps: dict[int, results.ScaleMap]) -> tuple[int, ...]:
     scales = [Scale(size, TILE, TILE_GRID, scale.looked) for size, scale in maps.items()]
     return tuple(budget) if isinstance(budget, tuple) else split_budget(budget, scales)
+
+
+def attention(budgets) -> results.Attention:
+    """Two words; each looks the more at a token the sooner that enters, the second at the coarsest scale alone."""
+    weights = {}
+    for size, k in zip(SCALES, budgets, strict=True):
+        falling = np.geomspace(1, 1e-3, max(k, 1), dtype=np.float32)[:k]
+        weights[size] = np.stack([falling, falling * (size == SCALES[0])]) * np.float32(0.1 / max(falling.sum(), 1))
+    return results.Attention(("place 1", "five"), weights)
 
 
 def smallest(alone: list[tuple[int, int]], scales: tuple[Scale, ...]) -> int:

@@ -71,10 +71,15 @@ class Prefilled:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A generated answer: its ids without the stop id, and whether the limit of new tokens cut it."""
+    """A generated answer: its ids without the stop id, and whether the limit of new tokens cut it.
+
+    looked: float32[ids, image tokens], how much of its last-layer attention the row that chose each id gave to each image
+    token, mean over heads; None where that was not asked for.
+    """
 
     ids: list[int]
     truncated: bool
+    looked: Tensor | None = None
 
 
 class GrowingLayer(DynamicLayer):
@@ -276,8 +281,11 @@ class Decoder:
         inputs: Sequence[DecoderInput],
         on_token: Callable[[int], None] | None = None,
         on_prefill: Callable[[float], None] | None = None,
+        look: bool = False,
     ) -> list[Decoded]:
         """The answers to one or more prompts; each is what it would be alone.
+
+        look: of a single prompt, also note what each id looked at (`Decoded.looked`).
 
         on_token(length of the longest answer) is called after the prefill (0) and after each step that lengthens an
         answer; on_prefill(0..1) while the prompts are read. Both may raise to cancel.
@@ -288,22 +296,31 @@ class Decoder:
         state = prefill(self.network, inputs, growing_cache(layers), on_prefill)
         rows = [_Row(one.pointing) for one in inputs]
         near = torch.zeros_like(state.seen)
-        hidden = state.output
+        hidden, last_input = state.output, state.last_input
+        added = None if state.bias is None else state.bias[0, :, 0]
+        looked: list[Tensor] = []
+        if look and len(inputs) > 1:
+            raise ValueError("what ids looked at is noted of one prompt alone")
         if on_token:
             on_token(0)
         while True:
             logits = self.network.logits(hidden[:, -1]).float()
             before = max(len(row.ids) for row in rows)
+            weights = self._looked(state, last_input, added, inputs[0].image_tokens) if look else None
             for index, row in enumerate(rows):
                 if row.open:
                     self._extend(row, logits[index : index + 1])
                     self._hide(row, index, state, near)
+            if weights is not None:
+                looked = looked[: len(rows[0].ids)]  # an id that was taken back gave its place to another
+                looked += [weights] if len(looked) < len(rows[0].ids) else []
             longest = max(len(row.ids) for row in rows)
             if on_token and (longest > before or any(row.open for row in rows)):
                 on_token(longest)
             if not any(row.open for row in rows):
-                return [Decoded(row.ids, row.truncated) for row in rows]
-            hidden = self._step([row.ids[-1] if row.open else 0 for row in rows], state, near)
+                seen = torch.stack(looked) if looked else None
+                return [Decoded(row.ids, row.truncated, seen) for row in rows]
+            last_input, hidden, added = self._step([row.ids[-1] if row.open else 0 for row in rows], state, near)
 
     def _extend(self, row: _Row, logits: Tensor) -> None:
         """Add the next id to a row, or close it. logits: float[1, vocabulary]."""
@@ -347,8 +364,16 @@ class Decoder:
             start = state.image_start[index]
             near[index, start : start + len(close)] = close
 
-    def _step(self, ids: list[int], state: Prefilled, near: Tensor) -> Tensor:
-        """Run one new id a row; returns its final hidden states float[rows, 1, hidden]."""
+    def _looked(self, state: Prefilled, last_input: Tensor, added: Tensor | None, tokens: int) -> Tensor:
+        """float32[image tokens]: the last-layer attention of the row that chooses the next id of a single prompt."""
+        position, keys = int(state.position.flatten()[0]) - 1, state.last_keys[0]
+        given = () if added is None else (added,)
+        weights = self.network.last_attention(last_input[0, -1], position, keys, *given)
+        return weights[state.image_start[0] :][:tokens].cpu()
+
+    def _step(self, ids: list[int], state: Prefilled, near: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Run one new id a row; returns its input of the last layer and its final hidden states, float[rows, 1, hidden],
+        and what was added to the attention's scores of the first row, float[heads or 1, keys], or None."""
         network = self.network
         state.seen = F.pad(state.seen, (0, 1), value=True)
         mask = None
@@ -356,6 +381,13 @@ class Decoder:
             heads = network.text_config.num_attention_heads
             mask = inhibited(state.seen[:, None], near[:, None], 0, heads)
             mask = mask if state.bias is None else biased(mask, state.bias, 0)
-        _, hidden = network.run(network.embed(ids)[:, None], state.position, state.cache, mask)
+        last_input, hidden = network.run(network.embed(ids)[:, None], state.position, state.cache, mask)
         state.position = state.position + 1
-        return hidden
+        return last_input, hidden, None if mask is None else _added(mask[0, :, 0])
+
+
+def _added(mask: Tensor) -> Tensor:
+    """A mask bool[...], or what is added already, as what is added to the attention's scores."""
+    if mask.dtype != torch.bool:
+        return mask
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -torch.inf)

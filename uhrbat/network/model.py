@@ -210,11 +210,12 @@ class Network(nn.Module):
                 hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
         return out
 
-    def last_attention(self, last_input: Tensor, position: int, keys: Tensor) -> Tensor:
+    def last_attention(self, last_input: Tensor, position: int, keys: Tensor, added: Tensor | None = None) -> Tensor:
         """Softmax attention of one text row over all keys in the last layer, mean over heads (docs/method.md, 3).
 
         last_input: float[hidden], that row's input of the last layer; keys: float[kv heads, n, head width] of
-        the same layer, as cached. Returns float32[n], scores in float32; rows after `position` must be cut off.
+        the same layer, as cached. added: float[heads or 1, n], what is added to the scores. Returns float32[n], scores in
+        float32; rows after `position` must be cut off.
         """
         layer = self.language.model.layers[-1]
         attention = layer.self_attn
@@ -225,6 +226,8 @@ class Network(nn.Module):
         query, _ = apply_rotary_pos_emb(query, query, cos, sin)
         keys = keys.repeat_interleave(attention.num_key_value_groups, dim=0)
         scores = (query[0].float() @ keys.transpose(1, 2).float()) * attention.scaling
+        if added is not None:
+            scores = scores + added[:, None].float()
         return scores.softmax(-1)[:, 0].mean(0)
 
 

@@ -149,6 +149,29 @@ class TextCodec:
                 row = value if axis == "y" else None
         return found
 
+    def words(self, ids: Sequence[int]) -> list[tuple[str, list[int]]]:
+        """The words and places that ids say, in order, each with the indices of its ids: ("place 1", [0, 1]), ("top", [2])."""
+        found: list[tuple[str, list[int]]] = []
+        places, said = 0, ""
+        for index, id_ in enumerate(ids):
+            axis, _ = self._axis.get(id_, (None, 0))
+            if axis == "y":
+                places += 1
+                found.append((f"place {places}", [index]))
+                continue
+            if axis and found:
+                found[-1][1].append(index)
+                continue
+            rest = [one for one in ids[: index + 1] if one not in self._axis]
+            whole = str(self.tokenizer.decode(rest, skip_special_tokens=True))
+            piece, begins = whole.removeprefix(said), not said.strip()
+            said = whole
+            if piece.strip() and (begins or piece[0].isspace()):
+                found.append((piece.strip(), [index]))
+            elif found and not begins:
+                found[-1] = (found[-1][0] + piece.rstrip(), [*found[-1][1], index])
+        return found
+
     def parse(self, ids: list[int], question: str = "") -> tuple[str, list[tuple[float, float]]]:
         """Generated ids -> (answer text, points as x, y in 0..1 of the square, bin centres).
 

@@ -142,6 +142,8 @@ class AnswerRequest(QuestionRequest):
     force: tuple[Box, ...] = ()
     without: tuple[Box, ...] = ()
     look: tuple[Box, ...] = ()
+    attention: bool = False
+    """Whether the reply says what each word of the answer looked at."""
 
 
 class SweepRequest(QuestionRequest):

@@ -94,4 +94,5 @@ export const ANSWER = {
   measured: null,
   correct: true,
   cost: COST,
+  words: null,
 };

@@ -98,6 +98,23 @@ def test_asking_shows_maps_answer_and_run(cards, opened, request_of):
     assert last(updates, cards.question.ask)["state"] == "idle"
 
 
+def test_what_each_word_looked_at_is_computed_for_who_asks_and_gone_with_the_answer(cards, opened, worker, request_of):
+    updates = list(cards.question.asked(opened.questions[0].text, BUDGET, *METHOD, request_of()))
+    assert last(updates, cards.answer.panel)["words"] is None and not any(r.attention for _, r in answers(worker))
+    shown = last(list(cards.answer.words(request_of())), cards.answer.panel)
+    run = cards.answer.session(request_of()).run
+    assert shown["text"] == "five" and shown["words"]["words"] == ["place 1", "five"]
+    assert shown["words"]["ranks"] == [80, 320, 600, 2000] and shown["words"]["maps"] == run.id
+    assert answers(worker)[-1][1].attention and answers(worker)[-1][1].budget == (80, 320, 600, 2000)
+    again = last(list(cards.answer.again(BUDGET, request_of())), cards.answer.panel)
+    assert again["words"] is None and run.attention is None
+
+
+def answers(worker):
+    """The requests for an answer alone."""
+    return [(action, request) for action, request in worker.requests if action == "answer"]
+
+
 def test_an_upload_is_scored_by_the_models_own_method_whatever_the_example_before_it_was(
     cards, opened, wide_photo, request_of
 ):

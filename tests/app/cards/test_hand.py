@@ -22,9 +22,26 @@ def test_regions_are_forced_in_and_taken_out_together(asked, cards, explorer, wo
     assert request.force == tuple(map(tuple, force)) and request.without == tuple(map(tuple, without))
 
 
+def test_the_added_tokens_alone_are_sent(asked, cards, explorer, worker, request_of):
+    force = [[10, 10, 60, 60], [40, 40, 90, 90]]
+    updates = list(
+        cards.hand.answer(BUDGET, event(force=force, without=[[300, 300, 400, 400]], only=True), request_of())
+    )
+    value, run = last(updates, cards.hand.panel), explorer.sessions.of("page").run
+    _, request = worker.requests[-1]
+    touched = [
+        {*run.square.tokens_in_box(s.size, a), *run.square.tokens_in_box(s.size, b)}
+        for s in run.scales
+        for a, b in [force]
+    ]
+    assert request.budget == tuple(map(len, touched)) and request.force == tuple(map(tuple, force))
+    assert request.without == () and value["only"] is True
+
+
 @pytest.mark.parametrize(
     ("chosen", "message"),
-    [({}, "No tokens are chosen"), ({"force": 5}, "boxes"), ({"force": [[1, 2]]}, "box"),
+    [({}, "No tokens are chosen"), ({"without": [[1, 1, 9, 9]], "only": True}, "No tokens are added"),
+     ({"force": 5, "only": True}, "No tokens are added"), ({"force": 5}, "boxes"), ({"force": [[1, 2]]}, "box"),
      ({"without": [["a"] * 4]}, "box"), ({"force": [[1, 1, 9, 9]] * 65}, "64 boxes")],
 )  # fmt: skip
 def test_what_is_no_region_is_a_sentence(asked, cards, request_of, chosen, message):

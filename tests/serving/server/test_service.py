@@ -42,6 +42,13 @@ def test_encodes_once_for_every_question(local, image):
     assert 'uhrbat_scene_lookups_total{outcome="hit"} 1.0' in local.metrics()
 
 
+def test_what_each_word_looked_at_comes_where_it_is_asked_for(local, image):
+    assert local.answer(query(image, "how many?"), 400).result(TIMEOUT).attention is None
+    result = local.answer(query(image, "how many?"), (100, 300), attention=True).result(TIMEOUT)
+    assert result.attention.words == (result.answer.text,)
+    assert {size: part.shape for size, part in result.attention.weights.items()} == {672: (1, 100), 1344: (1, 300)}
+
+
 @pytest.fixture
 def slow_image(tmp_path):
     """An image that the fake engine takes long to encode."""

@@ -153,7 +153,7 @@ class FamilyNetwork(Network):
     def logits(self, hidden: Tensor) -> Tensor:
         return self.model.get_output_embeddings()(hidden)
 
-    def last_attention(self, last_input: Tensor, position: int, keys: Tensor) -> Tensor:
+    def last_attention(self, last_input: Tensor, position: int, keys: Tensor, added: Tensor | None = None) -> Tensor:
         """As `Network.last_attention`: the last layer's attention run once more for that row, eagerly."""
         layer = self.text.layers[-1]
         attention = copy.copy(layer.self_attn)
@@ -165,10 +165,11 @@ class FamilyNetwork(Network):
         seen = self._masks(torch.ones(1, 1, 1, keys.shape[1], dtype=torch.bool, device=hidden.device))
         if isinstance(seen, dict):
             seen = seen[self.text_config.layer_types[-1]]
+        scores = self._scores(seen) if seen.dtype == torch.bool else seen
         _, weights = attention(
             hidden_states=hidden,
             position_embeddings=self.family.rotation(self.text, hidden, where),
-            attention_mask=self._scores(seen) if seen.dtype == torch.bool else seen,
+            attention_mask=scores if added is None else scores + added[None, :, None].to(scores.dtype),
             past_key_values=_Held(keys[None]),
         )
         return weights[0, :, 0].float().mean(0)

@@ -71,13 +71,12 @@ class Worker(ABC):
         without: Sequence[Box] = (),
         session: str = "",
         look: Sequence[Box] = (),
+        attention: bool = False,
     ) -> Job[AnswerResult]:
-        """The answer at a budget, with the tokens of some boxes forced in or left out, or with a look at some boxes."""
-        return self._submit(
-            protocol.AnswerRequest.of(
-                query=query, budget=budget, force=force, without=without, look=look, session=session
-            )
-        )
+        """The answer at a budget, with the tokens of some boxes forced in or left out, or with a look at some boxes;
+        attention: the result says what each of its words looked at."""
+        chosen = {"force": force, "without": without, "look": look, "attention": attention}
+        return self._submit(protocol.AnswerRequest.of(query=query, budget=budget, **chosen, session=session))
 
     def sweep(
         self,

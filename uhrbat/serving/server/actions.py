@@ -68,10 +68,14 @@ def answer(context: ActionContext[AnswerRequest]) -> Steps:
     request = context.request
     question = yield from context.question(request.look)
     selection = question.select(request.budget, force=request.force, without=request.without)
+    given, attention = (
+        context.answer_and_attention(selection) if request.attention else (context.answer(selection), None)
+    )
     return results.AnswerResult(
         question=question.text,
         budgets=tuple(selection.budgets.values()),
-        answer=context.answer(selection),
+        answer=given,
+        attention=attention,
         ledger=tuple(selection.ledger.values()),
         caveat=question.image.caveat,
         run=context.run(),

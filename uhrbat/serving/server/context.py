@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uhrbat import progress
 from uhrbat.choices import SETTINGS
 from uhrbat.imagery import Rendering, apart
-from uhrbat.results import Answer, Box, Event, Progress, Run
+from uhrbat.results import Answer, Attention, Box, Event, Progress, Run
 from uhrbat.serving.job import HEARTBEAT_SECONDS
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import AnyQuestion, AnyRequest
@@ -215,7 +215,16 @@ class ActionContext(Generic[R]):
     def answer(self, selection: SelectedTokens) -> Answer:
         """What the model answers from selected tokens."""
         most = self.host.limits.answer_tokens
-        answer = selection.answer(progress=self.progress, cancel=self.deadline, max_new_tokens=most)
+        return self._took(selection.answer(progress=self.progress, cancel=self.deadline, max_new_tokens=most))
+
+    def answer_and_attention(self, selection: SelectedTokens) -> tuple[Answer, Attention]:
+        """What the model answers from selected tokens, and what each word of it looked at."""
+        most = self.host.limits.answer_tokens
+        answer, attention = selection.answer_and_attention(self.progress, self.deadline, most)
+        return self._took(answer), attention
+
+    def _took(self, answer: Answer) -> Answer:
+        """An answer, its seconds noted."""
         self.took(answer.seconds)
         if "prefill" in answer.seconds:
             self.host.models.prefilled(self.request.settings.model, answer.tokens, answer.seconds["prefill"])
