@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from tests.support.tiny import engine
+from tools.look_recall import looked_at
 from uhrbat import looks
 from uhrbat.errors import ImageError, InputError
 from uhrbat.geometry import Square
@@ -76,6 +77,16 @@ def test_more_looks_are_a_longer_prefix_and_all_is_all(image):
     assert sorted(order) == [(2688, tile) for tile in shown.tolist()]
     few, more = (image.ask(QUESTION, looks=count).image.square.looks[0][1] for count in (5, 9))
     assert set(few) < set(more)
+
+
+def test_the_share_of_even_looks_and_the_question_s_weight_may_be_others(image):
+    square, cells, importance = image.square, image.saliency(), image.ask(QUESTION).importance[1344]
+    order = looks.plan(square, cells, importance)
+    assert looks.plan(square, cells, importance, looks.EVEN, looks.QUESTION_WEIGHT) == order
+    (first,) = looked_at(square, order, [(2000, 1500, 2012, 1512)])
+    assert first == 1
+    evenly = looks.plan(square, cells, importance, even=1)
+    assert sorted(evenly) == sorted(order) and evenly != order
 
 
 def test_a_tile_s_pixels_are_those_of_the_square_at_its_scale(image, file):

@@ -34,28 +34,34 @@ MOST_TILES = 512
 """Encoded tiles that an image remembers for its next questions."""
 
 
-def plan(square: Square, cells: np.ndarray, importance: Tensor) -> list[Place]:
+def plan(
+    square: Square,
+    cells: np.ndarray,
+    importance: Tensor,
+    even: int = EVEN,
+    question_weight: float = QUESTION_WEIGHT,
+) -> list[Place]:
     """Every tile of the native scales that shows something of the image, in the order in which it is worth a look.
 
     cells: of `imagery.saliency`; importance: float[N] of the finest whole scale's tokens. Of the finest native scale
     the tiles that stand out and that concern the question; every `EVEN`-th place goes to the coarsest native scale,
     where one look covers most, evenly over the square. The first n are the looks of a budget n, so more looks are a
-    longer prefix.
+    longer prefix. even, question_weight: other ones than `EVEN` and `QUESTION_WEIGHT` (`python -m tools.look_recall`).
     """
     sizes = square.native_sizes
     if not sizes:
         return []
     shown = {size: square.tiles_in_box(size, (0, 0, square.width, square.height)) for size in sizes}
     salient = tile_saliency(cells, square, sizes[-1])
-    score = _unit(salient) + QUESTION_WEIGHT * _unit(_importance_of_tiles(square, sizes[-1], importance))
+    score = _unit(salient) + question_weight * _unit(_importance_of_tiles(square, sizes[-1], importance))
     best = [(sizes[-1], tile) for tile in np.argsort(-score, kind="stable").tolist()]
-    even = [(size, tile) for size in sizes for tile in native.spread(size // square.tile).tolist()]
+    spread = [(size, tile) for size in sizes for tile in native.spread(size // square.tile).tolist()]
     allowed = {(size, tile) for size in sizes for tile in shown[size].tolist()}
-    queues = [iter([place for place in order if place in allowed]) for order in (best, even)]
+    queues = [iter([place for place in order if place in allowed]) for order in (best, spread)]
     ordered: list[Place] = []
     chosen: set[Place] = set()
     while len(ordered) < len(allowed):
-        turn = queues[1 if len(ordered) % EVEN == EVEN - 1 else 0]
+        turn = queues[1 if len(ordered) % even == even - 1 else 0]
         place = next((place for place in turn if place not in chosen), None)
         if place is None:
             place = next(place for order in queues for place in order if place not in chosen)
