@@ -78,9 +78,18 @@ def read_canvas(
     (`python -m tools.shrink_difference`). Raises ImageError where the file is damaged or refused.
     """
     info = info or open_image(path, rendering=rendering)
-    made = bytearray()
-    decoded = decode_into(made.extend, info, progress, cancel)
-    return canvas_from(np.frombuffer(made, np.uint8).reshape(decoded.shape), decoded)
+    shrink = shrink_of(info)
+    made = np.empty(math.ceil(info.height / shrink) * math.ceil(info.width / shrink) * 4, np.uint8)
+    written = 0
+
+    def write(chunk: bytes | memoryview) -> None:
+        nonlocal written
+        flat = np.frombuffer(chunk, np.uint8)
+        made[written : written + len(flat)] = flat
+        written += len(flat)
+
+    decoded = decode_into(write, info, progress, cancel)
+    return canvas_from(made[:written].reshape(decoded.shape), decoded)
 
 
 @dataclass(frozen=True)

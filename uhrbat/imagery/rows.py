@@ -19,9 +19,9 @@ MAX_SIDE = 2 * SCALES[-1]
 """Longer side of a canvas, at most."""
 CELL = 16
 """Rows and columns that belong together (`imagery.saliency`)."""
-ROWS = 240
-"""Rows of a strip, or a little more."""
-_AHEAD = 2
+ROWS, BYTES = 120, 7 * 2**20
+"""Rows of a strip, or a little more; fewer where they hold more bytes."""
+_AHEAD = 1
 """Strips that are read ahead of who uses them."""
 _TICK = 0.05
 
@@ -45,7 +45,8 @@ def strips(
         pixels = picture.rgb if picture.valid is None else picture.rgb.bandjoin(picture.valid)
         if stop_row is not None:
             pixels = pixels.crop(0, 0, info.width, stop_row)
-        reading = _Reading(pixels, info, cancel, math.ceil(ROWS / unit) * unit)
+        rows = min(math.ceil(ROWS / unit), max(1, BYTES // (pixels.width * pixels.bands * unit))) * unit
+        reading = _Reading(pixels, info, cancel, rows)
         try:
             yield reading.strips()
         finally:
@@ -99,8 +100,10 @@ class _Reading:
         self._rest += chunk
         size = self._strip_bytes
         while len(self._rest) >= size:
-            self._hand_over(bytes(self._rest[:size]))
+            with memoryview(self._rest) as rest:
+                part = bytes(rest[:size])
             del self._rest[:size]
+            self._hand_over(part)
         return len(chunk)
 
     def _hand_over(self, part: bytes) -> None:

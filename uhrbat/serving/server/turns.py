@@ -24,7 +24,7 @@ def in_turns(work: Callable[[Progress], T], progress: Progress, stop: Flag) -> G
     closed, `stop` must be set, and the work end at its next report.
     """
     mine, paused = threading.Event(), threading.Event()
-    at = ""
+    at = OFF_DEVICE[0]  # until it reports, it opens a file
     outcome: Future[T] = Future()
 
     def report(stage: str, fraction: float, message: str) -> None:
