@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 from tests.support.browsing import FLAGS, find_chromium
 
 DRAG = """async () => {
-  const slider = document.querySelector('.uhr-slider');
+  const slider = document.querySelector('.uhr-slider[aria-label="Token budget"]');
   window.UHRBAT.marks.length = 0;
   const start = performance.now();
   let frames = 0;
