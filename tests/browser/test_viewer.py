@@ -161,7 +161,7 @@ def test_the_focus_stays_and_the_answer_is_spoken(open_page):
     page.wait_for_selector("#uhr-answer", timeout=ANSWER_MS)
     page.wait_for_function("!window.UHRBAT.state.busy")
     assert page.evaluate("document.activeElement.className") == "uhr-ask"
-    spoken = page.locator("#answer [role=status]")
+    spoken = page.locator("#answer .uhr-unseen[role=status]")
     expect(spoken).to_contain_text(state(page, "answer.text"))
     expect(spoken).to_contain_text("Answered at")
 
