@@ -169,11 +169,8 @@ function found(state, object, image, trigger) {
 function showKept(rows) {
   const kept = rows.filter(({ now }) => now?.preserved).at(-1)?.row.size;
   if (!kept || kept === get().scale) return null;
-  return h(
-    'button',
-    { type: 'button', class: 'uhr-link', onclick: () => set({ scale: kept }) },
-    ` show at ${kept}`,
-  );
+  const onclick = () => set({ scale: kept });
+  return h('span', {}, ' ', h('button', { type: 'button', class: 'uhr-link', onclick }, `show at ${kept}`));
 }
 
 /** The verdict on a box a little larger or smaller, where that differs. @param {ObjectValue} object */

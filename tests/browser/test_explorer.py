@@ -263,6 +263,9 @@ def test_findings(open_page):
     page.wait_for_url("**example=**")  # so that Back has several entries to choose from
     page.click(".uhr-page[data-page=findings]")
     page.wait_for_selector('#findings [data-ready="1"]')
+    seen = "[...document.querySelectorAll('#explorer *')].filter((part) => part.checkVisibility({visibilityProperty: true}))"
+    shows = "getComputedStyle(document.querySelector('#upload .wrap'), '::after').visibility"
+    assert page.evaluate(f"{seen}.length") == 0 and page.evaluate(shows) == "hidden"  # nothing of the explorer
     reply = httpx.get(
         page.evaluate("new URL('gradio_api/uhr/findings.json', document.baseURI).href"), trust_env=False
     ).json()
