@@ -49,7 +49,7 @@ def test_the_story(open_page, url):
     page.get_by_role("tab", name="Run").click()
     expect(page.locator(".uhr-stages tr").nth(4)).to_be_visible()
 
-    # Drag: everything follows in the browser, without a request but for the picture's tiles, until the slider is let go of.
+    # Drag: everything follows in the browser, without a request but for the picture's tiles, until the slider is released.
     requests = []
     page.on("request", lambda request: None if "/tile/" in request.url else requests.append(request.url))
     page.evaluate("window.UHRBAT.marks.length = 0")
