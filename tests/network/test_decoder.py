@@ -81,8 +81,8 @@ def test_what_an_id_looked_at_is_what_one_reading_of_all_before_it_gives(attenti
     assert decoded.looked.shape == (len(decoded.ids), one.image_tokens) and len(decoded.ids) > 2
     assert Decoder(model, (2, 7), 6).decode([one])[0].ids == decoded.ids
     for count, looked in enumerate(decoded.looked):
-        told = replace(one, prompt=Prompt(BEFORE, [*one.prompt.after, *decoded.ids[:count]]))
-        read = prefill(model, [told])
+        given = replace(one, prompt=Prompt(BEFORE, [*one.prompt.after, *decoded.ids[:count]]))
+        read = prefill(model, [given])
         bias = None if read.bias is None else read.bias[0, :, 0]
         position = int(read.position.flatten()[0]) - 1
         weights = model.last_attention(read.last_input[0, -1], position, read.last_keys[0], bias)
