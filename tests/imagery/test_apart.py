@@ -19,11 +19,11 @@ from tests.support.running import until
 from uhrbat import imagery
 from uhrbat.errors import Cancelled, ImageError, InputError
 from uhrbat.geometry import Square
-from uhrbat.imagery import Rendering, apart, native, saliency, wire
+from uhrbat.imagery import Rendering, apart, children, native, saliency, wire
 
 
 @pytest.fixture(scope="module", autouse=True)
-def children():
+def none_left():
     yield
     apart.stop()
 
@@ -38,7 +38,7 @@ def slow(tmp_path_factory):
 
 
 def running() -> list[int]:
-    return [child.process.pid for child in apart._all]
+    return [child.process.pid for child in children._all]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_decoder_that_ends_costs_one_file(slow, made, ending):
 
 def apart_child() -> int:
     """The child that works now."""
-    busy = [child for child in apart._all if child not in apart._idle]
+    busy = [child for child in children._all if child not in children._idle]
     return busy[0].process.pid
 
 
@@ -147,14 +147,14 @@ def test_processor_time_is_limited(slow, monkeypatch):
 
 
 def test_time_by_the_clock_is_limited(slow, monkeypatch):
-    monkeypatch.setattr(apart, "_CLOCK", 0.01)
+    monkeypatch.setattr(children, "_CLOCK", 0.01)
     with pytest.raises(ImageError, match="takes too long"):
         apart.read_canvas(slow, imagery.open_image(slow), lambda share: os.kill(apart_child(), signal.SIGSTOP))
 
 
 @pytest.mark.slow
 def test_memory_is_limited(slow, made, monkeypatch):
-    monkeypatch.setattr(apart, "ADDRESS_SPACE", 420 * 2**20)
+    monkeypatch.setattr(children, "ADDRESS_SPACE", 420 * 2**20)
     apart.stop()
     with pytest.raises(ImageError, match="memory|decoder ended"):
         apart.read_canvas(slow, imagery.open_image(slow))
@@ -164,7 +164,7 @@ def test_memory_is_limited(slow, made, monkeypatch):
 
 def test_at_most_two_files_are_decoded_at_once(made):
     most, lock, now = [0], threading.Lock(), [0]
-    real = apart._Child.ask
+    real = children.Child.ask
 
     def counted(self, *args):
         with lock:
@@ -178,28 +178,28 @@ def test_at_most_two_files_are_decoded_at_once(made):
 
     names = ["rgb.jpg", "tiled.tif", "deep.jp2", "nan.tif", "rgba.png", "palette.tif"]
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(6) as pool:
-        patch.setattr(apart._Child, "ask", counted)
+        patch.setattr(children.Child, "ask", counted)
         read = list(pool.map(lambda name: np.asarray(apart.read_canvas(made[name].path).image), names * 2))
     assert most[0] <= 2 and len(running()) <= 2
     assert all(np.array_equal(a, b) for a, b in zip(read[:6], read[6:], strict=True))
 
 
 def test_waiting_for_a_place_can_be_cancelled(made):
-    for _ in range(apart.AT_ONCE):
-        apart._places.acquire()
+    for _ in range(children.AT_ONCE):
+        children._places.acquire()
     try:
         began = time.monotonic()
         with pytest.raises(Cancelled):
             apart.open_image(made["rgb.jpg"].path, cancel=lambda: time.monotonic() > began + 0.2)
     finally:
-        for _ in range(apart.AT_ONCE):
-            apart._places.release()
+        for _ in range(children.AT_ONCE):
+            children._places.release()
 
 
 ORPHAN = """
 import sys
-from uhrbat.imagery import apart
-child = apart._Child()
+from uhrbat.imagery import children
+child = children.Child()
 print(child.process.pid, child.folder, flush=True)
 sys.stdin.read()
 """
@@ -234,7 +234,7 @@ def _is_zombie(pid: int) -> bool:
 
 def test_nothing_is_left_when_children_end(made):
     apart.read_canvas(made["rgb.jpg"].path)
-    folders, pids = [Path(child.folder) for child in apart._all], running()
+    folders, pids = [Path(child.folder) for child in children._all], running()
     assert folders and all(folder.is_dir() for folder in folders)
     apart.stop()
     assert not any(folder.exists() for folder in folders)

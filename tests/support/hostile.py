@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.made_images import claiming_png, lying_jpeg_tiff, many_scans_jpeg, plain_tags, raw_tiff
-from uhrbat.imagery import apart
+from uhrbat.imagery import children
 
 STRIP: list[tuple[int, int, int, int | bytes]] = [(278, 4, 1, 64), (273, 4, 1, 4096), (279, 4, 1, 4096)]
 
@@ -46,14 +46,14 @@ MADE: dict[str, tuple[Callable[[Path], object], str]] = {
 def struck(monkeypatch, blow: signal.Signals) -> list[int]:
     """Every decoder is sent a signal as it begins; returns the list that their process ids are added to."""
     hit: list[int] = []
-    real = apart._Child.ask
+    real = children.Child.ask
 
     def ask(child, *given):
         hit.append(child.process.pid)
         os.kill(child.process.pid, blow)
         return real(child, *given)
 
-    monkeypatch.setattr(apart._Child, "ask", ask)
+    monkeypatch.setattr(children.Child, "ask", ask)
     return hit
 
 
