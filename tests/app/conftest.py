@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from rasterio.transform import from_origin
 
-from app import answered
+from app import answered, examples
 from app.cards import Cards
 from app.explorer import Explorer
 from app.page import lay_out
@@ -83,3 +83,14 @@ def cards(built, explorer):
 def request_of():
     """Requests as Gradio hands them to events: `request_of("page")`."""
     return lambda id="page": SimpleNamespace(session_hash=id)
+
+
+@pytest.fixture
+def run(explorer, cards, request_of):
+    """An example asked about, with an inspected box."""
+    example, budget = examples.load()[2], {"total": 3000, "per_scale": None}
+    list(cards.image.pick(gr.EventData(None, {"name": example.name}), request_of()))
+    method = ("nano", "default", "default", "default", 0)
+    list(cards.question.asked(example.questions[0].text, budget, *method, request_of()))
+    list(cards.object.inspect(budget, gr.EventData(None, {"box": list(example.objects[0].box)}), request_of()))
+    return explorer.sessions.of("page").run

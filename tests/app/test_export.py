@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from rasterio.control import GroundControlPoint
 
-from app import examples, export
+from app import export
 from app.cards.image import image_value, place_value
 from tests.support.made_images import picture as pixels
 from uhrbat.imagery import GeoReference, ImageInfo
@@ -18,19 +18,11 @@ BUDGET = {"total": 3000, "per_scale": None}
 
 
 @pytest.fixture
-def run(explorer, cards, request_of):
+def run(run, cards, request_of):
     """A run with everything in it."""
-    example = examples.load()[2]
-    list(cards.image.pick(gr.EventData(None, {"name": example.name}), request_of()))
-    list(
-        cards.question.asked(
-            example.questions[0].text, BUDGET, "nano", "default", "default", "default", 0, request_of()
-        )
-    )
-    list(cards.object.inspect(BUDGET, gr.EventData(None, {"box": list(example.objects[0].box)}), request_of()))
     list(cards.budgets.sweep(request_of()))
     list(cards.compare.compare(BUDGET, request_of()))
-    return explorer.sessions.of("page").run
+    return run
 
 
 def test_json_has_every_number_and_no_token_arrays(run):

@@ -1,27 +1,12 @@
 import io
 import xml.etree.ElementTree as ElementTree
 
-import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
-from app import examples, figures
-from uhrbat.choices import DROPPED, MERGED, PADDING, PRESERVED
+from app import figures
 from uhrbat.errors import InputError
-
-BUDGET = {"total": 3000, "per_scale": None}
-
-
-@pytest.fixture
-def run(explorer, cards, request_of):
-    """An example asked about, with an inspected box."""
-    example = examples.load()[2]
-    list(cards.image.pick(gr.EventData(None, {"name": example.name}), request_of()))
-    method = ("nano", "default", "default", "default", 0)
-    list(cards.question.asked(example.questions[0].text, BUDGET, *method, request_of()))
-    list(cards.object.inspect(BUDGET, gr.EventData(None, {"box": list(example.objects[0].box)}), request_of()))
-    return explorer.sessions.of("page").run
 
 
 def wanted(run, **asked):
@@ -70,40 +55,6 @@ def test_what_a_figure_cannot_show_is_an_error(run, asked, message):
 
 def test_a_link_is_an_address_or_nothing(run):
     assert wanted(run, link="javascript:alert(1)").link == ""
-
-
-def test_the_picture_of_a_view_lies_where_it_says(run):
-    pixels, place = figures.picture_of(run, (1000, 2000, 1600, 2300))
-    whole, everything = figures.picture_of(run, (0, 0, run.square.width, run.square.height))
-    assert place[0] <= 1000 and place[1] <= 2000 and place[2] >= 1600 and place[3] >= 2300
-    assert everything == pytest.approx((0, 0, run.square.width, run.square.height), abs=8)
-    step = whole.shape[1] / everything[2]
-    x0, y0, x1, y1 = (round(value * step) for value in place)
-    small = np.asarray(Image.fromarray(pixels).resize((x1 - x0, y1 - y0), Image.Resampling.BOX), dtype=float)
-    assert np.abs(small - whole[y0:y1, x0:x1]).mean() < 12
-
-
-def test_what_the_model_sees_is_the_mean_of_each_average():
-    fates = np.array([[PRESERVED, MERGED], [MERGED, DROPPED]], np.uint8)
-    colors = np.zeros((2, 2, 3))
-    colors[0, 1], colors[1, 0] = (1, 0, 0), (0, 1, 0)
-    seen = figures.seen_colors(fates, np.array([[1, 2], [2, 9]]), colors)
-    assert seen[0, 0, 3] == 0 and seen[1, 1].tolist() == [0, 0, 0, 1]
-    assert seen[0, 1].tolist() == seen[1, 0].tolist() == [0.5, 0.5, 0, 1]
-
-
-def test_averages_are_the_stronger_the_more_they_mix_and_padding_is_hatched():
-    fates = np.array([[MERGED, MERGED, PRESERVED], [PADDING] * 3], np.uint8)
-    painted = figures.fate_colors(fates, np.array([[3, 300, 1], [1, 1, 1]]))
-    assert painted[0, 0, 3] < painted[0, 1, 3] and painted[0, 2, 3] == 0
-    assert (painted[1, :, 3] > 0).any()
-
-
-@pytest.mark.parametrize(
-    ("most", "bar"), [(7, (5, "5 m")), (2.5, (2, "2 m")), (1999, (1000, "1 km")), (0.3, (0.2, "0.2 m"))]
-)
-def test_a_scale_bar_is_a_round_length(most, bar):
-    assert figures.bar_of(most) == (pytest.approx(bar[0]), bar[1])
 
 
 def test_a_file_name_says_what_is_in_it(run):
