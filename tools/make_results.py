@@ -22,8 +22,6 @@ from uhrbat.data.kinds import TOWER_KINDS, plural
 from uhrbat.evaluation.findings import (
     Evidence,
     FrontierFile,
-    LooksFile,
-    LooksLossFile,
     LossFile,
     Measured,
     Method,
@@ -31,11 +29,10 @@ from uhrbat.evaluation.findings import (
     RealFigures,
     RealFile,
     read_frontier,
-    read_looks,
-    read_looks_loss,
     read_loss,
     read_real,
 )
+from uhrbat.evaluation.looks.findings import LooksFile, LooksLossFile, read_looks, read_looks_loss
 from uhrbat.evaluation.looks.report import loss_markdown as looks_loss_markdown
 from uhrbat.evaluation.looks.report import markdown as looks_markdown
 

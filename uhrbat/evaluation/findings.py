@@ -1,7 +1,7 @@
 """The layout of what the evaluations write and the explorer's Findings page reads.
 
 frontier.json, loss.json and real.json are each one dataclass of this module as JSON (`write`, `read_frontier`,
-`read_loss`, `read_real`). Shares lie in 0..1; `low` and
+`read_loss`, `read_real`); those of the evaluations with looks are in `looks.findings`. Shares lie in 0..1; `low` and
 `high` bound the 95 % bootstrap interval, scenes resampled; boxes are (x0, y0, x1, y1) in pixels of the scene's picture.
 """
 
@@ -18,6 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 from uhrbat.errors import InputError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from uhrbat.engine import UHRBAT
     from uhrbat.settings import Settings
 
@@ -294,106 +296,31 @@ class RealFile:
     before: RealFigures | None
 
 
-@dataclass(frozen=True)
-class LooksPoint:
-    """One share of one group of questions with so many looks. looks: a number, or "all"; split: how the total budget is
-    shared over the scales; group: "all" or, by the smallest object that the answer needs in pixels of the file,
-    "size: 6-8", "size: 9-16" or "size: 17-30"."""
-
-    looks: str
-    split: str
-    budget: int
-    measure: str
-    group: str
-    value: float
-    low: float
-    high: float
-    questions: int
+File = TypeVar("File")
 
 
-@dataclass(frozen=True)
-class LooksFile:
-    """looks.json: the frontier against looks, on worlds of a side.
-
-    seconds: of each stage, a world; "a look": of a tile, its part of reading the file included.
-    """
-
-    measured: Measured
-    side: int
-    looks: list[str]
-    points: list[LooksPoint]
-    seconds: dict[str, float]
-
-
-@dataclass(frozen=True)
-class LooksLoss:
-    """How many questions are right with so many looks, and how many where it is looked at the evidence, its tokens put
-    first; lost: those right there alone."""
-
-    looks: str
-    budget: int
-    questions: int
-    right: int
-    there: int
-    lost: int
-
-
-@dataclass(frozen=True)
-class LooksCause:
-    """How many of the losses with so many looks have a cause (`selection.evidence.CAUSES`, or the model itself)."""
-
-    looks: str
-    budget: int
-    cause: str
-    losses: int
-
-
-@dataclass(frozen=True)
-class LooksLossFile:
-    """looks_loss.json: what is lost without looks, on worlds of a side."""
-
-    measured: Measured
-    side: int
-    looks: list[str]
-    budgets: list[int]
-    losses: list[LooksLoss]
-    causes: list[LooksCause]
-
-
-File = TypeVar("File", FrontierFile, LossFile, RealFile, LooksFile, LooksLossFile)
-
-
-def write(path: Path, found: FrontierFile | LossFile | RealFile | LooksFile | LooksLossFile) -> None:
+def write(path: Path, found: DataclassInstance) -> None:
     """Write a file of this layout, with a line break at its end."""
     path.write_text(json.dumps(asdict(found), indent=1) + "\n")
 
 
 def read_frontier(path: Path) -> FrontierFile:
     """InputError where the file is not of this layout."""
-    return _read(path, FrontierFile)
+    return read(path, FrontierFile)
 
 
 def read_loss(path: Path) -> LossFile:
     """InputError where the file is not of this layout."""
-    return _read(path, LossFile)
+    return read(path, LossFile)
 
 
 def read_real(path: Path) -> RealFile:
     """InputError where the file is not of this layout."""
-    return _read(path, RealFile)
+    return read(path, RealFile)
 
 
-def read_looks(path: Path) -> LooksFile:
-    """InputError where the file is not of this layout."""
-    return _read(path, LooksFile)
-
-
-def read_looks_loss(path: Path) -> LooksLossFile:
-    """InputError where the file is not of this layout."""
-    return _read(path, LooksLossFile)
-
-
-def _read(path: Path, kind: type[File]) -> File:
+def read(path: Path, kind: type[File]) -> File:
+    """A file as the dataclass that lays it out; InputError where the file is not of that layout."""
     try:
         return TypeAdapter(kind).validate_json(path.read_bytes())
     except ValidationError as error:

@@ -7,8 +7,7 @@ from tests.support.tiny import config, network, tokenizer
 from uhrbat.checkpoints import loading
 from uhrbat.cli import main
 from uhrbat.errors import InputError
-from uhrbat.evaluation import findings
-from uhrbat.evaluation.looks import frontier, loss, worlds
+from uhrbat.evaluation.looks import findings, frontier, loss, worlds
 from uhrbat.evaluation.looks.worlds import read_list
 from uhrbat.worlds import EVALUATION_SEEDS, questions
 

@@ -21,9 +21,10 @@ from uhrbat.answers import same_answer
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.answers import answer_many
 from uhrbat.evaluation.encoded import fingerprint
-from uhrbat.evaluation.findings import LooksFile, LooksPoint, Measured, write
+from uhrbat.evaluation.findings import Measured, write
 from uhrbat.evaluation.frontier.methods import preserved
 from uhrbat.evaluation.kept import Kept
+from uhrbat.evaluation.looks.findings import LooksFile, LooksPoint
 from uhrbat.evaluation.looks.report import markdown
 from uhrbat.evaluation.looks.worlds import SPLITS, LookedWorld, looked_world
 from uhrbat.evaluation.seeds import Seeds

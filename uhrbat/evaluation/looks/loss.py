@@ -19,8 +19,9 @@ from uhrbat.answers import same_answer
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.answers import answer_many
 from uhrbat.evaluation.encoded import fingerprint
-from uhrbat.evaluation.findings import LooksCause, LooksLoss, LooksLossFile, Measured, write
+from uhrbat.evaluation.findings import Measured, write
 from uhrbat.evaluation.kept import Kept
+from uhrbat.evaluation.looks.findings import LooksCause, LooksLoss, LooksLossFile
 from uhrbat.evaluation.looks.report import loss_markdown
 from uhrbat.evaluation.looks.worlds import LookedWorld, looked_world
 from uhrbat.evaluation.loss.run import cause_of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from uhrbat.evaluation.findings import LooksFile, LooksLossFile, Measured
+from uhrbat.evaluation.findings import Measured
+from uhrbat.evaluation.looks.findings import LooksFile, LooksLossFile
 from uhrbat.evaluation.markdown import interval, table
 
 
