@@ -1,6 +1,6 @@
 """Tells generated worlds from other images by their bytes.
 
-A saved PNG of one carries the hash of its own pixels. A large one, a tiled BigTIFF that is too large to be hashed at
+A saved PNG of one carries the hash of its own pixels. A large one, a tiled TIFF that is too large to be hashed at
 every opening, carries the hash of how many bytes each of its tiles takes, which other pixels would change. The
 published examples, which are JPEGs, are known by size and SHA-256 (published.json), so that only a file of exactly such
 a size is ever hashed.
@@ -8,23 +8,19 @@ a size is ever hashed.
 
 import hashlib
 import json
-import struct
 from functools import lru_cache
 from pathlib import Path
 
 import rasterio
 from PIL import Image, PngImagePlugin
 
-from uhrbat.imagery import gdal
+from uhrbat.imagery import gdal, tiff
 from uhrbat.imagery.canvas import Canvas
 from uhrbat.imagery.headers import sha256_file
 
 _KEY = "uhrbat-scene"
 _BYTE_COUNTS, _METADATA = 325, 42112
 """Tags of a TIFF: how many bytes each tile takes, and what GDAL writes of its metadata."""
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 12: 8, 13: 4, 16: 8}
-"""Bytes of a value of each type of a TIFF's tags."""
-_MOST_BYTES = 2**24
 _PUBLISHED = Path(__file__).with_name("published.json")
 
 
@@ -37,7 +33,7 @@ def save_world(image: Image.Image, path: Path) -> None:
 
 def stamp_world(path: Path) -> None:
     """Mark a tiled BigTIFF, written just now, as a generated picture that `is_generated` recognises."""
-    counts = _tag(path, _BYTE_COUNTS)
+    counts = tiff.first_tags(path, (_BYTE_COUNTS,))[_BYTE_COUNTS]
     with rasterio.Env(**gdal.SETTINGS), rasterio.open(path, "r+") as file:
         file.update_tags(**{_KEY: hashlib.sha256(counts).hexdigest()})
 
@@ -78,28 +74,6 @@ def _hash(image: Image.Image) -> str:
 
 
 def _is_stamped(path: Path) -> bool:
-    counts, about = _tag(path, _BYTE_COUNTS), _tag(path, _METADATA)
-    return bool(counts) and f">{hashlib.sha256(counts).hexdigest()}<".encode() in about
-
-
-def _tag(path: Path, wanted: int) -> bytes:
-    """The bytes of a tag of a BigTIFF's first directory; none where the file is no such, or has no such tag."""
-    with path.open("rb") as file:
-        try:
-            order, version, width, zero, place = struct.unpack("<2sHHHQ", file.read(16))
-            if (order, version, width, zero) != (b"II", 43, 8, 0):
-                return b""
-            file.seek(place)
-            (entries,) = struct.unpack("<Q", file.read(8))
-            for entry in struct.iter_unpack("<HHQ8s", file.read(20 * min(entries, 1000))):
-                tag, kind, count, value = entry
-                size = _SIZES.get(kind, 0) * count
-                if tag != wanted or size > _MOST_BYTES:
-                    continue
-                if size <= len(value):
-                    return value[:size]
-                file.seek(struct.unpack("<Q", value)[0])
-                return file.read(size)
-        except (struct.error, OSError, OverflowError):  # cut off, or it points beyond its end
-            pass
-    return b""
+    tags = tiff.first_tags(path, (_BYTE_COUNTS, _METADATA))
+    counts = tags.get(_BYTE_COUNTS, b"")
+    return bool(counts) and f">{hashlib.sha256(counts).hexdigest()}<".encode() in tags.get(_METADATA, b"")

@@ -2,10 +2,11 @@
 
 import os
 import struct
+from collections.abc import Container
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,8 @@ _MAX_PAGES = 10_000
 _MAX_ENTRIES = 4096
 _TYPE_CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "B", 7: "B", 13: "I", 16: "Q", 18: "Q"}
 _MOST_METADATA = 2**20
+_MOST_VALUES = 2**24
+"""Bytes of the values of one tag that `first_tags` reads."""
 MOST_TILES = 100_000
 """In one plane of a TIFF: with more the directory alone takes minutes."""
 
@@ -69,6 +72,56 @@ _LISTS = frozenset((273, 279, 324, 325))
 _TEXTS = frozenset((700, 42112, 42113))
 
 
+@dataclass(frozen=True)
+class _Form:
+    """How a file writes numbers: in which byte order, and with counts and places of 8 bytes (BigTIFF) or fewer."""
+
+    order: str
+    big: bool
+
+    @property
+    def count(self) -> str:
+        """How the number of a directory's entries is written."""
+        return self.order + ("Q" if self.big else "H")
+
+    @property
+    def place(self) -> str:
+        """How a place in the file is written."""
+        return self.order + ("Q" if self.big else "I")
+
+    @property
+    def entry(self) -> str:
+        """How an entry begins: its tag, its type, and how many values it has; they follow, or where they are."""
+        return self.order + ("HHQ" if self.big else "HHI")
+
+
+_FORMS = {
+    b"II*\0": _Form("<", big=False),
+    b"MM\0*": _Form(">", big=False),
+    b"II+\0": _Form("<", big=True),
+    b"MM\0+": _Form(">", big=True),
+}
+"""By the first bytes of a file."""
+
+
+class _Entry(NamedTuple):
+    """One tag of a directory. code: how a value is written, '' for types that are not read; where: of the first one."""
+
+    tag: int
+    code: str
+    number: int
+    where: int
+
+    @property
+    def bytes(self) -> int:
+        """Of all its values."""
+        return struct.calcsize(self.code) * self.number
+
+
+_BROKEN = (struct.error, KeyError, IndexError, OverflowError, OSError, ValueError)
+"""What reading a damaged directory raises."""
+
+
 def pages(path: str | PathLike[str]) -> list[TiffPage]:
     """The directories of a TIFF or BigTIFF file in their order, each once, however they point at one another.
 
@@ -78,58 +131,88 @@ def pages(path: str | PathLike[str]) -> list[TiffPage]:
     seen: set[int] = set()
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        head = file.read(16)
-        order = "<" if head[:2] == b"II" else ">"
-        big = head[2:4] in (b"+\x00", b"\x00+")
         try:
-            (offset,) = struct.unpack(order + ("8xQ" if big else "4xI"), head[: 16 if big else 8])
+            form, offset = _begin(file)
             while offset and offset not in seen and offset < size and len(found) < _MAX_PAGES:
                 seen.add(offset)
-                page, offset = _page(file, offset, order, big, size, first=not found)
+                page, offset = _page(file, offset, form, size, first=not found)
                 found.append(page)
-        except (struct.error, KeyError, IndexError, OverflowError, OSError, ValueError):
+        except _BROKEN:
             pass
     if not found:
         raise ImageError(f"{shown_name(path)} is damaged: its TIFF directory cannot be read; copy or export it again.")
     return found
 
 
-def _page(file: BinaryIO, offset: int, order: str, big: bool, size: int, first: bool) -> tuple[TiffPage, int]:
+def first_tags(path: str | PathLike[str], wanted: Container[int]) -> dict[int, bytes]:
+    """The values of some tags of a file's first directory, as their bytes; only of those that it has.
+
+    None of them where the file is no TIFF, or its directory cannot be read; none of more than 16 MiB.
+    """
+    found: dict[int, bytes] = {}
+    with Path(path).open("rb") as file:
+        try:
+            form, offset = _begin(file)
+            for entry in _directory(file, offset, form)[0]:
+                if entry.tag in wanted and 0 < entry.bytes <= _MOST_VALUES:
+                    file.seek(entry.where)
+                    found.setdefault(entry.tag, file.read(entry.bytes))
+        except _BROKEN:
+            return {}
+    return found
+
+
+def _begin(file: BinaryIO) -> tuple[_Form, int]:
+    """How a file writes numbers, and where its first directory is."""
+    head = file.read(16)
+    form = _FORMS[head[:4]]
+    (offset,) = struct.unpack_from(form.place, head, 8 if form.big else 4)
+    return form, offset
+
+
+def _directory(file: BinaryIO, offset: int, form: _Form) -> tuple[list[_Entry], int, int]:
+    """The entries of a directory, the first `_MAX_ENTRIES` at most; how many it has; and where its successor is."""
     file.seek(offset)
-    count_code, entry_size, inline = ("Q", 20, 8) if big else ("H", 12, 4)
-    (count,) = struct.unpack(order + count_code, file.read(struct.calcsize(order + count_code)))
+    (count,) = struct.unpack(form.count, file.read(struct.calcsize(form.count)))
+    begin = file.tell()
+    entry_size, inline = (20, 8) if form.big else (12, 4)
     raw = file.read(min(count, _MAX_ENTRIES) * entry_size)
-    tags: dict[int, int] = {}
-    lists: dict[int, tuple[str, int, int]] = {}
-    metadata, hamamatsu, profile, description = 0, False, False, ""
+    entries = []
     for start in range(0, len(raw) - entry_size + 1, entry_size):
-        tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), raw, start)
-        hamamatsu |= 65420 <= tag <= 65458
-        profile |= tag == 34675
-        if kind not in _TYPE_CODES or not number:
-            continue
-        code = order + _TYPE_CODES[kind]
-        width = struct.calcsize(code)
+        tag, kind, number = struct.unpack_from(form.entry, raw, start)
+        code = form.order + _TYPE_CODES[kind] if kind in _TYPE_CODES else ""
         where = start + entry_size - inline
-        if width * number > inline:
-            (where,) = struct.unpack_from(order + ("Q" if big else "I"), raw, where)
+        if code and struct.calcsize(code) * number > inline:
+            (where,) = struct.unpack_from(form.place, raw, where)
         else:
-            where += offset + struct.calcsize(order + count_code)
-        if tag in _WANTED:
-            file.seek(where)
-            (tags[tag],) = struct.unpack(code, file.read(width))
-        elif tag in _LISTS:
-            lists[tag] = code, number, where
-        elif tag in _TEXTS:
-            metadata += width * number
-        elif tag == 270 and first:
-            file.seek(where)
-            description = file.read(min(number, 256)).decode("latin-1")
+            where += begin
+        entries.append(_Entry(tag, code, number, where))
+    file.seek(begin + count * entry_size)
+    end = file.read(struct.calcsize(form.place))
+    following = struct.unpack(form.place, end)[0] if len(end) == struct.calcsize(form.place) else 0
+    return entries, count, following
+
+
+def _page(file: BinaryIO, offset: int, form: _Form, size: int, first: bool) -> tuple[TiffPage, int]:
+    entries, count, following = _directory(file, offset, form)
+    tags: dict[int, int] = {}
+    lists: dict[int, _Entry] = {}
+    metadata, description = 0, ""
+    for entry in entries:
+        if not entry.bytes:
+            continue
+        if entry.tag in _WANTED:
+            file.seek(entry.where)
+            (tags[entry.tag],) = struct.unpack(entry.code, file.read(struct.calcsize(entry.code)))
+        elif entry.tag in _LISTS:
+            lists[entry.tag] = entry
+        elif entry.tag in _TEXTS:
+            metadata += entry.bytes
+        elif entry.tag == 270 and first:
+            file.seek(entry.where)
+            description = file.read(min(entry.number, 256)).decode("latin-1")
     counts = lists.get(325) or lists.get(279)
     stored = _share(file, counts, size) if counts else 1.0
-    file.seek(offset + struct.calcsize(order + count_code) + count * entry_size)
-    end = file.read(8 if big else 4)
-    following = struct.unpack(order + ("Q" if big else "I"), end)[0] if len(end) == (8 if big else 4) else 0
     kind = tags.get(254, {2: 1}.get(tags.get(255, 0), 0))
     tiled = 322 in tags and 323 in tags
     page = TiffPage(
@@ -143,13 +226,13 @@ def _page(file: BinaryIO, offset: int, order: str, big: bool, size: int, first: 
         reduced=bool(kind & 1),
         mask=bool(kind & 4),
         tile=(tags[322], tags[323]) if tiled else (tags[256], min(tags.get(278, tags[257]), tags[257])),
-        tiles=max((number for _, number, _ in lists.values()), default=0),
+        tiles=max((entry.number for entry in lists.values()), default=0),
         stored=stored,
         planar=tags.get(284, 1) == 2,
         metadata=metadata,
         entries=count,
-        hamamatsu=hamamatsu,
-        profile=profile,
+        hamamatsu=any(65420 <= entry.tag <= 65458 for entry in entries),
+        profile=any(entry.tag == 34675 for entry in entries),
         description=description,
     )
     return page, following
@@ -158,14 +241,12 @@ def _page(file: BinaryIO, offset: int, order: str, big: bool, size: int, first: 
 _MOST_COUNTS = 4_000_000
 
 
-def _share(file: BinaryIO, counts: tuple[str, int, int], size: int) -> float:
+def _share(file: BinaryIO, counts: _Entry, size: int) -> float:
     """The share of a directory's tiles that have any bytes; 1 where its list is missing or absurdly long."""
-    code, number, where = counts
-    width = struct.calcsize(code)
-    if number > _MOST_COUNTS or where + number * width > size:
+    if counts.number > _MOST_COUNTS or counts.where + counts.bytes > size:
         return 1.0
-    file.seek(where)
-    lengths = np.frombuffer(file.read(number * width), np.dtype(code[0] + f"u{width}"))
+    file.seek(counts.where)
+    lengths = np.frombuffer(file.read(counts.bytes), np.dtype(f"{counts.code[0]}u{struct.calcsize(counts.code)}"))
     return float((lengths > 0).mean())
 
 
