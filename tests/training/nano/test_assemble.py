@@ -13,7 +13,7 @@ from uhrbat.imagery import canvas_of
 from uhrbat.network.model import Network
 from uhrbat.training.nano.assemble import paired_features, with_tower
 from uhrbat.training.nano.config import nano_config
-from uhrbat.training.nano.pretrain import network_from
+from uhrbat.training.nano.pretrain import network_from, opened
 from uhrbat.training.nano.tower import Matcher
 
 
@@ -62,9 +62,10 @@ def test_training_goes_on_with_the_tower_that_the_weights_are_of(nano, assembled
     save_file(
         {f"model.{name}": value for name, value in assembled[0].state_dict().items()}, tmp_path / "run.safetensors"
     )
-    found = network_from(tmp_path / "run.safetensors", *ids)
+    found, codec = opened(tmp_path / "run.safetensors", loading.NANO)
     before = Network(nano_config(*ids)).state_dict()
     save_file({f"model.{name}": value for name, value in before.items()}, tmp_path / "before.safetensors")
-    assert found.config.tower == "efficientnet"
+    assert found.config.tower == "efficientnet" and not found.training
+    assert codec.end == nano.codec.end and found.config.language["eos_token_id"] == codec.end
     assert network_from(tmp_path / "before.safetensors", *ids).config.tower == "clip"
     torch.testing.assert_close(found.vision.join.weight, assembled[0].vision.join.weight)

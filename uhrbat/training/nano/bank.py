@@ -23,9 +23,8 @@ from uhrbat.geometry import SCALES, Scale
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.selection.regions import partition
-from uhrbat.training.nano.config import POINT_BINS
 from uhrbat.training.nano.pool import NO_COLOR
-from uhrbat.training.nano.pretrain import encode_texts, network_from
+from uhrbat.training.nano.pretrain import encode_texts, opened
 from uhrbat.training.nano.tokens import WorldTokens, paths_of
 from uhrbat.training.nano.virtual import SIZE, bare_world
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, World, WorldObject
@@ -180,9 +179,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    tokenizer = loading.tokenizer_of(args.tokenizer)
-    codec = TextCodec(tokenizer, POINT_BINS)
-    model = network_from(args.weights, len(tokenizer), tokenizer.pad_token_id, codec.end).eval()
+    model, codec = opened(args.weights, args.tokenizer)
     part, parts = map(int, args.part.split("/"))
     for source in tqdm(paths_of(args.tokens)[part::parts], desc="bank"):
         path = args.out / source.name

@@ -18,13 +18,11 @@ import torch
 from tqdm import tqdm
 
 from uhrbat.budget import RELEASED_BUDGETS
-from uhrbat.checkpoints import loading
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
-from uhrbat.training.nano.config import POINT_BINS
 from uhrbat.training.nano.pool import PoolWorld, write_world
-from uhrbat.training.nano.pretrain import encode_texts, network_from
+from uhrbat.training.nano.pretrain import encode_texts, opened
 from uhrbat.training.nano.tokens import encode
 from uhrbat.worlds import DEVELOPMENT_SEEDS, KINDS, generate, questions
 
@@ -74,9 +72,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    tokenizer = loading.tokenizer_of(args.tokenizer)
-    codec = TextCodec(tokenizer, POINT_BINS)
-    model = network_from(args.weights, len(tokenizer), tokenizer.pad_token_id, codec.end).eval()
+    model, codec = opened(args.weights, args.tokenizer)
     print(json.dumps(measure(model, codec, args.worlds), indent=1))
 
 

@@ -23,7 +23,6 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from uhrbat.checkpoints import loading
 from uhrbat.data.compositions import Composer
 from uhrbat.data.kinds import INDEX, TOWER_KINDS, plural
 from uhrbat.data.real import OWN_BOXES, bare_pictures, read_pictures, training
@@ -31,8 +30,7 @@ from uhrbat.geometry import PATCH, SCALES, TILE_GRID
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
 from uhrbat.training.nano.augment import degraded, recoloured
-from uhrbat.training.nano.config import POINT_BINS
-from uhrbat.training.nano.pretrain import encode_texts
+from uhrbat.training.nano.pretrain import encode_texts, opened
 from uhrbat.training.nano.refine import states
 from uhrbat.training.nano.tokens import REAL_SEED, RealWorld, WorldTokens, paths_of
 from uhrbat.training.nano.windows import NO_COLOR, NOT, Window, turned_window
@@ -151,8 +149,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    model = loading.load(str(args.weights), torch.device("cpu"), torch.float32).network
-    searcher = Searcher.of(model, TextCodec(loading.tokenizer_of(args.weights), POINT_BINS))
+    searcher = Searcher.of(*opened(args.weights, args.weights))
     composer = Composer(training(read_pictures(args.data, OWN_BOXES)))
     bare = bare_pictures(args.bare) if args.bare else []
     part, parts = map(int, args.part.split("/"))

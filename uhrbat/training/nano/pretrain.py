@@ -382,5 +382,12 @@ def network_from(path: Path, vocabulary: int, pad: int, end: int) -> Network:
     return model
 
 
+def opened(weights: Path, tokenizer: Path) -> tuple[Network, TextCodec]:
+    """The network of `network_from`, in evaluation mode, and the codec of the tokenizer in a folder."""
+    words = loading.tokenizer_of(tokenizer)
+    codec = TextCodec(words, POINT_BINS)
+    return network_from(weights, len(words), words.pad_token_id, codec.end).eval(), codec
+
+
 if __name__ == "__main__":
     main()

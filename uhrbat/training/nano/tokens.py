@@ -27,11 +27,9 @@ from uhrbat.data.compositions import Composer
 from uhrbat.data.real import OWN_BOXES, Picture, bare_pictures, read_pictures, training
 from uhrbat.geometry import SCALES, TILE, TILE_GRID
 from uhrbat.network.model import Network
-from uhrbat.network.text import TextCodec
 from uhrbat.training.nano.augment import recoloured
-from uhrbat.training.nano.config import POINT_BINS
 from uhrbat.training.nano.pool import NO_COLOR, PoolWorld, TokenLabels, available, label_tokens
-from uhrbat.training.nano.pretrain import network_from, normalise
+from uhrbat.training.nano.pretrain import normalise, opened
 from uhrbat.worlds import KINDS, LAND_COVERS
 
 REAL_KINDS = (
@@ -171,9 +169,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    tokenizer = loading.tokenizer_of(args.tokenizer)
-    codec = TextCodec(tokenizer, POINT_BINS)
-    model = network_from(args.weights, len(tokenizer), tokenizer.pad_token_id, codec.end).eval()
+    model, _ = opened(args.weights, args.tokenizer)
     part, parts = map(int, args.part.split("/"))
     pictures = training(read_pictures(args.data, OWN_BOXES)) if args.data else []
     composer, bare = Composer(pictures), bare_pictures(args.bare) if args.bare else []
