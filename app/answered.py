@@ -1,7 +1,7 @@
-"""The examples' first questions, answered beforehand: maps, ledger, answer and a sweep, so that the page opens answered.
+"""The examples' first questions, answered beforehand (maps, ledger, answer, sweep), so that the page opens answered.
 
-`python -m tools.answered_examples` makes them, for two ways of choosing tokens. They count only for the weights that they
-were made with: others on this disk, and the examples open unanswered.
+`python -m tools.answered_examples` makes them, for two ways of choosing tokens. They count only for the weights that
+they were made with: with others on this disk the examples open unanswered.
 """
 
 from __future__ import annotations

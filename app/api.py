@@ -1,4 +1,4 @@
-"""The page's actions as named endpoints, for `gradio_client`, curl and MCP: ingest, ask, answer, inspect, sweep, compare."""
+"""The page's actions as endpoints for `gradio_client`, curl and MCP: ingest, ask, answer, inspect, sweep, compare."""
 
 import asyncio
 import inspect as inspect_module
@@ -42,8 +42,8 @@ def add(explorer: Explorer) -> None:
                 gamma, nodata (a value, or null for none), page (from 1), transparency ("alpha" or "none").
             beside: files that belong to it: world file, .prj, .aux.xml, .msk.
         Returns:
-            image: the id to give to the other endpoints; name, width, height, tokens (at nano's scales), notes; shown: how
-                it is shown.
+            image: the id to give to the other endpoints; name, width, height, tokens (at nano's scales), notes; shown:
+                how it is shown.
         """
         return endpoints.ingest(file, picture, beside)
 
@@ -255,7 +255,7 @@ def _describe(made: Any, endpoint: Callable[..., Any]) -> None:
 class _Endpoints:
     """What the endpoints share."""
 
-    def __init__(self, explorer: Explorer):
+    def __init__(self, explorer: Explorer) -> None:
         self.explorer = explorer
 
     @staticmethod
@@ -303,13 +303,13 @@ class _Endpoints:
         self,
         image: str,
         question: str,
-        model="nano",
-        importance=DEFAULT,
-        regions=DEFAULT,
-        order=DEFAULT,
-        seed=0,
-        split=DEFAULT,
-        looks=0,
+        model: str = DEFAULT_MODEL,
+        importance: str = DEFAULT,
+        regions: str = DEFAULT,
+        order: str = DEFAULT,
+        seed: int = 0,
+        split: str = DEFAULT,
+        looks: int = 0,
     ) -> Asked:
         """A question about an ingested image or an example."""
         settings = self.explorer.settings(model, importance, regions, order, seed, split, looks)

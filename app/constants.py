@@ -81,7 +81,8 @@ def head() -> str:
     """HTML for the page's head: the constants as JSON, and the fates' colours for the style sheets."""
     content = json.dumps(constants()).replace("<", "\\u003c")
     return (
-        f"<style>:root {{ --uhr-preserved: {theme.PRESERVED}; --uhr-merged: {theme.MERGED}; --uhr-padding: {theme.PADDING}; }}</style>\n"
+        f"<style>:root {{ --uhr-preserved: {theme.PRESERVED}; --uhr-merged: {theme.MERGED}; "
+        f"--uhr-padding: {theme.PADDING}; }}</style>\n"
         f'<script type="application/json" id="{ID}">{content}</script>'
     )
 

@@ -50,7 +50,7 @@ class Explorer:
         folder: Path | None = None,
         limits: PageLimits | None = None,
         found: Path = findings.FOLDER,
-    ):
+    ) -> None:
         self._connect = connect
         self._worker: Worker | None = None
         self._lock = threading.Lock()

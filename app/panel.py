@@ -24,7 +24,7 @@ class Panel(gr.HTML):
     triggers.
     """
 
-    def __init__(self, module: str, events: str = "", mount: str = "mount", value: Any = None, **options):
+    def __init__(self, module: str, events: str = "", mount: str = "mount", value: Any = None, **options) -> None:
         super().__init__(
             value=value,
             html_template='<div class="uhr-panel"></div>',

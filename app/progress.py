@@ -40,7 +40,7 @@ _WORDS = {
 class Bar:
     """Turns a job's stages into one fraction; stages that the worker skips are jumped over."""
 
-    def __init__(self, title: str = ""):
+    def __init__(self, title: str = "") -> None:
         self._title = title
         self.job = new_job()
         self._furthest = 0.0

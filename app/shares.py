@@ -32,8 +32,8 @@ def geometry(scales: Sequence[Scale]) -> dict[str, Any]:
 
 
 def scales_of(name: str) -> tuple[Scale, ...]:
-    """The scales in the address of `geometry`'s shares, of native ones (8064x12) the first tiles, so many as were looked
-    at; InputError where it is none, or is too large to be a model's."""
+    """The scales in the address of `geometry`'s shares, of native ones (8064x12) the first tiles, so many as were
+    looked at; InputError where it is none, or is too large to be a model's."""
     if not re.fullmatch(r"\d{1,4}-\d{1,3}(-\d{1,5}(x\d{1,4})?){1,12}", name):
         raise InputError(f"'{name[:80]}' names no scales")
     tile, grid, *sizes = name.split("-")

@@ -117,7 +117,7 @@ class Question:
         return SelectedTokens(self, selections, budgets)
 
     def baseline(self, name: str, budget: Budget, seed: int = 0) -> SelectedTokens:
-        """What another compressor hands to the model at the same total budget (uhrbat.selection.baselines.BASELINES)."""
+        """What another compressor (of `selection.baselines`) hands to the model at the same total budget."""
         budgets = self.budgets(budget)
         whole = [scale for scale in self.image.square.scales if scale.looked is None]
         selections = baselines.select_baseline(
@@ -177,7 +177,10 @@ class SelectedTokens:
         return network.token_mlp(torch.cat(parts))
 
     def mean_places(self) -> list[Tensor]:
-        """float32[n, 2] of each scale, ascending: centre (x, y) in 0..1 of the square, of a region the mean of its tokens'."""
+        """float32[n, 2] of each scale, ascending: centre (x, y) in 0..1 of the square.
+
+        That of a region is the mean of its tokens'.
+        """
         scales = {scale.size: scale for scale in self.question.image.square.scales}
         return [part.pool(torch.tensor(scales[size].centers)) for size, part in sorted(self.selections.items())]
 
@@ -208,7 +211,7 @@ class SelectedTokens:
         return torch.cat(parts)
 
     def similarity_logits(self) -> Tensor | None:
-        """float32[tokens], limited, the lowest for averages; None for a model without a prior (`NetworkConfig.prior`)."""
+        """float32[tokens], limited, the lowest for averages; None for a model without a `NetworkConfig.prior`."""
         image = self.question.image
         if image.engine.network.prior is None:
             return None

@@ -76,7 +76,8 @@ class ScaleMap:
     scored: bool = True
     """Whether this scale was scored itself, or enlarged from a coarser one."""
     looked: tuple[int, ...] | None = None
-    """Of a native scale the tiles that were looked at (row-major indices), whose tokens these are; None: all are there."""
+    """Of a native scale the tiles that were looked at (row-major indices), whose tokens these are; None: all are
+    there."""
 
     def kind(self, budget: int) -> np.ndarray:
         """Each token's fate at this scale's budget: uint8[N] of DROPPED, PRESERVED, MERGED and PADDING."""
@@ -334,8 +335,8 @@ class VerdictStep:
 class Fate:
     """What became of a box at a budget.
 
-    rows: scales ascending. cause: one of `selection.evidence.CAUSES`; verdict: it in plain sentences. smallest_budget: the
-    smallest total budget, split by `budget.split_budget`, at which the box is preserved at some scale; None where
+    rows: scales ascending. cause: one of `selection.evidence.CAUSES`; verdict: it in plain sentences. smallest_budget:
+    the smallest total budget, split by `budget.split_budget`, at which the box is preserved at some scale; None where
     none is.
     steps: the verdict at every total budget at which it changes, ascending from 1.
     """

@@ -131,7 +131,10 @@ def answer_value(run: KeptRun, result: AskResult | AnswerResult, answer: Answer,
 
 
 def words_value(run: KeptRun) -> Json | None:
-    """The words of an answer and where what each looked at is fetched: float32 little-endian, by scale, word and rank."""
+    """The words of an answer, and where what each looked at is fetched.
+
+    That is float32, little-endian, by scale, word and rank.
+    """
     if run.attention is None:
         return None
     parts = [run.attention.weights[scale.size] for scale in run.scales]

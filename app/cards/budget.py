@@ -25,7 +25,7 @@ class BudgetCard(Card):
         self.panel = Panel("budget", elem_id="budget", value=panel_value(DEFAULT_BUDGET))
 
     def price(self, model: object, budget: object) -> Json:
-        """A model is chosen: the budget panel says what a token costs with it. A budget that is none becomes the default."""
+        """A model is chosen: the budget panel says what its tokens cost. A budget that is none becomes the default."""
         name = whole(str(model))
         try:
             shown = panel_value(sendable(budget_of(budget)))

@@ -4,7 +4,7 @@ from typing import Any
 
 from uhrbat.answers import same_answer
 
-from ..examples import Example, KnownQuestion
+from ..examples import Example, KnownObject, KnownQuestion
 
 
 def points(
@@ -51,5 +51,5 @@ def _distance(point: tuple[float, float], box: tuple[int, int, int, int]) -> flo
     return max(x0 - x, x - x1, y0 - y, y - y1, 0)
 
 
-def _name(item) -> str:
+def _name(item: KnownObject) -> str:
     return " ".join(word for word in (item.color, item.kind) if word)

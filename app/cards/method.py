@@ -30,7 +30,9 @@ class MethodCard(Card):
             value=DEFAULT,
             label="Importance",
             elem_id="importance",
-            info="How a token's relevance to the question is scored: similarity, the language model's attention, or both",
+            info=(
+                "How a token's relevance to the question is scored: similarity, the language model's attention, or both"
+            ),
         )
         self.regions = gr.Dropdown(
             [DEFAULT, "kmeans", "grid", "none"],

@@ -12,7 +12,8 @@ from pathlib import Path
 
 _NAME = re.compile(r"uhrbat-[a-z]+-(\d+)-\w+")
 LEFT_SECONDS = 3600
-"""A folder of a process that is gone, not changed for so long, was left behind; a younger one may be another container's."""
+"""A folder of a process that is gone, not changed for so long, was left behind; a younger one may be another
+container's."""
 
 
 def private_folder(kind: str) -> Path:

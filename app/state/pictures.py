@@ -117,7 +117,9 @@ class Shelf:
     where their files and tiles exceed `limits.tiles_bytes`.
     """
 
-    def __init__(self, worker: Callable[[], Worker], folder: Path | None = None, limits: PageLimits | None = None):
+    def __init__(
+        self, worker: Callable[[], Worker], folder: Path | None = None, limits: PageLimits | None = None
+    ) -> None:
         self.worker = worker
         self.limits = limits or PageLimits()
         self.folder = Path(folder or _default_folder())
@@ -309,7 +311,7 @@ def given_together(paths: Iterable[str | Path]) -> tuple[Path, tuple[Path, ...],
 class Work:
     """A function run in a thread; iterating over it yields its progress and stops it when left early."""
 
-    def __init__(self, run: Callable):
+    def __init__(self, run: Callable) -> None:
         self.outcome: Any = None
         self._error: BaseException | None = None
         self._fraction = 0.0
@@ -319,7 +321,7 @@ class Work:
     def _go(self, run: Callable) -> None:
         try:
             self.outcome = run(self._report, self._stop.is_set)
-        except BaseException as error:  # noqa: BLE001 - raised again where the caller waits
+        except BaseException as error:  # raised again where the caller waits
             self._error = error
 
     def _report(self, fraction: float) -> None:

@@ -135,7 +135,7 @@ class KeptRun(Asked):
 class Runs:
     """The most recent runs of all pages, and those that a session keeps, by their random ids."""
 
-    def __init__(self, most: int = _KEPT):
+    def __init__(self, most: int = _KEPT) -> None:
         self._most = most
         self._recent: OrderedDict[str, KeptRun] = OrderedDict()
         self._all: WeakValueDictionary[str, KeptRun] = WeakValueDictionary()

@@ -19,7 +19,7 @@ class UploadCheck:
     Gradio itself leaves what it has written behind when the disk fills up under it.
     """
 
-    def __init__(self, app: ASGIApp, most: int):
+    def __init__(self, app: ASGIApp, most: int) -> None:
         """most: the largest file, in bytes."""
         self.app, self.most = app, most
 

@@ -1,7 +1,8 @@
 """A running explorer and a Chromium. Without a Chromium these tests fail; they are never skipped.
 
 UHRBAT_CHROMIUM names a browser to use. UHRBAT_EXPLORER_URL tests an explorer that runs already, e.g. the one on a
-fake worker (`python -m tests.support.fake_worker`); otherwise `python app.py` is started, with the real worker and nano.
+fake worker (`python -m tests.support.fake_worker`); otherwise `python app.py` is started, with the real worker and
+nano.
 """
 
 import os
@@ -83,8 +84,8 @@ class Pages:
     """Opens pages, and notes what they log as an error or ask of any other server.
 
     When a page is left or closed, Gradio's client aborts its event stream and logs that as an error where an event was
-    still on its way. So nothing is listened to while a page is left, and it is left only once it is ready, unless a test
-    is about leaving a running page.
+    still on its way. So nothing is listened to while a page is left, and it is left only once it is ready, unless a
+    test is about leaving a running page.
     """
 
     def __init__(self, chromium, url):

@@ -49,7 +49,7 @@ def test_the_story(open_page, url):
     page.get_by_role("tab", name="Run").click()
     expect(page.locator(".uhr-stages tr").nth(4)).to_be_visible()
 
-    # Drag: everything follows in the browser, without a request but for the picture's tiles, until the slider is released.
+    # Drag: until the slider is released everything follows in the browser; only the picture's tiles are requested.
     requests = []
     page.on("request", lambda request: None if "/tile/" in request.url else requests.append(request.url))
     page.evaluate("window.UHRBAT.marks.length = 0")
@@ -263,7 +263,8 @@ def test_findings(open_page):
     page.wait_for_url("**example=**")  # so that Back has several entries to choose from
     page.click(".uhr-page[data-page=findings]")
     page.wait_for_selector('#findings [data-ready="1"]')
-    seen = "[...document.querySelectorAll('#explorer *')].filter((part) => part.checkVisibility({visibilityProperty: true}))"
+    is_seen = "(part) => part.checkVisibility({visibilityProperty: true})"
+    seen = f"[...document.querySelectorAll('#explorer *')].filter({is_seen})"
     shows = "getComputedStyle(document.querySelector('#upload .wrap'), '::after').visibility"
     assert page.evaluate(f"{seen}.length") == 0 and page.evaluate(shows) == "hidden"  # nothing of the explorer
     reply = httpx.get(

@@ -173,9 +173,11 @@ def test_pixels_to_screen_to_tokens_and_back(open_page):
             view.goWhere([x, y, 1]);
             const screen = view.map.latLngToContainerPoint(view.toMap(x, y));
             const back = view.toImage(view.map.containerPointToLatLng(screen));
-            const clamped = { x: Math.max(0, Math.min(image.width, back.x)), y: Math.max(0, Math.min(image.height, back.y)) };
+            const inside = (value, most) => Math.max(0, Math.min(most, value));
+            const clamped = { x: inside(back.x, image.width), y: inside(back.y, image.height) };
             const cells = grids.map((grid) => places.tokenAt(clamped, image, grid));
-            return { back: [back.x, back.y], cells, boxes: cells.map((cell, i) => places.tokenBox(cell, image, grids[i])) };
+            const boxes = cells.map((cell, i) => places.tokenBox(cell, image, grids[i]));
+            return { back: [back.x, back.y], cells, boxes };
         };
     }""")
 

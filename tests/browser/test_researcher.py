@@ -26,7 +26,8 @@ def painted(page, side):
         """(side) => {
           const canvas = document.querySelector(`.leaflet-${side}-pane canvas`);
           if (!canvas) return null;
-          const data = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+          const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          const data = new Uint32Array(pixels.data.buffer);
           return data.reduce((sum, pixel, i) => (sum * 31 + pixel + i) % 1000003, 7);
         }""",
         side,

@@ -79,12 +79,13 @@ def tiny_sam(tmp_path_factory):
     torch.manual_seed(0)
     config = SamConfig(
         vision_config={
-            "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": SIZE, "patch_size": 8, "mlp_dim": 32,
-            "output_channels": 32, "window_size": 2, "global_attn_indexes": [0], "num_pos_feats": 16,
+            "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": SIZE, "patch_size": 8,
+            "mlp_dim": 32, "output_channels": 32, "window_size": 2, "global_attn_indexes": [0], "num_pos_feats": 16,
         },
         prompt_encoder_config={"hidden_size": 32, "image_size": SIZE, "patch_size": 8, "mask_input_channels": 4},
         mask_decoder_config={
-            "hidden_size": 32, "mlp_dim": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "iou_head_hidden_dim": 16,
+            "hidden_size": 32, "mlp_dim": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "iou_head_hidden_dim": 16,
         },
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("sam")

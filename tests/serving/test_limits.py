@@ -72,6 +72,9 @@ def test_models_are_offered_by_name():
 
 def test_listing_what_is_offered_imports_no_transformers():
     # A second thread that imports transformers while the first model's does finds it empty, and that model fails.
-    code = "import sys; from uhrbat.serving.server.models import *; Models(Offer()).infos(); print('transformers' in sys.modules)"
+    code = (
+        "import sys; from uhrbat.serving.server.models import *; Models(Offer()).infos(); "
+        "print('transformers' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.strip() == "False"

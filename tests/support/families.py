@@ -1,4 +1,4 @@
-"""Tiny random checkpoints of every family, as transformers itself writes them, and what transformers makes of a tile."""
+"""Tiny random checkpoints of every family as transformers itself writes them, and what transformers makes of a tile."""
 
 from __future__ import annotations
 
@@ -140,8 +140,9 @@ MAKERS = {
     "idefics3": _idefics3, "gemma3": _gemma3, "llava": _llava, "llava_onevision": _onevision,
 }  # fmt: skip
 MARKERS = (
-    "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<image>", "<img>", "</img>", "<IMG_CONTEXT>",
-    "<fake_token_around_image>", "<global-img>", "<start_of_image>", "<end_of_image>", "<image_soft_token>",
+    "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>", "<image>", "<img>", "</img>",
+    "<IMG_CONTEXT>", "<fake_token_around_image>", "<global-img>", "<start_of_image>", "<end_of_image>",
+    "<image_soft_token>",
 )  # fmt: skip
 
 

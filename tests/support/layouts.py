@@ -27,8 +27,8 @@ VISION = {
 
 def language(words: int) -> dict:
     return {
-        "vocab_size": words, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "max_position_embeddings": 8192, "rms_norm_eps": 1e-6,
+        "vocab_size": words, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 8192, "rms_norm_eps": 1e-6,
     }  # fmt: skip
 
 
@@ -52,8 +52,9 @@ def write_clip(folder: Path, vision: dict[str, torch.Tensor] | None = None) -> C
     (folder / "merges.txt").write_text("#version: 0.2\n")
     CLIPTokenizerFast.from_pretrained(folder).save_pretrained(folder)
     text = {
-        "vocab_size": len(words), "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-        "max_position_embeddings": 77, "projection_dim": 12, "eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 1,
+        "vocab_size": len(words), "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "max_position_embeddings": 77, "projection_dim": 12,
+        "eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 1,
     }  # fmt: skip
     torch.manual_seed(7)
     clip = CLIPModel(CLIPConfig(text_config=text, vision_config=VISION, projection_dim=12)).eval()

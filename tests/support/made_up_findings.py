@@ -70,7 +70,8 @@ def _loss(box: list[float]) -> findings.LossFile:
     misses = [
         findings.Miss(
             SEED, [1] * (n % 3 == 2), f"How many red cars can you see in part {n} of the image?", "count",
-            (256, 1000)[n % 2], box, [box], "red car", 5.5, "two", "two", "one", causes[n % 4].cause, reply, "two", n % 2 == 0,
+            (256, 1000)[n % 2], box, [box], "red car", 5.5, "two", "two", "one", causes[n % 4].cause, reply, "two",
+            n % 2 == 0,
         )
         for n in range(30)
     ]  # fmt: skip

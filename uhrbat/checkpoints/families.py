@@ -64,16 +64,20 @@ def load_family(
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, MemoryError) as error:
         if out_of_memory(error):
             raise CheckpointError(
-                f"memory did not suffice for '{folder.name}' ({numbers / 1e9:.1f} billion numbers): choose a smaller model, "
-                "or spread it over several devices (device_map)"
+                f"memory did not suffice for '{folder.name}' ({numbers / 1e9:.1f} billion numbers): "
+                "choose a smaller model, or spread it over several devices (device_map)"
             ) from error
         raise CheckpointError(
-            f"'{folder.name}' is a {family.name} model that cannot be read ({_first_line(error)}): fetch the folder again"
+            f"'{folder.name}' is a {family.name} model that cannot be read ({_first_line(error)}): "
+            "fetch the folder again"
         ) from error
 
 
 def add_template(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Give a tokenizer the processor's chat template, where a file beside it holds that. CheckpointError without any."""
+    """Give a tokenizer the processor's chat template, where a file beside it holds one.
+
+    CheckpointError where it has none either way.
+    """
     path = folder / TEMPLATE
     if path.is_file():
         tokenizer.chat_template = json.loads(path.read_text())["chat_template"]
@@ -95,7 +99,8 @@ def twin_folder(network: FamilyNetwork, similarity: bool | str | None, progress:
     if name is None:
         if similarity:
             raise CheckpointError(
-                f"the vision tower of this {network.family.name} model has no text tower: choose the importance 'attention'"
+                f"the vision tower of this {network.family.name} model has no text tower: "
+                "choose the importance 'attention'"
             )
         return None
     if Path(name).is_dir():
@@ -143,5 +148,6 @@ def _normalisation(folder: Path) -> tuple[list[float], list[float]]:
             if "image_mean" in said and "image_std" in said:
                 return said["image_mean"], said["image_std"]
     raise CheckpointError(
-        f"'{folder.name}' has no image processor ({' or '.join(PROCESSORS)} with image_mean and image_std): fetch it too"
+        f"'{folder.name}' has no image processor ({' or '.join(PROCESSORS)} with image_mean and image_std): "
+        "fetch it too"
     )

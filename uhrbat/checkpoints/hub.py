@@ -76,12 +76,13 @@ def fetch(
         raise CheckpointError(f"'{repository}' has no revision '{revision}'") from error
     except RepositoryNotFoundError as error:
         raise CheckpointError(
-            f"there is no model '{repository}' on the Hub, nor a folder of that name; check it, or log in if it is private"
+            f"there is no model '{repository}' on the Hub, nor a folder of that name; "
+            "check it, or log in if it is private"
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise CheckpointError(
-            f"'{repository}' cannot be downloaded ({type(error).__name__}) and is not on this disk: check the network and "
-            "try again, what has arrived is kept; or give the folder of a copy"
+            f"'{repository}' cannot be downloaded ({type(error).__name__}) and is not on this disk: "
+            "check the network and try again, what has arrived is kept; or give the folder of a copy"
         ) from error
 
 

@@ -47,8 +47,8 @@ _TEXT = (
 )  # fmt: skip
 # OpenAI's CLIP ViT-L/14-336 as its config.json has it, so that a checkpoint with the tower inside needs no download.
 _CLIP_L = {
-    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 336,
-    "patch_size": 14, "hidden_act": "quick_gelu", "projection_dim": 768,
+    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
+    "image_size": 336, "patch_size": 14, "hidden_act": "quick_gelu", "projection_dim": 768,
 }  # fmt: skip
 KNOWN_TOWERS = {"openai/clip-vit-large-patch14-336": _CLIP_L}
 # Documented as optional: LLaVA leftovers and a projection that the release's checkpoints may hold and never use.
@@ -92,8 +92,8 @@ def read_layout(folder: Path, similarity: bool | None, progress: Progress | None
         return _released(folder, fields, similarity, progress)
     if kind in ORIGINALS or kind in known_types():
         raise CheckpointError(
-            f"'{folder.name}' ({kind}) is in its authors' own layout, not in transformers': choose the repository that is "
-            "converted (often -hf at its end)"
+            f"'{folder.name}' ({kind}) is in its authors' own layout, not in transformers': "
+            "choose the repository that is converted (often -hf at its end)"
         )
     if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not any(key.startswith("vision") for key in fields):
         raise CheckpointError(f"'{folder.name}' ({kind}) reads text only: choose a model that sees images")

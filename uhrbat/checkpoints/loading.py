@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import torch
@@ -73,7 +74,7 @@ def load(
     refusing. progress: called with 0..1 and a sentence, may raise to stop.
     CheckpointError says what is missing, unexpected, or of another shape, and what to do.
     """
-    report = progress or (lambda share, message: None)
+    report = progress or (lambda *_: None)
     folder = find(name, progress and (lambda share, message: report(0.8 * share, message)))
     fields = read_config(folder)
     # The original LLaVA says model_type llava too, of a layout that is not transformers'.
@@ -83,7 +84,7 @@ def load(
         tokenizer = tokenizer_of(folder)
         add_template(tokenizer, folder)
         network = load_family(family, folder, device, dtype, device_map, bits)
-        beside = twin_folder(network, similarity, progress and (lambda share, message: report(0.9, message)))
+        beside = twin_folder(network, similarity, progress and (lambda _, message: report(0.9, message)))
         try:
             return _with_twin(network, tokenizer, beside) if beside else Loaded(network, tokenizer)
         except CheckpointError as error:
@@ -158,7 +159,7 @@ def _placement(
 ) -> Callable[[str], torch.device]:
     """Where each tensor of the network goes, by its name."""
     if device_map is None:
-        return lambda name: device
+        return lambda _: device
     if device_map == "auto":
         device_map = _spread(len(model.language.model.layers), device)
     if not isinstance(device_map, dict):
@@ -199,13 +200,13 @@ def _move_between_devices(model: Network) -> None:
     if len({model.device, *wheres}) == 1:
         return
 
-    def fetch(where: torch.device):
-        def moved(value):
+    def fetch(where: torch.device) -> Callable[[nn.Module, tuple, dict], tuple[Any, dict[str, Any]]]:
+        def moved(value: Any) -> Any:
             if isinstance(value, Tensor):
                 return value.to(where)
             return tuple(map(moved, value)) if isinstance(value, tuple) else value
 
-        def hook(module: nn.Module, args: tuple, kwargs: dict):
+        def hook(_: nn.Module, args: tuple, kwargs: dict) -> tuple[Any, dict[str, Any]]:
             return moved(args), {key: moved(value) for key, value in kwargs.items()}
 
         return hook
@@ -233,7 +234,8 @@ def tokenizer_of(folder: Path) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(folder, config=PretrainedConfig() if ours else None)
     except ImportError as error:
         raise CheckpointError(
-            f"the tokenizer in '{folder.name}' needs a package that is not installed: pip install sentencepiece tiktoken"
+            f"the tokenizer in '{folder.name}' needs a package that is not installed: "
+            "pip install sentencepiece tiktoken"
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(

@@ -1,4 +1,7 @@
-"""Whether a model's weights fit into memory, asked before any are read: on a CPU the kernel ends what takes too much."""
+"""Whether a model's weights fit into memory, asked before any are read.
+
+On a CPU the kernel ends a process that takes too much.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ def check_room(name: str, numbers: int, device: torch.device, dtype: torch.dtype
     as_what = f"{bits} bits" if bits else str(dtype).removeprefix("torch.")
     smaller = "choose a smaller one" if bits or dtype.itemsize < 4 else "load it in bfloat16 or choose a smaller one"
     raise CheckpointError(
-        f"model '{name}' takes {needed / 1e9:.1f} GB in {as_what} and {free / 1e9:.1f} GB are free on {device}: {smaller}"
+        f"model '{name}' takes {needed / 1e9:.1f} GB in {as_what} and {free / 1e9:.1f} GB are free on {device}: "
+        f"{smaller}"
     )
 
 

@@ -73,7 +73,8 @@ class TensorFiles:
         except (SafetensorError, OSError, RuntimeError, pickle.UnpicklingError, EOFError, AttributeError) as error:
             reason = str(error).splitlines()[0]
             raise CheckpointError(
-                f"{path.name} in {path.parent.name} cannot be read ({reason}): it is truncated or damaged, fetch it again"
+                f"{path.name} in {path.parent.name} cannot be read ({reason}): "
+                "it is truncated or damaged, fetch it again"
             ) from error
 
 
@@ -88,7 +89,8 @@ def _files(folder: Path) -> list[Path]:
             missing = [shard for shard in shards if not (folder / shard).is_file()]
             if missing:
                 raise CheckpointError(
-                    f"{len(missing)} of {len(shards)} shards are missing in {folder.name}: {_listed(missing)}; fetch them"
+                    f"{len(missing)} of {len(shards)} shards are missing in {folder.name}: {_listed(missing)}; "
+                    "fetch them"
                 )
             return [folder / shard for shard in shards]
         if (folder / name).is_file():

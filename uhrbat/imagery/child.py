@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def limit(name: str, value: int) -> None:
         pass
 
 
-def serve(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
+def serve(request: dict[str, Any], shared: int, answer: Callable[..., None]) -> dict[str, Any]:
     """The result of one request, or the error it ended with."""
     from uhrbat.errors import UHRBATError
 
@@ -128,7 +129,7 @@ def serve(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
         return {"error": "MemoryError", "text": ""}
 
 
-def _work(request: dict[str, Any], shared: int, answer) -> dict[str, Any]:
+def _work(request: dict[str, Any], shared: int, answer: Callable[..., None]) -> dict[str, Any]:
     from uhrbat.geometry import Square
     from uhrbat.imagery import canvas, native, saliency, tile_pyramid, wire
     from uhrbat.imagery.info import Limits, open_image

@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 from typing import Self
 
@@ -26,8 +27,8 @@ _QUALITY = 85
 
 
 def write_pyramid(
-    path,
-    out_path,
+    path: str | PathLike[str],
+    out_path: str | PathLike[str],
     info: ImageInfo | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -44,7 +45,7 @@ def write_pyramid(
     return write_as(info, Path(out_path), unfinished_name(out_path), progress, cancel)
 
 
-def unfinished_name(out_path) -> Path:
+def unfinished_name(out_path: str | PathLike[str]) -> Path:
     """A name beside `out_path` for the file while it is written."""
     return Path(out_path).with_name(f".{secrets.token_hex(8)}.part.tif")
 
@@ -86,7 +87,7 @@ class TileReader:
     image's edge. Raises ImageError where the file is missing or damaged.
     """
 
-    def __init__(self, path, background: tuple[int, int, int] = FILL):
+    def __init__(self, path: str | PathLike[str], background: tuple[int, int, int] = FILL) -> None:
         self.path = Path(path)
         self.background = background
         self._local = threading.local()
@@ -130,7 +131,7 @@ class TileReader:
     def __exit__(self, *_) -> None:
         self.close()
 
-    def _file(self):
+    def _file(self) -> rasterio.DatasetReader:
         file = getattr(self._local, "file", None)
         if file is None:
             file = self._local.file = rasterio.open(os.fspath(self.path), driver="GTiff")

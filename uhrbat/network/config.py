@@ -55,8 +55,8 @@ class NetworkConfig:
         is none (nano).
     inhibition: image tokens this near (share of the square's side) to a point that was already listed are not seen by
         the first half of the attention heads (inhibition of return): there, what is left to list stands out (nano).
-    prior: whether text attends to an image token by how much it looks like what the question names, too: a learned number
-        a head times its similarity logits is added to the attention's scores (nano).
+    prior: whether text attends to an image token by how much it looks like what the question names, too: a learned
+        number a head times its similarity logits is added to the attention's scores (nano).
     grammar: whether it knows the questions of `uhrbat.grammar` alone, in fixed phrasings (nano).
     familiarity: directions in which the distance of a picture from those of the training is measured; 0: it is not.
     similarity_floor: probabilities below it count as it: what matches nothing is equal, so that a region without a

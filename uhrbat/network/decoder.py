@@ -73,8 +73,8 @@ class Prefilled:
 class Decoded:
     """A generated answer: its ids without the stop id, and whether the limit of new tokens cut it.
 
-    looked: float32[ids, image tokens], how much of its last-layer attention the row that chose each id gave to each image
-    token, mean over heads; None where that was not asked for.
+    looked: float32[ids, image tokens], how much of its last-layer attention the row that chose each id gave to each
+    image token, mean over heads; None where that was not asked for.
     """
 
     ids: list[int]
@@ -372,8 +372,11 @@ class Decoder:
         return weights[state.image_start[0] :][:tokens].cpu()
 
     def _step(self, ids: list[int], state: Prefilled, near: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Run one new id a row; returns its input of the last layer and its final hidden states, float[rows, 1, hidden],
-        and what was added to the attention's scores of the first row, float[heads or 1, keys], or None."""
+        """Run one new id a row.
+
+        Returns its input of the last layer and its final hidden states, float[rows, 1, hidden], and what was added to
+        the attention's scores of the first row, float[heads or 1, keys], or None.
+        """
         network = self.network
         state.seen = F.pad(state.seen, (0, 1), value=True)
         mask = None

@@ -213,8 +213,8 @@ class Network(nn.Module):
     def last_attention(self, last_input: Tensor, position: int, keys: Tensor, added: Tensor | None = None) -> Tensor:
         """Softmax attention of one text row over all keys in the last layer, mean over heads (docs/method.md, 3).
 
-        last_input: float[hidden], that row's input of the last layer; keys: float[kv heads, n, head width] of
-        the same layer, as cached. added: float[heads or 1, n], what is added to the scores. Returns float32[n], scores in
+        last_input: float[hidden], that row's input of the last layer; keys: float[kv heads, n, head width] of the same
+        layer, as cached. added: float[heads or 1, n], what is added to the scores. Returns float32[n], scores in
         float32; rows after `position` must be cut off.
         """
         layer = self.language.model.layers[-1]

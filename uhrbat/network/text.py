@@ -121,7 +121,7 @@ class TextCodec:
             return self.text_tokenizer(question, truncation=True, max_length=limit, split_special_tokens=True)[
                 "input_ids"
             ]
-        return self.plain_ids(question)[: limit - 1] + [self.end]
+        return [*self.plain_ids(question)[: limit - 1], self.end]
 
     def answer_ids(self, answer: str, points: list[tuple[float, float]]) -> list[int]:
         """Training target: location tokens of points (x, y in 0..1 of the square), then the answer.
@@ -150,7 +150,10 @@ class TextCodec:
         return found
 
     def words(self, ids: Sequence[int]) -> list[tuple[str, list[int]]]:
-        """The words and places that ids say, in order, each with the indices of its ids: ("place 1", [0, 1]), ("top", [2])."""
+        """The words and places that ids say, in order, each with the indices of its ids.
+
+        E.g. ("place 1", [0, 1]), ("top", [2]).
+        """
         found: list[tuple[str, list[int]]] = []
         places, said = 0, ""
         for index, id_ in enumerate(ids):

@@ -40,7 +40,7 @@ NEVER = np.iinfo(np.int64).max
 
 def fate(
     square: Square,
-    box,
+    box: Box,
     importance: Mapping[int, Tensor],
     rankings: Mapping[int, Ranking],
     budgets: Mapping[int, int],
@@ -56,13 +56,12 @@ def fate(
     Where tiles of native scales were looked at (`Square.looks`), every native scale has a row, those where no look went
     to the box with no token.
 
-    Where the box is not preserved at any scale, the cause is the first of these that holds: *too small*: it
-    is under 1.3 px (square root of its area) at every scored scale; where native scales were looked at that is *not
-    looked at*, if it would be seen at one where no look went to it, or else *smaller than a token at every scale that was
-    looked at*; else, at the scored scale where it is
-    visible and its best token's percentile is highest (ties: the finer), *importance diluted*: that
-    percentile is under 90; *averaged away*: its tokens there are in an average; *cut by the budget*: they are
-    dropped.
+    Where the box is not preserved at any scale, the cause is the first of these that holds: *too small*: it is under
+    1.3 px (square root of its area) at every scored scale; where native scales were looked at that is *not looked at*,
+    if it would be seen at one where no look went to it, or else *smaller than a token at every scale that was looked
+    at*; else, at the scored scale where it is visible and its best token's percentile is highest (ties: the finer),
+    *importance diluted*: that percentile is under 90; *averaged away*: its tokens there are in an average; *cut by the
+    budget*: they are dropped.
 
     Raises InputError where the box is not usable.
     """
@@ -81,7 +80,7 @@ def fate(
     return Fate(tuple(sorted((*rows, *unseen), key=lambda row: row.size)), cause, verdict, smallest, steps)
 
 
-def preserving_budgets(square: Square, boxes, rankings: Mapping[int, Ranking]) -> np.ndarray:
+def preserving_budgets(square: Square, boxes: Iterable[Box], rankings: Mapping[int, Ranking]) -> np.ndarray:
     """int64[boxes, scales]: the smallest budget of a scale that preserves a token of a box; `NEVER`: none.
 
     boxes: (x0, y0, x1, y1) in image pixels; scales ascending, those of the square that have a ranking.
@@ -96,7 +95,12 @@ def preserving_budgets(square: Square, boxes, rankings: Mapping[int, Ranking]) -
     return smallest
 
 
-def evidence_preserved(square: Square, boxes, rankings: Mapping[int, Ranking], budgets) -> np.ndarray:
+def evidence_preserved(
+    square: Square,
+    boxes: Iterable[Box],
+    rankings: Mapping[int, Ranking],
+    budgets: Mapping[int, int] | Sequence[int] | np.ndarray,
+) -> np.ndarray:
     """bool[..., boxes]: whether each box has a preserved token at some scale.
 
     budgets: {size: budget}, or int[..., scales] for many budgets at once (scales ascending, those of the
@@ -115,8 +119,8 @@ def kept_evidence(
     """What a selection kept of the evidence: one row a scale and one for all, and the share of the boxes with a
     preserved token at some scale. Where there are no boxes: no rows, and None.
 
-    fates: {size: uint8[N]} of `choices.DROPPED`, `PRESERVED`, `MERGED` and `PADDING`; boxes in image pixels. The share is
-    `evidence_preserved(...).mean()`, from fates instead of ranks, so that it serves baselines too.
+    fates: {size: uint8[N]} of `choices.DROPPED`, `PRESERVED`, `MERGED` and `PADDING`; boxes in image pixels. The share
+    is `evidence_preserved(...).mean()`, from fates instead of ranks, so that it serves baselines too.
     """
     boxes = tuple(boxes)
     if not boxes:
@@ -132,7 +136,9 @@ def kept_evidence(
     return tuple(Kept(*(int(number) for number in row)) for row in rows), float(preserved.mean())
 
 
-def _row(square, size, box, importance, ranking, budget, scored) -> FateRow:
+def _row(
+    square: Square, size: int, box: Box, importance: Tensor, ranking: Ranking, budget: int, scored: bool
+) -> FateRow:
     tokens = square.tokens_in_box(size, box)
     if not len(tokens):
         return replace(_not_looked_at(square, size, box), budget=int(budget), best_rank=ranking.never)
@@ -164,7 +170,7 @@ def _row(square, size, box, importance, ranking, budget, scored) -> FateRow:
     )
 
 
-def _not_looked_at(square: Square, size: int, box) -> FateRow:
+def _not_looked_at(square: Square, size: int, box: Box) -> FateRow:
     """The row of a native scale where no look went to the box."""
     return FateRow(
         size=size,
@@ -186,7 +192,7 @@ def _not_looked_at(square: Square, size: int, box) -> FateRow:
     )
 
 
-def _size_at(square: Square, size: int, box) -> tuple[float, float]:
+def _size_at(square: Square, size: int, box: Box) -> tuple[float, float]:
     """Width and height at a scale of the box's part inside the image."""
     inside = np.clip(square.check_box(box), 0, [square.width, square.height] * 2)
     x0, y0, x1, y1 = inside * (size / square.side)
@@ -199,7 +205,9 @@ def _preserving_ranks(ranking: Ranking) -> np.ndarray:
     return np.where(ranking.averaged.cpu().numpy() | (rank == ranking.never), NEVER, rank)
 
 
-def _judge(rows, budgets, smallest, unseen=()) -> tuple[str, str]:
+def _judge(
+    rows: Sequence[FateRow], budgets: Sequence[int], smallest: int | None, unseen: Sequence[FateRow] = ()
+) -> tuple[str, str]:
     """Cause and verdict at `budgets`, one a row; the sentences name nothing else that a budget changes.
 
     unseen: rows of native scales of which nothing was looked at.
@@ -252,7 +260,11 @@ def _smallest_total(rows: Sequence[FateRow], scales: Sequence[Scale], weights: W
 
 
 def _steps(
-    rows: Sequence[FateRow], scales: Sequence[Scale], smallest: int | None, weights: Weights | None, unseen=()
+    rows: Sequence[FateRow],
+    scales: Sequence[Scale],
+    smallest: int | None,
+    weights: Weights | None,
+    unseen: Sequence[FateRow] = (),
 ) -> tuple[VerdictStep, ...]:
     """The verdict changes where a scale's share reaches a row's best rank or its smallest preserving budget."""
     totals = {1}
@@ -273,6 +285,6 @@ def _pixels(row: FateRow) -> str:
     return " x ".join(f"{side:.1f}" for side in row.pixels)
 
 
-def _listed(rows) -> str:
+def _listed(rows: Sequence[FateRow]) -> str:
     *most, last = (str(row.size) for row in rows)
     return f"scales {', '.join(most)} and {last}" if most else f"scale {last}"

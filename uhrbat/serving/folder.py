@@ -15,8 +15,8 @@ from uhrbat.errors import WorkerError
 CHUNK = 2**20
 ARRIVING = "incoming-"
 USED = ".used"
-"""Beside each file stands an empty one of this ending, whose time is that of the file's last use: the file itself may be
-a hard link to somebody's own, which is not to be touched."""
+"""Beside each file stands an empty one of this ending, whose time is that of the file's last use: the file itself may
+be a hard link to somebody's own, which is not to be touched."""
 
 
 def place(folder: Path, name: str, path: str | Path) -> None:

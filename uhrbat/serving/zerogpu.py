@@ -44,7 +44,10 @@ def is_here(environment: Mapping[str, str] | None = None) -> bool:
 
 
 def gpu(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`spaces.GPU` on ZeroGPU hardware; the function itself elsewhere. Its last argument says how many seconds it needs."""
+    """`spaces.GPU` on ZeroGPU hardware; the function itself elsewhere.
+
+    The function's last argument says how many seconds it needs.
+    """
     if not is_here():
         return function
     import spaces
@@ -71,7 +74,7 @@ def with_gpu(request: AnyRequest, path: str, seconds: float, lent: int) -> Gener
             with deadline:
                 steps = run_action(_hosts[-1], request, Path(path), lambda event: news.put(("event", event)), deadline)
                 news.put(("result", _exhausted(steps)))
-        except Exception as error:  # noqa: BLE001 (it is raised again on the other side)
+        except Exception as error:  # it is raised again on the other side
             news.put(("error", error))
 
     thread = threading.Thread(target=work, daemon=True)

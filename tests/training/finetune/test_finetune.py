@@ -213,7 +213,10 @@ def test_conversations_in_their_layouts(tmp_path):
     [
         ({"conversations": []}, "0 images"), ({"image": ["a", "b"]}, "2 images"),
         ({"image": "a", "conversations": [{"from": "human", "value": "x"}]}, "do not alternate"),
-        ({"image": "a", "conversations": [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "x"}]}, "empty"),
+        (
+            {"image": "a", "conversations": [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "x"}]},
+            "empty",
+        ),
         ({"image": "a"}, "question"),
     ],
 )  # fmt: skip

@@ -136,7 +136,10 @@ def test_two_processes_share_out_the_weights_and_train_as_one_does(models, data,
 
 
 def test_two_processes_share_out_the_batch_by_the_command_of_the_readme(models, data, tmp_path):
-    """`ACCELERATE_USE_CPU=1 torchrun --standalone --nproc-per-node 2 -m uhrbat train`; torchrun is torch.distributed.run."""
+    """`ACCELERATE_USE_CPU=1 torchrun --standalone --nproc-per-node 2 -m uhrbat train`.
+
+    torchrun is torch.distributed.run.
+    """
     alone, two = tmp_path / "alone", tmp_path / "two"
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "uhrbat", "train"]
     start([*launch, *arguments(models / "released", data, two, "--steps", "2")], ACCELERATE_USE_CPU="1")

@@ -16,6 +16,7 @@ from uhrbat.errors import InputError
 from uhrbat.evaluation.findings import Method
 from uhrbat.geometry import Scale
 from uhrbat.question import Question, SelectedTokens
+from uhrbat.results import Box
 from uhrbat.selection.baselines import BASELINES, BaselineRanking, rank_baseline
 from uhrbat.selection.evidence import evidence_preserved
 from uhrbat.selection.importance import fused
@@ -129,7 +130,7 @@ class Asked:
 
 
 def preserved(
-    scene: EncodedImage, boxes: Sequence[tuple[float, ...]], ranked: Question | BaselineRanking, budgets: list[int]
+    scene: EncodedImage, boxes: Sequence[Box], ranked: Question | BaselineRanking, budgets: list[int]
 ) -> np.ndarray:
     """bool[budgets]: whether every box has a preserved token at some scale."""
     sizes = scene.square.sizes

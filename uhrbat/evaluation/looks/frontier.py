@@ -30,6 +30,7 @@ from uhrbat.evaluation.looks.worlds import SPLITS, LookedWorld, looked_world
 from uhrbat.evaluation.seeds import Seeds
 from uhrbat.evaluation.shares import share
 from uhrbat.question import Question, SelectedTokens
+from uhrbat.results import Box
 
 _VERSION = 1
 _TOGETHER = 4
@@ -79,7 +80,7 @@ def measure(looked: LookedWorld, wanted: Wanted) -> dict:
     return found
 
 
-def _bits(view: Question, boxes: tuple[tuple[int, ...], ...], budgets: tuple[int, ...]) -> str:
+def _bits(view: Question, boxes: tuple[Box, ...], budgets: tuple[int, ...]) -> str:
     """Of each budget "1" where all boxes are preserved, else "0"; "-" where there are none."""
     if not boxes:
         return "-" * len(budgets)

@@ -16,8 +16,9 @@ class Family(ABC):
 
     name: as its authors write it. model_types: those of config.json that it serves. around: what the model reads before
     and after an image's tokens besides what its chat template writes; an image token there stands for `mark`.
-    placeholder: what the template writes for an image; None for the image token itself. has_places: whether an image token's position is its place in the picture
-    (M-RoPE), rather than its turn. sees_itself: whether an image's tokens attend to each other both ways.
+    placeholder: what the template writes for an image; None for the image token itself. has_places: whether an image
+    token's position is its place in the picture (M-RoPE), rather than its turn. sees_itself: whether an image's tokens
+    attend to each other both ways.
     """
 
     name: str

@@ -20,9 +20,9 @@ from uhrbat.network.model import Network
 class FamilyNetwork(Network):
     """transformers' own model with what engine and decoder need of a `Network`.
 
-    It has none of the parts that UHR-BAT trains: no scale residuals, no token MLP and no prior; its text tower may be the
-    twin of its vision tower. A row of image tokens is an embedding and, side by side with it, the family's extras; so an
-    average averages them too.
+    It has none of the parts that UHR-BAT trains: no scale residuals, no token MLP and no prior; its text tower may be
+    the twin of its vision tower. A row of image tokens is an embedding and, side by side with it, the family's extras;
+    so an average averages them too.
     """
 
     in_raster = True
@@ -110,7 +110,7 @@ class FamilyNetwork(Network):
         own, *extras = embeds.split(self.width, -1)
         caught: list[Tensor] = []
 
-        def catch(layer: nn.Module, args: tuple, kwargs: dict) -> None:  # noqa: ARG001
+        def catch(_: nn.Module, args: tuple, kwargs: dict) -> None:
             caught.append(args[0] if args else kwargs["hidden_states"])
 
         hook = self.text.layers[-1].register_forward_pre_hook(catch, with_kwargs=True)
@@ -128,9 +128,9 @@ class FamilyNetwork(Network):
         return caught[0], out.last_hidden_state
 
     def _masks(self, mask: Tensor | None) -> Any:
-        """What layers see, bool[B, 1, T, keys], as the language model takes it: by kind of layer where some see a window.
+        """What layers see, bool[B, 1, T, keys], as the language model takes it.
 
-        Without a mask transformers makes its own.
+        It is given by kind of layer where some see a window. Without a mask transformers makes its own.
         """
         window = getattr(self.text_config, "sliding_window", None)
         if mask is None or not window:

@@ -10,7 +10,8 @@ from torch import Tensor
 from uhrbat.network.families.family import Family
 
 TILE_GRID = 12
-"""These read pictures of any size in whole tokens; 12 a side are 336 px in Qwen2.5-VL, three windows of its attention."""
+"""These read pictures of any size in whole tokens; 12 a side are 336 px in Qwen2.5-VL, which are three windows of its
+attention."""
 
 
 class Qwen2VL(Family):

@@ -36,7 +36,7 @@ class FamilyText(TextCodec):
         self._markers = sorted((word for word in added if len(word) > 1 and word.strip()), key=len, reverse=True)
 
     def inert(self, text: str) -> str:
-        """A text in which every marker of the model's is broken by a space, so that it is read as ordinary characters."""
+        """A text in which every marker of the model's is broken by a space, so that it is read as plain characters."""
         for marker in self._markers:
             text = text.replace(marker, f"{marker[0]} {marker[1:]}")
         return text
@@ -53,8 +53,8 @@ class FamilyText(TextCodec):
         ids: list[int] = self.tokenizer(written, add_special_tokens=not starts)["input_ids"]
         if self.image_id not in ids:
             raise CheckpointError(
-                f"the chat template of this {self.family.name} model has no place for an image: fetch chat_template.json "
-                "or chat_template.jinja too"
+                f"the chat template of this {self.family.name} model has no place for an image: "
+                "fetch chat_template.json or chat_template.jinja too"
             )
         place = ids.index(self.image_id)
         return Prompt(ids[:place], ids[place + 1 :])

@@ -1,4 +1,4 @@
-"""The text tower that was trained beside a model's vision tower (CLIP's or SigLIP's): what scores tokens by similarity."""
+"""The text tower trained beside a model's vision tower (CLIP's or SigLIP's): what scores tokens by similarity."""
 
 from __future__ import annotations
 

@@ -225,7 +225,8 @@ class HttpWorker(Worker):
             raise WorkerError(f"what answers at {url} is no UHR-BAT worker: check UHRBAT_WORKER_URL") from None
         if health.schema_version != protocol.SCHEMA:
             raise WorkerError(
-                f"the worker speaks version {health.schema_version} and this client {protocol.SCHEMA}: update the older one"
+                f"the worker speaks version {health.schema_version} and this client {protocol.SCHEMA}: "
+                "update the older one"
             )
         self._upload_bytes = health.upload_bytes
 

@@ -137,7 +137,10 @@ def _event_line(event: Event) -> bytes:
 
 
 class _Counted:
-    """ASGI middleware that reports the method, route and status of every answer. Plain, so that streams stay streams."""
+    """ASGI middleware that reports the method, route and status of every answer.
+
+    It is plain ASGI, so that streams stay streams.
+    """
 
     def __init__(self, app: ASGIApp, on_answer: Callable[[str, str, int], None]) -> None:
         self._app, self._on_answer = app, on_answer

@@ -28,7 +28,7 @@ class ImageCache:
         device_bytes: int,
         host_bytes: int,
         device: str = "cpu",
-        on_lookup: Callable[[str], None] = lambda outcome: None,
+        on_lookup: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.limits = {"device": device_bytes, "host": host_bytes}
         self.device = device
@@ -104,7 +104,8 @@ class ImageCache:
                 else:
                     self._drop(key)
         if len(self._images) < before:
-            gc.collect()  # an image and its questions hold one another: they are too few for the collector to come by itself
+            # An image and its questions hold one another: they are too few for the collector to come by itself.
+            gc.collect()
 
     def _drop(self, key: Hashable) -> None:
         del self._images[key], self._places[key], self._sizes[key]

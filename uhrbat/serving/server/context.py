@@ -52,8 +52,8 @@ class ModelHost:
         self,
         models: Models,
         limits: Limits,
-        on_stage: Callable[[str, float], None] = lambda stage, seconds: None,
-        on_lookup: Callable[[str], None] = lambda outcome: None,
+        on_stage: Callable[[str, float], None] = lambda *_: None,
+        on_lookup: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.models, self.limits, self.on_stage = models, limits, on_stage
         self._on_lookup = on_lookup

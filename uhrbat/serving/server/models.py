@@ -131,7 +131,10 @@ class Models:
 
     @contextmanager
     def loading(self, name: str) -> Iterator[Loading]:
-        """A model on its way, begun now if need be, for as long as it is waited for. InputError if it is not offered."""
+        """A model on its way, begun now if need be, for as long as it is waited for.
+
+        InputError if it is not offered.
+        """
         if name not in self.offer.models:
             raise InputError(f"model '{name}' is not offered here; choose one of {', '.join(self.offer.models)}")
         with self._lock:
@@ -151,7 +154,7 @@ class Models:
     def _begin(self, name: str, loading: Loading) -> None:
         try:
             model = self._load(loading.source, self.offer.device, loading.report, loading)
-        except BaseException as error:  # noqa: BLE001 (raised where the model is waited for)
+        except BaseException as error:  # raised where the model is waited for
             loading.outcome.set_exception(error)
             return
         if self.offer.sam:

@@ -52,7 +52,7 @@ class Scheduler:
         self,
         limits: Limits,
         lanes: int = 1,
-        on_end: Callable[[str, str, float], None] = lambda name, outcome, seconds: None,
+        on_end: Callable[[str, str, float], None] = lambda *_: None,
         presentable: Callable[[BaseException], BaseException] = lambda error: error,
     ) -> None:
         self.limits = limits
@@ -159,7 +159,7 @@ class Scheduler:
             error = Cancelled("stopped, as asked") if over else None
         except StopIteration as stop:
             outcome = stop.value
-        except BaseException as raised:  # noqa: BLE001 (a lane must outlive whatever a job does)
+        except BaseException as raised:  # a lane must outlive whatever a job does
             error = raised
         if over and error is not None and task.deadline.out_of_time and not task.deadline.cancelled:
             limit = f"{self.limits.job_seconds:g} seconds"

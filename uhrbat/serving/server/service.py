@@ -129,8 +129,9 @@ class Service:
 
     def _check(self, request: AnyRequest) -> None:
         limits = self.limits
-        for name, most in (("boxes", limits.boxes), ("force", limits.boxes), ("without", limits.boxes),
-                           ("look", limits.boxes), ("budgets", limits.budgets), ("methods", limits.methods)):  # fmt: skip
+        most_of = dict.fromkeys(("boxes", "force", "without", "look"), limits.boxes)
+        most_of |= {"budgets": limits.budgets, "methods": limits.methods}
+        for name, most in most_of.items():
             given = getattr(request, name, ())
             if len(given) > most:
                 raise InputError(f"{name}: {len(given)} are too many; give at most {most}")

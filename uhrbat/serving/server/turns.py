@@ -40,7 +40,7 @@ def in_turns(work: Callable[[Progress], T], progress: Progress, stop: Flag) -> G
     def run() -> None:
         try:
             outcome.set_result(work(report))
-        except BaseException as error:  # noqa: BLE001 (raised again where the work is waited for)
+        except BaseException as error:  # raised again where the work is waited for
             outcome.set_exception(error)
 
     mine.set()
