@@ -108,8 +108,12 @@ def decode_into(
     info: ImageInfo,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
+    file: int | None = None,
 ) -> Decoded:
-    """Decode a file into a canvas whose bytes are given to `write` as they are made, row by row."""
+    """Decode a file into a canvas whose bytes are given to `write` as they are made, row by row.
+
+    file: the open file that `write` writes to, if it does: libvips then writes to it by itself, which is faster.
+    """
     first = 0.5 if info.needs_stretch and info.stretch is None else 0.0
     info = with_stretch(info, part(progress, 0.0, first), cancel)
     rest = part(progress, first, 1.0)
@@ -118,8 +122,11 @@ def decode_into(
         return _decode_surveyed(write, info, rest, cancel)
     with open_picture(info, cancel) as picture:
         pixels = picture.rgb if picture.valid is None else picture.rgb.bandjoin(picture.valid)
-        target = pyvips.TargetCustom()
-        target.on_write(lambda chunk: (write(bytes(chunk)), len(chunk))[1])
+        if file is None:
+            target = pyvips.TargetCustom()
+            target.on_write(lambda chunk: (write(memoryview(chunk)), len(chunk))[1])
+        else:
+            target = pyvips.Target.new_to_descriptor(file)
         with watched(pixels, info, rest, cancel):
             pixels.rawsave_target(target)
         return Decoded((pixels.height, pixels.width, pixels.bands), info, 1)

@@ -175,7 +175,7 @@ def _work(request: dict[str, Any], shared: int, answer: Callable[..., None]) -> 
             _write(shared, pixels.tobytes() + valid.tobytes())
             places.append(place)
         return {"places": places}
-    decoded = canvas.decode_into(lambda part: _write(shared, part), info, progress)
+    decoded = canvas.decode_into(lambda part: _write(shared, part), info, progress, file=shared)
     survey = decoded.saliency
     if survey is not None:
         _write(shared, survey.data)
