@@ -52,8 +52,8 @@ def bring_to(page: Page, stage: str, folder: Path) -> None:
         small = folder / "small.png"
         Image.fromarray(np.random.default_rng(1).integers(0, 255, (90, 160, 3), np.uint8)).save(small)
         page.set_input_files("#upload input[type=file]", small)
-        page.wait_for_function("window.UHRBAT.state.image?.title === 'small.png' && !window.UHRBAT.state.busy")
-    if stage == "sweep":
+        page.wait_for_function("window.UHRBAT.state.image?.title === 'small.png'")
+    elif stage == "sweep":
         page.get_by_role("tab", name="Budgets").click()
         page.click("#sweep button.uhr-wide")
     else:
