@@ -12,6 +12,7 @@ from torch import Tensor
 
 from uhrbat.budget import Budget, Weights, budgets_of
 from uhrbat.network.decoder import Decoded, DecoderInput
+from uhrbat.network.extent import Extents
 from uhrbat.network.model import KeysValues
 from uhrbat.network.pointing import Pointing
 from uhrbat.progress import Flag, Progress, Reporter
@@ -227,7 +228,14 @@ class SelectedTokens:
         engine = self.question.image.engine
         if not engine.codec.point_bins:
             return None
-        return Pointing(engine.codec, self.image_places().to(engine.device), engine.network.config.inhibition)
+        scales = {scale.size: scale for scale in self.question.image.square.scales}
+        places, logits = self.image_places(), self.similarity_logits()
+        extents = None
+        if logits is not None:
+            finest = self.question.image.square.scales[-1].grid
+            sides = [torch.full((len(part),), 1 / scales[size].grid) for size, part in sorted(self.selections.items())]
+            extents = Extents(places, torch.cat(sides), logits, finest)
+        return Pointing(engine.codec, places.to(engine.device), engine.network.config.inhibition, extents)
 
     def decoder_input(self, image: Tensor | KeysValues | None = None) -> DecoderInput:
         """What the decoder is given; image: the tokens' keys and values, in place of `image_tokens`."""

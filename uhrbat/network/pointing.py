@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from uhrbat.network.extent import Extents
 from uhrbat.network.text import TextCodec
 
 BESIDE = 1.5
@@ -23,20 +24,26 @@ class Pointing:
     """What a model that points sees of the image while it lists places, and which places it may not list again.
 
     codec: of the model, with its location tokens. places: float[n, 2], the centre (x, y) of each image token in 0..1
-    of the square, infinite for averages. reach: `NetworkConfig.inhibition`, a share of the square's side.
+    of the square, infinite for averages. reach: `NetworkConfig.inhibition`, a share of the square's side. extents: how
+    far objects reach, where the tokens have similarity logits.
     """
 
     codec: TextCodec
     places: Tensor
     reach: float
+    extents: Extents | None = None
 
     def near(self, ids: list[int]) -> Tensor | None:
-        """bool[n]: the image tokens within reach of the points that `ids` list; None where they list none."""
+        """bool[n]: the image tokens within reach of the points that `ids` list, and those of the objects at them; None
+        where they list none."""
         points = [point for _, point in self.codec.points(ids)]
         if not points or not self.reach:
             return None
         distance = (self.places[:, None] - torch.tensor(points, device=self.places.device)).abs().amax(-1)
-        return (distance < self.reach).any(1)
+        close = (distance < self.reach).any(1)
+        for point in points if self.extents else ():
+            close |= self.extents.around(point, self.reach).to(close.device)
+        return close
 
     def allow(self, ids: list[int], logits: Tensor) -> None:
         """Rule out, in place, what cannot follow `ids`: a row is followed by a column, and MOST_PLACES points by words.

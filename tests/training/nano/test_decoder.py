@@ -268,7 +268,8 @@ def test_training_and_answering_attend_alike(bank, model):
 
 def test_training_hides_what_answering_hides(bank, model):
     codec = TextCodec(tokenizer(), BINS)
-    batch = bank_samples.collate([drawer(bank, model).draw(60, 4)], codec)
+    sample = drawer(bank, model).draw(60, 4)
+    batch = bank_samples.collate([sample], codec)
     hidden = decoder.near_listed(batch, 0.2)[0]
     places = torch.full((hidden.shape[1], 2), torch.inf)
     places[: batch.xy.shape[1]] = batch.xy[0]
@@ -276,5 +277,8 @@ def test_training_hides_what_answering_hides(bank, model):
     for block in range(4):
         rows = torch.nonzero(batch.block[0] == block).flatten()
         for length, row in enumerate(rows, 1):
-            seen = near(batch.ids[0, rows[:length]].tolist())
-            assert torch.equal(hidden[row], torch.zeros_like(hidden[row]) if seen is None else seen)
+            near_points = near(batch.ids[0, rows[:length]].tolist())
+            whole = [tokens for _, at, _, tokens in batch.listed if at in rows[:length]]
+            expected = torch.zeros_like(hidden[row]) if near_points is None else near_points
+            expected[np.concatenate([np.zeros(0, np.int64), *whole])] = True
+            assert torch.equal(hidden[row], expected)

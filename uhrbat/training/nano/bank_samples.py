@@ -42,6 +42,7 @@ IGNORED = -100
 NO_BLOCK = -1
 """The block of padding, which belongs to no question."""
 Row = tuple[int, int, np.ndarray]
+Listed = tuple[int, int, tuple[float, float], np.ndarray]
 
 
 @dataclass
@@ -242,7 +243,7 @@ class Batch:
     float[B, q, n + r]; ids, labels, block, position int[B, T], weight float[B, T] of each label in the loss. Rows of
     text whose attention is taught, as (sample, row, image tokens): asked: the last prompt token and all evidence;
     pointing: what predicts a location token or the colour, and the tokens of the object. listed: where a point is
-    complete, as (sample, row, (x, y)).
+    complete, as (sample, row, (x, y), the tokens of its object).
     """
 
     features: Tensor
@@ -260,7 +261,7 @@ class Batch:
     weight: Tensor
     asked: list[Row]
     pointing: list[Row]
-    listed: list[tuple[int, int, tuple[float, float]]]
+    listed: list[Listed]
 
 
 @dataclass(frozen=True)
@@ -269,7 +270,7 @@ class Text:
 
     ids, labels: int[T], IGNORED where nothing is learnt; weight: float32[T] of each label in the loss. Rows whose
     attention is taught, each with its image tokens: asked, the last prompt token; pointing, what predicts a place or
-    the colour. listed: rows at which a point is complete, with its (x, y).
+    the colour. listed: rows at which a point is complete, with its (x, y) and the tokens of its object.
     """
 
     ids: np.ndarray
@@ -277,7 +278,7 @@ class Text:
     weight: np.ndarray
     asked: list[tuple[int, np.ndarray]]
     pointing: list[tuple[int, np.ndarray]]
-    listed: list[tuple[int, tuple[float, float]]]
+    listed: list[tuple[int, tuple[float, float], np.ndarray]]
 
 
 def padded(arrays: Sequence[np.ndarray], dtype: type, fill: int = 0) -> Tensor:
@@ -294,13 +295,13 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
     texts = [[one_text(sample, question, codec) for question in sample.questions] for sample in samples]
     asked: list[Row] = []
     pointing: list[Row] = []
-    listed: list[tuple[int, int, tuple[float, float]]] = []
+    listed: list[Listed] = []
     for index, row in enumerate(texts):
         start = 0
         for text in row:
             asked += [(index, start + place, tokens) for place, tokens in text.asked]
             pointing += [(index, start + place, tokens) for place, tokens in text.pointing]
-            listed += [(index, start + place, point) for place, point in text.listed]
+            listed += [(index, start + place, point, tokens) for place, point, tokens in text.listed]
             start += len(text.ids)
 
     def joined(of_text: Callable[[int, Text], np.ndarray], dtype: type = np.int64, fill: int = 0) -> Tensor:
@@ -355,4 +356,6 @@ def one_text(sample: Sample, question: WorldQuestion, codec: TextCodec) -> Text:
             clear = evidence[sample.center[evidence] & (sample.level[evidence] >= FINE)]
             pointing.append((last + places, clear if len(clear) else evidence))
     ids = prompt + target[:-1]
-    return Text(np.array(ids), np.array(labels), weight, asked, pointing, codec.points(ids))
+    of = [np.flatnonzero(sample.owner == item) for item in listed]
+    points = [(row, point, tokens) for (row, point), tokens in zip(codec.points(ids), of)]
+    return Text(np.array(ids), np.array(labels), weight, asked, pointing, points)

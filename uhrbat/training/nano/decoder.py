@@ -126,17 +126,19 @@ def losses(model: Network, batch: Batch, before: list[int], neighbours: Neighbou
 
 
 def near_listed(batch: Batch, reach: float) -> Tensor:
-    """bool[B, T, n + r]: the tokens within reach of what a row's question has listed so far, a little off, as a model's
-    own points are; regions never are."""
+    """bool[B, T, n + r]: the tokens of the objects that a row's question has listed so far, and those within reach of
+    their points, which are a little off, as a model's own points are; regions never are."""
     out = torch.zeros(*batch.ids.shape, batch.real.shape[1], dtype=torch.bool)
     for index, hidden in enumerate(out):
-        listed = [(row, point) for sample, row, point in batch.listed if sample == index]
+        listed = [(row, point, tokens) for sample, row, point, tokens in batch.listed if sample == index]
         if not listed:
             continue
-        rows = torch.tensor([row for row, _ in listed])
-        points = torch.tensor([point for _, point in listed])
+        rows = torch.tensor([row for row, _, _ in listed])
+        points = torch.tensor([point for _, point, _ in listed])
         points = points + SLIP * reach * torch.randn(points.shape)
         near = (batch.xy[index][None] - points[:, None]).abs().amax(-1) < reach
+        for own, (_, _, tokens) in zip(near, listed):
+            own[torch.from_numpy(tokens)] = True
         block = batch.block[index]
         after = (block[:, None] == block[rows]) & (torch.arange(len(block))[:, None] >= rows)
         hidden[:, : near.shape[1]] = after.float() @ near.float() > 0
