@@ -1,6 +1,6 @@
 """Send a gigapixel image from upload to answer through the page and its worker; print time and memory by stage.
 
-    python -m tools.gigapixel jpeg|bigtiff [--width 40000] [--height 25000] [--port 8340] [--folder /tmp]
+    python -m tools.gigapixel jpeg|bigtiff [--width 40000] [--height 25000] [--looks 0] [--port 8340] [--folder /tmp]
 
 The file is a mosaic of an example, written while streaming. Memory is the sum of the resident sets of the page, the
 worker and whatever they start, looked at twenty times a second. Exits with 1 where it passes `LIMIT`.
@@ -112,8 +112,8 @@ def start(port: int, folder: Path) -> subprocess.Popen:
     raise SystemExit("the explorer did not start")
 
 
-def run(path: Path, port: int, memory: Memory) -> None:
-    """Upload, ingest, ask twice; print a line a stage."""
+def run(path: Path, port: int, memory: Memory, looks: int = 0) -> None:
+    """Upload, ingest, ask twice, with so many looks; print a line a stage."""
     url = f"http://127.0.0.1:{port}"
     client = Client(url, verbose=False)
     client.predict(image="airfield", question=QUESTION, budget=3000, api_name="/ask")  # the model is loaded
@@ -134,7 +134,7 @@ def run(path: Path, port: int, memory: Memory) -> None:
 
     sent = stage("upload", upload)
     image = stage("ingest (square, to the worker)", lambda: client.predict(sent, api_name="/ingest"))
-    asked = {"image": image["image"], "question": QUESTION, "budget": 3000, "api_name": "/ask"}
+    asked = {"image": image["image"], "question": QUESTION, "budget": 3000, "looks": looks, "api_name": "/ask"}
     info = stage("ask", lambda: client.predict(**asked))
     seconds = info["run"]["seconds"] | info["seconds"]
     print("| of it: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()) + " | | | |")
@@ -147,6 +147,7 @@ def main() -> int:
     parser.add_argument("kind", choices=("jpeg", "bigtiff"))
     parser.add_argument("--width", type=int, default=40_000)
     parser.add_argument("--height", type=int, default=25_000)
+    parser.add_argument("--looks", type=int, default=0)
     parser.add_argument("--port", type=int, default=8340)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
@@ -157,7 +158,7 @@ def main() -> int:
         page = start(options.port, folder)
         memory = Memory(page.pid)
         try:
-            run(path, options.port, memory)
+            run(path, options.port, memory, options.looks)
         finally:
             memory.close()
             page.terminate()
