@@ -19,7 +19,7 @@ from uhrbat.progress import Flag, Progress, Reporter
 from uhrbat.renamed import renamed
 from uhrbat.results import Answer, Attention, Box, LedgerRow, Reading
 from uhrbat.selection import baselines, evidence
-from uhrbat.selection.importance import SIMILARITY_LIMIT, limited
+from uhrbat.selection.importance import LEAST_LOGIT, limited
 from uhrbat.selection.ranking import Ranking, Selection
 from uhrbat.settings import Settings
 
@@ -220,7 +220,7 @@ class SelectedTokens:
         parts = []
         for size, selection in sorted(self.selections.items()):
             alone = selection.alone
-            parts.append(limited(logits[size][alone.clamp(min=0)]).masked_fill(alone < 0, -SIMILARITY_LIMIT))
+            parts.append(limited(logits[size][alone.clamp(min=0)]).masked_fill(alone < 0, LEAST_LOGIT))
         return torch.cat(parts)
 
     def pointing(self) -> Pointing | None:

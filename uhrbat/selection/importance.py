@@ -22,8 +22,9 @@ from uhrbat.network.text import Prompt
 FUSED_WEIGHT = 0.2
 LEAST_SHARE = 0.05
 """What is left of a scale's share of the budget where nothing at it concerns the question (`scale_weights`)."""
-SIMILARITY_LIMIT = 3.0
-"""The prior of the language model's attention (`NetworkConfig.prior`) is given similarity logits limited to it."""
+LEAST_LOGIT, MOST_LOGIT = -3.0, 6.0
+"""The prior of the language model's attention (`NetworkConfig.prior`) is given similarity logits within them: what is
+far from likely is equal, and an object that stands out outweighs thousands of tokens that do not."""
 
 
 def raster(values: Tensor, scale: Scale) -> Tensor:
@@ -60,8 +61,8 @@ def similarity(logits: dict[int, Tensor], floor: float) -> dict[int, Tensor]:
 
 
 def limited(logits: Tensor) -> Tensor:
-    """Similarity logits within -SIMILARITY_LIMIT..SIMILARITY_LIMIT, as the language model's attention is given them."""
-    return logits.clamp(-SIMILARITY_LIMIT, SIMILARITY_LIMIT)
+    """Similarity logits within LEAST_LOGIT..MOST_LOGIT, as the language model's attention is given them."""
+    return logits.clamp(LEAST_LOGIT, MOST_LOGIT)
 
 
 @torch.inference_mode()

@@ -12,7 +12,7 @@ from uhrbat.network.decoder import DecoderInput, prefill
 from uhrbat.network.model import Network
 from uhrbat.network.pointing import Pointing
 from uhrbat.network.text import TextCodec
-from uhrbat.selection.importance import SIMILARITY_LIMIT, limited, similarity_logits
+from uhrbat.selection.importance import LEAST_LOGIT, limited, similarity_logits
 from uhrbat.training.nano import bank_samples, decoder
 from uhrbat.training.nano.bank import BankWorld, oriented
 from uhrbat.worlds import COLORS, KINDS, LAND_COVERS, WorldQuestion
@@ -243,7 +243,7 @@ def test_attention_is_told_how_much_each_token_looks_like_what_its_question_name
             place = int(np.flatnonzero((draw.order[0].features == features).all(1))[0])
             torch.testing.assert_close(batch.similarity[0, index, token], expected[place])
     tokens = len(batch.features[0])
-    assert (batch.similarity[0, :, tokens:] == -SIMILARITY_LIMIT).all() and not batch.similarity[1].any()
+    assert (batch.similarity[0, :, tokens:] == LEAST_LOGIT).all() and not batch.similarity[1].any()
 
 
 def test_training_and_answering_attend_alike(bank, model):

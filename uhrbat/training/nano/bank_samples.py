@@ -21,7 +21,7 @@ from uhrbat.budget import RELEASED_BUDGETS
 from uhrbat.geometry import SCALES
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
-from uhrbat.selection.importance import SIMILARITY_LIMIT, limited, similarity_logits
+from uhrbat.selection.importance import LEAST_LOGIT, limited, similarity_logits
 from uhrbat.training.nano.bank import BankWorld, draw_subset, oriented, sparse_world
 from uhrbat.training.nano.pretrain import encode_texts
 from uhrbat.training.nano.virtual import bare_world, virtual_world
@@ -34,6 +34,9 @@ DECISION, PLACE = 3.0, 1.0
 DISORDER = (0.0, 1.0, 2.5)
 REAL_SHARE = 0.4
 """Of the samples, how many are of real pictures."""
+UNCERTAIN, MISTAKEN = 0.5, 0.05
+"""How many samples of real pictures have uncertain similarities, and of how many tokens at most in one they are much too
+high (`SampleDrawer`)."""
 MOST_OBJECTS = 0.7
 """Largest share of a sample's tokens that objects have: of large ones some tokens are left out, middles last."""
 FINE = 2
@@ -167,7 +170,9 @@ class SampleDrawer:
         regions = regions[: 0 if coarse else max(8, int(left * rng.choice((0.3, 0.6, 0.9))))]
         shares = {SCALES[0]: 1} if coarse else RELEASED_BUDGETS
         kept = np.concatenate([mine, self._most_similar(bank, asked, max(8, left - len(regions)), shares)])
-        seen = np.zeros((len(asked), len(kept)), np.float32) if coarse else self._similarity(bank.visual[kept], asked)
+        seen = np.zeros((len(asked), len(kept)), np.float32)
+        if not coarse:
+            seen = self._similarity(bank.visual[kept], asked, owner[kept] < 0 if bank.known else None)
         return Sample(
             bank.features[kept],
             bank.scale[kept],
@@ -185,10 +190,19 @@ class SampleDrawer:
         )
 
     @torch.no_grad()
-    def _similarity(self, visual: np.ndarray, asked: list[WorldQuestion]) -> np.ndarray:
+    def _similarity(self, visual: np.ndarray, asked: list[WorldQuestion], background: np.ndarray | None) -> np.ndarray:
+        """float32[questions, n]: limited logits of vectors float[n, p]; background: bool[n], of a real picture.
+
+        In half of the real samples they are as uncertain as in pictures never seen, where lookalikes have logits that
+        no lookalike of the training has: all a little off, and some of the background's much too high.
+        """
         vectors = torch.from_numpy(self.question_vectors([question.text for question in asked]))
-        logits = similarity_logits(self.model, torch.from_numpy(visual.astype(np.float32)), vectors)
-        return limited(logits).T.numpy()
+        logits = similarity_logits(self.model, torch.from_numpy(visual.astype(np.float32)), vectors).T.numpy()
+        if background is not None and self.rng.random() < UNCERTAIN:
+            logits = logits + self.rng.normal(size=logits.shape, scale=self.rng.uniform(0, 1.5)).astype(np.float32)
+            mistaken = background & (self.rng.random(logits.shape) < self.rng.uniform(0, MISTAKEN))
+            logits = logits + mistaken * self.rng.uniform(0, 6, logits.shape).astype(np.float32)
+        return limited(torch.from_numpy(logits)).numpy()
 
     def _disorder(self, world: World) -> np.ndarray:
         return self.rng.normal(size=len(world.objects)) * self.rng.choice(DISORDER)
@@ -309,7 +323,7 @@ def collate(samples: list[Sample], codec: TextCodec) -> Batch:
 
     similarity = padded([sample.similarity for sample in samples], np.float32)
     merged_real = padded([np.ones(len(sample.merged_level), bool) for sample in samples], bool)
-    of_merged = torch.full((*similarity.shape[:2], merged_real.shape[1]), -SIMILARITY_LIMIT)
+    of_merged = torch.full((*similarity.shape[:2], merged_real.shape[1]), LEAST_LOGIT)
     of_merged[torch.tensor([sample.coarse for sample in samples])] = 0
     return Batch(
         features=padded([sample.features for sample in samples], np.float32),
