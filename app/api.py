@@ -293,7 +293,9 @@ class _Endpoints:
                     "name": step.name,
                     "width": info.width,
                     "height": info.height,
-                    "tokens": Square(info.width, info.height).all_image_tokens,
+                    "tokens": Square(
+                        info.width, info.height, least=self.explorer.least(DEFAULT_MODEL)
+                    ).all_image_tokens,
                     "notes": list(step.notes),
                     "shown": plain(shown(info)),
                 }

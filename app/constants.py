@@ -6,11 +6,13 @@ own tests read a copy, `python -m app.constants > assets/viewer/tests/constants.
 
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 
+import uhrbat
 from uhrbat import choices
 from uhrbat.budget import PRESETS, RELEASED_BUDGETS
 from uhrbat.geometry import SCALES, Scale
@@ -21,6 +23,7 @@ from .explorer import METHOD_CHOICES
 from .shares import geometry
 
 ID = "uhr-constants"
+NANO = Path(uhrbat.__file__).parent / "nano" / "config.json"
 HEAT_STOPS = 17
 STAGES = {
     "read": "read the image",
@@ -49,7 +52,7 @@ def constants() -> dict[str, Any]:
     """Plain values that JSON can hold. `model` is the geometry of the default model, until workers report their own."""
     heat = matplotlib.colormaps[theme.HEAT](np.linspace(0, 1, HEAT_STOPS))
     return {
-        "model": geometry([Scale(size) for size in SCALES]),
+        "model": geometry([Scale(size) for size in SCALES], json.loads(NANO.read_text())["least_side"]),
         "budget": {
             "start": choices.DEFAULT_BUDGET,
             "proportion": [RELEASED_BUDGETS[size] for size in SCALES],

@@ -99,6 +99,11 @@ class Explorer:
             return tuple(Scale(size) for size in SCALES)
         return tuple(Scale(size, info.tile or TILE, info.tile_grid or TILE_GRID) for size in info.scales)
 
+    def least(self, model: str) -> int:
+        """Side in image pixels of the square that a model lays a smaller picture in; 0 until the worker reports it."""
+        info = self._reported.get(model)
+        return (info.least_side if info else None) or 0
+
     def checked(self, budget: object, asked: Asked) -> Budget:
         """A budget that fits the model which a question is asked of; InputError for any other."""
         budget = read_budget(budget)
@@ -135,7 +140,7 @@ class Explorer:
             raise InputError("the question is empty: type one, or choose a suggestion")
         settings = settings | picture.settings
         query = protocol.query(picture.image, question, settings)
-        return Asked(picture, query, self.scales(query.settings.model))
+        return Asked(picture, query, self.scales(query.settings.model), self.least(query.settings.model))
 
     def encode(self, picture: Picture, model: str, session: str) -> Job[EncodeResult]:
         """Encode an image ahead of the first question about it."""

@@ -40,9 +40,9 @@ def kind_png(kinds: np.ndarray, scale: Scale) -> bytes:
     return _png(grid(kinds.astype(np.uint8), scale, PADDING))
 
 
-def thumbnail(picture: Picture, side: int = 288) -> bytes:
-    """The square, small, as JPEG: the picture centred on black."""
-    square = Square(picture.info.width, picture.info.height)
+def thumbnail(picture: Picture, least: int = 0, side: int = 288) -> bytes:
+    """The square, small, as JPEG: the picture centred on black; least: `Square.least`."""
+    square = Square(picture.info.width, picture.info.height, least=least)
     tile = Image.open(io.BytesIO(picture.reader.tile(0, 0, 0)))
     step = 1 << picture.reader.max_zoom()
     whole = tile.crop((0, 0, max(1, square.width // step), max(1, square.height // step)))

@@ -24,6 +24,9 @@ from .state.pictures import Shelf
 from .state.runs import KeptRun, Runs
 from .texts import sentence
 
+MOST_LEAST = 4096
+"""The largest least side of a square (`Square.least`) that a thumbnail is drawn for."""
+
 PREFIX = f"/{panel.PREFIX}"
 SCRIPTS = ASSETS / "viewer"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -44,10 +47,12 @@ def routes(shelf: Shelf, runs: Runs, findings: Callable[[], Findings]) -> list[B
         except InputError:
             return _gone()
 
-    @router.get("/thumbnail/{id}.jpg")
-    def thumbnail(id: str) -> Response:
+    @router.get("/thumbnail/{id}/{least}.jpg")
+    def thumbnail(id: str, least: int) -> Response:
         picture = shelf.get(id)
-        return _gone() if picture is None else _image(overlays.thumbnail(picture), "jpeg")
+        if picture is None or not 0 <= least <= MOST_LEAST:
+            return _gone()
+        return _image(overlays.thumbnail(picture, least), "jpeg")
 
     @router.get("/picture/{id}/histogram.json")
     def histogram(id: str) -> Response:

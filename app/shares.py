@@ -18,16 +18,17 @@ MOST_GRID = 1024
 """Tokens a side of the finest scale that a page can show."""
 
 
-def geometry(scales: Sequence[Scale]) -> dict[str, Any]:
+def geometry(scales: Sequence[Scale], least: int = 0) -> dict[str, Any]:
     """A model's scales, coarse to fine, and its tile, in pixels; tokens a side of a tile; where the shares of a budget
-    are fetched. Where tiles of native scales were looked at: which, and the geometry without them."""
+    are fetched; least: side in image pixels of the square that a smaller image lies in. Where tiles of native scales
+    were looked at: which, and the geometry without them."""
     sizes, tile, grid = [scale.size for scale in scales], scales[0].tile, scales[0].tile_grid
     parts = [f"{scale.size}" if scale.looked is None else f"{scale.size}x{len(scale.looked)}" for scale in scales]
     shares = f"shares/{tile}-{grid}-{'-'.join(parts)}.bin"
-    found: dict[str, Any] = {"scales": sizes, "tile": tile, "grid": grid, "shares": shares}
+    found: dict[str, Any] = {"scales": sizes, "tile": tile, "grid": grid, "shares": shares, "least": least}
     looked = {str(scale.size): list(scale.looked) for scale in scales if scale.looked is not None}
     if looked:
-        found |= {"looked": looked, "whole": geometry([scale for scale in scales if scale.looked is None])}
+        found |= {"looked": looked, "whole": geometry([scale for scale in scales if scale.looked is None], least)}
     return found
 
 

@@ -66,7 +66,7 @@ README_METHODS = (
 )
 REAL_BUDGETS, REAL_SIZE, FINEST = (256, 3000), "9-60", 4032
 """Budgets of README's table about real pictures, and the group of sizes and the scale that it shows."""
-WORLDS, TOGETHER = "generated worlds", "all kinds"
+WORLDS, TOGETHER, WHOLE = "generated worlds", "all kinds", "whole pictures"
 """What real.json measures beside the kinds of objects."""
 SIDES = {"with": "with the object", "without": "without it", "pair": "both worlds of a pair"}
 TYPES = ("relative position", "absolute position", "color", "presence", "land cover", "count", "all")
@@ -349,7 +349,7 @@ def short_real(found: RealFile | None, page: str) -> list[str]:
     precision = {(point.kind, point.scale): (point, point.chance) for point in now.precision}
     evidence = {(point.kind, point.size, point.budget): (point, point.random) for point in now.evidence}
     accuracy = {(point.kind, point.asked): point for point in now.accuracy}
-    kinds = [kind for kind in _real_kinds(now) if kind != WORLDS]
+    kinds = [kind for kind in _real_kinds(now) if kind not in (WORLDS, WHOLE)]
     rows = [
         ["100 best tokens that touch one (of all tokens)", *(_beside(precision.get((kind, FINEST))) for kind in kinds)],
         *(

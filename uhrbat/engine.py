@@ -18,6 +18,7 @@ from uhrbat.budget import Budget, budgets_of
 from uhrbat.checkpoints import hub, loading
 from uhrbat.encoded import EncodedImage
 from uhrbat.errors import InputError
+from uhrbat.geometry import Scale, Square
 from uhrbat.imagery.provenance import is_generated
 from uhrbat.network import familiarity
 from uhrbat.network.decoder import Decoder
@@ -32,7 +33,9 @@ from uhrbat.settings import Settings
 
 OVERVIEW = 1024
 SUMMED_UP = 2
-"""Coarsest scales of which the tiles say how familiar a picture is."""
+"""How many scales say how familiar a picture is."""
+FILLED = 1.5
+"""A picture whose longer side takes this many tiles of a scale fills some of them."""
 
 
 class UHRBAT:
@@ -204,37 +207,45 @@ class UHRBAT:
         reader: imagery.Reader = imagery.HERE,
     ) -> EncodedImage:
         square = self.network.config.square(*canvas.full_size)
-        tiles, config, batches = sum(scale.tiles**2 for scale in square.scales), self.network.config, self.tile_batches
-        embeddings, visual, excluded, done = {}, {}, {}, 0
+        config, batches = self.network.config, self.tile_batches
+        valid = {
+            scale.size: torch.as_tensor(imagery.valid_tokens(canvas, scale, square.least), device=self.device)
+            for scale in square.scales
+        }
+        shown = {scale.size: self._shown(scale, valid[scale.size]) for scale in square.scales}
+        tiles, done = sum(map(len, shown.values())), 0
+        embeddings, visual, excluded = {}, {}, {}
         overview = np.zeros((0, 0, 3), np.uint8)
         kept: dict[int, Tensor] = {}
         summaries: list[Tensor] = []
-        for scale, (_, picture) in zip(square.scales, imagery.scale_images(canvas, self.scales)):
+        for scale, (_, picture) in zip(square.scales, imagery.scale_images(canvas, self.scales, square.least)):
             parts, seen, whole = [], [], []
-            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale), device=self.device)
-            coarse = self.network.familiarity is not None and scale.size in self.scales[:SUMMED_UP]
-            for indices in batches.of(scale.tiles**2):
+            coarse = self.network.familiarity is not None and scale in self._summed_up(square)
+            for places in batches.of(len(shown[scale.size])):
                 report("encode", done / tiles, f"{done} of {tiles} tiles{batches.note}")
+                indices = shown[scale.size][list(places)]
                 pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices, config.tile)
                 features = batches.run(self.features, torch.as_tensor(pixels))
-                parts.append(self.network.project(features).flatten(0, 1))
+                parts.append(self.network.project(features))
                 if self.network.similarity is not None:
-                    seen.append(self.network.similarity_vectors(features).flatten(0, 1))
+                    seen.append(self.network.similarity_vectors(features))
                 if coarse:
-                    summaries.append(self._summary(features, pixels, valid.view(scale.tiles**2, -1)[list(indices)]))
+                    of_tiles = valid[scale.size].view(scale.tiles**2, -1)[torch.from_numpy(indices)]
+                    summaries.append(self._summary(features, pixels, of_tiles))
                 if keep_features:
-                    whole.append(features.flatten(0, 1))
+                    whole.append(features)
                 done += len(indices)
             if len(overview) < OVERVIEW:
                 overview = picture
-            embeddings[scale.size] = torch.cat(parts)
+            embeddings[scale.size] = _of_all_tiles(parts, shown[scale.size], scale)
             if seen:
-                visual[scale.size] = torch.cat(seen)
+                visual[scale.size] = _of_all_tiles(seen, shown[scale.size], scale)
             if keep_features:
-                kept[scale.size] = torch.cat(whole)
+                kept[scale.size] = _of_all_tiles(whole, shown[scale.size], scale)
+            entering = valid[scale.size]
             if self.network.profile.released:
-                valid |= torch.as_tensor(square.padding(scale), device=self.device)
-            excluded[scale.size] = ~valid
+                entering = entering | torch.as_tensor(square.padding(scale), device=self.device)
+            excluded[scale.size] = ~entering
         report("encode", 1.0, f"{done} of {tiles} tiles{batches.note}")
         return EncodedImage(
             self,
@@ -258,15 +269,29 @@ class UHRBAT:
         (`uhrbat.network.familiarity`)."""
         square, config = self.network.config.square(*canvas.full_size), self.network.config
         out = []
+        scales = self._summed_up(square)
         for scale, (_, picture) in zip(
-            square.scales[:SUMMED_UP], imagery.scale_images(canvas, self.scales[:SUMMED_UP])
+            scales, imagery.scale_images(canvas, [scale.size for scale in scales], square.least)
         ):
-            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale)).view(scale.tiles**2, -1)
+            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale, square.least)).view(scale.tiles**2, -1)
             for indices in self.tile_batches.of(scale.tiles**2):
                 pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices, config.tile)
                 features = self.features(torch.as_tensor(pixels))
                 out.append(self._summary(features, pixels, valid[list(indices)]))
         return torch.cat(out)
+
+    def _summed_up(self, square: Square) -> tuple[Scale, ...]:
+        """The scales that familiarity is measured at: the coarsest at which the picture fills tiles."""
+        longer = max(square.width, square.height) / square.side
+        filling = [scale for scale in square.scales if scale.size * longer >= FILLED * scale.tile]
+        return tuple(filling[:SUMMED_UP]) or square.scales[-1:]
+
+    def _shown(self, scale: Scale, valid: Tensor) -> np.ndarray:
+        """int64[n]: the tiles of a scale that are encoded: those that show the picture, and all where the padding's
+        tokens have a say, in the released procedure and in the attention over the coarsest scale. valid: bool[N]."""
+        if self.network.profile.released or scale.size == self.network.config.attention_scale:
+            return np.arange(scale.tiles**2)
+        return np.flatnonzero(valid.view(scale.tiles**2, -1).any(1).cpu().numpy())
 
     def _summary(self, features: Tensor, pixels: np.ndarray, valid: Tensor) -> Tensor:
         config = self.network.config
@@ -308,3 +333,13 @@ def default_settings(network: Network) -> Settings:
         return Settings(importance="attention", order="mean")
     own = network.similarity is not None and network.profile.name != "training-free"
     return Settings() if own else Settings(importance="attention")
+
+
+def _of_all_tiles(parts: list[Tensor], shown: np.ndarray, scale: Scale) -> Tensor:
+    """Values float[n, t, width] of some tiles, in parts -> float[N, width] of all tokens, zero where there are none."""
+    found = torch.cat(parts)
+    if len(found) == scale.tiles**2:
+        return found.flatten(0, 1)
+    out = found.new_zeros(scale.tiles**2, *found.shape[1:])
+    out[torch.from_numpy(shown)] = found
+    return out.flatten(0, 1)

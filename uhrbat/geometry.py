@@ -140,7 +140,8 @@ class Square:
     InputError unless width and height are positive integers and every size is a multiple of the tile.
 
     looks: (size, tiles) of the scales beyond `sizes` of which some tiles were looked at, ascending. They are scales
-    like the others, which hold the tokens of those tiles alone.
+    like the others, which hold the tokens of those tiles alone. least: a smaller image lies in the middle of a square
+    of this side, so that it is not enlarged beyond what a model has seen.
     """
 
     width: int
@@ -149,6 +150,7 @@ class Square:
     tile: int = TILE
     tile_grid: int = TILE_GRID
     looks: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    least: int = 0
 
     def __post_init__(self) -> None:
         if not (is_integer(self.width) and is_integer(self.height) and self.width > 0 and self.height > 0):
@@ -166,7 +168,7 @@ class Square:
     @property
     def side(self) -> int:
         """Side of the square in image pixels."""
-        return max(self.width, self.height)
+        return max(self.width, self.height, self.least)
 
     @property
     def offset(self) -> tuple[int, int]:

@@ -53,6 +53,8 @@ class Run:
     split: str = "paper"
     looks: int = 0
     """Tiles of native scales that the question might look at."""
+    least_side: int = 0
+    """Side in image pixels of the square that the model lays a smaller image in."""
 
 
 @dataclass(frozen=True)

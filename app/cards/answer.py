@@ -88,14 +88,13 @@ class AnswerCard(Card):
         run.answer = answer_value(
             run, result, answer, seconds, cost_value(result.run.model, info, result.run.device, answer)
         )
-        side = max(run.picture.info.width, run.picture.info.height)
-        cell = side / info.point_bins if info and info.point_bins else 0.0
+        cell = run.square.side / info.point_bins if info and info.point_bins else 0.0
         run.points = marks.points(answer.points, run.picture.example, run.known, cell)
         cards, how = self.cards, run_value(run, result)
         return {
             cards.viewer.panel: {
                 "image": image_value(run.picture),
-                "model": geometry(run.scales),
+                "model": geometry(run.scales, run.least),
                 "maps": maps_value(run),
                 "points": run.points,
             },

@@ -73,6 +73,6 @@ def compare_value(
         "question": run.question,
         "budgets": list(budgets),
         "running": under_way,
-        "thumbnail": f"thumbnail/{run.picture.id}.jpg",
+        "thumbnail": f"thumbnail/{run.picture.id}/{run.least}.jpg",
         "methods": cards,
     }

@@ -64,7 +64,7 @@ class HistoryCard(Card):
             **cards.method.choose(method),
             cards.viewer.panel: {
                 "image": image_value(run.picture),
-                "model": geometry(run.scales),
+                "model": geometry(run.scales, run.least),
                 "maps": maps_value(run),
                 "points": run.points,
                 "job": progress.new_job(),

@@ -10,7 +10,6 @@ import gradio as gr
 
 from uhrbat.choices import DEFAULT_BUDGET, DEFAULT_MODEL
 from uhrbat.errors import Cancelled, UHRBATError
-from uhrbat.geometry import Square
 from uhrbat.imagery import GeoReference, Rendering
 from uhrbat.imagery.georeference import rounded
 
@@ -272,22 +271,20 @@ def place_value(place: GeoReference, width: int, height: int) -> Json:
 
 def image_value(picture: Picture) -> Json:
     """What the viewer needs to know of a picture."""
-    square = Square(picture.info.width, picture.info.height)
+    width, height = picture.info.width, picture.info.height
     example, place = picture.example, picture.place
     return {
         "id": picture.id,
         "example": example.name if example else None,
         "title": example.title if example else picture.name,
         "caption": example.caption if example else None,
-        "width": square.width,
-        "height": square.height,
-        "side": square.side,
-        "offset": list(square.offset),
+        "width": width,
+        "height": height,
         "max_zoom": picture.reader.max_zoom(),
         "tiles": f"tile/{picture.id}/{{z}}/{{x}}/{{y}}.jpg",
         "notes": list(picture.remarks),
         "metres_per_pixel": picture.metres_per_pixel,
-        "place": place_value(place, square.width, square.height) if place else None,
+        "place": place_value(place, width, height) if place else None,
         "picture": picture_value(picture),
         "objects": [
             {

@@ -82,7 +82,7 @@ class QuestionCard(Card):
         if session.picture is not picture:
             yield {self.ask: progress.idle()}
             return
-        run = self.explorer.runs.add(KeptRun(picture, asked.query, asked.scales, result))
+        run = self.explorer.runs.add(KeptRun(picture, asked.query, asked.scales, asked.least, result))
         session.run = run
         cards = self.cards
         yield {

@@ -50,7 +50,9 @@ class ScoringCard(Card):
             return
         picture = session.picture
         asked = self.explorer.asked(picture, found.question, dict(answered.WAYS[way]))
-        run = session.run = self.explorer.runs.add(KeptRun(picture, asked.query, asked.scales, found.asked))
+        run = session.run = self.explorer.runs.add(
+            KeptRun(picture, asked.query, asked.scales, asked.least, found.asked)
+        )
         run.swept = found.swept
         cards = self.cards
         wanted = list(answered.SWEEP)

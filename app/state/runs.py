@@ -31,6 +31,8 @@ class Asked:
     """The question as the worker gets it."""
     scales: tuple[Scale, ...]
     """Of the model that it is asked of."""
+    least: int
+    """Side in image pixels of the square that the model lays a smaller picture in."""
 
     @property
     def question(self) -> str:
@@ -48,7 +50,7 @@ class Asked:
         info, first = self.picture.info, self.scales[0]
         whole = tuple(scale.size for scale in self.scales if scale.looked is None)
         looks = tuple((scale.size, scale.looked) for scale in self.scales if scale.looked is not None)
-        return Square(info.width, info.height, whole, first.tile, first.tile_grid, looks)
+        return Square(info.width, info.height, whole, first.tile, first.tile_grid, looks, self.least)
 
     @property
     def awaits_looks(self) -> bool:
@@ -88,7 +90,8 @@ class KeptRun(Asked):
     """Fates of compared selections, by their random keys."""
 
     def __post_init__(self) -> None:
-        """The native scales that were looked at join the model's own."""
+        """The native scales that were looked at join the model's own; the worker knows how its model lays pictures."""
+        self.least = self.asked.run.least_side
         tile, grid = self.scales[0].tile, self.scales[0].tile_grid
         known = {scale.size for scale in self.scales}
         self.scales += tuple(

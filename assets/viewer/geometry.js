@@ -68,6 +68,18 @@ export function imageTokensOf(model, image, size) {
 }
 
 /**
+ * The square that an image is shown to the model in: its side, and where the image's top left corner is, in image
+ * pixels (uhrbat/geometry.py: Square).
+ * @param {Geometry} model
+ * @param {Pick<import('./places.js').Placed, 'width' | 'height'>} image
+ * @returns {{side: number, offset: [number, number]}}
+ */
+export function squareOf({ least = 0 }, { width, height }) {
+  const side = Math.max(width, height, least);
+  return { side, offset: [Math.floor((side - width) / 2), Math.floor((side - height) / 2)] };
+}
+
+/**
  * Sides of the scales beyond the model's own, up to the image's (uhrbat/geometry.py: Square.native_sizes).
  * @param {Geometry} model
  * @param {Pick<import('./places.js').Placed, 'side'> | null} image

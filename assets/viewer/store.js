@@ -1,7 +1,7 @@
 // The page's one state, held in the browser: every key with its type and start value.
 
 import { CONSTANTS } from './constants.js';
-import { finest } from './geometry.js';
+import { finest, squareOf } from './geometry.js';
 import { createStore } from './state.js';
 
 /**
@@ -110,7 +110,17 @@ const START = {
 
 const store = createStore(START);
 
-export const { get, set, on } = store;
+export const { get, on } = store;
+
+/**
+ * Change some of the state (state.js). Where image or model change, the image lies in the model's square.
+ * @param {Partial<State>} patch
+ */
+export function set(patch) {
+  const { image, model } = { ...store.get(), ...patch };
+  if (image && ('image' in patch || 'model' in patch)) Object.assign(image, squareOf(model, image));
+  store.set(patch);
+}
 /** Go to an object and say what became of its tokens. @param {Box} box */
 export const goToObject = (box) => set({ goto: { box }, askBox: /** @type {Box} */ ([...box]) });
 

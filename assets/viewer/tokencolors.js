@@ -16,7 +16,7 @@ const MOST_KEPT = 4;
  * @param {number} grid
  */
 export function tokenColors(image, grid) {
-  const key = `${image.id}/${grid}`;
+  const key = `${image.id}/${image.side}/${grid}`;
   const known = kept.find((each) => each.key === key);
   if (known) return known.colors;
   const colors = read(image, grid);

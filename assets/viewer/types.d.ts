@@ -26,6 +26,8 @@ export interface Geometry {
   tile: number;
   /** Tokens a side of a tile. */
   grid: number;
+  /** Side in image pixels of the square that a smaller image lies in. */
+  least?: number;
   /** Address of the scales that a growing total budget is shared among: one byte a token. */
   shares: string;
   /** Of the native scales the tiles that were looked at, row by row. */
@@ -64,7 +66,7 @@ export interface ImageValue {
   caption: string | null;
   width: number;
   height: number;
-  /** Side of the square that the image is padded to. */
+  /** Side in image pixels of the square that the model is shown; this and `offset` are filled in by store.js. */
   side: number;
   /** (x, y) of the image's top left corner in that square. */
   offset: [number, number];

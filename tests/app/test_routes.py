@@ -25,7 +25,7 @@ def client(explorer):
 def run(explorer, picture):
     asked = explorer.asked(picture, "How many ships?", explorer.settings("nano", "default", "", "", 0))
     result = explorer.ask(asked, 3000, "").result()
-    return explorer.runs.add(KeptRun(picture, asked.query, asked.scales, result))
+    return explorer.runs.add(KeptRun(picture, asked.query, asked.scales, asked.least, result))
 
 
 def test_tiles_never_change_and_end_at_the_edge(client, picture):

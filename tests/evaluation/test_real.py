@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tests.support.tiny import engine
 from uhrbat.budget import split_budget
 from uhrbat.cli import main
 from uhrbat.data.compositions import Composer, Composition
+from uhrbat.data.real import Picture
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation import real
 from uhrbat.evaluation.findings import Beach, RealFigures, RealFile, read_real
@@ -98,6 +100,8 @@ def records() -> list[dict]:
             {"measure": "accuracy", "kind": "car", "index": n, "objects": objects, "count": count, "presence": presence}
             for n, (count, presence, objects) in enumerate(answers)
         ),
+        {"measure": "whole", "kind": "ship", "index": "a.jpg", "objects": 2, "count": "two", "presence": "yes"},
+        {"measure": "whole", "kind": "ship", "index": "b.jpg", "objects": 0, "count": "one", "presence": "no"},
         {"measure": "beach", "kind": "car", "index": "DJI_0035 turned", "picture": "DJI_0035", "change": "turned",
          "given": "four"},
     ]  # fmt: skip
@@ -140,6 +144,32 @@ def test_presence_is_balanced_and_counts_are_exact_or_within_one(found):
     values = {a.asked: a.value for a in found.accuracy if a.kind == "car"}
     assert values["presence"] == pytest.approx((1 + 2 / 3) / 2, abs=1e-4)
     assert values["count"] == 0.5 and values["count within one"] == 0.75
+
+
+def test_whole_pictures_count_among_no_kind_of_object(found):
+    values = {a.asked: (a.value, a.questions) for a in found.accuracy if a.kind == "whole pictures"}
+    assert values == {"presence": (1.0, 2), "count": (0.5, 2), "count within one": (1.0, 2)}
+    assert not [a for a in found.accuracy if a.kind == "ship"]
+
+
+def test_whole_pictures_are_balanced_between_with_and_without():
+    def made(name: str, cars: int | None, unsure: int = 0) -> Picture:
+        box = (0.0, 0.0, 5.0, 5.0)
+        boxes = {} if cars is None else {"car": [box] * cars}
+        return Picture(
+            Path(name), boxes, {"car": [box] * unsure} if unsure else {}, scene="forest" if cars == 0 else None
+        )
+
+    pictures = [
+        made("two", 2),
+        made("many", 9),
+        made("unsure", 1, 1),
+        made("unknown", None),
+        made("a", 0),
+        made("b", 0),
+    ]
+    chosen = real.whole_pictures(pictures, "car")
+    assert [count for _, count in chosen] == [2, 0] and chosen[0][0].path.name == "two"
 
 
 def test_a_beach_photograph_may_have_two_right_answers(found):

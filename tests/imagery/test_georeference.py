@@ -213,8 +213,8 @@ def test_a_pixel_of_a_turned_file_is_found_through_the_tokens_of_every_scale(
     (y,), (x,) = np.asarray(canvas.image)[..., 0].nonzero()
     back = stored_position(x + 0.5, y + 0.5, orientation, width, height)
     assert back == (column + 0.5, row + 0.5)
-    for scale in canvas.pyramid.scales:
-        x0, y0, x1, y1 = canvas.pyramid.token_box(scale, canvas.pyramid.token_at(scale, x + 0.5, y + 0.5))
+    for scale in canvas.square().scales:
+        x0, y0, x1, y1 = canvas.square().token_box(scale, canvas.square().token_at(scale, x + 0.5, y + 0.5))
         assert x0 - 1 <= x + 0.5 <= x1 + 1 and y0 - 1 <= y + 0.5 <= y1 + 1
 
 

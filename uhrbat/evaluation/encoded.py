@@ -95,7 +95,7 @@ class WorldEncoder:
         """
         network, config = self.engine.network, self.engine.network.config
         found = {}
-        for size, after in scale_images(canvas_of(picture), encoded.square.sizes):
+        for size, after in scale_images(canvas_of(picture), encoded.square.sizes, encoded.square.least):
             scale = config.scale(size)
             side = scale.tiles
             differs = (before[size] != after).any(-1).reshape(side, scale.tile, side, scale.tile).any((1, 3)).ravel()

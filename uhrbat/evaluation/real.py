@@ -3,7 +3,8 @@
 Measured on compositions of pictures held back by place (`uhrbat.data.real`). Precision: of the 100 best tokens
 of a scale, how many touch an object asked for, where there are many. Evidence preserved: of two to six objects asked
 for, how many have a preserved token at a budget, beside tokens chosen at random. Accuracy: presence and counts of zero
-to six objects, and counts on the four beach photographs as they are, mirrored, turned and darker. What is
+to six objects, on compositions and on whole pictures, and counts on the four beach photographs as they are, mirrored,
+turned and darker. What is
 finished is kept, so that a run that was cut off goes on.
 """
 
@@ -23,7 +24,7 @@ from torch import Tensor
 from uhrbat.budget import split_budget
 from uhrbat.data.compositions import Composer, Composition
 from uhrbat.data.kinds import plural
-from uhrbat.data.real import Box, held_back, read_pictures
+from uhrbat.data.real import Box, Picture, held_back, read_pictures
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.encoded import fingerprint
@@ -40,7 +41,7 @@ KINDS = ("car", "building", "airplane", "ship", "storage tank", "tennis court")
 BUDGETS = (256, 1024, 3000)
 FINE = (2688, 4032)
 BEST = 100
-WORLDS, ALL = "generated worlds", "all kinds"
+WORLDS, ALL, WHOLE = "generated worlds", "all kinds", "whole pictures"
 MEASURES = ("evidence", "precision", "accuracy")
 QUESTIONS = 20
 """Questions asked of a generated world."""
@@ -150,12 +151,33 @@ def preserved(encoded: EncodedImage, text: str, boxes: Sequence[Box], attention:
 
 def accuracy_record(encoded: EncodedImage, found: Composition) -> dict:
     """How many there are, and what was answered when asked how many there are and whether there is one."""
-    kind = found.kinds[0]
-    return {
-        "objects": len(found.boxes),
-        "count": str(encoded.ask(question_of(kind)).select(BUDGET).answer()),
-        "presence": str(encoded.ask(presence_of(kind)).select(BUDGET).answer()),
-    }
+    return {"objects": len(found.boxes)} | answers_about(encoded, found.kinds[0])
+
+
+def answers_about(encoded: EncodedImage, kind: str) -> dict[str, str]:
+    """What is answered when asked how many there are, and whether there is one."""
+    asked = {"count": question_of(kind), "presence": presence_of(kind)}
+    return {name: str(encoded.ask(text).select(BUDGET).answer()) for name, text in asked.items()}
+
+
+def whole_pictures(pictures: Sequence[Picture], kind: str) -> list[tuple[Picture, int]]:
+    """Pictures that show one to six objects of a kind, with how many, and as many that surely show none."""
+    most = len(NUMBERS) - 1
+    showing = [(p, len(p.boxes[kind])) for p in pictures if 0 < len(p.boxes.get(kind, ())) <= most]
+    showing = [(p, count) for p, count in showing if not p.unsure.get(kind)]
+    without = [(p, 0) for p in pictures if kind in p.absent]
+    order = np.random.default_rng(KINDS.index(kind)).permutation(len(without))
+    return showing + [without[index] for index in order[: len(showing)]]
+
+
+def whole_records(engine: UHRBAT, pictures: Sequence[Picture], kind: str, done: Collection[str]) -> Iterator[dict]:
+    """A record a whole picture: as `accuracy_record`."""
+    for picture, count in whole_pictures(pictures, kind):
+        if picture.path.name not in done:
+            shown = Image.open(picture.path).convert("RGB")
+            encoded = engine.encode_canvas(canvas_of(np.asarray(shown)))
+            record = {"measure": "whole", "kind": kind, "index": picture.path.name, "objects": count}
+            yield record | answers_about(encoded, kind)
 
 
 def beach_records(engine: UHRBAT, folder: Path, done: Collection[str]) -> Iterator[dict]:
@@ -232,6 +254,9 @@ def _new_records(
                 else:
                     record |= evidence_record(encoded, composition, wanted.attention)
                 yield record
+    if wanted.compositions.get("accuracy"):
+        for kind in wanted.kinds:
+            yield from whole_records(engine, composer.pictures, kind, done("whole", kind))
     if beach:
         yield from beach_records(engine, beach, done("beach", "car"))
 
@@ -263,11 +288,14 @@ def summarise(engine: UHRBAT, print_: str, pictures: int, records: list[dict]) -
         fingerprint=print_,
         settings=asdict(engine.settings),
         pictures=pictures,
-        compositions=sum(record["measure"] != "beach" for record in _of(ALL, records)),
+        compositions=sum(record["measure"] in MEASURES for record in _of(ALL, records)),
         worlds=len(_of(WORLDS, records)),
         precision=[point for kind in kinds for point in _precision(kind, _of(kind, records, "precision"))],
         evidence=[point for kind in kinds for point in _evidence(kind, _of(kind, records, "evidence"))],
-        accuracy=[point for kind in kinds for point in _accuracy(kind, _of(kind, records, "accuracy"))],
+        accuracy=[
+            *(point for kind in kinds for point in _accuracy(kind, _of(kind, records, "accuracy"))),
+            *_accuracy(WHOLE, _of(ALL, records, "whole")),
+        ],
         beach=[
             Beach(record["picture"], record["change"], [NUMBERS[n] for n in BEACH[record["picture"]]], record["given"])
             for record in _of("car", records, "beach")

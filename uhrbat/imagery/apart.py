@@ -161,7 +161,7 @@ def read_tiles(
     request = {
         "do": "tiles",
         "info": wire.info_to_dict(info),
-        "square": [square.width, square.height, square.sizes[: len(square.sizes) - len(square.looks)]],
+        "square": [square.width, square.height, square.sizes[: len(square.sizes) - len(square.looks)], square.least],
         "tile": [square.tile, square.tile_grid],
         "wanted": list(wanted),
     }

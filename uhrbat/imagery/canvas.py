@@ -47,10 +47,9 @@ class Canvas:
         """(width, height) in pixels of the upright full-resolution image."""
         return (self.info.width, self.info.height) if self.info is not None else self.image.size
 
-    @property
-    def pyramid(self) -> Square:
-        """The geometry of the full-resolution image."""
-        return Square(*self.full_size)
+    def square(self, least: int = 0) -> Square:
+        """The geometry of the full-resolution image; least: `Square.least`."""
+        return Square(*self.full_size, least=least)
 
 
 def canvas_of(pixels: Image.Image | np.ndarray) -> Canvas:
@@ -169,22 +168,25 @@ def canvas_from(array: np.ndarray, decoded: Decoded) -> Canvas:
     return Canvas(image, None if valid.all() else valid, info, shrink, cells)
 
 
-def scale_image(canvas: Canvas, size: int) -> np.ndarray:
-    """uint8[size, size, 3]: the scene square, padded centred with FILL, resized bicubic with antialiasing."""
-    (_, pixels), *_ = scale_images(canvas, (size,))
+def scale_image(canvas: Canvas, size: int, least: int = 0) -> np.ndarray:
+    """uint8[size, size, 3]: the square, padded centred with FILL, resized bicubic with antialiasing.
+
+    least: `Square.least`.
+    """
+    (_, pixels), *_ = scale_images(canvas, (size,), least)
     return pixels
 
 
-def scale_images(canvas: Canvas, sizes: Sequence[int] = SCALES) -> Iterator[tuple[int, np.ndarray]]:
+def scale_images(canvas: Canvas, sizes: Sequence[int] = SCALES, least: int = 0) -> Iterator[tuple[int, np.ndarray]]:
     """Each size with its `scale_image`, one after another; the square is padded only once."""
-    square, box = _square(canvas)
+    square, box = _square(canvas, least)
     for size in sizes:
         yield size, np.asarray(square.resize((size, size), Image.Resampling.BICUBIC, box))
 
 
-def _square(canvas: Canvas) -> tuple[Image.Image, tuple[float, float, float, float]]:
+def _square(canvas: Canvas, least: int) -> tuple[Image.Image, tuple[float, float, float, float]]:
     """The padded canvas, and in it the box of the scene square, which is fractional where boxes were partial."""
-    pyramid, shrink = canvas.pyramid, canvas.shrink
+    pyramid, shrink = canvas.square(least), canvas.shrink
     side = pyramid.side / shrink
     left, top = (offset / shrink for offset in pyramid.offset)
     place = math.ceil(left), math.ceil(top)
@@ -198,10 +200,10 @@ def _square(canvas: Canvas) -> tuple[Image.Image, tuple[float, float, float, flo
     return square, box
 
 
-def valid_tokens(canvas: Canvas, scale: Scale | int) -> np.ndarray:
+def valid_tokens(canvas: Canvas, scale: Scale | int, least: int = 0) -> np.ndarray:
     """bool[N], tile-major: tokens that show any valid pixel; the others are never scored as evidence."""
     scale = scale if isinstance(scale, Scale) else Scale(scale)
-    pyramid = canvas.pyramid
+    pyramid = canvas.square(least)
     inside = ~pyramid.padding(scale)
     if canvas.valid is None:
         return inside

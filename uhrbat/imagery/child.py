@@ -168,8 +168,8 @@ def _work(request: dict[str, Any], shared: int, answer: Callable[..., None]) -> 
         _write(shared, cells.data)
         return {"shape": list(cells.shape)}
     if request["do"] == "tiles":
-        width, height, sizes = request["square"]
-        square = Square(width, height, tuple(sizes), *request["tile"])
+        width, height, sizes, least = request["square"]
+        square = Square(width, height, tuple(sizes), *request["tile"], least=least)
         places = []
         for place, pixels, valid in native.read_tiles(info, square, [(s, t) for s, t in request["wanted"]], progress):
             _write(shared, pixels.tobytes() + valid.tobytes())

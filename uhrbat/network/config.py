@@ -48,6 +48,8 @@ class NetworkConfig:
     point_bins: location tokens an axis with which the model points before it answers; 0 if it does not.
     tower: "clip" or "efficientnet". token_mlp: whether selected tokens pass one. residual_sizes: the scales that have a
         residual; None means all.
+    least_side: an image whose sides are smaller lies in the middle of a square of this side, in its pixels: what is
+        enlarged many times looks like nothing that a model has seen (nano).
     attention_scale: the scale on which the attention importance is computed.
     dense: what is compared with text, the tower's "output" (nano) or the "value" path of its last layer, for
         pretrained CLIP with select_layer -2. contrast: texts that stand for nothing in particular (DenseSimilarity).
@@ -76,6 +78,7 @@ class NetworkConfig:
     tower: str = "clip"
     token_mlp: bool = True
     residual_sizes: tuple[int, ...] | None = None
+    least_side: int = 0
     attention_scale: int = SCALES[0]
     dense: str = "output"
     contrast: int = 0
@@ -114,7 +117,7 @@ class NetworkConfig:
 
     def square(self, width: int, height: int) -> Square:
         """The square of an image of so many pixels, in the model's scales and tiles."""
-        return Square(width, height, self.scales, self.tile, self.tile_grid)
+        return Square(width, height, self.scales, self.tile, self.tile_grid, least=self.least_side)
 
     def to_dict(self) -> dict:
         return asdict(self)

@@ -208,6 +208,8 @@ class ModelInfo(Message):
     """Side in pixels of the window that the vision tower takes at once."""
     tile_grid: int | None = None
     """Tokens a side of a tile."""
+    least_side: int | None = None
+    """Side in image pixels of the square that a smaller image lies in."""
     point_bins: int | None = None
     """Places a side of the square that the model can point to; 0 if it does not point."""
     default_settings: Settings | None = None

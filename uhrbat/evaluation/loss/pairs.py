@@ -63,7 +63,7 @@ def scenes_without(
     if not indices:
         return
     picture = scene.image if scene.image.size else generate(scene.seed).image
-    before = dict(scale_images(canvas_of(picture), encoded.square.sizes))
+    before = dict(scale_images(canvas_of(picture), encoded.square.sizes, encoded.square.least))
     for index in indices:
         features = encoder.features_after(encoded, before, generate(scene.seed, without=(index,)).image)
         yield index, encoder.encoding((scene.size, scene.size), features)

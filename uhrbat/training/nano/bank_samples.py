@@ -35,8 +35,8 @@ DISORDER = (0.0, 1.0, 2.5)
 REAL_SHARE = 0.4
 """Of the samples, how many are of real pictures."""
 UNCERTAIN, MISTAKEN = 0.5, 0.05
-"""How many samples of real pictures have uncertain similarities, and of how many tokens at most in one they are much too
-high (`SampleDrawer`)."""
+"""How many samples of real pictures have uncertain similarities, and of how many tokens in one, at most, they are much
+too high (`SampleDrawer`)."""
 MOST_OBJECTS = 0.7
 """Largest share of a sample's tokens that objects have: of large ones some tokens are left out, middles last."""
 FINE = 2

@@ -16,6 +16,10 @@ PUBLISHED_MEAN, PUBLISHED_STD = (127 / 255,) * 3, (128 / 255,) * 3
 VISION = {"hidden_size": 192, "detail": 64, "mixers": 2, "image_size": 336, "patch_size": 14}
 """Sizes of the tower that sees real pictures (`EfficientNetConfig`)."""
 
+LEAST_SIDE = 1344
+"""A smaller picture is enlarged at most three times: an object of 5 to 240 of its pixels is then at one of the scales
+as large as those of the training."""
+
 
 def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
     """The shipped nano: the released model's classes, small enough for two CPU cores."""
@@ -80,6 +84,7 @@ def real_config(vocabulary: int, pad: int, end: int, similarity_hidden: int = 0)
         vision=dict(VISION),
         tower="efficientnet",
         similarity_hidden=similarity_hidden,
+        least_side=LEAST_SIDE,
         image_mean=PUBLISHED_MEAN,
         image_std=PUBLISHED_STD,
     )
