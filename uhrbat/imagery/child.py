@@ -169,7 +169,8 @@ def _work(request: dict[str, Any], shared: int, answer: Callable[..., None]) -> 
         return {"shape": list(cells.shape)}
     if request["do"] == "tiles":
         width, height, sizes, least = request["square"]
-        square = Square(width, height, tuple(sizes), *request["tile"], least=least)
+        tile, tile_grid = request["tile"]
+        square = Square(width, height, tuple(sizes), tile, tile_grid, least=least)
         places = []
         for place, pixels, valid in native.read_tiles(info, square, [(s, t) for s, t in request["wanted"]], progress):
             _write(shared, pixels.tobytes() + valid.tobytes())

@@ -41,8 +41,9 @@ class Pointing:
             return None
         distance = (self.places[:, None] - torch.tensor(points, device=self.places.device)).abs().amax(-1)
         close = (distance < self.reach).any(1)
-        for point in points if self.extents else ():
-            close |= self.extents.around(point, self.reach).to(close.device)
+        if self.extents:
+            for point in points:
+                close |= self.extents.around(point, self.reach).to(close.device)
         return close
 
     def allow(self, ids: list[int], logits: Tensor) -> None:
