@@ -111,6 +111,11 @@ class UHRBAT:
         return self.network.config.tile_grid
 
     @property
+    def least_side(self) -> int:
+        """Side in image pixels of the square that a smaller image lies in (`Square.least`)."""
+        return self.network.config.least_side
+
+    @property
     def point_bins(self) -> int:
         """Places a side of the square that the model can point to; 0 if it does not point."""
         return self.network.config.point_bins

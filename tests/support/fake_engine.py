@@ -65,6 +65,7 @@ class Engine:
     settings = Settings()
     parameters, bytes_per_token = 1000, 64
     tile, tile_grid, point_bins = 336, 24, 64
+    least_side = 0
 
     def __init__(self, name="nano"):
         self.name = name

@@ -244,7 +244,7 @@ class ActionContext(Generic[R]):
             split=settings.split,
             seed=settings.seed,
             looks=self.request.settings.looks,
-            least_side=engine.network.config.least_side,
+            least_side=engine.least_side,
             picture=self.request.settings.picture.as_dict(),
             seconds={stage: round(value, 6) for stage, value in self.seconds.items()},
             reused=tuple(stage for stage in self.seconds if stage not in self.done_now),

@@ -191,7 +191,7 @@ class Models:
             scales=tuple(model.scales),
             tile=model.tile,
             tile_grid=model.tile_grid,
-            least_side=model.network.config.least_side,
+            least_side=model.least_side,
             point_bins=model.point_bins,
             default_settings=Settings(
                 model=name,
