@@ -18,8 +18,8 @@ LIKELY = 0.0
 FINE = 2
 """Tokens up to so many times the finest side say where an object ends; larger ones cover what is beside it, too."""
 LONG = 6
-"""An object reaches this many times half its width there from a point of it: its other end, but not its neighbours in
-a row of many."""
+"""An object reaches this many times half its width there from a point of it: to its other end, but not to its
+neighbours in a row of many."""
 
 
 class Extents:
