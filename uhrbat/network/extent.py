@@ -25,8 +25,9 @@ neighbours in a row of many."""
 class Extents:
     """What lies around points, from the tokens that look like what is asked for.
 
-    places: float[n, 2], centre (x, y) of each image token in 0..1 of the square, infinite for averages; sides: float[n],
-    each token's side in 0..1; logits: float[n], their similarity logits; grid: tokens a side of the finest scale.
+    places: float[n, 2], centre (x, y) of each image token in 0..1 of the square, infinite for averages; sides:
+    float[n], each token's side in 0..1; logits: float[n], their similarity logits; grid: tokens a side of the finest
+    scale.
     """
 
     def __init__(self, places: Tensor, sides: Tensor, logits: Tensor, grid: int) -> None:
