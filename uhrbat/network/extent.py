@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LIKELY = 0.0
+LIKELY = -1.0
 """A token with a similarity logit above this looks like what is asked for."""
 FINE = 2
 """Tokens up to so many times the finest side say where an object ends; larger ones cover what is beside it, too."""
-LONG = 6
+LONG = 4
 """An object reaches this many times half its width there from a point of it: to its other end, but not to its
 neighbours in a row of many."""
 

@@ -68,7 +68,7 @@ def nano_config(vocabulary: int, pad: int, end: int) -> NetworkConfig:
         profile="scene",
         image_attention="self",
         point_bins=POINT_BINS,
-        inhibition=1.5 / POINT_BINS,
+        inhibition=2 / POINT_BINS,
         prior=True,
         similarity_floor=0.01,
         grammar=True,
