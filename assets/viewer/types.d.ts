@@ -397,6 +397,8 @@ export interface FindingsValue {
   frontier: Frontier | null;
   losses: Loss[];
   real: Real | null;
+  looks: Looks | null;
+  looks_loss: LooksLoss | null;
 }
 export interface Interval {
   value: number;
@@ -498,4 +500,25 @@ export interface RealFigures {
 export interface Real {
   now: RealFigures;
   before: RealFigures | null;
+}
+/** What was measured with looks, on worlds of a side. */
+export interface Looks {
+  measured: Measured;
+  side: number;
+  /** Numbers of looks, or "all". */
+  looks: string[];
+  points: (Interval & {
+    looks: string;
+    split: string;
+    budget: number;
+    measure: Measure;
+    group: string;
+    questions: number;
+  })[];
+}
+export interface LooksLoss {
+  measured: Measured;
+  side: number;
+  losses: { looks: string; budget: number; questions: number; right: number; there: number; lost: number }[];
+  causes: { looks: string; budget: number; cause: string; losses: number }[];
 }

@@ -95,7 +95,7 @@ def handlers(cards, request):
 
 
 def test_no_event_breaks(cards, explorer, asked, request_of, monkeypatch):
-    found = Findings(None, None, None, None, ())
+    found = Findings()
     monkeypatch.setattr(explorer, "findings", lambda: found)
     for name, handle in handlers(cards, request_of()):
         for value in WRONG:
