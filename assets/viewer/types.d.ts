@@ -61,6 +61,8 @@ export interface ImageValue {
   id: string;
   example: string | null;
   title: string;
+  /** From which it was fetched; null for any other image. */
+  address: string | null;
   caption: string | null;
   width: number;
   height: number;
@@ -200,6 +202,8 @@ export interface BudgetValue {
   /** Tiles of the native scales that a question looks at. */
   looks?: number;
   cost?: Cost;
+  /** Comes with the cost, once the model is known. */
+  model?: Geometry;
 }
 
 /** app/values.py: answer_value. */
@@ -207,6 +211,8 @@ export interface Answer {
   text: string;
   question: string;
   budgets: number[];
+  /** Tiles of the native scales that it looked at, at most. */
+  looks: number;
   tokens: number;
   truncated: boolean;
   seconds: number;
@@ -348,6 +354,7 @@ export interface PastEntry {
   image: string;
   question: string;
   budgets: number[];
+  looks: number;
   tokens: number;
   text: string;
   correct: boolean | null;
