@@ -136,8 +136,8 @@ const losses = ({ losses: rows }) =>
         ['budget', 'Total tokens'],
         ['questions', 'How many'],
         ['right', 'Answered right'],
-        ['right when looking there', 'Where it is looked at the evidence, its tokens put first'],
-        ['lost', 'Right only when looking there'],
+        ['right there', 'Answered right where it is looked at the evidence, its tokens put first'],
+        ['lost', 'Right only where it is looked at the evidence'],
       ],
       rows.map((row) => [
         row.looks,
