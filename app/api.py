@@ -23,7 +23,7 @@ from . import examples
 from .explorer import COMPARED, DEFAULT, SWEEP, Explorer, swept
 from .export import plain, shown
 from .panel import PREFIX
-from .state.pictures import Picture, given_together
+from .state.pictures import Picture, Steps, given_together
 from .state.runs import Asked, KeptRun
 from .texts import sentence
 
@@ -32,8 +32,13 @@ def add(explorer: Explorer) -> None:
     """Add the endpoints to the page being built. Images are named by what `ingest` returns, or as an example."""
     endpoints = _Endpoints(explorer)
 
-    def ingest(file: str, picture: dict | None = None, beside: list[str] | None = None) -> dict:
-        """Make an image file known to the explorer.
+    def ingest(
+        file: str | None = None,
+        picture: dict | None = None,
+        beside: list[str] | None = None,
+        address: str | None = None,
+    ) -> dict:
+        """Make an image known to the explorer: a file, or what is at an address on the web.
 
         Args:
             file: the image: JPEG, PNG, TIFF or GeoTIFF, JPEG 2000, WebP, GIF, BMP or NITF.
@@ -41,11 +46,13 @@ def add(explorer: Explorer) -> None:
                 blue, or one in grey, by number from 1 or by name), limits (the values shown as black and white),
                 gamma, nodata (a value, or null for none), page (from 1), transparency ("alpha" or "none").
             beside: files that belong to it: world file, .prj, .aux.xml, .msk.
+            address: instead of a file, where an image is: https://... of a host that this explorer allows (none by
+                default).
         Returns:
             image: the id to give to the other endpoints; name, width, height, tokens (at nano's scales), notes; shown:
                 how it is shown.
         """
-        return endpoints.ingest(file, picture, beside)
+        return endpoints.ingest(file, picture, beside, address)
 
     async def ask(
         image: str,
@@ -207,8 +214,8 @@ def add(explorer: Explorer) -> None:
     # A real File component, so that Gradio itself checks that the file was uploaded to it.
     file, picture = gr.File(visible=False, label="file"), gr.JSON(visible=False, label="picture")
     beside = gr.File(visible=False, label="beside", file_count="multiple")
-    known = gr.JSON(visible=False, label="image")
-    file.upload(ingest, [file, picture, beside], known, api_name="ingest", show_progress="hidden")
+    address, known = gr.Textbox(visible=False, label="address"), gr.JSON(visible=False, label="image")
+    file.upload(ingest, [file, picture, beside, address], known, api_name="ingest", show_progress="hidden")
     for endpoint in (ask, answer, inspect, sweep, compare):
         made = gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="api", concurrency_limit=None)
         _describe(made, endpoint)
@@ -275,17 +282,29 @@ class _Endpoints:
         except UHRBATError as error:
             raise gr.Error(sentence(error), print_exception=False) from None
 
-    def ingest(self, file: str, picture: object, beside: list[str] | None) -> dict[str, Any]:
-        """Check, tile and store a file."""
+    def ingest(
+        self, file: str | None, picture: object, beside: list[str] | None, address: str | None
+    ) -> dict[str, Any]:
+        """Check, tile and store a file, or what is at an address."""
         try:
-            return self._ingested(file, picture, beside)
+            rendering = Rendering.from_dict({} if picture is None else picture)
+            return self._ingested(self._steps(file, rendering, beside, address))
         except UHRBATError as error:
             raise gr.Error(sentence(error), print_exception=False) from None
 
-    def _ingested(self, file: str, picture: object, beside: list[str] | None) -> dict[str, Any]:
+    def _steps(self, file: str | None, rendering: Rendering, beside: list[str] | None, address: str | None) -> Steps:
+        if file and address:
+            raise InputError("there is a file and an address: give one of them")
+        if address:
+            return self.explorer.shelf.fetch(address, rendering)
+        if not file:
+            raise InputError("there is no image: give a file or an address")
         path, owned, remarks = given_together([file, *(beside or [])])
-        rendering = Rendering.from_dict({} if picture is None else picture)
-        for step in self.explorer.shelf.ingest(path, rendering=rendering, beside=owned, remarks=remarks):
+        return self.explorer.shelf.ingest(path, rendering=rendering, beside=owned, remarks=remarks)
+
+    def _ingested(self, steps: Steps) -> dict[str, Any]:
+        least = self.explorer.least(DEFAULT_MODEL)
+        for step in steps:
             if isinstance(step, Picture):
                 info = step.info
                 return {
@@ -293,9 +312,7 @@ class _Endpoints:
                     "name": step.name,
                     "width": info.width,
                     "height": info.height,
-                    "tokens": Square(
-                        info.width, info.height, least=self.explorer.least(DEFAULT_MODEL)
-                    ).all_image_tokens,
+                    "tokens": Square(info.width, info.height, least=least).all_image_tokens,
                     "notes": list(step.notes),
                     "shown": plain(shown(info)),
                 }

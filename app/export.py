@@ -33,6 +33,7 @@ def run_json(run: KeptRun) -> str:
     content = {
         "image": {
             "name": run.picture.name,
+            "address": run.picture.address,
             "sha256": run.picture.image,
             "width": info.width,
             "height": info.height,

@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from uhrbat.errors import InputError
-from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, RealFile, read_frontier, read_loss, read_real
+from uhrbat.evaluation.findings import (
+    FrontierFile,
+    LooksFile,
+    LooksLossFile,
+    LossFile,
+    Miss,
+    RealFile,
+    read_frontier,
+    read_looks,
+    read_looks_loss,
+    read_loss,
+    read_real,
+)
 from uhrbat.worlds import files
 from uhrbat.worlds.files import WorldKey
 
@@ -23,12 +35,14 @@ COMMANDS = {
     "loss": "python -m uhrbat evaluate loss --out assets/findings",
     "loss_attention": "python -m uhrbat evaluate loss --importance attention --out assets/findings",
 }
-"""The command that writes each file that the page misses; real.json is shown where it is there."""
+"""The command that writes each file that the page misses; the others are shown where they are there."""
 _READERS: dict[str, Callable[[Path], Any]] = {
     "frontier": read_frontier,
     "loss": read_loss,
     "loss_attention": read_loss,
     "real": read_real,
+    "looks": read_looks,
+    "looks_loss": read_looks_loss,
 }
 
 
@@ -37,14 +51,16 @@ class Findings:
     """The files as far as they are there; problems: why one that is there cannot be shown.
 
     loss: the loss test by the model's defaults; loss_attention: scored by attention, as the released code does; real:
-    on real pictures.
+    on real pictures; looks, looks_loss: with looks at the file's own pixels, on large worlds.
     """
 
-    frontier: FrontierFile | None
-    loss: LossFile | None
-    loss_attention: LossFile | None
-    real: RealFile | None
-    problems: tuple[str, ...]
+    frontier: FrontierFile | None = None
+    loss: LossFile | None = None
+    loss_attention: LossFile | None = None
+    real: RealFile | None = None
+    looks: LooksFile | None = None
+    looks_loss: LooksLossFile | None = None
+    problems: tuple[str, ...] = ()
 
     @property
     def losses(self) -> tuple[LossFile, ...]:
@@ -60,7 +76,9 @@ class Findings:
         """What the page is sent: gzipped JSON; numbers of the frontier by measure, group and method."""
         missing = [COMMANDS[name] for name in COMMANDS if getattr(self, name) is None]
         content: dict[str, Any] = {"missing": missing, "problems": self.problems, "frontier": None, "losses": []}
-        content["real"] = self.real and asdict(self.real)
+        for name in ("real", "looks", "looks_loss"):
+            found = getattr(self, name)
+            content[name] = found and asdict(found)
         if self.frontier:
             content["frontier"] = asdict(self.frontier) | {"points": _by_curve(self.frontier)}
         for found in self.losses:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from uhrbat.budget import Budget, read_budget, total_of
+from uhrbat.budget import Budget, read_budget, read_looks, total_of
 from uhrbat.errors import InputError
 from uhrbat.imagery import Rendering
 
@@ -23,6 +23,7 @@ class Link:
     example: str = ""
     question: str | None = None
     budget: Budget | None = None
+    looks: int = 0
     method: dict[str, Any] | None = None
     """Names of choices and what was chosen; the method card looks at each."""
     picture: Rendering | None = None
@@ -42,6 +43,7 @@ def read_link(text: object) -> Link:
         example=example if isinstance(example, str) else "",
         question=whole(question) if isinstance(question, str) else None,
         budget=_budget(asked.get("budget")),
+        looks=_looks(asked.get("looks")),
         method=method if isinstance(method, dict) else None,
         picture=_picture(asked.get("picture")),
     )
@@ -55,9 +57,10 @@ def sendable(budget: object) -> Budget:
     return budget
 
 
-def panel_value(budget: Budget) -> dict[str, Any]:
-    """A budget as the budget panel is sent it."""
-    return {"total": total_of(budget), "per_scale": list(budget) if isinstance(budget, tuple) else None}
+def panel_value(budget: Budget, looks: int | None = None) -> dict[str, Any]:
+    """A budget as the budget panel is sent it; looks: None where they stay as they are."""
+    shown = {"total": total_of(budget), "per_scale": list(budget) if isinstance(budget, tuple) else None}
+    return shown if looks is None else {**shown, "looks": looks}
 
 
 def _picture(value: object) -> Rendering | None:
@@ -65,6 +68,13 @@ def _picture(value: object) -> Rendering | None:
         return Rendering.from_dict(value) if value else None
     except InputError:
         return None
+
+
+def _looks(value: object) -> int:
+    try:
+        return read_looks(value or 0)
+    except InputError:
+        return 0
 
 
 def _budget(value: object) -> Budget | None:

@@ -63,7 +63,7 @@ class Cards:
         page.load(
             self.image.start,
             self.image.link,
-            [*self.openings, self.method.model],
+            [*self.openings, self.image.address, self.method.model],
             js=self.image.LINK,
             **QUICK,
         )

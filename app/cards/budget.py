@@ -10,6 +10,7 @@ from uhrbat.serving.protocol import ModelInfo
 from ..explorer import budget_of
 from ..links import panel_value, sendable
 from ..panel import Panel
+from ..shares import geometry
 from ..texts import whole
 from .card import Card, Json
 
@@ -25,15 +26,19 @@ class BudgetCard(Card):
         self.panel = Panel("budget", elem_id="budget", value=panel_value(DEFAULT_BUDGET))
 
     def price(self, model: object, budget: object) -> Json:
-        """A model is chosen: the budget panel says what its tokens cost. A budget that is none becomes the default."""
+        """A model is chosen: the budget panel says what its tokens cost, and which it has. A budget that is none becomes
+        the default."""
         name = whole(str(model))
+        info = self.explorer.model(name)
         try:
             shown = panel_value(sendable(budget_of(budget)))
         except InputError:
             shown = panel_value(DEFAULT_BUDGET)
         if isinstance(budget, dict) and budget.get("looks"):
             shown["looks"] = budget["looks"]
-        return {**shown, "cost": cost_value(name, self.explorer.model(name))}
+        if info and info.scales:
+            shown["model"] = geometry(self.explorer.scales(name), self.explorer.least(name))
+        return {**shown, "cost": cost_value(name, info)}
 
 
 def cost_value(name: str, model: ModelInfo | None, device: str | None = None, answer: Answer | None = None) -> Json:

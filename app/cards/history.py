@@ -60,7 +60,7 @@ class HistoryCard(Card):
         points = list(swept.points) if swept else []
         yield {
             cards.question.text: run.question,
-            cards.budget.panel: {**panel_value(sendable(past.budget(run))), "looks": run.settings.looks},
+            cards.budget.panel: panel_value(sendable(past.budget(run)), run.settings.looks),
             **cards.method.choose(method),
             cards.viewer.panel: {
                 "image": image_value(run.picture),
@@ -94,5 +94,5 @@ def past_value(session: Session) -> Json:
     }
 
 
-_NAMES = ("question", "budgets", "tokens", "text", "correct", "seconds", "model", "method")
+_NAMES = ("question", "budgets", "looks", "tokens", "text", "correct", "seconds", "model", "method")
 """What of an answer stands in the history."""

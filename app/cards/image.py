@@ -17,7 +17,7 @@ from .. import answered, examples, progress
 from ..explorer import DEFAULT
 from ..links import Link, panel_value, read_link
 from ..panel import ASSETS, Panel
-from ..state.pictures import Picture, Steps, Waiting, given_together
+from ..state.pictures import Fetching, Picture, Steps, Waiting, given_together
 from ..state.sessions import Session
 from .card import Card, Json, Updates, sent
 from .picture import picture_value
@@ -43,6 +43,7 @@ class ImageCard(Card):
         self.file = gr.File(
             label="Upload an image", file_count="multiple", elem_id="upload", height=64, show_label=False
         )
+        self.address = Panel("fetching", "open", elem_id="address")
 
     def build_link(self) -> None:
         """Make the hidden field into which the browser puts what the address says."""
@@ -56,13 +57,19 @@ class ImageCard(Card):
         self.picture.choose(self.choose, None, self.cards.openings, **quick).then(
             self.encode, self.cards.method.model, self.ask, **long
         ).then(*price, **quick)
-        self.file.upload(self.upload, [self.file, self.cards.question.text], self.cards.openings, **quick).then(
-            self.encode, self.cards.method.model, self.ask, **long
-        ).then(*price, **quick)
+        text = self.cards.question.text
+        for arrives, handler, given in (
+            (self.file.upload, self.upload, [self.file, text]),
+            (self.address.open, self.open_address, [text]),
+        ):
+            arrives(handler, given, self.cards.openings, **quick).then(
+                self.encode, self.cards.method.model, self.ask, **long
+            ).then(*price, **quick)
 
     def start(self, link: str, request: gr.Request) -> Updates:
         """The page opens: on what its link says, else on the first example."""
-        yield {self.gallery: gallery_value()}
+        allowed = bool(self.explorer.shelf.limits.fetcher.hosts)
+        yield {self.gallery: gallery_value(), self.address: {"allowed": allowed}}
         wanted = read_link(link)
         if self._example_of(wanted) is None:
             yield {self.ask: progress.idle()}
@@ -103,7 +110,7 @@ class ImageCard(Card):
 
     def _budget_of(self, wanted: Link) -> Json:
         example = self._example_of(wanted)
-        return panel_value(wanted.budget or (example.budget if example else DEFAULT_BUDGET))
+        return panel_value(wanted.budget or (example.budget if example else DEFAULT_BUDGET), wanted.looks)
 
     @staticmethod
     def _first() -> examples.Example | None:
@@ -129,11 +136,20 @@ class ImageCard(Card):
             yield from self.guarded(self._upload(paths, question if isinstance(question, str) else "", request))
 
     def _upload(self, paths: list[str], question: str, request: gr.Request) -> Updates:
-        session = self.session(request)
-        before = session.picture.example if session.picture else None
         yield {self.file: None}  # at once: files that follow would be added to these
         path, beside, remarks = given_together(paths)
         steps = self.explorer.shelf.ingest(path, beside=beside, remarks=remarks)
+        yield from self._show_own(steps, question, request)
+
+    def open_address(self, question: object, event: gr.EventData, request: gr.Request) -> Updates:
+        """An image is to be opened by its address: fetch it, and go on as with an upload."""
+        steps = self.explorer.shelf.fetch(sent(event, "address"))
+        yield from self.guarded(self._show_own(steps, question if isinstance(question, str) else "", request))
+
+    def _show_own(self, steps: Steps, question: str, request: gr.Request) -> Updates:
+        """Show an image of the visitor's own."""
+        session = self.session(request)
+        before = session.picture.example if session.picture else None
         yield from self.show(steps, session, "preparing the image")
         # An example's own question and way of choosing tokens say nothing about another image.
         if before is not None:
@@ -190,7 +206,8 @@ class ImageCard(Card):
             if not isinstance(step, Waiting):
                 moved = now
             quiet = f"the model worker has not taken the image yet, for {now - moved:.0f} s"
-            yield {self.ask: progress.running(quiet if now - moved > QUIET_SECONDS else text, step, job)}
+            doing = "fetching the image" if isinstance(step, Fetching) else text
+            yield {self.ask: progress.running(quiet if now - moved > QUIET_SECONDS else doing, step, job)}
         assert picture is not None, "steps end with the picture"
         session.picture, session.run = picture, None
         logger.info("picture %s ready in %.2f s", picture.id, time.monotonic() - started)
@@ -277,6 +294,7 @@ def image_value(picture: Picture) -> Json:
         "id": picture.id,
         "example": example.name if example else None,
         "title": example.title if example else picture.name,
+        "address": picture.address,
         "caption": example.caption if example else None,
         "width": width,
         "height": height,

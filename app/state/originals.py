@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from uhrbat.errors import ImageError
 
@@ -34,6 +35,10 @@ class Originals:
                 self.release(id)
                 raise ImageError(f"The image could not be kept: {error.strerror or error}.") from error
         return kept
+
+    def passing(self) -> TemporaryDirectory[str]:
+        """A folder for a file that is to be kept, on the same disk, deleted when it is left."""
+        return TemporaryDirectory(dir=self.folder)
 
     def release(self, id: str) -> None:
         """Delete the files that were kept under this id, if any were."""

@@ -33,6 +33,10 @@ class Waiting(float):
     """How far a picture is (0..1) while the worker is being given its file."""
 
 
+class Fetching(float):
+    """How much of a picture's file (0..1) has been fetched from its address."""
+
+
 Steps = Generator["float | Picture", None, None]
 """How far a picture is (0..1), several times, and last the picture."""
 TIDY_SECONDS = 60
@@ -62,6 +66,8 @@ class Picture:
     """The worker's id of the mask among them."""
     remarks: tuple[str, ...] = ()
     """What else is to be said of the files that were given."""
+    address: str | None = None
+    """From which it was fetched."""
     used: float = field(default_factory=time.monotonic)
     released: bool = False
 
@@ -158,7 +164,22 @@ class Shelf:
         """Show a picture in another way: as `ingest`."""
         if picture.example and picture.example.shipped:
             return self.example(picture.example, rendering)
-        return self.ingest(picture.path, picture.name, picture.example, rendering, picture.beside, picture.remarks)
+        return self.ingest(
+            picture.path, picture.name, picture.example, rendering, picture.beside, picture.remarks, picture.address
+        )
+
+    def fetch(self, address: object, rendering: Rendering | None = None) -> Steps:
+        """Show the image at an address on the web: as `ingest`, after `Fetching` (0..1) several times.
+
+        InputError where the address may not be opened, ImageError where there is no such file.
+        """
+        fetcher = self.limits.fetcher
+        url = fetcher.checked(address)
+        with self._originals.passing() as folder:
+            work = Work(lambda report, stopped: fetcher.fetch(url, Path(folder), report, stopped))
+            for fetched in work:
+                yield Fetching(fetched)
+            yield from self.ingest(work.outcome, rendering=rendering, address=str(url))
 
     def ingest(
         self,
@@ -168,13 +189,14 @@ class Shelf:
         rendering: Rendering | None = None,
         beside: Iterable[str | Path] = (),
         remarks: tuple[str, ...] = (),
+        address: str | None = None,
     ) -> Steps:
         """Make a file showable: yields how far it is (0..1), several times a second, and last the `Picture`.
 
         rendering: how it is shown. beside: files that were given with it (world file, mask, ...). remarks: what is to
-        be said of the files besides. Leaving the loop early stops the work. Raises ImageError where the file is not a
-        usable image, InputError where it has no such bands or page, WorkerError where the worker cannot take it; no
-        file is left behind then.
+        be said of the files besides. address: from which it was fetched. Leaving the loop early stops the work. Raises
+        ImageError where the file is not a usable image, InputError where it has no such bands or page, WorkerError
+        where the worker cannot take it; no file is left behind then.
         """
         self.expire()
         id, rendering = secrets.token_urlsafe(12), rendering or Rendering()
@@ -204,6 +226,7 @@ class Shelf:
             beside=given,
             mask=mask,
             remarks=remarks,
+            address=address,
         )
         with self._lock:
             self._pictures[id] = picture

@@ -7,9 +7,9 @@ from gradio.utils import get_upload_folder
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..limits import SPARE
+
 PATH = "/gradio_api/upload"
-SPARE = 32 * 2**20
-"""Bytes of the disk that uploads leave free."""
 _FORM = 2**20
 _PART = 4 * 2**20
 

@@ -4,11 +4,23 @@ import { CONSTANTS } from './constants.js';
 
 /**
  * @typedef {import('./types.d.ts').Box} Box
- * @typedef {Pick<import('./store.js').State, 'image' | 'question' | 'budget' | 'layer' | 'scale' | 'box' | 'answer'>} Shared
+ * @typedef {Pick<import('./store.js').State, 'image' | 'question' | 'budget' | 'looks' | 'layer' | 'scale' | 'box' | 'answer'>} Shared
  */
 
 const METHOD = CONSTANTS.method;
-const KEYS = ['example', 'picture', 'q', 'budget', ...METHOD, 'layer', 'scale', 'view', 'box', 'ask'];
+const KEYS = [
+  'example',
+  'picture',
+  'q',
+  'budget',
+  'looks',
+  ...METHOD,
+  'layer',
+  'scale',
+  'view',
+  'box',
+  'ask',
+];
 /** The page is no part of a share link, which leads to the viewer. */
 export const PAGE_KEY = 'tab';
 
@@ -18,13 +30,14 @@ export const PAGE_KEY = 'tab';
  * @param {number[] | null} view Where the map is.
  * @returns {Record<string, string | number> | null}
  */
-function valuesOf({ image, question, budget, layer, scale, box, answer }, view) {
+function valuesOf({ image, question, budget, looks, layer, scale, box, answer }, view) {
   if (!image?.example) return null;
   const values = {
     example: image.example,
     picture: Object.keys(image.picture.chosen).length ? JSON.stringify(image.picture.chosen) : null,
     q: question,
     budget: budget.perScale?.join('-') ?? budget.total,
+    looks: looks || null,
     ...Object.fromEntries(METHOD.map((key) => [key, answer?.method[key]])),
     layer,
     scale,
@@ -38,7 +51,7 @@ function valuesOf({ image, question, budget, layer, scale, box, answer }, view) 
 }
 
 /**
- * The link to share: it reproduces example, question, budget, method and view, and holds nothing else of the visitor's
+ * The link to share: it reproduces example, question, budget, looks, method and view, and holds nothing else of the visitor's
  * address, which may carry a private token. Null for an uploaded image.
  * @param {string} href The page's own address.
  * @param {Shared} state
@@ -88,12 +101,14 @@ export function request(search, scales) {
   const found = parameters(search);
   if (!found) return '';
   const chosen = ['ask', ...METHOD].some((key) => key in found);
+  const looks = parseLooks(found.looks);
   return JSON.stringify({
     example: found.example ?? null,
     picture: parseJson(found.picture),
     question: found.q ?? null,
     method: chosen ? Object.fromEntries(METHOD.map((key) => [key, found[key] ?? null])) : null,
-    budget: parseBudget(found.budget, scales),
+    budget: parseBudget(found.budget, scales, looks > 0),
+    looks,
   });
 }
 
@@ -101,13 +116,20 @@ export function request(search, scales) {
  * A total, or numbers for the scales; null for anything else.
  * @param {string | undefined} text
  * @param {number} scales
+ * @param {boolean} [more] Whether native scales may follow, which the page does not know before it has looked.
  */
-export function parseBudget(text, scales) {
+export function parseBudget(text, scales, more = false) {
   const numbers = (text ?? '').split(/[-,]/).map(Number);
   if (!text || !numbers.every(Number.isFinite)) return null;
-  if (numbers.length === scales) return { per_scale: numbers };
+  if (numbers.length === scales || (more && numbers.length > scales)) return { per_scale: numbers };
   return numbers.length === 1 ? { total: numbers[0] } : null;
 }
+
+/**
+ * A number of looks; 0 for anything else.
+ * @param {string | undefined} text
+ */
+export const parseLooks = (text) => (/^[1-9]\d{0,5}$/.test(text ?? '') ? Number(text) : 0);
 
 /**
  * What a text says as JSON; null where it is none.

@@ -1,6 +1,6 @@
 // The budget: one logarithmic slider, presets, a number for each scale, and what it costs.
 
-import { budgets, chooseBudget, setBudget, split } from './budgets.js';
+import { budgets, chooseBudget, setBudget, split, useModel } from './budgets.js';
 import { CONSTANTS } from './constants.js';
 import { costParts } from './cost.js';
 import { flag, h } from './dom.js';
@@ -51,17 +51,35 @@ export async function mount(context) {
     tell(chosen);
     set({ settled: chosen });
   });
+  on(['model'], ({ model, budget }) => {
+    const all = tokensOfAll(model);
+    if (!budget.perScale && budget.total > all) chooseBudget(all);
+  });
   let reported = '';
   follow(context, (/** @type {import('./types.d.ts').BudgetValue | null} */ value) => {
     if (!value) return;
-    if (value.cost) set({ cost: value.cost });
-    else if (value.looks != null) set({ looks: value.looks });
+    if (value.cost) void price(value);
+    // A cost comes for what was set when it was asked for, but for the first: that is what the page opens with.
+    if (value.looks != null && (!value.cost || reported === '')) set({ looks: value.looks });
     if (value.cost && (value.looks ?? 0) !== get().looks) tell(get().settled ?? get().budget);
     const key = JSON.stringify([value.total, value.per_scale]);
     const priced = value.cost && key === reported; // the same budget again, with its cost: the slider may have moved since
     reported = key;
     if (!priced && !isShown(value)) setBudget(value.total, value.per_scale);
   });
+}
+
+/**
+ * A model's cost and, where no answer of another model is shown, its tokens.
+ * @param {import('./types.d.ts').BudgetValue} value
+ */
+async function price({ cost, model }) {
+  const shown = get().model.whole ?? get().model;
+  try {
+    if (model && !get().maps && JSON.stringify(model) !== JSON.stringify(shown)) await useModel(model);
+  } finally {
+    set({ cost: cost ?? null });
+  }
 }
 
 /** Whether a value from Python is what the panel shows. @param {import('./types.d.ts').BudgetValue} value */

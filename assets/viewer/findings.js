@@ -7,6 +7,7 @@ import { frontierSection } from './frontier.js';
 import { finest, coarsest } from './geometry.js';
 import { panel } from './gradio.js';
 import { inOrder, sizeName } from './groups.js';
+import { looksSection } from './looksfound.js';
 import { lossSection } from './losses.js';
 import { misses } from './misses.js';
 import { goToPage } from './pages.js';
@@ -81,7 +82,7 @@ function openMiss({ scene, question, budget, box, method }, trigger) {
  * @param {FindingsValue} findings
  * @param {(miss: Miss) => void} open
  */
-function content({ missing, problems, frontier, losses, real }, open) {
+function content({ missing, problems, frontier, losses, real, looks, looks_loss: looksLoss }, open) {
   const [first] = losses;
   const measured = (frontier ?? first)?.measured;
   return shown([
@@ -97,6 +98,7 @@ function content({ missing, problems, frontier, losses, real }, open) {
     frontier && frontierSection(frontier),
     frontier && h('div', { class: 'uhr-pair' }, comparisons(frontier), attention(frontier)),
     real && realSection(real),
+    looksSection(looks, looksLoss),
     ...losses.map(lossSection),
     first &&
       misses(

@@ -1,6 +1,6 @@
 // The address bar follows the page: reload, Back and a copied address lead to what was shown.
 
-import { pageAddress, parameters, request } from './address.js';
+import { pageAddress, parameters, parseLooks, request } from './address.js';
 import { arrive, isArriving } from './arrive.js';
 import { chooseBudget } from './budgets.js';
 import { hooks } from './hooks.js';
@@ -48,7 +48,7 @@ export function followHistory() {
     clearTimeout(timer);
     timer = window.setTimeout(write, SOON);
   }
-  on(['image', 'question', 'budget', 'layer', 'scale', 'box', 'answer', 'busy'], soon);
+  on(['image', 'question', 'budget', 'looks', 'layer', 'scale', 'box', 'answer', 'busy'], soon);
   // A page is an entry of its own already: what is opened from Findings takes that entry, and Back leads to Findings.
   on(['page'], ({ page }) => {
     if (page !== 'explore') entry = null;
@@ -74,6 +74,7 @@ function restore() {
     hooks.openLink(request(location.search, get().model.scales.length));
     return;
   }
+  set({ looks: parseLooks(asked.looks) });
   const each = asked.budget?.split('-').map(Number) ?? [];
   if (each.length && each.every(Number.isFinite)) chooseBudget(each[0], each.length > 1 ? each : null);
   const view = asked.view?.split(',').map(Number);

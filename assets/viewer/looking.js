@@ -29,7 +29,8 @@ export function looking(tell) {
     steps = choices(tiles, cost?.most_looks);
     root.hidden = !steps.length;
     if (!image || !steps.length) {
-      if (looks && image && !tiles) {
+      // Which tiles there are depends on the model, and its cost says that it is known.
+      if (looks && image && cost && !tiles) {
         set({ looks: 0 });
         tell();
       }

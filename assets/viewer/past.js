@@ -16,6 +16,7 @@ const COLUMNS = [
   'image',
   'question',
   'tokens allowed',
+  'looks',
   'tokens given',
   'answer',
   'correct',
@@ -86,8 +87,15 @@ function row(entry, trigger) {
 }
 
 /** @param {PastEntry} entry */
-const detail = ({ image, budgets, method, model, seconds: took }) =>
-  [image, plural(sum(budgets), 'token'), methodText(method), model, seconds(took)]
+const detail = ({ image, budgets, looks, method, model, seconds: took }) =>
+  [
+    image,
+    plural(sum(budgets), 'token'),
+    looks > 0 && plural(looks, 'look'),
+    methodText(method),
+    model,
+    seconds(took),
+  ]
     .filter(Boolean)
     .join(' · ');
 
@@ -128,6 +136,7 @@ export function csv(past) {
     entry.image,
     entry.question,
     sum(entry.budgets),
+    entry.looks,
     entry.tokens,
     entry.text,
     entry.correct,

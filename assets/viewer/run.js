@@ -85,11 +85,13 @@ function repeatButtons() {
         server: new URL('.', document.baseURI).href,
         example: image.example,
         file: image.title,
+        address: image.address,
         picture: image.picture.chosen,
         question: answer.question,
         budgets: answer.budgets,
         perScale: !sameBudgets(split(sum(answer.budgets)), answer.budgets),
         method: answer.method,
+        looks: answer.looks,
         model: answer.model,
       };
       await navigator.clipboard.writeText(write(shown));

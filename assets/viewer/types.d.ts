@@ -63,6 +63,8 @@ export interface ImageValue {
   id: string;
   example: string | null;
   title: string;
+  /** From which it was fetched; null for any other image. */
+  address: string | null;
   caption: string | null;
   width: number;
   height: number;
@@ -202,6 +204,8 @@ export interface BudgetValue {
   /** Tiles of the native scales that a question looks at. */
   looks?: number;
   cost?: Cost;
+  /** Comes with the cost, once the model is known. */
+  model?: Geometry;
 }
 
 /** app/values.py: answer_value. */
@@ -209,6 +213,8 @@ export interface Answer {
   text: string;
   question: string;
   budgets: number[];
+  /** Tiles of the native scales that it looked at, at most. */
+  looks: number;
   tokens: number;
   truncated: boolean;
   seconds: number;
@@ -350,6 +356,7 @@ export interface PastEntry {
   image: string;
   question: string;
   budgets: number[];
+  looks: number;
   tokens: number;
   text: string;
   correct: boolean | null;
@@ -399,6 +406,8 @@ export interface FindingsValue {
   frontier: Frontier | null;
   losses: Loss[];
   real: Real | null;
+  looks: Looks | null;
+  looks_loss: LooksLoss | null;
 }
 export interface Interval {
   value: number;
@@ -500,4 +509,25 @@ export interface RealFigures {
 export interface Real {
   now: RealFigures;
   before: RealFigures | null;
+}
+/** What was measured with looks, on worlds of a side. */
+export interface Looks {
+  measured: Measured;
+  side: number;
+  /** Numbers of looks, or "all". */
+  looks: string[];
+  points: (Interval & {
+    looks: string;
+    split: string;
+    budget: number;
+    measure: Measure;
+    group: string;
+    questions: number;
+  })[];
+}
+export interface LooksLoss {
+  measured: Measured;
+  side: number;
+  losses: { looks: string; budget: number; questions: number; right: number; there: number; lost: number }[];
+  causes: { looks: string; budget: number; cause: string; losses: number }[];
 }

@@ -41,7 +41,7 @@ def page(found):
 def test_without_files_the_page_names_the_commands_that_write_them(tmp_path):
     reply = page(findings.load(tmp_path))
     assert reply["missing"] == list(findings.COMMANDS.values()) and not reply["frontier"] and not reply["problems"]
-    assert reply["real"] is None
+    assert reply["real"] is reply["looks"] is reply["looks_loss"] is None
 
 
 def test_the_page_is_told_every_number(folder):
@@ -54,6 +54,8 @@ def test_the_page_is_told_every_number(folder):
     real = findings.load(folder).real
     assert len(reply["real"]["now"]["evidence"]) == len(real.now.evidence) == 144
     assert reply["real"]["before"]["precision"][0]["value"] == real.before.precision[0].value
+    assert [row["lost"] for row in reply["looks_loss"]["losses"]] == [50, 40, 30]
+    assert reply["looks"]["looks"] == list(made_up_findings.LOOKS) and len(reply["looks"]["points"]) == 4 * 8 * 4
 
 
 def test_a_file_of_another_layout_is_told_and_the_other_is_shown(tmp_path):

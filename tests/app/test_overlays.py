@@ -18,7 +18,7 @@ def read(png: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [672, 1344])
 def test_every_token_stands_at_its_row_and_column(size):
-    made, scale = scale_map(size, 3), Scale(size)
+    made, scale = scale_map(Scale(size), 3), Scale(size)
     numbers = read(overlays.rank_png(made, Scale(made.size)))
     rows, cols = scale.rowcol(np.arange(scale.tokens))
     assert np.array_equal(numbers[rows, cols] & (overlays.MERGED_BIT - 1), made.rank)
@@ -27,7 +27,7 @@ def test_every_token_stands_at_its_row_and_column(size):
 
 
 def test_importance_keeps_its_range_and_order():
-    made, scale = scale_map(672, 3), Scale(672)
+    made, scale = scale_map(Scale(672), 3), Scale(672)
     numbers = read(overlays.importance_png(made, Scale(made.size)))[scale.rowcol(np.arange(scale.tokens))]
     assert numbers.min() == 0 and numbers.max() == overlays.HEADROOM
     low, high = made.importance.astype(float).min(), made.importance.astype(float).max()
@@ -35,13 +35,13 @@ def test_importance_keeps_its_range_and_order():
 
 
 def test_equal_importances_make_a_flat_map():
-    made = scale_map(672, 3)
+    made = scale_map(Scale(672), 3)
     flat = type(made)(672, np.ones(2304, np.float16), made.rank, made.merged, made.region, made.members, made.padding)
     assert not read(overlays.importance_png(flat, Scale(flat.size))).any()
 
 
 def test_tokens_without_a_region_have_a_number_of_their_own():
-    made = scale_map(672, 3)
+    made = scale_map(Scale(672), 3)
     alone = type(made)(672, made.importance, made.rank, made.merged, np.full(2304, -1), made.members, made.padding)
     assert (read(overlays.region_png(alone, Scale(alone.size))) == (1 << 24) - 1).all()
 

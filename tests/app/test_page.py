@@ -13,8 +13,10 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from app.explorer import COMPARED, Explorer
+from app.limits import PageLimits
 from app.page import build, launch_options
 from tests.support.fake_worker import FakeWorker
+from tests.support.web import page, serving
 from uhrbat.geometry import SCALES
 
 
@@ -25,14 +27,14 @@ def explorer_of(tmp_path_factory):
 
     def start(worker):
         explorer = Explorer(lambda: worker, tmp_path_factory.mktemp("tiles"))
-        page = build(explorer)
-        page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options(explorer))
-        running.append((page, explorer))
-        return explorer, page.local_url
+        built = build(explorer)
+        built.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options(explorer))
+        running.append((built, explorer))
+        return explorer, built.local_url
 
     yield start
-    for page, explorer in running:
-        page.close()
+    for built, explorer in running:
+        built.close()
         explorer.close()
 
 
@@ -122,6 +124,28 @@ def test_ingest_and_ask(client, wide_photo):
     assert shown["answer"] == "four" and sum(shown["budgets"]) == 500 and "generated scenes" in shown["caveat"]
     shown = client.predict(image=image["image"], question="How many?", per_scale=[0, 0, 0, 9], api_name="/ask")
     assert shown["budgets"] == [0, 0, 0, 9]
+
+
+def test_an_image_is_opened_by_its_address_where_that_is_allowed(explorer_of, wide_photo):
+    explorer, url = explorer_of(FakeWorker())
+    client = Client(url, verbose=False)
+    with serving({"/wide.jpg": page(wide_photo.read_bytes())}) as (port, asked):
+        address = f"http://127.0.0.1:{port}/wide.jpg"
+        with pytest.raises(AppError, match="start the explorer with UHRBAT_ADDRESSES=host"):
+            client.predict(address=address, api_name="/ingest")
+        assert asked == []
+        explorer.shelf.limits = PageLimits(addresses=f"127.0.0.1:{port}")
+        image = client.predict(address=address, picture={"gamma": 2}, api_name="/ingest")
+        assert (image["name"], image["width"], image["shown"]["gamma"]) == ("wide.jpg", 900, 2)
+        for wrong in (
+            {"address": "http://127.0.0.1/wide.jpg"},
+            {"address": 5},
+            {"address": {}},
+            {},
+            {"file": handle_file(str(wide_photo)), "address": address},
+        ):
+            with pytest.raises(AppError, match="not among the hosts|give "):
+                client.predict(**wrong, api_name="/ingest")
 
 
 def test_bands_can_be_chosen(client, six_bands):

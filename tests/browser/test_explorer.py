@@ -40,6 +40,7 @@ def test_the_story(open_page, url):
     page = open_page()
     assert state(page, "image.example") == FIRST.name
     page.wait_for_function("window.UHRBAT.marks.some((mark) => mark.what === 'tiles')")
+    assert page.locator("#address").is_hidden()  # no host is allowed unless somebody says so
 
     # Ask: the answer, its ledger as the library counts it, and no caveat for one of nano's own scenes.
     ask(page)
@@ -297,6 +298,19 @@ def test_findings(open_page):
             expect(row).to_contain_text(f"{100 * point['random']:.1f} %")
         cars = page.locator("table[aria-label='Cars counted in the beach photographs'] tbody .uhr-tick")
         expect(cars).to_have_count(len(reply["real"]["now"]["beach"]))
+    sections = page.locator(".uhr-looksfound")
+    expect(sections).to_have_count(int(bool(reply["looks"] or reply["looks_loss"])))
+    if reply["looks"]:
+        rows = sections.locator("table").first.locator("tbody tr")
+        expect(rows).to_have_count(
+            len(
+                {
+                    (point["looks"], point["split"])
+                    for point in reply["looks"]["points"]
+                    if point["measure"] == "evidence"
+                }
+            )
+        )
     accessible(page, unfold=False)  # every number of the chart takes axe many seconds
     misses = [miss for loss in reply["losses"] for miss in loss["misses"]]
     if misses:

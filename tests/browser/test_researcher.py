@@ -6,6 +6,7 @@ import io
 from playwright.sync_api import expect
 
 from tests.support.browsing import ANSWER_MS, accessible, ask, settle, state
+from uhrbat.geometry import SCALES, Square
 
 PLACE = "([x, y]) => { const v = window.UHRBAT.view; return v.map.latLngToContainerPoint(v.toMap(x, y)); }"
 
@@ -105,6 +106,14 @@ def test_tokens_by_hand(open_page):
     page.keyboard.press("Escape")
     page.click("[data-hand-ask]")
     expect(page.locator("[data-hand-answer]")).to_contain_text("2 regions added and 1 removed", timeout=ANSWER_MS)
+    page.wait_for_function("!window.UHRBAT.state.busy")
+    page.click("[data-hand-only]")
+    expect(page.locator("[data-hand-answer]")).to_contain_text("With 2 regions alone", timeout=ANSWER_MS)
+    square, chosen = Square(*(state(page, f"image.{side}") for side in ("width", "height"))), state(page, "hand.force")
+    inside = [{token for box in chosen for token in square.tokens_in_box(size, box)} for size in SCALES]
+    assert state(page, "handAnswer.budgets") == [len(tokens) for tokens in inside]
+    assert state(page, "handAnswer.tokens") == sum(map(len, inside))
+    assert page.locator("[data-hand-answer].is-stale").count() == 0  # its budget is its own
     page.get_by_role("button", name="Clear").click()
     assert page.locator(".uhr-box.is-force").count() == 0
 

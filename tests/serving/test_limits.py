@@ -40,7 +40,9 @@ def test_the_table_of_limits_is_complete_and_true(limits):
     for row in rows(limits)[2:]:
         name, default, _ = (cell.strip() for cell in row.strip("|").split("|"))
         number, _, unit = default.partition(" ")
-        table[name] = "" if default == "(temporary)" else float(number.replace(",", "")) * (2**30 if unit else 1)
+        table[name] = (
+            "" if default in ("(temporary)", "(none)") else float(number.replace(",", "")) * (2**30 if unit else 1)
+        )
     assert table == {name: field.default for name, field in limits.model_fields.items()}
 
 

@@ -11,12 +11,21 @@ import pytest
 from tests.support import fake_engine
 from tests.support.results import same, without_costs
 from uhrbat.errors import Cancelled, InputError, WorkerError
+from uhrbat.geometry import Square
 from uhrbat.results import SweepPoint
 from uhrbat.serving import zerogpu
 from uhrbat.serving.client.local import InProcessWorker
 from uhrbat.serving.lent import LentSeconds
 from uhrbat.serving.limits import Limits
-from uhrbat.serving.protocol import AskRequest, CompareRequest, EncodeRequest, InspectRequest, SweepRequest, query
+from uhrbat.serving.protocol import (
+    AnswerRequest,
+    AskRequest,
+    CompareRequest,
+    EncodeRequest,
+    InspectRequest,
+    SweepRequest,
+    query,
+)
 from uhrbat.serving.server.models import Offer
 from uhrbat.serving.server.service import Service
 
@@ -85,7 +94,7 @@ def test_the_seconds_follow_the_task():
     asked, figures = query(IMAGE, "how many?"), LentSeconds()
 
     def seconds(request, side=4000, scales=SCALES):
-        return figures.of(request, side, side, scales)
+        return figures.of(request, Square(side, side, scales))
 
     encode, inspect = EncodeRequest(image=IMAGE), InspectRequest(query=asked, box=(0, 0, 9, 9), budget=300)
     assert seconds(encode) == 10 + 1.6 + 12.6 + 0.8  # start, 16 megapixels read, 25.3 encoded, rounded up
@@ -97,6 +106,28 @@ def test_the_seconds_follow_the_task():
     compared = CompareRequest(query=asked, budget=1000, methods=("uhrbat", "downsampling"))
     assert seconds(compared) == seconds(SweepRequest(query=asked, budgets=(1500, 500)))
     assert seconds(SweepRequest(query=asked, budgets=(16_000,) * 60)) == figures.gpu_most_seconds
+
+
+def test_looks_take_their_seconds():
+    """At least those of encoding their tiles, which the limit would otherwise cut short."""
+    figures, wide = LentSeconds(gpu_encode_seconds=10, gpu_most_seconds=10**6), Square(20_000, 12_000)
+
+    def seconds(looks=0, request=AskRequest, square=wide, **more):
+        asked = request(query=query(IMAGE, "how many?", {"looks": looks}), budget=300, **more)
+        return figures.of(asked, square)
+
+    tile, passes = 10 * 0.336**2, 2 * 0.1 * 240  # ten seconds a megapixel; the file is read twice more
+    assert seconds(64) - seconds() == pytest.approx(64 * tile + passes, abs=1)
+    assert seconds(64) == seconds(64, CompareRequest, methods=("uhrbat",))
+    assert seconds(10**6) == seconds(10**5)  # no more than the image has
+    assert seconds(64, square=Square(4000, 4000)) == seconds(
+        square=Square(4000, 4000)
+    )  # nothing beyond the finest scale
+    box = (0, 0, 600, 300)  # on four tiles of the finest native scale
+    looked = seconds(0, AnswerRequest, look=(box, box))
+    assert looked - seconds(0, AnswerRequest) == pytest.approx(4 * tile + passes, abs=1)
+    encode = EncodeRequest(image=IMAGE, settings={"looks": 64})
+    assert figures.of(encode, wide) == figures.of(EncodeRequest(image=IMAGE), wide)  # it looks at nothing yet
 
 
 class Quota(gr.Error):
@@ -136,7 +167,7 @@ def test_what_is_asked_of_spaces_is_what_the_task_needs(spaces, lent, picture):
     lent.encode(image).result(TIMEOUT)
     lent.ask(query(image, "how many?"), budget=300).result(TIMEOUT)
     encode, ask = spaces.asked
-    assert encode == LentSeconds().of(EncodeRequest(image=image), 72, 48, fake_engine.SIZES) < 15
+    assert encode == LentSeconds().of(EncodeRequest(image=image), Square(72, 48, fake_engine.SIZES)) < 15
     assert encode < ask < 25
 
 

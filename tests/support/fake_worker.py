@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from uhrbat import results
 from uhrbat.budget import smallest_total, split_budget
 from uhrbat.errors import Cancelled, InputError
-from uhrbat.geometry import SCALES, TILE, TILE_GRID, Scale, Square
+from uhrbat.geometry import SCALES, Scale, Square
 from uhrbat.grammar import read
 from uhrbat.imagery import open_image
 from uhrbat.network.text import clean_question
@@ -19,6 +20,7 @@ from uhrbat.serving.job import Job
 from uhrbat.serving.protocol import AnyRequest, EncodeRequest, Health, ModelInfo, Settings
 
 BLOCK = 6
+RELEASED = tuple(Scale(size) for size in SCALES)
 CAVEAT = "nano was trained on generated scenes only; its answers on other images mean little."
 
 
@@ -31,9 +33,10 @@ STAGES = {
 class FakeWorker(Worker):
     """Scores by a hash of the question, merges in blocks, says "four" below 1,000 tokens and "five" above."""
 
-    def __init__(self, step_seconds: float = 0.0, steps: int = 5):
+    def __init__(self, step_seconds: float = 0.0, steps: int = 5, scales: tuple[Scale, ...] = RELEASED):
         self.step_seconds = step_seconds
         self.steps = steps
+        self.scales = scales
         self.files: dict[str, Path] = {}
         self.requests: list[tuple[str, AnyRequest]] = []
         self.cancelled = 0
@@ -56,9 +59,9 @@ class FakeWorker(Worker):
                 name="nano",
                 loaded=True,
                 regions=("kmeans", "grid", "sam", "none"),
-                scales=SCALES,
-                tile=TILE,
-                tile_grid=TILE_GRID,
+                scales=tuple(scale.size for scale in self.scales),
+                tile=self.scales[0].tile,
+                tile_grid=self.scales[0].tile_grid,
                 point_bins=64,
                 default_settings=Settings(),
                 parameters=9_000_000,
@@ -101,7 +104,7 @@ class FakeWorker(Worker):
 
     def _ask(self, request, job, stop) -> results.AskResult:
         maps = self._maps(request)
-        budgets = None if request.budget is None else split(request.budget, maps)
+        budgets = None if request.budget is None else self._split(request.budget, maps)
         answer = None if budgets is None else self._said(request, budgets)
         return results.AskResult(
             request.image,
@@ -116,7 +119,7 @@ class FakeWorker(Worker):
 
     def _answer(self, request, job, stop) -> results.AnswerResult:
         maps = self._maps(request)
-        budgets = split(request.budget, maps)
+        budgets = self._split(request.budget, maps)
         text = "none" if request.without else "five" if request.force else "six" if request.look else None
         return results.AnswerResult(
             request.question,
@@ -125,13 +128,13 @@ class FakeWorker(Worker):
             ledger(maps, budgets),
             self._caveat(request),
             run(),
-            attention(budgets) if request.attention else None,
+            attention(tuple(maps), budgets) if request.attention else None,
         )
 
     def _sweep(self, request, job, stop) -> results.SweepResult:
         points = []
         for budget in request.budgets:
-            budgets = split(budget, self._maps(request))
+            budgets = self._split(budget, self._maps(request))
             answer = self._said(request, budgets)
             right = None if request.truth is None else answer.text == request.truth
             fates = {size: s.kind(k) for (size, s), k in zip(self._maps(request).items(), budgets, strict=True)}
@@ -143,7 +146,7 @@ class FakeWorker(Worker):
 
     def _compare(self, request, job, stop) -> results.CompareResult:
         maps, methods = self._maps(request), []
-        budgets = split(request.budget, maps)
+        budgets = self._split(request.budget, maps)
         for number, method in enumerate(request.methods):
             kinds = {size: np.roll(s.kind(k), 97 * number) for (size, s), k in zip(maps.items(), budgets, strict=True)}
             evidence, preserved = self._evidence(request, kinds)
@@ -153,7 +156,7 @@ class FakeWorker(Worker):
 
     def _inspect(self, request, job, stop) -> results.InspectResult:
         maps = self._maps(request)
-        budgets = split(request.budget, maps)
+        budgets = self._split(request.budget, maps)
         square = self._square(request)
         scales = square.scales
         rows, alone = [], []
@@ -203,14 +206,13 @@ class FakeWorker(Worker):
         )
 
     def _encode(self, request, job, stop) -> results.EncodeResult:
-        tokens = {size: Scale(size).tokens for size in SCALES}
+        tokens = {scale.size: scale.tokens for scale in self.scales}
         return results.EncodeResult(request.image, tokens, self._caveat(request), run())
 
     def _evidence(self, request, fates) -> tuple[tuple[results.Kept, ...], float | None]:
         from uhrbat.selection.evidence import kept_evidence
 
-        info = open_image(self.files[request.image])
-        return kept_evidence(Square(info.width, info.height), fates, request.boxes)
+        return kept_evidence(self._square(request), fates, request.boxes)
 
     def _said(self, request, budgets, text: str | None = None) -> results.Answer:
         total = sum(budgets)
@@ -225,27 +227,32 @@ class FakeWorker(Worker):
     def _maps(self, request) -> dict[int, results.ScaleMap]:
         seed = int(hashlib.sha256((request.image + request.question).encode()).hexdigest()[:8], 16)
         square = self._square(request)
-        maps = {size: scale_map(size, seed, square.padding(size)) for size in SCALES}
+        maps = {scale.size: scale_map(scale, seed, square.padding(scale)) for scale in self.scales}
         return maps | {scale.size: looked_map(scale) for scale in square.scales if scale.looked is not None}
 
     def _square(self, request) -> Square:
         """The image's square, of which so many tiles of the finest native scale are looked at, the first ones."""
         info = open_image(self.files[request.image])
-        square = Square(info.width, info.height)
+        sizes = tuple(scale.size for scale in self.scales)
+        square = Square(info.width, info.height, sizes, self.scales[0].tile, self.scales[0].tile_grid)
         native, looks = square.native_sizes[-1:], request.settings.looks
         return square.looking({size: range(looks) for size in native}) if looks else square
 
+    def _split(self, budget, maps: dict[int, results.ScaleMap]) -> tuple[int, ...]:
+        scales = [replace(self.scales[0], size=size, looked=scale.looked) for size, scale in maps.items()]
+        return tuple(budget) if isinstance(budget, tuple) else split_budget(budget, scales)
 
-def scale_map(size: int, seed: int, padding: np.ndarray | None = None) -> results.ScaleMap:
+
+def scale_map(scale: Scale, seed: int, padding: np.ndarray | None = None) -> results.ScaleMap:
     """Smooth importance with a few peaks; blocks as regions; ranks as in `rank_tokens` with order "max"; padding
     never enters."""
-    scale, random = Scale(size), np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     at = (np.arange(scale.grid) + 0.5) / scale.grid
     y, x = np.meshgrid(at, at, indexing="ij")
     field = np.zeros((scale.grid, scale.grid))
     for px, py, width in zip(random.random(9), random.random(9), random.uniform(0.01, 0.09, 9), strict=True):
         field += np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * width**2))
-    field += 0.02 * np.random.default_rng(size).random(field.shape)
+    field += 0.02 * np.random.default_rng(scale.size).random(field.shape)
     side = -(-scale.grid // BLOCK)
     cells = np.arange(scale.grid) // BLOCK
     region = (cells[:, None] * side + cells[None, :]).astype(np.int32)
@@ -268,7 +275,7 @@ def scale_map(size: int, seed: int, padding: np.ndarray | None = None) -> result
     padding = np.zeros(flat.size, bool) if padding is None else padding
     rank = np.where(padding, flat.size + 1, rank[order]).astype(np.int32)
     return results.ScaleMap(
-        size, flat[order].astype(np.float16), rank, ~single[order] & ~padding, of[order], members[order], padding
+        scale.size, flat[order].astype(np.float16), rank, ~single[order] & ~padding, of[order], members[order], padding
     )
 
 
@@ -310,17 +317,12 @@ def ledger(maps: dict[int, results.ScaleMap], budgets) -> tuple[results.LedgerRo
     return tuple(rows)
 
 
-def split(budget, maps: dict[int, results.ScaleMap]) -> tuple[int, ...]:
-    scales = [Scale(size, TILE, TILE_GRID, scale.looked) for size, scale in maps.items()]
-    return tuple(budget) if isinstance(budget, tuple) else split_budget(budget, scales)
-
-
-def attention(budgets) -> results.Attention:
+def attention(sizes: tuple[int, ...], budgets) -> results.Attention:
     """Two words; each looks the more at a token the sooner that enters, the second at the coarsest scale alone."""
     weights = {}
-    for size, k in zip(SCALES, budgets, strict=True):
+    for size, k in zip(sizes, budgets, strict=True):
         falling = np.geomspace(1, 1e-3, max(k, 1), dtype=np.float32)[:k]
-        weights[size] = np.stack([falling, falling * (size == SCALES[0])]) * np.float32(0.1 / max(falling.sum(), 1))
+        weights[size] = np.stack([falling, falling * (size == sizes[0])]) * np.float32(0.1 / max(falling.sum(), 1))
     return results.Attention(("place 1", "five"), weights)
 
 

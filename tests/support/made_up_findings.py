@@ -26,6 +26,8 @@ def write(folder: Path, box=(1200.0, 1300.0, 1206.0, 1305.0)) -> None:
     scored = replace(loss.measured, settings=loss.measured.settings | {"importance": "attention"})
     findings.write(folder / "loss_attention.json", replace(loss, measured=scored))
     findings.write(folder / "real.json", real())
+    findings.write(folder / "looks.json", _looks())
+    findings.write(folder / "looks_loss.json", _looks_loss())
 
 
 def _frontier() -> findings.FrontierFile:
@@ -111,6 +113,26 @@ def _real(level: float, attention: bool = True) -> findings.RealFigures:
         "nano", int(9_600_000 * level), f"made-up {level}", _MEASURED.settings, 121, 168, 4, precision, evidence,
         accuracy, beach,
     )  # fmt: skip
+
+
+LOOKS = ("0", "64", "256", "all")
+
+
+def _looks() -> findings.LooksFile:
+    points = []
+    for n, looks in enumerate(LOOKS):
+        for split, budget, measure in product(("paper", "question"), (64, 3000), ("accuracy", "evidence")):
+            for group in ("all", "size: 6-8", "size: 9-16", "size: 17-30"):
+                value = 0.2 + 0.15 * n + budget / 20_000
+                point = (looks, split, budget, measure, group, value, value - 0.05, value + 0.05, 120)
+                points.append(findings.LooksPoint(*point))
+    return findings.LooksFile(_MEASURED, 16_384, list(LOOKS), points, {"a look": 0.1})
+
+
+def _looks_loss() -> findings.LooksLossFile:
+    losses = [findings.LooksLoss(looks, 3000, 120, 40 + 10 * n, 90, 50 - 10 * n) for n, looks in enumerate(LOOKS[:3])]
+    causes = [findings.LooksCause(looks, 3000, "not looked at", 30) for looks in LOOKS[:3]]
+    return findings.LooksLossFile(_MEASURED, 16_384, list(LOOKS[:3]), [3000], losses, causes)
 
 
 if __name__ == "__main__":

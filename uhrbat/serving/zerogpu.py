@@ -97,7 +97,7 @@ def run_with_gpu(host: ModelHost, request: AnyRequest, path: Path, emit: Emit, d
     yield from ()
     _hosts[:] = [host]
     info = apart.open_image(path, host.limits.images())
-    seconds = LentSeconds().of(request, info.width, info.height, host.models.scales(request.settings.model))
+    seconds = LentSeconds().of(request, host.models.square(request.settings.model, info.width, info.height))
     began = time.monotonic()
     calls = _called(request, str(path), deadline.seconds_left, seconds)
     try:

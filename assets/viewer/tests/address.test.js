@@ -6,6 +6,7 @@ import {
   pageAddress,
   parameters,
   parseBudget,
+  parseLooks,
   parseNumbers,
   request,
   shareAddress,
@@ -20,6 +21,7 @@ const SHARED = {
   image: IMAGE,
   question: 'How many ships & boats?',
   budget: { total: 3000, perScale: null },
+  looks: 0,
   layer: 'fate',
   scale: 4032,
   box: [1, 2, 3, 4],
@@ -98,6 +100,7 @@ test('a link leads back to what it was made of', () => {
     question: 'How many ships & boats?',
     method: { importance: 'fused', regions: null, order: null, seed: '3' },
     budget: { per_scale: [1, 2, 3, 4] },
+    looks: 0,
   });
   assert.deepEqual(arrival(parameters(search) ?? {}), {
     example: 'airfield',
@@ -108,6 +111,17 @@ test('a link leads back to what it was made of', () => {
     box: [1, 2, 3, 4],
     ask: true,
   });
+});
+
+test('a link says how many looks there are, and the numbers of the native scales', () => {
+  const address = share({ looks: 64, budget: { total: 15, perScale: [1, 2, 3, 4, 5] } });
+  assert.equal(address?.searchParams.get('looks'), '64');
+  const { looks, budget } = JSON.parse(request(address?.search ?? '', 4));
+  assert.deepEqual([looks, budget], [64, { per_scale: [1, 2, 3, 4, 5] }]);
+  assert.equal(share()?.searchParams.has('looks'), false);
+  for (const wrong of [undefined, '', '0', '-1', '1.5', '1e3', '0x9', '9999999']) {
+    assert.equal(parseLooks(wrong), 0);
+  }
 });
 
 test('a link says how the picture is shown where that was chosen', () => {

@@ -5,6 +5,7 @@ import { gridShares, linear, logarithmic, tenths } from '../axes.js';
 import { basis } from '../findings.js';
 import { asked, budgetLabels, drawingOrder, floorsOf } from '../frontier-chart.js';
 import { isReleased, looksOf } from '../looks.js';
+import { along, looksBasis } from '../looksfound.js';
 import { fitting } from '../misses.js';
 import { realBasis, rowsOf } from '../real.js';
 
@@ -132,5 +133,36 @@ test('sentences', () => {
   assert.match(
     basis(measured),
     /^nano \(14\.3 million parameters; importance similarity, regions kmeans, order max\) on 3,000 questions about 1,000 /,
+  );
+});
+
+test('what looks add, by budget, and what it was measured on', () => {
+  const point = {
+    looks: '64',
+    split: 'paper',
+    budget: 3000,
+    measure: /** @type {const} */ ('evidence'),
+    group: 'all',
+  };
+  const points = [
+    point,
+    { ...point, looks: '0' },
+    { ...point, split: 'question' },
+    { ...point, group: 'size: 6-8' },
+    { ...point, measure: /** @type {const} */ ('accuracy') },
+    { ...point, budget: 64 },
+  ];
+  assert.deepEqual(along(points, point, [64, 256, 3000]), [points[5], undefined, point]);
+  const measured = {
+    model: 'nano',
+    parameters: 9_600_000,
+    settings: { importance: 'similarity', regions: 'kmeans', order: 'max' },
+    seeds: 'evaluation',
+    scenes: 10,
+    questions: 120,
+  };
+  assert.match(
+    looksBasis({ side: 16_384, measured }),
+    /120 questions about 10 generated worlds of 16,384 px/,
   );
 });

@@ -8,11 +8,13 @@ const SHOWN = {
   server: 'https://example.org/explorer/',
   example: 'suburb',
   file: '',
+  address: null,
   picture: {},
   question: 'Where\'s the "red" car?\n',
   budgets: [80, 320, 600, 2000],
   perScale: false,
   method: { importance: 'attention', seed: 3 },
+  looks: 0,
   model: 'nano',
 };
 
@@ -28,7 +30,8 @@ test('Python asks what the page asked', () => {
   assert.match(text, /Client\("https:\/\/example.org\/explorer\/"\)/);
   assert.match(text, /image = "suburb"/);
   assert.match(text, /budget=3000,\n {4}importance="attention",\n {4}seed=3,/);
-  assert.doesNotMatch(text, /handle_file|model=/);
+  assert.doesNotMatch(text, /handle_file|model=|looks=/);
+  assert.match(asPython({ ...SHOWN, looks: 64 }), /looks=64,/);
   assert.match(asPython({ ...SHOWN, perScale: true }), /per_scale=\[80, 320, 600, 2000\]/);
   assert.match(asPython({ ...SHOWN, model: 'my/model' }), /model="my\/model"/);
 });
@@ -36,6 +39,17 @@ test('Python asks what the page asked', () => {
 test('an uploaded file is given first, as it is shown', () => {
   const text = asPython({ ...SHOWN, example: null, file: 'a.tif', picture: { bands: [3, 2, 1] } });
   assert.match(text, /handle_file\("a.tif"\), picture=\{"bands": \[3, 2, 1\]\}, api_name="\/ingest"/);
+});
+
+const FETCHED = { ...SHOWN, example: null, file: 'a.tif', address: "https://example.org/it's.tif" };
+
+test('an image that was opened by its address is opened so again', () => {
+  const text = asPython(FETCHED);
+  assert.match(text, /predict\(address="https:\/\/example.org\/it's.tif", api_name="\/ingest"\)\["image"\]/);
+  assert.doesNotMatch(text, /handle_file/);
+  const [ingest, asked] = sent(asCurl({ ...FETCHED, picture: { gamma: 2 } }));
+  assert.deepEqual(ingest, { address: FETCHED.address, picture: { gamma: 2 } });
+  assert.equal(asked.question, SHOWN.question);
 });
 
 test('a quoted text is one word of a shell, whatever is in it', () => {

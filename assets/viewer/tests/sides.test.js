@@ -49,6 +49,7 @@ test('a history as CSV survives commas, quotes and formulas', () => {
     image: 'Air, field',
     question: '=HYPERLINK("x")',
     budgets: [1, 2],
+    looks: 64,
     tokens: 3,
     text: 'two\nlines',
     correct: false,
@@ -57,9 +58,9 @@ test('a history as CSV survives commas, quotes and formulas', () => {
     method: { importance: 'attention', seed: 4 },
   };
   const [head, row] = csv([entry]).split('\r\n');
-  assert.equal(head.split(',').length, 9);
+  assert.equal(head.split(',').length, 10);
   assert.equal(
     row,
-    `"Air, field","'=HYPERLINK(""x"")",3,3,"two\nlines",false,nano,"attention, seed 4",1.235`,
+    `"Air, field","'=HYPERLINK(""x"")",3,64,3,"two\nlines",false,nano,"attention, seed 4",1.235`,
   );
 });

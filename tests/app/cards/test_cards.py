@@ -10,6 +10,7 @@ from PIL import Image
 
 from app import arrays, examples, export, figures, overlays
 from app.explorer import SWEEP, budget_of, swept
+from app.shares import geometry
 from tests.support.fake_worker import FakeWorker
 from tests.support.handlers import event, failed, last
 from tests.support.made_images import write_tiff
@@ -39,12 +40,15 @@ def test_the_page_opens_on_the_first_example(cards, request_of):
 
 def test_the_page_opens_on_what_its_link_says(cards, request_of):
     wanted = examples.load()[4].name
-    link = f'{{"example": "{wanted}", "question": "Why?", "budget": {{"per_scale": [1, 2, 3, 4]}}}}'
+    link = f'{{"example": "{wanted}", "question": "Why?", "budget": {{"per_scale": [1, 2, 3, 4]}}, "looks": 9}}'
     updates = list(cards.image.start(link, request_of()))
     assert last(updates, cards.viewer.panel)["image"]["example"] == wanted
     assert last(updates, cards.question.text) == "Why?"
     budget = last(updates, cards.budget.panel)
-    assert (budget["total"], budget["per_scale"]) == (10, [1, 2, 3, 4])
+    assert (budget["total"], budget["per_scale"], budget["looks"]) == (10, [1, 2, 3, 4], 9)
+    for wrong in (-1, "9", 1.5, 10**9, [9], True):
+        updates = cards.image.start(json.dumps({"example": wanted, "looks": wrong}), request_of())
+        assert not last(list(updates), cards.budget.panel).get("looks")
 
 
 def test_the_partitions_are_those_that_the_worker_can_make(cards, request_of):
@@ -79,6 +83,7 @@ def test_a_link_chooses_the_method_and_an_example_its_own(cards, request_of, mon
 def test_what_a_token_costs_is_told_before_the_first_answer_and_for_the_chosen_model(cards, request_of):
     cost = last(list(cards.image.start("", request_of())), cards.budget.panel)["cost"]
     assert cost["bytes_per_token"] == 6144 and cost["tokens_per_second"] == 9000
+    assert cards.budget.price("nano", BUDGET)["model"] == geometry([Scale(size) for size in SCALES])
     assert cards.budget.price("another", BUDGET) == {
         **BUDGET,
         "cost": cost | dict.fromkeys(cost) | {"model": "another", "overhead_seconds": 0.0},
@@ -92,6 +97,9 @@ def test_asking_shows_maps_answer_and_run(cards, opened, request_of):
     assert answer["text"] == "five" and answer["budgets"] == [80, 320, 600, 2000] and answer["tokens"] == 3000
     assert answer["correct"] is False and answer["caveat"] is None
     assert [scale["size"] for scale in viewer["maps"]["scales"]] == [672, 1344, 2688, 4032]
+    evidence = {opened.objects[index].box for index in known.evidence}
+    missed = [point for point in viewer["points"] if point["status"] == "missed"]
+    assert evidence and {tuple(point["box"]) for point in missed} == evidence  # the fake worker points elsewhere
     assert last(updates, cards.run.panel)["seconds"]["encode"] == 4.2
     fractions = [update[cards.question.ask]["fraction"] for update in updates if cards.question.ask in update][:-1]
     assert fractions == sorted(fractions) and fractions[-1] > 0.9
@@ -221,8 +229,9 @@ def test_the_object_and_its_counterfactuals(cards, opened, request_of):
         last(list(cards.object.force(BUDGET, event(box=box), request_of())), cards.object.panel)["forced"]["text"]
         == "five"
     )
-    both = last(list(cards.object.without(BUDGET, event(box=box), request_of())), cards.object.panel)
+    both = last(list(cards.object.without(BUDGET | {"total": 64}, event(box=box), request_of())), cards.object.panel)
     assert both["without"]["text"] == "none" and both["forced"]["text"] == "five"
+    assert [sum(both[which]["budgets"]) for which in ("forced", "without")] == [3000, 64]  # each says its own
 
 
 def test_what_was_looked_at_and_what_was_not(cards, explorer, worker, request_of, tmp_path):
@@ -234,6 +243,10 @@ def test_what_was_looked_at_and_what_was_not(cards, explorer, worker, request_of
     updates = list(cards.question.asked("How many?", BUDGET | {"looks": 9}, *METHOD, request_of()))
     viewer, how = last(updates, cards.viewer.panel), last(updates, cards.run.panel)
     assert worker.requests[-1][1].settings.looks == 9 and how["facts"]["looks"] == "9 at 5712"
+    assert last(updates, cards.answer.panel)["looks"] == 9
+    (entry,) = last(updates, cards.history.panel)["entries"]
+    assert entry["looks"] == 9
+    assert json.loads(export.run_json(explorer.sessions.of("page").run))["settings"]["looks"] == 9
     assert viewer["model"]["looked"] == {"5712": list(range(9))}
     assert viewer["maps"]["scales"][-1]["looked"] == list(range(9)) and viewer["maps"]["scales"][0]["looked"] is None
     run = explorer.sessions.of("page").run

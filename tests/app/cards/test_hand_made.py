@@ -61,6 +61,8 @@ def handlers(cards, request):
     yield "no picture", lambda value: cards.image.choose(event(other=value), request)
     for name in ("bands", "limits", "gamma", "nodata", "page", "transparency"):
         yield f"picture {name}", lambda value, of=name: cards.image.choose(event(rendering={of: value}), request)
+    yield "address", lambda value: cards.image.open_address("Why?", event(address=value), request)
+    yield "question beside an address", lambda value: cards.image.open_address(value, event(other=value), request)
     yield "model to encode for", lambda value: cards.image.encode(value, request)
     for name in ("scene", "question", "budget", "method"):
         miss = {"scene": "world-7", "question": "Why?", "budget": 64, "method": {}}
@@ -95,7 +97,7 @@ def handlers(cards, request):
 
 
 def test_no_event_breaks(cards, explorer, asked, request_of, monkeypatch):
-    found = Findings(None, None, None, None, ())
+    found = Findings()
     monkeypatch.setattr(explorer, "findings", lambda: found)
     for name, handle in handlers(cards, request_of()):
         for value in WRONG:

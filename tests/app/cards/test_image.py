@@ -1,13 +1,16 @@
 """An uploaded image is encoded before anything is asked of it."""
 
+import json
 import threading
 import time
 
 import gradio as gr
 
-from app import examples
+from app import examples, export
+from app.limits import PageLimits
 from tests.support.fake_worker import FakeWorker
-from tests.support.handlers import event, last
+from tests.support.handlers import event, failed, last
+from tests.support.web import page, serving
 from uhrbat.imagery import apart
 
 QUIET = "has not taken the image yet"
@@ -43,6 +46,27 @@ def test_what_is_said_of_a_file_that_fails_is_not_wiped_away(cards, worker, wide
     assert "bad.jpg" in last(updates, cards.question.ask)["text"]
     assert list(cards.image.encode("nano", request_of())) == [{cards.question.ask: gr.skip()}]
     assert actions(worker) == ["encode"]
+
+
+def test_an_image_opened_by_its_address_is_the_visitors_own(cards, explorer, wide_photo, request_of):
+    start = list(cards.image.start("", request_of()))
+    assert last(start, cards.image.address) == {"allowed": False}
+    question = last(start, cards.question.text)
+    wanted = event(address="http://127.0.0.1:9/wide.jpg")
+    assert "UHRBAT_ADDRESSES" in failed(cards.image.open_address(question, wanted, request_of()), cards)
+    with serving({"/wide.jpg": page(wide_photo.read_bytes())}) as (port, _):
+        explorer.shelf.limits = PageLimits(addresses=f"127.0.0.1:{port}")
+        assert last(list(cards.image.start("", request_of())), cards.image.address) == {"allowed": True}
+        address = f"http://127.0.0.1:{port}/wide.jpg"
+        updates = list(cards.image.open_address(question, event(address=address), request_of()))
+    shown = last(updates, cards.viewer.panel)["image"]
+    assert (shown["title"], shown["address"], shown["example"]) == ("wide.jpg", address, None)
+    assert last(updates, cards.question.text) == "" and last(updates, cards.method.importance) == "default"
+    assert any(update.get(cards.question.ask, {}).get("text") == "fetching the image" for update in updates)
+    again = last(list(cards.image.choose(event(rendering={"gamma": 2}), request_of())), cards.viewer.panel)["image"]
+    assert again["address"] == address
+    list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
+    assert json.loads(export.run_json(explorer.sessions.of("page").run))["image"]["address"] == address
 
 
 def test_another_image_stops_the_encoding(cards, explorer, wide_photo, request_of):

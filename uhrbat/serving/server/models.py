@@ -15,7 +15,7 @@ from uhrbat import progress
 from uhrbat.checkpoints import hub
 from uhrbat.choices import DEFAULT_MODEL, REGIONS
 from uhrbat.errors import InputError
-from uhrbat.geometry import SCALES
+from uhrbat.geometry import Square
 from uhrbat.results import Progress
 from uhrbat.serving.protocol import ModelInfo, Settings
 from uhrbat.serving.server.speed import Pace, PrefillSpeed
@@ -118,9 +118,12 @@ class Models:
     def is_loaded(self, name: str) -> bool:
         return name in self._loaded
 
-    def scales(self, name: str) -> tuple[int, ...]:
-        """A model's scales, coarse to fine; the released model's until it is loaded."""
-        return tuple(self._loaded[name].scales) if name in self._loaded else SCALES
+    def square(self, name: str, width: int, height: int) -> Square:
+        """An image's square with a model's scales and tiles; the released model's until it is loaded."""
+        model = self._loaded.get(name)
+        if model is None:
+            return Square(width, height)
+        return Square(width, height, tuple(model.scales), model.tile, model.tile_grid, least=model.least_side)
 
     def get(self, name: str) -> UHRBAT:
         """A model, loaded if need be. InputError if it is not offered, CheckpointError if it fails."""
