@@ -191,7 +191,7 @@ class Fetcher:
         raise ImageError(f"{_authority(url)} sends on to another address again and again: give the file's own")
 
     async def _ask(self, client: httpx.AsyncClient, url: httpx.URL) -> httpx.Response:
-        """A host's answer, whose content is yet to be read. Its name is looked up once, and that address connected to."""
+        """A host's answer, whose content is yet to be read. Its name is looked up once, and that connected to."""
         host, name = self._host(url), _name(url)
         # A look-up that hangs is left behind, not waited for.
         found = await to_thread.run_sync(resolve, name, url.port or _PORTS[url.scheme], abandon_on_cancel=True)

@@ -11,17 +11,14 @@ from typing import Any
 from uhrbat.errors import InputError
 from uhrbat.evaluation.findings import (
     FrontierFile,
-    LooksFile,
-    LooksLossFile,
     LossFile,
     Miss,
     RealFile,
     read_frontier,
-    read_looks,
-    read_looks_loss,
     read_loss,
     read_real,
 )
+from uhrbat.evaluation.looks.findings import LooksFile, LooksLossFile, read_looks, read_looks_loss
 from uhrbat.worlds import files
 from uhrbat.worlds.files import WorldKey
 

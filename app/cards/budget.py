@@ -26,7 +26,7 @@ class BudgetCard(Card):
         self.panel = Panel("budget", elem_id="budget", value=panel_value(DEFAULT_BUDGET))
 
     def price(self, model: object, budget: object) -> Json:
-        """A model is chosen: the budget panel says what its tokens cost, and which it has. A budget that is none becomes
+        """A model is chosen: the budget panel says what its tokens cost and which it has. A budget that is none becomes
         the default."""
         name = whole(str(model))
         info = self.explorer.model(name)

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from uhrbat.evaluation import findings
+from uhrbat.evaluation.looks.findings import LooksFile, LooksLoss, LooksLossFile, LooksPoint
 from uhrbat.worlds import EVALUATION_SEEDS
 
 BUDGETS = [64, 256, 1000, 3000, 16000]
@@ -118,21 +119,21 @@ def _real(level: float, attention: bool = True) -> findings.RealFigures:
 LOOKS = ("0", "64", "256", "all")
 
 
-def _looks() -> findings.LooksFile:
+def _looks() -> LooksFile:
     points = []
     for n, looks in enumerate(LOOKS):
         for split, budget, measure in product(("paper", "question"), (64, 3000), ("accuracy", "evidence")):
             for group in ("all", "size: 6-8", "size: 9-16", "size: 17-30"):
                 value = 0.2 + 0.15 * n + budget / 20_000
                 point = (looks, split, budget, measure, group, value, value - 0.05, value + 0.05, 120)
-                points.append(findings.LooksPoint(*point))
-    return findings.LooksFile(_MEASURED, 16_384, list(LOOKS), points, {"a look": 0.1})
+                points.append(LooksPoint(*point))
+    return LooksFile(_MEASURED, 16_384, list(LOOKS), points, {"a look": 0.1})
 
 
-def _looks_loss() -> findings.LooksLossFile:
-    losses = [findings.LooksLoss(looks, 3000, 120, 40 + 10 * n, 90, 50 - 10 * n) for n, looks in enumerate(LOOKS[:3])]
+def _looks_loss() -> LooksLossFile:
+    losses = [LooksLoss(looks, 3000, 120, 40 + 10 * n, 90, 50 - 10 * n) for n, looks in enumerate(LOOKS[:3])]
     causes = [findings.LooksCause(looks, 3000, "not looked at", 30) for looks in LOOKS[:3]]
-    return findings.LooksLossFile(_MEASURED, 16_384, list(LOOKS[:3]), [3000], losses, causes)
+    return LooksLossFile(_MEASURED, 16_384, list(LOOKS[:3]), [3000], losses, causes)
 
 
 if __name__ == "__main__":
