@@ -40,7 +40,7 @@ def test_tiles_never_change_and_end_at_the_edge(client, picture):
 
 @pytest.mark.parametrize(
     "path",
-    ["tile/nobody/0/0/0.jpg", "run/nobody/672/rank.png", "thumbnail/nobody.jpg", "example/nobody.jpg",
+    ["tile/nobody/0/0/0.jpg", "run/nobody/672/rank.png", "thumbnail/nobody/0.jpg", "example/nobody.jpg",
      "run/nobody/run.json", "tile/..%2f..%2fetc/0/0/0.jpg", "assets/..%2f..%2fapp.py", "run/nobody/figure.pdf",
      "run/nobody/tokens.npz", "run/nobody/tokens-672.tif"],
 )  # fmt: skip

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from uhrbat.evaluation import findings
-from uhrbat.evaluation.looks.findings import LooksFile, LooksLoss, LooksLossFile, LooksPoint
+from uhrbat.evaluation.looks.findings import LooksCause, LooksFile, LooksLoss, LooksLossFile, LooksPoint
 from uhrbat.worlds import EVALUATION_SEEDS
 
 BUDGETS = [64, 256, 1000, 3000, 16000]
@@ -132,7 +132,7 @@ def _looks() -> LooksFile:
 
 def _looks_loss() -> LooksLossFile:
     losses = [LooksLoss(looks, 3000, 120, 40 + 10 * n, 90, 50 - 10 * n) for n, looks in enumerate(LOOKS[:3])]
-    causes = [findings.LooksCause(looks, 3000, "not looked at", 30) for looks in LOOKS[:3]]
+    causes = [LooksCause(looks, 3000, "not looked at", 30) for looks in LOOKS[:3]]
     return LooksLossFile(_MEASURED, 16_384, list(LOOKS[:3]), [3000], losses, causes)
 
 
