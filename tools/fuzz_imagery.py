@@ -219,7 +219,7 @@ def mutated(number: int, seeds: list[tuple[str, bytes]]) -> tuple[str, bytes]:
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         try:
             rng.choice(MUTATIONS)(data, rng)
-        except (struct.error, IndexError, ValueError):
+        except (struct.error, IndexError, ValueError, OverflowError):
             flip_bits(data, rng)
         if len(data) < 8:
             break
