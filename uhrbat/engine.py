@@ -278,11 +278,14 @@ class UHRBAT:
         for scale, (_, picture) in zip(
             scales, imagery.scale_images(canvas, [scale.size for scale in scales], square.least)
         ):
-            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale, square.least)).view(scale.tiles**2, -1)
-            for indices in self.tile_batches.of(scale.tiles**2):
+            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale, square.least))
+            shown = self._shown(scale, valid)
+            for places in self.tile_batches.of(len(shown)):
+                indices = shown[list(places)]
                 pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices, config.tile)
                 features = self.features(torch.as_tensor(pixels))
-                out.append(self._summary(features, pixels, valid[list(indices)]))
+                of_tiles = valid.view(scale.tiles**2, -1)[torch.from_numpy(indices)]
+                out.append(self._summary(features, pixels, of_tiles))
         return torch.cat(out)
 
     def _summed_up(self, square: Square) -> tuple[Scale, ...]:
