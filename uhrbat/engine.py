@@ -18,7 +18,7 @@ from uhrbat.budget import Budget, budgets_of
 from uhrbat.checkpoints import hub, loading
 from uhrbat.encoded import EncodedImage
 from uhrbat.errors import InputError
-from uhrbat.geometry import Scale, Square
+from uhrbat.geometry import Scale
 from uhrbat.imagery.provenance import is_generated
 from uhrbat.network import familiarity
 from uhrbat.network.decoder import Decoder
@@ -33,9 +33,7 @@ from uhrbat.settings import Settings
 
 OVERVIEW = 1024
 SUMMED_UP = 2
-"""How many scales say how familiar a picture is."""
-FILLED = 1.5
-"""A picture whose longer side takes this many tiles of a scale fills some of them."""
+"""Of how many scales, the coarsest, the tiles say how familiar a picture is."""
 
 
 class UHRBAT:
@@ -223,9 +221,10 @@ class UHRBAT:
         overview = np.zeros((0, 0, 3), np.uint8)
         kept: dict[int, Tensor] = {}
         summaries: list[Tensor] = []
+        filled = square.side == max(square.width, square.height)
         for scale, (_, picture) in zip(square.scales, imagery.scale_images(canvas, self.scales, square.least)):
             parts, seen, whole = [], [], []
-            coarse = self.network.familiarity is not None and scale in self._summed_up(square)
+            coarse = self.network.familiarity is not None and filled and scale.size in self.scales[:SUMMED_UP]
             for places in batches.of(len(shown[scale.size])):
                 report("encode", done / tiles, f"{done} of {tiles} tiles{batches.note}")
                 indices = shown[scale.size][list(places)]
@@ -251,6 +250,8 @@ class UHRBAT:
             if self.network.profile.released:
                 entering = entering | torch.as_tensor(square.padding(scale), device=self.device)
             excluded[scale.size] = ~entering
+        if self.network.familiarity is not None and not filled:
+            summaries.append(self.summary(canvas))
         report("encode", 1.0, f"{done} of {tiles} tiles{batches.note}")
         return EncodedImage(
             self,
@@ -270,29 +271,18 @@ class UHRBAT:
 
     @torch.inference_mode()
     def summary(self, canvas: imagery.Canvas) -> Tensor:
-        """What familiarity with a picture is measured by, float[n, 2 width] of its coarsest scales' tiles
-        (`uhrbat.network.familiarity`)."""
-        square, config = self.network.config.square(*canvas.full_size), self.network.config
+        """What familiarity with a picture is measured by, float[n, 2 width + 1] of its coarsest scales' tiles
+        (`uhrbat.network.familiarity`), a small picture enlarged until it fills them."""
+        config = self.network.config
         out = []
-        scales = self._summed_up(square)
-        for scale, (_, picture) in zip(
-            scales, imagery.scale_images(canvas, [scale.size for scale in scales], square.least)
-        ):
-            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale, square.least))
-            shown = self._shown(scale, valid)
-            for places in self.tile_batches.of(len(shown)):
-                indices = shown[list(places)]
+        sizes = self.scales[:SUMMED_UP]
+        for scale, (_, picture) in zip(map(config.scale, sizes), imagery.scale_images(canvas, sizes)):
+            valid = torch.as_tensor(imagery.valid_tokens(canvas, scale)).view(scale.tiles**2, -1)
+            for indices in self.tile_batches.of(scale.tiles**2):
                 pixels = imagery.tiles(picture, config.image_mean, config.image_std, indices, config.tile)
                 features = self.features(torch.as_tensor(pixels))
-                of_tiles = valid.view(scale.tiles**2, -1)[torch.from_numpy(indices)]
-                out.append(self._summary(features, pixels, of_tiles))
+                out.append(self._summary(features, pixels, valid[list(indices)]))
         return torch.cat(out)
-
-    def _summed_up(self, square: Square) -> tuple[Scale, ...]:
-        """The scales that familiarity is measured at: the coarsest at which the picture fills tiles."""
-        longer = max(square.width, square.height) / square.side
-        filling = [scale for scale in square.scales if scale.size * longer >= FILLED * scale.tile]
-        return tuple(filling[:SUMMED_UP]) or square.scales[-1:]
 
     def _shown(self, scale: Scale, valid: Tensor) -> np.ndarray:
         """int64[n]: the tiles of a scale that are encoded: those that show the picture, and all where the padding's
