@@ -11,6 +11,7 @@ from .cards import AT_ONCE, Cards
 from .explorer import Explorer
 from .panel import ASSETS, PREFIX, Panel
 from .routes import SCRIPTS, routes
+from .state.sessions import MOST as MOST_SESSIONS
 from .state.uploads import UploadCheck
 
 TITLE = "UHR-BAT Explorer"
@@ -50,6 +51,8 @@ def launch_options(
             ],
         },
         "ssr_mode": False,
+        # Gradio itself keeps half a megabyte for each page that ends without a word.
+        "state_session_capacity": MOST_SESSIONS,
         "max_threads": 3 * AT_ONCE,
         "theme": theme.theme(),
         "head": HEAD,
