@@ -12,7 +12,6 @@ from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from app import page
 from app.explorer import COMPARED, Explorer
 from app.limits import PageLimits
 from app.page import build, launch_options
@@ -316,7 +315,7 @@ def test_the_calls_of_one_client_share_one_turn(explorer_of):
 
 
 def test_sessions_that_end_without_a_word_are_forgotten_by_gradio_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(page, "MOST_SESSIONS", 3)
+    monkeypatch.setattr("app.page.MOST_SESSIONS", 3)
     explorer = Explorer(FakeWorker, tmp_path)
     built = build(explorer)
     built.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options(explorer))
