@@ -188,7 +188,7 @@ def test_an_image_is_opened_by_its_address(open_page, other):
     page.locator("#address").get_by_role("button", name="Open").click()
     page.wait_for_function("window.UHRBAT.state.image.title === 'field.tif' && !window.UHRBAT.state.busy")
     assert re.match(r"field.tif\s+203 × 149", page.locator(".uhr-caption").inner_text())
-    assert page.input_value("#question textarea") == ""  # the example's question says nothing about it
+    expect(page.locator("#question textarea")).to_have_value("")  # the example's question says nothing about it
     page.wait_for_function("!window.UHRBAT.state.busy && window.UHRBAT.state.progress.state !== 'ahead'")
 
     # What goes wrong later is said in the same place.
