@@ -63,6 +63,7 @@ def test_it_counts_for_its_own_weights_picture_and_question_only(lesson, monkeyp
     assert answered.find(EXAMPLE, "ours", lesson) is None
 
 
+@pytest.mark.slow
 def test_a_loss_that_ours_keeps_is_what_an_example_opens_on(lesson, tmp_path):
     assert answered.opening_way(EXAMPLE, lesson) == "released"
     right = EXAMPLE.questions[0].answer

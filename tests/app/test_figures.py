@@ -20,6 +20,7 @@ def test_a_figure_has_the_width_of_a_column_or_a_page_at_300_dots_an_inch(run, w
     assert np.asarray(image.convert("L")).std() > 20
 
 
+@pytest.mark.slow
 def test_a_figure_says_how_to_make_it_again(run):
     link = "https://example.org/?example=suburb"
     asked = wanted(run, scale="672", panels="fate", link=link)
@@ -33,6 +34,7 @@ def test_a_figure_says_how_to_make_it_again(run):
     assert link in figures.caption(run, asked) and "dang2026uhrbat" in figures.caption(run, asked)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph")  # matplotlib's own font lacks some
 @pytest.mark.parametrize("question", ["$\\frac{1}{", "a\nb " * 400, "\u8239 \U0001f6a2", "<b>bold</b>\x00"])
 @pytest.mark.parametrize("kind", figures.TYPES)

@@ -83,6 +83,7 @@ def test_a_scene_is_found_by_its_name(key):
     assert WorldKey.parse(key.name) == key
 
 
+@pytest.mark.slow
 def test_a_miss_opens_as_a_generated_scene_with_its_truth_and_is_let_go(explorer):
     found = explorer.findings()
     *progress, picture = findings.open_scene(explorer.shelf, WorldKey(SEED, (1,)), found)
@@ -119,6 +120,7 @@ def test_leaving_stops_the_child(explorer, monkeypatch):
     assert children[0].wait(60) == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_miss_chosen_on_the_page_shows_scene_question_and_budget(explorer, cards, request_of):
     miss = explorer.findings().loss.misses[0]
     method = {"importance": "attention", "regions": "kmeans", "order": "max"}

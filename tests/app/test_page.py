@@ -63,6 +63,7 @@ def test_every_parameter_and_result_has_a_name_and_a_description(client):
             assert method < {part["parameter_name"] for part in endpoint["parameters"]}, name
 
 
+@pytest.mark.slow
 def test_the_method_reaches_the_worker_from_every_endpoint(explorer_of):
     explorer, url = explorer_of(FakeWorker())
     client = Client(url, verbose=False)

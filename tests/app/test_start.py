@@ -23,6 +23,7 @@ def taken():
         yield listener.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_one_line(taken):
     environment = os.environ | {"PORT": str(taken), "GRADIO_SERVER_NAME": "127.0.0.1"}
     ended = subprocess.run(

@@ -142,6 +142,7 @@ def test_bits_are_of_the_language_models_layers_alone(kind):
     assert all(re.search(r"(language_model|text_model)\.layers\.\d+\.(self_attn|mlp)\.", name) for name in quantised)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [4, 8])
 def test_a_quantised_model_answers_nearly_as_the_whole_one(tmp_path, bits):
     pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")

@@ -241,6 +241,7 @@ def test_a_large_world_is_written_as_tiff_alone(tmp_path, capsys):
     assert "let it end with .tif" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_ask_and_inspect_look_at_native_scales(model, tmp_path, capsys):
     path = tmp_path / "large.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (2000, 2800, 3), np.uint8)).save(path)

@@ -9,6 +9,8 @@ from uhrbat.evaluation import encoded
 from uhrbat.evaluation import worlds as scenes
 from uhrbat.worlds import EVALUATION_SEEDS, TRAIN_SEEDS, generate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def small_scenes(monkeypatch):

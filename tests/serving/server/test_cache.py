@@ -1,5 +1,7 @@
 import weakref
 
+import pytest
+
 from uhrbat.serving.server.cache import ImageCache
 
 
@@ -11,6 +13,7 @@ class Image:
         self.device = device
 
 
+@pytest.mark.slow
 def test_never_holds_more_bytes_than_allowed_but_always_the_newest():
     cache = ImageCache(0, 100)
     for name in range(10):
@@ -66,6 +69,7 @@ def test_images_leave_the_device_for_the_host_and_come_back():
     assert first.device == "cpu"
 
 
+@pytest.mark.slow
 def test_neither_device_nor_host_ever_holds_more_than_allowed_but_the_newest():
     cache = ImageCache(100, 150, device="cuda")
     for name in range(20):

@@ -68,6 +68,7 @@ def encodings(worker) -> int:
     return worker.service.models.get("nano").encoded
 
 
+@pytest.mark.slow
 def test_what_is_being_encoded_is_not_encoded_by_the_question_too(worker, slow_image):
     image = worker.store(slow_image)
     early = worker.encode(image, session="a")
@@ -78,6 +79,7 @@ def test_what_is_being_encoded_is_not_encoded_by_the_question_too(worker, slow_i
     assert encodings(worker) == 1
 
 
+@pytest.mark.slow
 def test_what_a_question_is_encoding_is_not_encoded_ahead_too(worker, slow_image):
     image = worker.store(slow_image)
     ask = worker.ask(query(image, "how many?"), session="a")
@@ -87,6 +89,7 @@ def test_what_a_question_is_encoding_is_not_encoded_ahead_too(worker, slow_image
     assert encodings(worker) == 1
 
 
+@pytest.mark.slow
 def test_a_question_encodes_itself_where_the_encoding_ahead_is_cancelled(worker, slow_image):
     image = worker.store(slow_image)
     early = worker.encode(image, session="a")
@@ -109,6 +112,7 @@ def test_a_question_about_another_image_does_not_wait_for_the_end_of_an_encoding
     early.cancel()
 
 
+@pytest.mark.slow
 def test_one_image_is_encoded_at_a_time(worker, slow_image, picture):
     early = worker.encode(worker.store(slow_image), session="a")
     until(lambda: early.latest.stage == "encode", TIMEOUT)
@@ -400,6 +404,7 @@ def test_reports_how_far_a_download_is_by_the_name_of_the_model(slow_to_load, pi
     assert (event.fraction, event.message) == (0.3, "big: 4.57 of 15.23 GB")
 
 
+@pytest.mark.slow
 def test_a_download_leaves_the_device_to_others_and_ends_when_nobody_waits_for_it(slow_to_load, picture):
     worker, arrive, stopped = slow_to_load
     image = worker.store(picture)

@@ -51,6 +51,7 @@ def losses(out):
     return [json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [released, nano], ids=["released", "nano"])
 def test_the_loss_falls_and_the_vision_tower_stays(engine, data, tmp_path):
     model = engine()
