@@ -49,11 +49,11 @@ def answered(page: Page) -> None:
 def bring_to(page: Page, stage: str, folder: Path) -> None:
     """Do what has the worker at that stage, and return once it is there."""
     if stage == "encode":
-        small = folder / "small.png"
-        Image.fromarray(np.random.default_rng(1).integers(0, 255, (90, 160, 3), np.uint8)).save(small)
-        page.set_input_files("#upload input[type=file]", small)
-        page.wait_for_function("window.UHRBAT.state.image?.title === 'small.png'")
-    elif stage == "sweep":
+        new = folder / "new.png"
+        Image.fromarray(np.random.default_rng(1).integers(0, 255, (1500, 1500, 3), np.uint8)).save(new)
+        page.set_input_files("#upload input[type=file]", new)
+        page.wait_for_function("window.UHRBAT.state.image?.title === 'new.png'")
+    if stage == "sweep":
         page.get_by_role("tab", name="Budgets").click()
         page.click("#sweep button.uhr-wide")
     else:
