@@ -11,14 +11,14 @@ from ..limits import SPARE
 
 PATH = "/gradio_api/upload"
 _FORM = 2**20
-_PART = 4 * 2**20
+_PART = 2**20
 
 
 class UploadCheck:
     """Middleware that refuses an upload by its announced length, in one sentence that the page then shows.
 
     Gradio itself leaves what it has written behind when the disk fills up under it. What is accepted is handed on in
-    parts of 4 MiB: Gradio writes each part in a thread, and on a busy page every change of thread waits its turn, so
+    parts of 1 MiB: Gradio writes each part in a thread, and on a busy page every change of thread waits its turn, so
     that the parts of 64 KiB and less in which a file arrives made minutes of one of 200 MB.
     """
 
