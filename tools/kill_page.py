@@ -1,8 +1,8 @@
 """Kills the worker behind an open page with SIGKILL at each stage, and times what its user sees. Run by hand:
 
-    python -m tools.kill_page
+    python -m tools.kill_page [encode] [ask] [answer] [sweep]
 
-In a Chromium, at each stage: seconds until the page's toast says that the worker stopped, and until the same page,
+In a Chromium, at each stage: seconds until the page says that the worker stopped, and until the same page,
 never loaded again, has the next answer (encoding included: a new worker has nothing encoded). A session is lost if that
 page has another picture afterwards, or no answer; an orphan is a worker process besides the page's own. Last, the page
 is killed, and the seconds counted until its worker is gone. Loopback only.
@@ -35,6 +35,8 @@ WORDS = {
     "sweep": "budget . of",
 }
 """What the page's progress says at each stage."""
+ASKED = {"encode": "ships", "ask": "cars", "answer": "buildings"}
+"""What is asked about: a question that the model does not know is refused before the worker has it."""
 
 
 def answered(page: Page) -> None:
@@ -57,7 +59,7 @@ def bring_to(page: Page, stage: str, folder: Path) -> None:
         page.get_by_role("tab", name="Budgets").click()
         page.click("#sweep button.uhr-wide")
     else:
-        page.fill("#question textarea", f"How many {stage}s are there?")
+        page.fill("#question textarea", f"How many {ASKED[stage]} are there?")
         page.click(".uhr-ask")
     page.wait_for_function(f"new RegExp('{WORDS[stage]}').test(window.UHRBAT.state.progress?.text)", polling=5)
 
@@ -69,9 +71,8 @@ def round_of(page: Page, stage: str, server: psutil.Process, folder: Path) -> di
     shown = page.evaluate("window.UHRBAT.state.image.id")
     killed = time.monotonic()
     old.send_signal(signal.SIGKILL)
-    toast = page.locator(".toast-body").first.text_content() or ""
+    page.get_by_text(DIED).first.wait_for(state="attached")
     reported = time.monotonic()
-    assert DIED in toast, toast
     answered(page)
     next_answer = time.monotonic()
     lost = page.evaluate("window.UHRBAT.state.image.id") != shown
@@ -91,7 +92,7 @@ def main() -> None:
         with explorer(UHRBAT_STORE_FOLDER=f"{name}/store", UHRBAT_CACHE=name) as (url, server):
             page = open_page(playwright, url, MOST_SECONDS)
             answered(page)
-            for stage in WORDS:
+            for stage in sys.argv[1:] or WORDS:
                 found[stage] = round_of(page, stage, server, folder)
                 print(stage, found[stage], file=sys.stderr)
             (worker,) = children(server, WORKER)
