@@ -115,9 +115,13 @@ def test_a_model_of_another_geometry(open_page):
     for key, scale in zip("123", SCALES, strict=True):
         page.keyboard.press(key)
         page.wait_for_function(f"document.querySelector('canvas.uhr-fate')?.width === {scale.grid}")
-    drawn = page.locator("canvas.uhr-fate").evaluate("(canvas) => canvas.getBoundingClientRect().width")
-    shown = page.evaluate(f"2 ** (window.UHRBAT.view.map.getZoom() - window.UHRBAT.state.image.max_zoom) * {SIDE}")
-    assert drawn == pytest.approx(shown, rel=0.01)
+    page.wait_for_function(  # once the map has flown to the object
+        f"""() => {{
+          const {{ view, state }} = window.UHRBAT;
+          const drawn = document.querySelector('canvas.uhr-fate').getBoundingClientRect().width;
+          return Math.abs(drawn / (2 ** (view.map.getZoom() - state.image.max_zoom) * {SIDE}) - 1) < 0.01;
+        }}"""
+    )
 
     # The inspector counts the tokens that a box touches.
     page.evaluate("window.UHRBAT.view.goWhere([1200, 1200, -1])")
