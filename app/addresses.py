@@ -148,7 +148,7 @@ class Fetcher:
     def fetch(self, url: httpx.URL, folder: Path, report: Callable[[float], None], stopped: Callable[[], bool]) -> Path:
         """The file at an address, in a folder, under a name after the address.
 
-        url: as `checked` gave it. report: is told how far it is (0..1), where the host says how long the file is.
+        url: as `checked` gave it. report: called with how far it is (0..1), where the host says how long the file is.
         stopped: whether it is not wanted any more; Cancelled is raised then. ImageError where the file cannot be had.
         """
         return asyncio.run(_unless(self._fetch(url, folder, report), stopped, self.seconds))

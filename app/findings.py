@@ -9,15 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uhrbat.errors import InputError
-from uhrbat.evaluation.findings import (
-    FrontierFile,
-    LossFile,
-    Miss,
-    RealFile,
-    read_frontier,
-    read_loss,
-    read_real,
-)
+from uhrbat.evaluation.findings import FrontierFile, LossFile, Miss, RealFile, read_frontier, read_loss, read_real
 from uhrbat.evaluation.looks.findings import LooksFile, LooksLossFile, read_looks, read_looks_loss
 from uhrbat.worlds import files
 from uhrbat.worlds.files import WorldKey

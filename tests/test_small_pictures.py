@@ -34,7 +34,7 @@ def test_the_picture_is_in_its_middle():
 
 
 def test_only_tiles_that_show_it_are_encoded(model):
-    """And its tokens are those of the picture laid in a larger one by hand."""
+    """And its tokens are those of the picture in the middle of a larger one made by hand."""
     picture = np.random.default_rng(0).integers(0, 255, (100, 100, 3), np.uint8)
     seen: list[str] = []
     encoded = model.encode_canvas(canvas_of(picture), progress=lambda stage, share, message: seen.append(message))
