@@ -2,10 +2,11 @@
 
     python -m tools.kill_page [encode] [ask] [answer] [sweep]
 
-In a Chromium, at each stage: seconds until the page says that the worker stopped, and until the same page,
-never loaded again, has the next answer (encoding included: a new worker has nothing encoded). A session is lost if that
-page has another picture afterwards, or no answer; an orphan is a worker process besides the page's own. Last, the page
-is killed, and the seconds counted until its worker is gone. Loopback only.
+In a Chromium, at each stage: seconds until the page says that the worker stopped, or null where it does not, since a
+new worker did the work; and seconds until the same page, never loaded again, has the next answer (encoding included: a
+new worker has nothing encoded). A session is lost if that page has another picture afterwards, or no answer; an orphan
+is a worker process besides the page's own. Last, the page is killed, and the seconds counted until its worker is gone.
+Loopback only.
 """
 
 from __future__ import annotations
@@ -64,29 +65,33 @@ def bring_to(page: Page, stage: str, folder: Path) -> None:
     page.wait_for_function(f"new RegExp('{WORDS[stage]}').test(window.UHRBAT.state.progress?.text)", polling=5)
 
 
-def round_of(page: Page, stage: str, server: psutil.Process, folder: Path) -> dict[str, float]:
+def round_of(page: Page, stage: str, server: psutil.Process, folder: Path) -> dict[str, float | None]:
     """Kill the worker at one stage, and time what follows."""
     (old,) = children(server, WORKER)
     bring_to(page, stage, folder)
     shown = page.evaluate("window.UHRBAT.state.image.id")
     killed = time.monotonic()
     old.send_signal(signal.SIGKILL)
-    page.get_by_text(DIED).first.wait_for(state="attached")
+    page.wait_for_function(
+        "died => document.body.textContent.includes(died) || !window.UHRBAT.state.busy", arg=DIED, polling=20
+    )
+    told = page.get_by_text(DIED).count() > 0
     reported = time.monotonic()
-    answered(page)
+    if told or stage == "sweep":
+        answered(page)
     next_answer = time.monotonic()
     lost = page.evaluate("window.UHRBAT.state.image.id") != shown
     page.evaluate("document.querySelectorAll('.toast-close').forEach((button) => button.click())")
     return {
-        "message": round(reported - killed, 2),
-        "next answer": round(next_answer - reported, 2),
+        "message": round(reported - killed, 2) if told else None,
+        "next answer": round(next_answer - killed, 2),
         "sessions lost": int(lost),
         "orphans": len(children(server, WORKER)) - 1 + int(old.is_running() and old.status() != psutil.STATUS_ZOMBIE),
     }
 
 
 def main() -> None:
-    found: dict[str, dict[str, float] | float] = {}
+    found: dict[str, dict[str, float | None] | float] = {}
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         with explorer(UHRBAT_STORE_FOLDER=f"{name}/store", UHRBAT_CACHE=name) as (url, server):
