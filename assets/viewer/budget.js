@@ -165,14 +165,14 @@ const ticks = () =>
   );
 
 /**
- * A preset of the paper's as the model can have it: its total and, where they fit, its tokens for each scale.
+ * A preset of the paper's: its total and, where the model's scales have so many, its tokens for each.
  * @param {number[]} each
  * @returns {[number, number[] | null]}
  */
 function preset(each) {
   const { model } = get();
   // no preset knows native scales
-  return [Math.min(sum(each), tokensOfAll(model)), model.whole ? null : presetFor(each, model)];
+  return [sum(each), model.whole ? null : presetFor(each, model)];
 }
 
 function presets() {
@@ -191,6 +191,7 @@ function presets() {
   on(['budget', 'model'], () =>
     chips.forEach((chip, i) => {
       const [total, own] = preset(PRESETS[i].per_scale);
+      chip.hidden = total > tokensOfAll(get().model);
       flag(chip, 'aria-pressed', sameBudgets(budgets(), own ?? split(total)));
     }),
   );

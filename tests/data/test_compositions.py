@@ -52,6 +52,20 @@ def test_the_same_generator_lays_the_same(composer, found):
     np.testing.assert_array_equal(again.image, found.image)
 
 
+def test_a_mosaic_shows_whole_pictures_with_all_their_objects(composer):
+    """Objects are many times as large as in a composition of the same pictures, and red is where they are alone."""
+    mosaic = composer.mosaic(("car",), np.random.default_rng(1), 4)
+    assert mosaic.image.shape == (4032, 4032, 3) and set(mosaic.labels) == {"car"}
+    small = composer.compose("car", np.random.default_rng(1), (2, 4), (10, 60)).sizes
+    assert min(mosaic.sizes) > 1.5 * max(small)
+    red = (mosaic.image[..., 0] > 160) & (mosaic.image[..., 1] < 90)
+    for x0, y0, x1, y1 in mosaic.boxes:
+        box = np.s_[max(0, int(y0) - 9) : int(y1) + 10, max(0, int(x0) - 9) : int(x1) + 10]
+        assert red[box].mean() > 0.3
+        red[box] = False
+    assert not red.any()
+
+
 def test_a_kind_that_no_picture_boxes_is_refused(composer):
     with pytest.raises(ValueError, match="storage tank"):
         composer.compose("storage tank", np.random.default_rng(0))

@@ -166,6 +166,39 @@ class Composer:
         part = rng.uniform(0.6, 1.0) * min(height, width)
         return Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
 
+    def mosaic(self, kinds: Sequence[str], rng: np.random.Generator, across: int, side: int = SIDE) -> Composition:
+        """`across` x `across` parts of pictures, each as large as fits or down to 0.7 of that, which cut no object: about
+        half of pictures that box one of the kinds, where there are any, and the others of pictures that hold none."""
+        known = [p for p in self.pictures if all(kind in p.boxes or kind in p.absent for kind in kinds)]
+        showing = [[p for p in known if p.boxes.get(kind)] for kind in kinds]
+        showing = [pictures for pictures in showing if pictures]
+        without = [p for p in known if all(kind in p.absent for kind in kinds)]
+        image = np.zeros((side, side, 3), np.uint8)
+        edges = np.linspace(0, side, across + 1).round().astype(int)
+        found: list[tuple[str, Box]] = []
+        for row, column in np.ndindex(across, across):
+            left, top = int(edges[column]), int(edges[row])
+            cell = max(int(edges[column + 1]) - left, int(edges[row + 1]) - top)
+            cut = self._square(showing, without, kinds, rng)
+            lay(image, self.pixels(cut, cell), left, top)
+            found += [(name, box) for name in kinds for box in shown_boxes(cut, name, left, top, cell)]
+        return Composition(image, tuple(kinds), tuple(box for _, box in found), tuple(name for name, _ in found))
+
+    def _square(
+        self, showing: list[list[Picture]], without: list[Picture], kinds: Sequence[str], rng: np.random.Generator
+    ) -> Cut:
+        """A square part of a picture that cuts no object of the kinds."""
+        for _ in range(20):
+            pictures = showing[rng.integers(len(showing))] if showing and rng.random() < 0.5 else without
+            picture = pictures[rng.integers(len(pictures))]
+            height, width = self.cache.read(picture.path).shape[:2]
+            part = rng.uniform(0.7, 1.0) * min(height, width)
+            cut = Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
+            if whole_boxes(cut, kinds) is not None:
+                return cut
+        picture = without[rng.integers(len(without))]
+        return Cut(picture, 0.0, 0.0, float(min(self.cache.read(picture.path).shape[:2])))
+
     def whole(self, kind: str, rng: np.random.Generator, side: int = SIDE) -> Composition | None:
         """A square part of one picture that boxes `kind`, as large as fits or down to a third of that, which cuts no
         object and seldom shows none; half of the time of a picture without a scene class. None where none was found."""

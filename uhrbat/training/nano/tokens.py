@@ -23,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from uhrbat.checkpoints import loading
-from uhrbat.data.compositions import Composer
+from uhrbat.data.compositions import Composer, Composition
 from uhrbat.data.real import OWN_BOXES, Picture, bare_pictures, read_pictures, training
 from uhrbat.geometry import SCALES, TILE, TILE_GRID
 from uhrbat.network.model import Network
@@ -46,8 +46,12 @@ BARE = 10
 """Of this many compositions, one is a picture that shows no object."""
 WHOLE = 2
 """Of this many compositions of one kind, one is a part of a single picture."""
-REAL_SEED = 900_000
-"""Number of the first composition of real pictures; generated worlds of the pool have smaller ones."""
+MOSAIC_KINDS, ACROSS = (REAL_KINDS[0], REAL_KINDS[2], ("airplane", "tennis court")), (4, 5, 5, 6, 8)
+"""Kinds of which mosaics of whole pictures know every object, and of how many pictures across, in turn: five across, a
+picture of 256 px is about as large as in the square in which it is asked about (`NetworkConfig.least_side`)."""
+REAL_SEED, MOSAIC_SEED = 900_000, 950_000
+"""Number of the first composition of real pictures and of the first mosaic; generated worlds of the pool have smaller
+ones."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,23 @@ class RealWorld:
         if found is None:
             longer = REAL_LONGER[(index // len(REAL_KINDS)) % len(REAL_LONGER)]
             found = composer.compose(kinds, rng, REAL_OBJECTS, longer)
+        return cls.of_composition(found, rng)
+
+    @classmethod
+    def mosaic(cls, composer: Composer, index: int) -> RealWorld:
+        """Whole pictures side by side, whose objects are as large as in pictures that are asked about alone."""
+        rng = np.random.default_rng((MOSAIC_SEED, index))
+        kinds = MOSAIC_KINDS[index % len(MOSAIC_KINDS)]
+        return cls.of_composition(composer.mosaic(kinds, rng, ACROSS[index % len(ACROSS)]), rng)
+
+    @classmethod
+    def of_composition(cls, found: Composition, rng: np.random.Generator) -> RealWorld:
+        """A composition of which all objects of its kinds are known."""
         objects = [
             {"kind": KINDS.index(kind), "color": NO_COLOR, "box": [math.floor(v) for v in box]}
             for kind, box in zip(found.labels, found.boxes)
         ]
-        return cls.of(kinds, objects, recoloured(found.image, rng))
+        return cls.of(found.kinds, objects, recoloured(found.image, rng))
 
     @classmethod
     def of_picture(cls, pixels: np.ndarray, rng: np.random.Generator) -> RealWorld:
@@ -159,6 +175,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="the folder of real pictures, for compositions beside worlds")
     parser.add_argument("--bare", type=Path, help="the folder deepforest/data of that package: pictures from near")
     parser.add_argument("--real", type=int, default=240, help="compositions of real pictures")
+    parser.add_argument("--mosaics", type=int, default=40, help="mosaics of whole real pictures")
     parser.add_argument("--pool", type=Path, default=Path("runs/pool"))
     parser.add_argument("--tokenizer", type=Path, default=loading.NANO)
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
@@ -173,13 +190,19 @@ def main() -> None:
     part, parts = map(int, args.part.split("/"))
     pictures = training(read_pictures(args.data, OWN_BOXES)) if args.data else []
     composer, bare = Composer(pictures), bare_pictures(args.bare) if args.bare else []
-    seeds = available(args.pool)[-args.worlds :] + [REAL_SEED + i for i in range(args.real if pictures else 0)]
+    seeds = available(args.pool)[-args.worlds :] if args.worlds else []
+    if pictures:
+        seeds += [REAL_SEED + i for i in range(args.real)] + [MOSAIC_SEED + i for i in range(args.mosaics)]
     seeds = np.random.default_rng(0).permutation(seeds).tolist()
     for seed in tqdm(seeds[part::parts], desc="tokens"):
         if (args.out / f"{seed}.safetensors").exists():
             continue
-        real = seed >= REAL_SEED
-        world = RealWorld.compose(composer, bare, seed - REAL_SEED) if real else PoolWorld(args.pool, seed)
+        if seed >= MOSAIC_SEED:
+            world = RealWorld.mosaic(composer, seed - MOSAIC_SEED)
+        elif seed >= REAL_SEED:
+            world = RealWorld.compose(composer, bare, seed - REAL_SEED)
+        else:
+            world = PoolWorld(args.pool, seed)
         known = world.known if isinstance(world, RealWorld) else None
         features = encode(model, world)
         WorldTokens(seed, world.objects, world.land_cover, known, features, world.labels).save(args.out)
