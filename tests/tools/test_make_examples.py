@@ -1,7 +1,10 @@
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
+from app import examples
+from tools.make_examples import __main__ as make_examples
 from tools.make_examples.__main__ import suggested
 from tools.make_examples.lessons import BUDGETS, PLANS, Shown, table
 from uhrbat.selection.evidence import AVERAGED, KEPT
@@ -71,3 +74,18 @@ def test_suggestions_are_one_of_each_type_with_evidence_first():
         asked("color", (2,)),
     )
     assert suggested(first, [plain, closed, seen, asked("count", (3,))]) == [first, seen]
+
+
+def test_a_caption_that_is_not_true_any_more_is_told_and_can_be_written_again(tmp_path, monkeypatch, capsys):
+    shutil.copy(examples.FOLDER / "examples.json", tmp_path)
+    monkeypatch.setattr(make_examples, "show", lambda *given, **named: shown(least=77, pixels=7))
+    model, plans = SimpleNamespace(encode=lambda *given, **named: None), (PLAN["harbour"],)
+    assert not make_examples.check(model, tmp_path, plans, captions=False)
+    assert "the caption is to be: Tiny but kept: the red car, at most 7 pixels long" in capsys.readouterr().out
+    assert make_examples.check(model, tmp_path, plans, captions=True)
+    assert make_examples.check(model, tmp_path, plans, captions=False)
+    before, after = (examples.load(folder) for folder in (examples.FOLDER, tmp_path))
+    assert "77 tokens are enough" in next(e for e in after if e.name == "harbour").caption
+    assert [e for e in before if e.name != "harbour"] == [
+        e.__class__(**(vars(e) | {"path": examples.FOLDER / e.path.name})) for e in after if e.name != "harbour"
+    ]

@@ -1,9 +1,11 @@
 """The examples: worlds of nano's own kind, each chosen because the present nano shows on it what it is to teach.
 
-    python -m tools.make_examples           tell, for every question, what nano answers and the fate of its evidence
-    python -m tools.make_examples --make    choose worlds and questions again and write them to assets/examples
+    python -m tools.make_examples               tell, for every question, what nano answers and the fate of its evidence
+    python -m tools.make_examples --captions    tell it, and write the captions again from what was measured
+    python -m tools.make_examples --make        choose worlds and questions again and write them to assets/examples
 
-Both end with exit code 1 where an example does not teach what it is there for. `--only NAME` keeps to one.
+All end with exit code 1 where an example does not teach what it is there for, the first also where its caption names
+other numbers. `--only NAME` keeps to one.
 """
 
 import argparse
@@ -24,9 +26,11 @@ from uhrbat.worlds.files import world_item
 _ASKED = 40
 
 
-def check(model: UHRBAT, folder: Path, plans: tuple[Plan, ...]) -> bool:
-    """Print what a model makes of every question of the examples in a folder; whether the first of each teaches."""
+def check(model: UHRBAT, folder: Path, plans: tuple[Plan, ...], captions: bool) -> bool:
+    """Print what a model makes of every question of the examples in a folder; whether the first of each teaches, and
+    the captions are true; captions: make them so."""
     teaches = True
+    measured: dict[str, str] = {}
     planned = {plan.name: plan for plan in plans}
     for example in examples.load(folder):
         plan = planned.get(example.name)
@@ -37,8 +41,21 @@ def check(model: UHRBAT, folder: Path, plans: tuple[Plan, ...]) -> bool:
             shown = show(encoded, asked, example.objects, importance=example.method.get("importance"))
             assert shown is not None
             print(table(example.name, shown, plan if number == 0 else None), flush=True)
-            teaches &= number > 0 or plan.taught_by(shown)
+            if number == 0:
+                measured[example.name] = plan.caption_of(shown)
+                stale = measured[example.name] != example.caption
+                teaches &= plan.taught_by(shown) and (captions or not stale)
+                if stale:
+                    print(f"  the caption is to be: {measured[example.name]}", flush=True)
+    if captions:
+        listing = folder / "examples.json"
+        listed = json.loads(listing.read_text())["examples"]
+        _write(listing, [item | {"caption": measured.get(item["name"], item["caption"])} for item in listed])
     return teaches
+
+
+def _write(listing: Path, listed: list[dict]) -> None:
+    listing.write_text(json.dumps({"examples": listed}, indent=1) + "\n")
 
 
 def make(model: UHRBAT, folder: Path, plans: tuple[Plan, ...]) -> bool:
@@ -52,7 +69,7 @@ def make(model: UHRBAT, folder: Path, plans: tuple[Plan, ...]) -> bool:
         teaches &= found
         listed[plan.name] = item
         order = [planned.name for planned in PLANS if planned.name in listed]
-        listing.write_text(json.dumps({"examples": [listed[name] for name in order]}, indent=1) + "\n")
+        _write(listing, [listed[name] for name in order])
     return teaches
 
 
@@ -119,7 +136,9 @@ def suggested(first: WorldQuestion, asked: list[WorldQuestion]) -> list[WorldQue
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--make", action="store_true", help="choose the examples again and write them")
+    work = parser.add_mutually_exclusive_group()
+    work.add_argument("--make", action="store_true", help="choose the examples again and write them")
+    work.add_argument("--captions", action="store_true", help="write the captions again")
     parser.add_argument("--only", choices=[plan.name for plan in PLANS], help="one example")
     parser.add_argument("--tries", type=int, help="at most so many scenes an example")
     parser.add_argument("--model", default="nano", help="nano or a checkpoint folder")
@@ -127,7 +146,8 @@ def main() -> int:
     args = parser.parse_args()
     plans = tuple(replace(p, seeds=p.seeds[: args.tries]) for p in PLANS if args.only in (None, p.name))
     model = UHRBAT.from_pretrained(args.model)
-    return 0 if (make if args.make else check)(model, args.folder, plans) else 1
+    teaches = make(model, args.folder, plans) if args.make else check(model, args.folder, plans, args.captions)
+    return 0 if teaches else 1
 
 
 if __name__ == "__main__":
