@@ -83,6 +83,7 @@ def test_a_caption_that_is_not_true_any_more_is_told_and_can_be_written_again(tm
     assert not make_examples.check(model, tmp_path, plans, captions=False)
     assert "the caption is to be: Tiny but kept: the red car, at most 7 pixels long" in capsys.readouterr().out
     assert make_examples.check(model, tmp_path, plans, captions=True)
+    examples.load.cache_clear()
     assert make_examples.check(model, tmp_path, plans, captions=False)
     before, after = (examples.load(folder) for folder in (examples.FOLDER, tmp_path))
     assert "77 tokens are enough" in next(e for e in after if e.name == "harbour").caption
