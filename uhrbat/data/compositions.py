@@ -167,8 +167,8 @@ class Composer:
         return Cut(picture, rng.uniform(0, width - part), rng.uniform(0, height - part), part)
 
     def mosaic(self, kinds: Sequence[str], rng: np.random.Generator, across: int, side: int = SIDE) -> Composition:
-        """`across` x `across` parts of pictures, each as large as fits or down to 0.7 of that, which cut no object: half
-        of them of pictures that box one of the kinds, where there are any, the others of pictures that hold none."""
+        """`across` x `across` parts of pictures, each as large as fits or down to 0.7 of that, which cut no object;
+        half are of pictures that box one of the kinds, where there are any, the others of pictures that hold none."""
         known = [p for p in self.pictures if all(kind in p.boxes or kind in p.absent for kind in kinds)]
         showing = [[p for p in known if p.boxes.get(kind)] for kind in kinds]
         showing = [pictures for pictures in showing if pictures]
