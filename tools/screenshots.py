@@ -1,6 +1,7 @@
 """Takes the README's pictures of a running explorer: `python -m tools.screenshots http://127.0.0.1:7860/`.
 
-Of the explorer and of the Findings page: 1440 px light and dark, and a phone light and dark.
+Of the explorer and of the Findings page: 1440 px light and dark, a laptop's 1366 x 768, a phone light and dark, and with
+the system's forced colours.
 """
 
 import sys
@@ -18,6 +19,8 @@ _PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "
 VIEWS: dict[str, dict] = {
     "light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
+    "laptop": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
+    "forced-colours": {"viewport": {"width": 1440, "height": 900}, "forced_colors": "active"},
     "phone": {**_PHONE, "color_scheme": "light"},
     "phone-dark": {**_PHONE, "color_scheme": "dark"},
 }
