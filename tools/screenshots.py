@@ -1,7 +1,7 @@
 """Takes the README's pictures of a running explorer: `python -m tools.screenshots http://127.0.0.1:7860/`.
 
-Of the explorer and of the Findings page: 1440 px light and dark, a laptop's 1366 x 768, a phone light and dark, and with
-the system's forced colours.
+Of the explorer and of the Findings page: 1440 px light and dark, a laptop's 1366 x 768, a phone light and dark, and
+with the system's forced colours.
 """
 
 import sys
