@@ -57,10 +57,9 @@ class ImageCard(Card):
         self.picture.choose(self.choose, None, self.cards.openings, **quick).then(
             self.encode, self.cards.method.model, self.ask, **long
         ).then(*price, **quick)
-        text = self.cards.question.text
         for arrives, handler, given in (
-            (self.file.upload, self.upload, [self.file, text]),
-            (self.address.open, self.open_address, [text]),
+            (self.file.upload, self.upload, self.file),
+            (self.address.open, self.open_address, None),
         ):
             arrives(handler, given, self.cards.openings, **quick).then(
                 self.encode, self.cards.method.model, self.ask, **long
@@ -130,32 +129,32 @@ class ImageCard(Card):
         }
         yield from self.guarded(self._show_example(example, request, way=way))
 
-    def upload(self, paths: list[str] | None, question: object, request: gr.Request) -> Updates:
+    def upload(self, paths: list[str] | None, request: gr.Request) -> Updates:
         """Files have arrived, a picture and what belongs to it: check it, tile it, show it."""
         if paths:
-            yield from self.guarded(self._upload(paths, question if isinstance(question, str) else "", request))
+            yield from self.guarded(self._upload(paths, request))
 
-    def _upload(self, paths: list[str], question: str, request: gr.Request) -> Updates:
+    def _upload(self, paths: list[str], request: gr.Request) -> Updates:
         yield {self.file: None}  # at once: files that follow would be added to these
         path, beside, remarks = given_together(paths)
         steps = self.explorer.shelf.ingest(path, beside=beside, remarks=remarks)
-        yield from self._show_own(steps, question, request)
+        yield from self._show_own(steps, request)
 
-    def open_address(self, question: object, event: gr.EventData, request: gr.Request) -> Updates:
+    def open_address(self, event: gr.EventData, request: gr.Request) -> Updates:
         """An image is to be opened by its address: fetch it, and go on as with an upload."""
         steps = self.explorer.shelf.fetch(sent(event, "address"))
-        yield from self.guarded(self._show_own(steps, question if isinstance(question, str) else "", request))
+        yield from self.guarded(self._show_own(steps, request))
 
-    def _show_own(self, steps: Steps, question: str, request: gr.Request) -> Updates:
-        """Show an image of the visitor's own."""
+    def _show_own(self, steps: Steps, request: gr.Request) -> Updates:
+        """Show an image of the visitor's own. An example's way of choosing tokens says nothing about it: it goes with
+        the example, not after it, since a question may follow at once. Its question goes on the page, which knows what
+        was typed meanwhile."""
         session = self.session(request)
-        before = session.picture.example if session.picture else None
-        yield from self.show(steps, session, "preparing the image")
-        # An example's own question and way of choosing tokens say nothing about another image.
-        if before is not None:
-            yield self.cards.method.choose({})
-            if before.question(question) is not None:
-                yield {self.cards.question.text: ""}
+        of_example = session.picture is not None and session.picture.example is not None
+        for update in self.show(steps, session, "preparing the image"):
+            if of_example and self.cards.viewer.panel in update:
+                update |= self.cards.method.choose({})
+            yield update
 
     def choose(self, event: gr.EventData, request: gr.Request) -> Updates:
         """The picture is to be shown in another way, to viewer and model alike."""

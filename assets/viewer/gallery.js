@@ -5,6 +5,7 @@ import { count } from './format.js';
 import { follow, panel } from './gradio.js';
 import { hooks } from './hooks.js';
 import { on, set } from './store.js';
+import { truthOf } from './truth.js';
 import { readUploads } from './uploads.js';
 
 /**
@@ -100,7 +101,12 @@ export async function mountSuggestions(context) {
     set({ suggested: text });
     context.trigger('suggest', {});
   }
-  on(['image'], ({ image }) => {
+  /** @type {import('./types.d.ts').ImageValue | null} */
+  let before = null;
+  on(['image'], ({ image, question }) => {
+    // An example's own question says nothing about another image, which comes with none.
+    if (image && !image.questions.length && truthOf(before, question)) suggest('');
+    before = image;
     const questions = image?.suggestions ?? [];
     root.hidden = !questions.length;
     root.replaceChildren(

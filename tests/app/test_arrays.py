@@ -20,7 +20,7 @@ def asked(explorer, cards, request_of):
     """Uploads a picture and asks; gives the run."""
 
     def run(*paths):
-        list(cards.image.upload([str(path) for path in paths], "", request_of()))
+        list(cards.image.upload([str(path) for path in paths], request_of()))
         list(cards.question.asked("How many cars?", BUDGET, "nano", "default", "default", "default", 0, request_of()))
         return explorer.sessions.of("page").run
 

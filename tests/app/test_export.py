@@ -64,7 +64,7 @@ def boxed(explorer, cards, request_of):
     """Uploads a picture, asks, and inspects a box; gives the run."""
 
     def run(*paths):
-        list(cards.image.upload([str(path) for path in paths], "", request_of()))
+        list(cards.image.upload([str(path) for path in paths], request_of()))
         list(cards.question.asked("How many cars?", BUDGET, "nano", "default", "default", "default", 0, request_of()))
         list(cards.object.inspect(BUDGET, gr.EventData(None, {"box": [10, 20, 30, 40]}), request_of()))
         return explorer.sessions.of("page").run

@@ -173,10 +173,13 @@ def nothing_known(folder):
 def test_a_picture_of_an_unknown_kind_and_a_bad_file(open_page, tmp_path):
     page = open_page()
     path = nothing_known(tmp_path)
+    question = page.locator("#question textarea")
+    expect(question).not_to_have_value("")
     page.set_input_files("#upload input[type=file]", path)
     page.wait_for_function(f"window.UHRBAT.state.image?.title === '{path.name}'")
     assert page.evaluate("window.UHRBAT.state.image.example") is None
-    page.fill("#question textarea", "How many cars are there?")
+    expect(question).to_have_value("")  # the example's own
+    question.fill("How many cars are there?")
     ask(page)
     expect(page.locator(".uhr-caveat")).to_contain_text("never seen this kind of picture")
     shown = state(page, "image.id")
@@ -189,6 +192,7 @@ def test_a_picture_of_an_unknown_kind_and_a_bad_file(open_page, tmp_path):
     expect(page.locator(".uhr-status")).to_contain_text("bad.jpg")
     assert page.locator(".toast-body").count() == 0  # once is enough
     assert state(page, "image.id") == shown and not state(page, "busy")
+    expect(question).to_have_value("How many cars are there?")
 
     page.fill("#question textarea", "   ")
     page.click(".uhr-ask")

@@ -126,13 +126,13 @@ def answers(worker):
 def test_an_upload_is_scored_by_the_models_own_method_whatever_the_example_before_it_was(
     cards, opened, wide_photo, request_of
 ):
-    updates = list(cards.image.upload([str(wide_photo)], "", request_of()))
+    updates = list(cards.image.upload([str(wide_photo)], request_of()))
     chosen = [last(updates, part) for part in (cards.method.importance, cards.method.regions, cards.method.order)]
     assert chosen == ["default", "default", "default"]
 
 
 def test_a_photograph_gets_the_caveat(cards, wide_photo, request_of):
-    shown = list(cards.image.upload([str(wide_photo)], "", request_of()))
+    shown = list(cards.image.upload([str(wide_photo)], request_of()))
     assert last(shown, cards.viewer.panel)["image"]["example"] is None
     updates = list(cards.question.asked("How many ships?", BUDGET, *METHOD, request_of()))
     assert "generated scenes only" in last(updates, cards.answer.panel)["caveat"]
@@ -160,14 +160,13 @@ def test_wrong_input_is_said_in_one_sentence(cards, opened, request_of, question
     assert message in failed(cards.question.asked(question, budget, *METHOD, request_of()), cards)
 
 
-def test_an_upload_clears_the_example_s_question_and_no_other(cards, wide_photo, request_of):
-    example = examples.load()[0]
-    for typed, left in ((example.questions[0].text, ""), ("How many boats?", None)):
-        list(cards.image.pick(event(name=example.name), request_of()))
-        updates = list(cards.image.upload([str(wide_photo)], typed, request_of()))
-        texts = [update[cards.question.text] for update in updates if cards.question.text in update]
-        assert texts == ([left] if left is not None else [])
-    shown = last(updates, cards.viewer.panel)["image"]
+def test_an_upload_comes_without_the_example_s_method_and_questions(cards, wide_photo, request_of):
+    """All at once: a question may follow as soon as the image is shown, so nothing is changed under it afterwards."""
+    list(cards.image.pick(event(name="suburb"), request_of()))
+    updates = list(cards.image.upload([str(wide_photo)], request_of()))
+    arrived = next(update for update in updates if cards.viewer.panel in update)
+    assert arrived is updates[-1] and arrived[cards.method.importance] == "default"
+    shown = arrived[cards.viewer.panel]["image"]
     assert shown["suggestions"] and not shown["questions"]
 
 
@@ -180,7 +179,7 @@ def test_asking_needs_an_image(cards, request_of):
 def test_a_wrong_file_leaves_the_page_usable(cards, opened, tmp_path, request_of):
     path = tmp_path / "wrong.jpg"
     path.write_text("no image")
-    assert "wrong.jpg" in failed(cards.image.upload([str(path)], "", request_of()), cards)
+    assert "wrong.jpg" in failed(cards.image.upload([str(path)], request_of()), cards)
     updates = list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
     assert last(updates, cards.answer.panel)["text"] == "five"
 
@@ -199,7 +198,7 @@ def test_leaving_stops_the_job(explorer, cards, request_of):
 
 
 def test_an_image_does_not_expire_while_it_is_asked_about(explorer, cards, wide_photo, request_of):
-    list(cards.image.upload([str(wide_photo)], "", request_of()))
+    list(cards.image.upload([str(wide_photo)], request_of()))
     explorer._worker.step_seconds = 0.02
     picture = explorer.sessions.of("page").picture
     asking = cards.question.asked("How many?", BUDGET, *METHOD, request_of())
@@ -238,7 +237,7 @@ def test_what_was_looked_at_and_what_was_not(cards, explorer, worker, request_of
     """One picture beyond the finest scale, with one native scale: asked, drawn, inspected, and looked at once more."""
     path = tmp_path / "long.png"
     Image.new("RGB", (6000, 60), (90, 110, 70)).save(path)
-    list(cards.image.upload([str(path)], "", request_of()))
+    list(cards.image.upload([str(path)], request_of()))
     assert cards.budget.price("nano", {"total": 9, "looks": 4})["cost"]["most_looks"] == 512
     updates = list(cards.question.asked("How many?", BUDGET | {"looks": 9}, *METHOD, request_of()))
     viewer, how = last(updates, cards.viewer.panel), last(updates, cards.run.panel)
@@ -345,7 +344,7 @@ def test_a_budget_must_fit_the_models_scales(cards, opened, request_of):
 
 
 def test_a_chosen_picture_is_shown_and_asked_of(cards, explorer, worker, six_bands, request_of):
-    shown = last(list(cards.image.upload([str(six_bands)], "", request_of())), cards.viewer.panel)["image"]
+    shown = last(list(cards.image.upload([str(six_bands)], request_of())), cards.viewer.panel)["image"]
     assert len(shown["picture"]["names"]) == 6 and shown["picture"]["shown"] == [1, 2, 3]
     place = shown["place"]
     assert (place["crs"], place["transform"]) == ("EPSG:32633", [0.5, 0, 500_000, 0, -0.5, 5_000_000])
@@ -391,7 +390,7 @@ def test_files_given_together_belong_together(cards, explorer, worker, wide_phot
     (tmp_path / "other.tfw").write_text("1\n0\n0\n-1\n0\n0\n")
     mask = write_tiff(tmp_path / "wide.jpg.msk", np.full((500, 900), 255, np.uint8))
     given = [str(examples.load()[0].path), *map(str, sorted(tmp_path.iterdir())), str(wide_photo)]
-    shown = last(list(cards.image.upload(given, "", request_of())), cards.viewer.panel)["image"]
+    shown = last(list(cards.image.upload(given, request_of())), cards.viewer.panel)["image"]
     assert shown["place"]["crs"] == "CRS missing" and shown["metres_per_pixel"] is None
     notes = " | ".join([*shown["notes"], *shown["picture"]["notes"]])
     for words in ("placed by 'wide.jgw'", "masked by 'wide.jpg.msk'", "'other.tfw' belongs", "one picture at a time"):
@@ -402,5 +401,5 @@ def test_files_given_together_belong_together(cards, explorer, worker, wide_phot
     list(cards.image.choose(event(rendering={"transparency": "none"}), request_of()))
     list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
     assert worker.requests[-1][1].settings.mask is None
-    said = failed(cards.image.upload([str(tmp_path / "other.tfw")], "", request_of()), cards)
+    said = failed(cards.image.upload([str(tmp_path / "other.tfw")], request_of()), cards)
     assert said.startswith("'other.tfw' belongs to a picture") and "upload it together with the picture" in said

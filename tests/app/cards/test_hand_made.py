@@ -61,8 +61,8 @@ def handlers(cards, request):
     yield "no picture", lambda value: cards.image.choose(event(other=value), request)
     for name in ("bands", "limits", "gamma", "nodata", "page", "transparency"):
         yield f"picture {name}", lambda value, of=name: cards.image.choose(event(rendering={of: value}), request)
-    yield "address", lambda value: cards.image.open_address("Why?", event(address=value), request)
-    yield "question beside an address", lambda value: cards.image.open_address(value, event(other=value), request)
+    yield "address", lambda value: cards.image.open_address(event(address=value), request)
+    yield "no address", lambda value: cards.image.open_address(event(other=value), request)
     yield "model to encode for", lambda value: cards.image.encode(value, request)
     for name in ("scene", "question", "budget", "method"):
         miss = {"scene": "world-7", "question": "Why?", "budget": 64, "method": {}}
@@ -111,7 +111,7 @@ def test_no_event_breaks(cards, explorer, asked, request_of, monkeypatch):
 
 @pytest.mark.parametrize("box", [[0.1, 0.1, 0.5, 0.5], [100, 700, 300, 900]])
 def test_boxes_in_fractions_or_per_mille_are_recognised(explorer, cards, asked, wide_photo, box, request_of):
-    list(cards.image.upload([str(wide_photo)], "", request_of()))  # 900 x 500
+    list(cards.image.upload([str(wide_photo)], request_of()))  # 900 x 500
     list(cards.question.asked("How many?", BUDGET, *METHOD, request_of()))
     reply = last(list(cards.object.inspect(BUDGET, event(box=box), request_of())), cards.object.panel)
     assert "boxes are x0, y0, x1, y1 in pixels" in reply["error"]

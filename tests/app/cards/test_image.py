@@ -23,7 +23,7 @@ def actions(worker):
 
 
 def test_an_upload_is_encoded_ahead_and_the_page_shows_it(cards, worker, wide_photo, request_of):
-    list(cards.image.upload([str(wide_photo)], "", request_of()))
+    list(cards.image.upload([str(wide_photo)], request_of()))
     updates = list(cards.image.encode("nano", request_of()))
     assert actions(worker) == ["encode"]
     assert last(updates, cards.question.ask)["state"] == "ready"
@@ -38,11 +38,11 @@ def test_an_example_is_not_encoded_before_it_is_asked_about(cards, worker, reque
 
 
 def test_what_is_said_of_a_file_that_fails_is_not_wiped_away(cards, worker, wide_photo, tmp_path, request_of):
-    list(cards.image.upload([str(wide_photo)], "", request_of()))
+    list(cards.image.upload([str(wide_photo)], request_of()))
     list(cards.image.encode("nano", request_of()))
     bad = tmp_path / "bad.jpg"
     bad.write_text("I am no image")
-    updates = list(cards.image.upload([str(bad)], "", request_of()))
+    updates = list(cards.image.upload([str(bad)], request_of()))
     assert "bad.jpg" in last(updates, cards.question.ask)["text"]
     assert list(cards.image.encode("nano", request_of())) == [{cards.question.ask: gr.skip()}]
     assert actions(worker) == ["encode"]
@@ -51,17 +51,16 @@ def test_what_is_said_of_a_file_that_fails_is_not_wiped_away(cards, worker, wide
 def test_an_image_opened_by_its_address_is_the_visitors_own(cards, explorer, wide_photo, request_of):
     start = list(cards.image.start("", request_of()))
     assert last(start, cards.image.address) == {"allowed": False}
-    question = last(start, cards.question.text)
     wanted = event(address="http://127.0.0.1:9/wide.jpg")
-    assert "UHRBAT_ADDRESSES" in failed(cards.image.open_address(question, wanted, request_of()), cards)
+    assert "UHRBAT_ADDRESSES" in failed(cards.image.open_address(wanted, request_of()), cards)
     with serving({"/wide.jpg": page(wide_photo.read_bytes())}) as (port, _):
         explorer.shelf.limits = PageLimits(addresses=f"127.0.0.1:{port}")
         assert last(list(cards.image.start("", request_of())), cards.image.address) == {"allowed": True}
         address = f"http://127.0.0.1:{port}/wide.jpg"
-        updates = list(cards.image.open_address(question, event(address=address), request_of()))
+        updates = list(cards.image.open_address(event(address=address), request_of()))
     shown = last(updates, cards.viewer.panel)["image"]
     assert (shown["title"], shown["address"], shown["example"]) == ("wide.jpg", address, None)
-    assert last(updates, cards.question.text) == "" and last(updates, cards.method.importance) == "default"
+    assert last(updates, cards.method.importance) == "default"
     assert any(update.get(cards.question.ask, {}).get("text") == "fetching the image" for update in updates)
     again = last(list(cards.image.choose(event(rendering={"gamma": 2}), request_of())), cards.viewer.panel)["image"]
     assert again["address"] == address
@@ -71,7 +70,7 @@ def test_an_image_opened_by_its_address_is_the_visitors_own(cards, explorer, wid
 
 def test_another_image_stops_the_encoding(cards, explorer, wide_photo, request_of):
     worker = explorer._worker = FakeWorker(step_seconds=0.05, steps=100)
-    list(cards.image.upload([str(wide_photo)], "", request_of()))
+    list(cards.image.upload([str(wide_photo)], request_of()))
     encoding = cards.image.encode("nano", request_of())
     assert next(encoding) == {cards.question.ask: gr.skip()}
     assert next(encoding)[cards.question.ask]["state"] == "ahead"
@@ -106,5 +105,5 @@ def test_work_on_the_image_is_not_taken_for_a_worker_that_hangs(cards, wide_phot
 
     monkeypatch.setattr("app.cards.image.QUIET_SECONDS", 0.3)
     monkeypatch.setattr(apart, "open_image", slowly)
-    updates = list(cards.image.upload([str(wide_photo)], "", request_of()))
+    updates = list(cards.image.upload([str(wide_photo)], request_of()))
     assert not any(QUIET in update.get(cards.question.ask, {}).get("text", "") for update in updates)
