@@ -14,7 +14,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.cm import ScalarMappable
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -36,6 +36,8 @@ WIDTHS = (3.3, 7.0)
 DPI = 300
 TEXT = 8
 """Points of the titles' type, at the printed size."""
+BETWEEN, TITLE, NUMBERS, LINE = 0.1, 0.3, 0.2, 0.17
+"""Inches: between two panels, for a panel's title, for the numbers under a colour bar, for a line of the legend."""
 MOST_PANELS = 6
 BIBTEX = """@inproceedings{dang2026uhrbat,
   title     = {{UHR-BAT}: Budget-Aware Token Compression Vision-Language Model
@@ -126,16 +128,19 @@ def _budgets_of(run: KeptRun, text: str) -> tuple[int, ...]:
 def figure(run: KeptRun, wanted: Wanted, kind: str) -> bytes:
     """A figure as the bytes of a PDF, SVG or PNG. Whether it can be made again, its metadata says."""
     budget = wanted.budgets[[other.size for other in run.asked.scales].index(wanted.size)]
-    made = _laid_out(run, wanted)
+    signs = _signs(run, wanted)
+    made, foot = _laid_out(run, wanted, len(signs))
     heat: ScalarMappable | None = None
     for index, (axis, panel) in enumerate(zip(made.axes, wanted.panels, strict=True)):
         heat = draw(axis, panel, run, wanted.size, budget, wanted.view) or heat
         letter = f"({chr(ord('a') + index)}) " if len(wanted.panels) > 1 else ""
         axis.set_title(letter + PANELS[panel], fontsize=TEXT, loc="left", pad=3)
-    _add_legend(made, wanted, run)
+    if signs:
+        foot.legend(handles=signs, loc="center", ncols=_signs_across(wanted, len(signs)), fontsize=SMALL, frameon=False,
+                    handlelength=1.4, columnspacing=1.2, handletextpad=0.5, borderpad=0)  # fmt: skip
     if heat is not None:
-        # Inside the panel's own axes, so that all panels of a row stay of one height.
-        under = made.axes[wanted.panels.index("importance")].inset_axes((0, -0.1, 1, 0.05))
+        # Inside the panel's own axes, so that all panels of a row stay of one height, and as wide as its numbers allow.
+        under = made.axes[wanted.panels.index("importance")].inset_axes((0.05, -0.1, 0.9, 0.05))
         bar = made.colorbar(heat, cax=under, orientation="horizontal")
         bar.ax.tick_params(labelsize=SMALL, length=2, pad=1, width=0.4)
         bar.outline.set_linewidth(0.4)
@@ -206,8 +211,8 @@ def _latin(text: str) -> str:
     return _printable(text).encode("latin-1", "replace").decode("latin-1")
 
 
-def _laid_out(run: KeptRun, wanted: Wanted) -> Figure:
-    """Empty axes in rows, all of a height; a page holds four in a row, a column two."""
+def _laid_out(run: KeptRun, wanted: Wanted, signs: int) -> tuple[Figure, SubFigure]:
+    """Empty axes in rows, all of a height, four in a row on a page and two in a column; and the foot for the legend."""
     square = run.square
     whole = square.width / square.height
     view = whole
@@ -216,15 +221,19 @@ def _laid_out(run: KeptRun, wanted: Wanted) -> Figure:
         view = (x1 - x0) / (y1 - y0)
     aspects = [min(4, max(0.25, whole if panel == "overview" else view)) for panel in wanted.panels]
     across = min(len(aspects), 4 if wanted.width > 5 else 2)
-    rows = [aspects[start : start + across] for start in range(0, len(aspects), across)]
-    gaps, more = 0.1, 0.3  # inches between panels, and for what stands over and under each row
-    heights = [min(4.0, (wanted.width - gaps * across) / max(sum(row), 0.5)) for row in rows]
+    rows = [range(start, min(start + across, len(aspects))) for start in range(0, len(aspects), across)]
+    heights = []
+    for row in rows:
+        of_pictures = min(4.0, (wanted.width - BETWEEN * across) / max(sum(aspects[i] for i in row), 0.5))
+        has_bar = "importance" in (wanted.panels[i] for i in row)
+        heights.append(of_pictures + TITLE + (0.1 * of_pictures + NUMBERS if has_bar else 0))
+    heights.append(LINE * (0.5 + math.ceil(signs / _signs_across(wanted, signs))) if signs else 0.01)
     layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.01, hspace=0.02)
-    made = Figure(figsize=(wanted.width, sum(heights) + more * len(rows) + 0.35), layout=layout)
-    parts = made.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)
-    for part, row in zip(parts[:, 0], rows, strict=True):
-        part.subplots(1, len(row), width_ratios=row, squeeze=False)
-    return made
+    made = Figure(figsize=(wanted.width, sum(heights)), layout=layout)
+    parts = made.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for part, row in zip(parts, rows):
+        part.subplots(1, len(row), width_ratios=[aspects[i] for i in row], squeeze=False)
+    return made, parts[-1]
 
 
 _POINT_NAMES = {
@@ -235,8 +244,12 @@ _POINT_NAMES = {
 }
 
 
-def _add_legend(made: Figure, wanted: Wanted, run: KeptRun) -> None:
-    """What the colours and signs of the panels mean, under them."""
+def _signs_across(wanted: Wanted, signs: int) -> int:
+    return max(1, min(signs, 7 if wanted.width > 5 else 3))
+
+
+def _signs(run: KeptRun, wanted: Wanted) -> list[Any]:
+    """What the colours and signs of the panels mean, for the legend."""
     handles: list[Any] = []
     fated = {"fate", "seen"} & set(wanted.panels)
     if fated:
@@ -257,10 +270,7 @@ def _add_legend(made: Figure, wanted: Wanted, run: KeptRun) -> None:
         mark = Line2D([], [], marker="s" if status == "missed" else "o", markeredgecolor=color, markersize=4)
         mark.set(markerfacecolor="none", linestyle="none", label=_POINT_NAMES[status])
         handles.append(mark)
-    if handles:
-        across = min(len(handles), 7 if wanted.width > 5 else 3)
-        made.legend(handles=handles, loc="outside lower center", ncols=across, fontsize=SMALL, frameon=False,
-                    handlelength=1.4, columnspacing=1.2, handletextpad=0.5, borderpad=0.1)  # fmt: skip
+    return handles
 
 
 def file_name(run: KeptRun, *parts: str) -> str:

@@ -20,6 +20,14 @@ def test_a_figure_has_the_width_of_a_column_or_a_page_at_300_dots_an_inch(run, w
     assert np.asarray(image.convert("L")).std() > 20
 
 
+@pytest.mark.parametrize(("width", "panels"), [("3.3", "fate,importance"), ("3.3", "fate"), ("7", "fate,importance")])
+def test_titles_legend_and_numbers_are_inside_the_figure(run, width, panels):
+    """Nothing reaches the edge, where it would be cut off."""
+    made = figures.figure(run, wanted(run, width=width, scale="672", panels=panels), "png")
+    pixels = np.asarray(Image.open(io.BytesIO(made)).convert("L"))
+    assert all((edge == 255).all() for edge in (pixels[:3], pixels[-3:], pixels[:, :3], pixels[:, -3:]))
+
+
 @pytest.mark.slow
 def test_a_figure_says_how_to_make_it_again(run):
     link = "https://example.org/?example=suburb"
