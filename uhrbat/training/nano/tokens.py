@@ -197,6 +197,7 @@ def main() -> None:
     for seed in tqdm(seeds[part::parts], desc="tokens"):
         if (args.out / f"{seed}.safetensors").exists():
             continue
+        world: RealWorld | PoolWorld
         if seed >= MOSAIC_SEED:
             world = RealWorld.mosaic(composer, seed - MOSAIC_SEED)
         elif seed >= REAL_SEED:
