@@ -349,7 +349,7 @@ def short_real(found: RealFile | None, page: str) -> list[str]:
     precision = {(point.kind, point.scale): (point, point.chance) for point in now.precision}
     evidence = {(point.kind, point.size, point.budget): (point, point.random) for point in now.evidence}
     accuracy = {(point.kind, point.asked): point for point in now.accuracy}
-    kinds = [kind for kind in _real_kinds(now) if kind not in (WORLDS, WHOLE)]
+    kinds = [kind for kind in _real_kinds(now) if kind != WORLDS]
     rows = [
         ["100 best tokens that touch one (of all tokens)", *(_beside(precision.get((kind, FINEST))) for kind in kinds)],
         *(

@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="the folder of real pictures, for compositions beside worlds")
     parser.add_argument("--bare", type=Path, help="the folder deepforest/data of that package: pictures from near")
     parser.add_argument("--real", type=int, default=240, help="compositions of real pictures")
-    parser.add_argument("--mosaics", type=int, default=40, help="mosaics of whole real pictures")
+    parser.add_argument("--mosaics", type=int, default=0, help="mosaics of whole real pictures")
     parser.add_argument("--pool", type=Path, default=Path("runs/pool"))
     parser.add_argument("--tokenizer", type=Path, default=loading.NANO)
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
