@@ -12,7 +12,7 @@ demo: $(VENV)/.run
 
 # Lint, format, types, import rules and the fast tests: under two minutes on two cores, once mypy has its cache
 check: static
-	OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m "$(FAST)" --durations=10
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile -m "$(FAST)" --durations=10
 
 static: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -103,6 +103,7 @@ def test_only_scenes_of_misses_are_made(explorer):
         list(findings.open_scene(explorer.shelf, WorldKey(5), explorer.findings()))
 
 
+@pytest.mark.slow
 def test_a_scene_that_cannot_be_made_is_told_and_leaves_nothing(explorer):
     with pytest.raises(ImageError, match="without"):
         files.make(WorldKey(SEED, (999,)), explorer.shelf.folder, lambda share: None, lambda: False)

@@ -85,6 +85,7 @@ def test_the_method_reaches_the_worker_from_every_endpoint(explorer_of):
             client.predict(**asked | {"looks": wrong}, api_name="/ask")
 
 
+@pytest.mark.slow
 def test_boxes_are_forced_in_and_taken_out(explorer_of):
     explorer, url = explorer_of(FakeWorker())
     client = Client(url, verbose=False)

@@ -227,6 +227,7 @@ def test_a_model_of_no_known_family_is_one_line_and_code_2(tmp_path, image, caps
     assert "is of another architecture (florence2); this reads uhrbat" in error and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_large_world_is_written_with_its_truth_and_questions(tmp_path, capsys):
     assert main(["world", "4000001", str(tmp_path / "w.tif"), "--side", "1008", "--questions", "5", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)

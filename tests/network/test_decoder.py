@@ -52,6 +52,7 @@ def pointing_network(seed: int):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     ("kind", "reach", "prior"),

@@ -42,6 +42,7 @@ def _gap(first, second) -> int:
     return max(first[0] - second[2], second[0] - first[2], first[1] - second[3], second[1] - first[3])
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_world_in_another_process(sparse_worlds):
     world = sparse_worlds[0]
     code = (

@@ -96,6 +96,7 @@ def handlers(cards, request):
     yield "budget to price", lambda value: [{"price": cards.budget.price("nano", value)}]
 
 
+@pytest.mark.slow
 def test_no_event_breaks(cards, explorer, asked, request_of, monkeypatch):
     found = Findings()
     monkeypatch.setattr(explorer, "findings", lambda: found)

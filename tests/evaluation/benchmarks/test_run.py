@@ -271,6 +271,7 @@ def test_the_papers_budgets_are_their_total_where_a_scale_has_fewer_tokens(famil
     assert runner._own_budget(benchmark, family) == benchmark.budgets
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on(lrs, tmp_path, monkeypatch):
     whole = run(lrs, tmp_path / "whole")
     run(lrs[:2], tmp_path / "out")
