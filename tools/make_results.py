@@ -51,7 +51,10 @@ LOSS_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier"
 ATTENTION_COMMAND = (
     "uhrbat evaluate loss --scenes 100 --out runs/frontier \\\n    --importance attention --budgets 256,3000"
 )
-LOOKS_COMMAND = "uhrbat evaluate frontier --side 16384 --looks 0,64,256,all --scenes 10 --out runs/looks"
+LOOKS_COMMAND = (
+    "uhrbat evaluate frontier --side 16384 --looks 0,64,256 --scenes 4 "
+    "--answer-budgets 256,3000 --wide 0 --out runs/looks"
+)
 LOOKS_LOSS_COMMAND = "uhrbat evaluate loss --side 16384 --looks 0,64,256 --scenes 10 --out runs/looks"
 SHORT = (256, 1024, 3000)
 """The budgets of README's table."""

@@ -34,7 +34,8 @@ export function looksSection(found, lost) {
     { class: 'uhr-looksfound' },
     h('h3', {}, 'Looks at the file’s own pixels'),
     note(looksBasis(basis)),
-    found && h('div', { class: 'uhr-pair' }, ...MEASURES.map((measure) => measured(found, measure))),
+    found &&
+      h('div', { class: 'uhr-pair uhr-stacked' }, ...MEASURES.map((measure) => measured(found, measure))),
     lost && h('div', { class: 'uhr-pair' }, losses(lost), causes(lost)),
   );
 }
