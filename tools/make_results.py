@@ -138,6 +138,7 @@ def files(root: Path = ROOT) -> dict[Path, str]:
         RESULTS / "looks.md": looks_page(
             read_looks(path) if (path := root / FINDINGS / "looks.json").is_file() else None,
             read_looks_loss(path) if (path := root / FINDINGS / "looks_loss.json").is_file() else None,
+            measurements,
         ),
         **{RESULTS / f"{name}.md": measured_page(name, measurements) for name in PAGES},
     }
@@ -259,7 +260,7 @@ def loss_page(default: LossFile, attention: LossFile) -> str:
     return _text(lines)
 
 
-def looks_page(found: LooksFile | None, lost: LooksLossFile | None) -> str:
+def looks_page(found: LooksFile | None, lost: LooksLossFile | None, measurements: Sequence[Measurement] = ()) -> str:
     """What looks at the file's own pixels add on large worlds, and what is lost without them."""
     lines = ["# Results: looks at the file's own pixels", "", MADE, ""]
     lines += [
@@ -277,6 +278,7 @@ def looks_page(found: LooksFile | None, lost: LooksLossFile | None) -> str:
             *_code(command),
             *([*map(_deeper, part), ""] if part else ["Not measured yet.", ""]),
         ]
+    lines += _measurements("looks", measurements)
     return _text(lines)
 
 
