@@ -75,15 +75,15 @@ def round_of(page: Page, stage: str, server: psutil.Process, folder: Path) -> di
     page.wait_for_function(
         "died => document.body.textContent.includes(died) || !window.UHRBAT.state.busy", arg=DIED, polling=20
     )
-    told = page.get_by_text(DIED).count() > 0
+    reported_gone = page.get_by_text(DIED).count() > 0
     reported = time.monotonic()
-    if told or stage == "sweep":
+    if reported_gone or stage == "sweep":
         answered(page)
     next_answer = time.monotonic()
     lost = page.evaluate("window.UHRBAT.state.image.id") != shown
     page.evaluate("document.querySelectorAll('.toast-close').forEach((button) => button.click())")
     return {
-        "message": round(reported - killed, 2) if told else None,
+        "message": round(reported - killed, 2) if reported_gone else None,
         "next answer": round(next_answer - killed, 2),
         "sessions lost": int(lost),
         "orphans": len(children(server, WORKER)) - 1 + int(old.is_running() and old.status() != psutil.STATUS_ZOMBIE),
