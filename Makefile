@@ -10,7 +10,7 @@ FAST := not slow and not browser
 demo: $(VENV)/.run
 	$(BIN)/python app.py
 
-# Lint, format, types, import rules and the fast tests: about two minutes on two cores, once mypy has its cache
+# Lint, format, types, import rules and the fast tests: under two minutes on two cores, once mypy has its cache
 check: static
 	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile -m "$(FAST)" --durations=10
 
