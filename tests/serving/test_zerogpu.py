@@ -32,10 +32,16 @@ from uhrbat.serving.server.service import Service
 TIMEOUT = 120
 
 
+def slow_to_load(*arguments):
+    """A model that is not loaded yet when the first question comes."""
+    time.sleep(0.2)
+    return fake_engine.load(*arguments)
+
+
 @pytest.fixture
 def lent(tmp_path):
     limits = Limits(store_folder=str(tmp_path / "lent"))
-    service = Service(limits, Offer(), fake_engine.load, lanes=zerogpu.LANES, run=zerogpu.run_with_gpu)
+    service = Service(limits, Offer(), slow_to_load, lanes=zerogpu.LANES, run=zerogpu.run_with_gpu)
     with InProcessWorker(service) as worker:
         yield worker
 

@@ -26,7 +26,7 @@ from uhrbat.serving.job import HEARTBEAT_SECONDS
 from uhrbat.serving.lent import LentSeconds
 from uhrbat.serving.protocol import AnyRequest
 from uhrbat.serving.server.actions import run_action
-from uhrbat.serving.server.context import Emit, ModelHost, Steps
+from uhrbat.serving.server.context import ActionContext, Emit, ModelHost, Steps
 from uhrbat.serving.server.deadline import Deadline
 from uhrbat.serving.server.service import Service
 
@@ -93,8 +93,8 @@ def with_gpu(request: AnyRequest, path: str, seconds: float, lent: int) -> Gener
 
 
 def run_with_gpu(host: ModelHost, request: AnyRequest, path: Path, emit: Emit, deadline: Deadline) -> Steps:
-    """`run_action` where the GPU is: the whole action is one step."""
-    yield from ()
+    """`run_action` where the GPU is: the whole action is one step, after the model is loaded here, before the fork."""
+    yield from ActionContext(host, request, path, emit, deadline).load()
     _hosts[:] = [host]
     info = apart.open_image(path, host.limits.images())
     seconds = LentSeconds().of(request, host.models.square(request.settings.model, info.width, info.height))
