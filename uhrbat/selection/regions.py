@@ -146,11 +146,13 @@ def partition_tiles(
     embeddings: Tensor, scale: Scale, settings: Settings, coordinates: str, masks: np.ndarray | None = None
 ) -> Tensor:
     """int64[N]: regions of a native scale's tokens, each inside one of the tiles looked at, so that they do not depend
-    on which others were. As `partition` with the settings' method; k-means in its quicker form.
+    on which others were. As `partition` with the settings' method; k-means on whole embeddings, since reducing those of
+    one tile takes longer than clustering them.
 
     embeddings: float[N, d]; coordinates: of the model's profile; masks: for "sam", of the upright image.
     """
-    chosen = RegionSettings(method=settings.regions, seed=settings.seed, coordinates=coordinates, cells=_TILE_CELLS)
+    method, seed = settings.regions, settings.seed
+    chosen = RegionSettings(method=method, seed=seed, coordinates=coordinates, cells=_TILE_CELLS, dims=None)
     if settings.regions == "none":
         return no_regions(scale)
     tokens = scale.tile_grid**2

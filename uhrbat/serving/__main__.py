@@ -16,6 +16,7 @@ from contextlib import suppress
 import uvicorn
 
 from uhrbat.errors import UHRBATError
+from uhrbat.serving.server import heap
 from uhrbat.serving.server.app import LOOPBACK, make_app
 from uhrbat.serving.server.models import Load, load_engine
 from uhrbat.serving.server.service import Service
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None, load: Load = load_engine) -> in
     parser.add_argument("--ray", action="store_true", help="as a Ray Serve application, with replicas")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    heap.limit_arenas()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s worker %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uhrbat").setLevel(os.environ.get("UHRBAT_LOG_LEVEL", "INFO").upper())
     try:

@@ -19,7 +19,7 @@ from uhrbat.results import Answer, Attention, Box, Event, Progress, Run
 from uhrbat.serving.job import HEARTBEAT_SECONDS
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import AnyQuestion, AnyRequest
-from uhrbat.serving.server import metrics
+from uhrbat.serving.server import heap, metrics
 from uhrbat.serving.server.cache import ImageCache
 from uhrbat.serving.server.deadline import Deadline
 from uhrbat.serving.server.models import Models
@@ -39,6 +39,8 @@ Steps = Generator[None, None, Any]
 ImageKey = tuple[str, str, Rendering, str | None]
 """Model, image, how it is shown, mask."""
 LOCK_SECONDS = 0.05
+LARGE_STAGES = {"read", "encode", "window", "look"}
+"""Stages that hold much more memory than what is left of them."""
 
 
 class ModelHost:
@@ -102,6 +104,8 @@ class ActionContext(Generic[R]):
 
     def progress(self, stage: str, fraction: float, message: str = "") -> None:
         """The engine's progress callback: passed on, as a share of the whole where the action has several parts."""
+        if stage not in self.done_now and self.done_now & LARGE_STAGES:
+            heap.give_back()  # what the stage before needed, before this one needs as much
         self.done_now.add(stage)
         message = ", ".join(filter(None, (self._part, message)))
         self.emit(Progress(stage, self._begin + self._share * min(1.0, max(0.0, fraction)), message))

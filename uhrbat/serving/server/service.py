@@ -15,7 +15,7 @@ from uhrbat.serving.codec import UnknownImage
 from uhrbat.serving.job import Job
 from uhrbat.serving.limits import Limits
 from uhrbat.serving.protocol import AnyRequest, EncodeRequest, Health, ModelInfo, Status
-from uhrbat.serving.server import metrics
+from uhrbat.serving.server import heap, metrics
 from uhrbat.serving.server.actions import RunAction, run_action
 from uhrbat.serving.server.context import ModelHost, Steps
 from uhrbat.serving.server.deadline import Deadline
@@ -69,7 +69,9 @@ class Service:
             with self.store.hold(request.image) as path, self.store.hold(mask or request.image) as beside:
                 if path is None or beside is None:
                     raise UnknownImage("the image is no longer stored here: open it again")
-                return (yield from self._run(self.host, request, path, job.emit, deadline))
+                result = yield from self._run(self.host, request, path, job.emit, deadline)
+            heap.give_back()
+            return result
 
         return self.scheduler.submit(request.action, request.session, steps, isinstance(request, EncodeRequest))
 
