@@ -544,7 +544,7 @@ def _real_evidence(found: RealFile) -> list[str]:
 
 def _real_accuracy(found: RealFile) -> list[str]:
     now = {(point.kind, point.asked): point for point in found.now.accuracy}
-    before = {(p.kind, p.asked): p for p in found.before.accuracy} if found.before else None
+    before = {(p.kind, p.asked): p for p in found.before.accuracy} if found.before and found.before.accuracy else None
     asked = list(dict.fromkeys(point.asked for point in found.now.accuracy))
     rows = []
     for kind in _real_kinds(found.now):
