@@ -28,7 +28,7 @@ Place = tuple[int, int]
 """(size, tile)."""
 EVEN = 8
 """Every so many looks one is spread evenly over the coarsest native scale, whatever saliency and question say."""
-QUESTION_WEIGHT = 0.5
+QUESTION_WEIGHT = 1.0
 """What the question's importance counts beside saliency, both from 0 to 1."""
 MOST_TILES = 512
 """Encoded tiles that an image remembers for its next questions."""
