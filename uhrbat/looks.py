@@ -28,8 +28,9 @@ Place = tuple[int, int]
 """(size, tile)."""
 EVEN = 8
 """Every so many looks one is spread evenly over the coarsest native scale, whatever saliency and question say."""
-QUESTION_WEIGHT = 1.0
-"""What the question's importance counts beside saliency, both from 0 to 1."""
+QUESTION_WEIGHT = 4.0
+"""What the question's importance counts beside what stands out, both from 0 to 1, times the side of the finest whole
+scale over that of the finest native one: the smaller an object is where it was scored, the less that says."""
 MOST_TILES = 512
 """Encoded tiles that an image remembers for its next questions."""
 
@@ -53,7 +54,8 @@ def plan(
         return []
     shown = {size: square.tiles_in_box(size, (0, 0, square.width, square.height)) for size in sizes}
     salient = tile_saliency(cells, square, sizes[-1])
-    score = _unit(salient) + question_weight * _unit(_importance_of_tiles(square, sizes[-1], importance))
+    weight = question_weight * square.sizes[-1] / sizes[-1]
+    score = _unit(salient) + weight * _unit(_importance_of_tiles(square, sizes[-1], importance))
     best = [(sizes[-1], tile) for tile in np.argsort(-score, kind="stable").tolist()]
     spread = [(size, tile) for size in sizes for tile in native.spread(size // square.tile).tolist()]
     allowed = {(size, tile) for size in sizes for tile in shown[size].tolist()}
