@@ -193,3 +193,19 @@ def test_what_cannot_be_looked_at_is_refused(image, file, tmp_path):
 )
 def test_native_scales_go_up_to_the_image_s_own_size(side, sizes):
     assert Square(side, side // 2).native_sizes == sizes
+
+
+def test_the_question_s_weight_falls_where_the_file_is_far_beyond_the_finest_scale():
+    """At 4 times the finest whole scale a question as strong as what stands out comes first; at 16 times it does not."""
+
+    def first(side):
+        square = Square(side, side, (672,))
+        cells = np.zeros((side // 16, side // 16), np.float32)
+        cells[0, 0] = 1
+        importance = torch.zeros(square.scales[-1].tokens)
+        importance[-1] = 1
+        size = square.native_sizes[-1]
+        order = [tile for at, tile in looks.plan(square, cells, importance, question_weight=1.2) if at == size]
+        return order[0]
+
+    assert first(4 * 672) != 0 and first(16 * 672) == 0

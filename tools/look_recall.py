@@ -21,7 +21,7 @@ from uhrbat.worlds import DEVELOPMENT_SEEDS, questions
 from uhrbat.worlds.large import write_world
 
 EVERY = (4, 8, 16)
-WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0)
+WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 
 
 def looked_at(square: Square, order: list[Place], boxes: list[Box]) -> list[int]:

@@ -28,9 +28,10 @@ Place = tuple[int, int]
 """(size, tile)."""
 EVEN = 8
 """Every so many looks one is spread evenly over the coarsest native scale, whatever saliency and question say."""
-QUESTION_WEIGHT = 4.0
-"""What the question's importance counts beside what stands out, both from 0 to 1, times the side of the finest whole
-scale over that of the finest native one: the smaller an object is where it was scored, the less that says."""
+QUESTION_WEIGHT = 1.0
+"""What the question's importance counts beside what stands out, both from 0 to 1, where the finest native scale is at
+most `FULL_WEIGHT_TO` times the finest whole one; beyond, the less the smaller an object is where it was scored."""
+FULL_WEIGHT_TO = 4
 MOST_TILES = 512
 """Encoded tiles that an image remembers for its next questions."""
 
@@ -54,7 +55,8 @@ def plan(
         return []
     shown = {size: square.tiles_in_box(size, (0, 0, square.width, square.height)) for size in sizes}
     salient = tile_saliency(cells, square, sizes[-1])
-    weight = question_weight * square.sizes[-1] / sizes[-1]
+    whole = max(scale.size for scale in square.scales if scale.looked is None)
+    weight = question_weight * min(1.0, FULL_WEIGHT_TO * whole / sizes[-1])
     score = _unit(salient) + weight * _unit(_importance_of_tiles(square, sizes[-1], importance))
     best = [(sizes[-1], tile) for tile in np.argsort(-score, kind="stable").tolist()]
     spread = [(size, tile) for size in sizes for tile in native.spread(size // square.tile).tolist()]
