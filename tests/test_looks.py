@@ -196,7 +196,7 @@ def test_native_scales_go_up_to_the_image_s_own_size(side, sizes):
 
 
 def test_the_question_s_weight_falls_where_the_file_is_far_beyond_the_finest_scale():
-    """Four times beyond the finest whole scale a question as strong as what stands out comes first; at 16 it does not."""
+    """Four times beyond the finest whole scale a question that says as much comes first; at sixteen it does not."""
 
     def first(side):
         square = Square(side, side, (672,))
