@@ -151,8 +151,9 @@ def partition_tiles(
 
     embeddings: float[N, d]; coordinates: of the model's profile; masks: for "sam", of the upright image.
     """
-    method, seed = settings.regions, settings.seed
-    chosen = RegionSettings(method=method, seed=seed, coordinates=coordinates, cells=_TILE_CELLS, dims=None)
+    chosen = RegionSettings(
+        method=settings.regions, seed=settings.seed, coordinates=coordinates, cells=_TILE_CELLS, dims=None
+    )
     if settings.regions == "none":
         return no_regions(scale)
     tokens = scale.tile_grid**2

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from uhrbat.serving.server import heap
+from uhrbat.serving.server.context import ActionContext
 
 GROWN = """
 import psutil
@@ -26,5 +27,15 @@ def test_what_was_freed_goes_back_to_the_system():
 
 def test_other_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: pytest.fail("no library is opened"))
     heap.limit_arenas()
     heap.give_back()
+
+
+def test_memory_goes_back_between_the_stages_that_need_much(monkeypatch):
+    given = []
+    monkeypatch.setattr(heap, "give_back", lambda: given.append(context.done_now.copy()))
+    context = ActionContext(None, None, None, lambda event: None, None)
+    for stage in ("read", "read", "encode", "encode", "score"):
+        context.progress(stage, 0.5)
+    assert given == [{"read"}, {"read", "encode"}]

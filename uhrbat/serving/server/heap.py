@@ -10,6 +10,7 @@ import ctypes
 import sys
 
 ARENAS = 2
+"""Arenas of the heap that all threads share; by default glibc makes eight for each processor."""
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
 

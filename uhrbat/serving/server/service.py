@@ -66,12 +66,13 @@ class Service:
         def steps(job: Job[Any], deadline: Deadline) -> Steps:
             self._check(request)
             mask = request.settings.mask
-            with self.store.hold(request.image) as path, self.store.hold(mask or request.image) as beside:
-                if path is None or beside is None:
-                    raise UnknownImage("the image is no longer stored here: open it again")
-                result = yield from self._run(self.host, request, path, job.emit, deadline)
-            heap.give_back()
-            return result
+            try:
+                with self.store.hold(request.image) as path, self.store.hold(mask or request.image) as beside:
+                    if path is None or beside is None:
+                        raise UnknownImage("the image is no longer stored here: open it again")
+                    return (yield from self._run(self.host, request, path, job.emit, deadline))
+            finally:
+                heap.give_back()
 
         return self.scheduler.submit(request.action, request.session, steps, isinstance(request, EncodeRequest))
 
