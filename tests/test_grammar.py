@@ -80,6 +80,8 @@ def test_an_answer_is_given_in_the_words_of_the_question():
         ("Where is the largest ship?", "cannot take 'largest' into account"),
         ("How many cars are there in the top left?", "one part of the image alone ('top left')"),
         ("How many cars and ships are there?", "several things at once"),
+        ("Is the tank to the left of the court?", "in which direction"),
+        ("Are the tennis courts in use?", "in use"),
         ("What is it?", "names nothing that nano knows"),
         ("Wie viele Schiffe gibt es?", "does not know the word 'wie'"),
         ("", "there is no question in it"),

@@ -380,4 +380,6 @@ def _reason(unknown: Sequence[str], parts: Sequence[_Part]) -> str:
         return f"nano does not know the word '{unknown[0][:40]}'"
     if not any(part.what == "kind" for part in parts):
         return "it names nothing that nano knows"
+    if len(_kinds(parts)) == 2 and any(part.what == "side" for part in parts):
+        return "nano can say in which direction one thing lies from another, not whether it lies in one"
     return "it asks for several things at once"

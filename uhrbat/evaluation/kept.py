@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,11 @@ class Kept:
                     )
                 found.append(record)
         return found
+
+    def worlds(self, wanted: Collection[int]) -> list[dict]:
+        """The record of each wanted seed, ascending; of a world that two processes measured, the last."""
+        by_seed = {record["seed"]: record for record in self.records()}
+        return [by_seed[seed] for seed in sorted(by_seed) if seed in wanted]
 
     def add(self, record: dict) -> None:
         """Keep a record, for good once this returns."""

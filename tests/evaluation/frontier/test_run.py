@@ -9,7 +9,6 @@ from uhrbat.errors import InputError
 from uhrbat.evaluation import answers, encoded, findings
 from uhrbat.evaluation.frontier import methods
 from uhrbat.evaluation.frontier import run as frontier
-from uhrbat.evaluation.kept import Kept, part_of
 from uhrbat.evaluation.shares import groups_of, share
 from uhrbat.worlds import DEVELOPMENT_SEEDS, EVALUATION_SEEDS, WorldQuestion, generate, questions
 
@@ -187,19 +186,6 @@ def test_methods_are_chosen_by_pattern():
     assert len(methods.chosen_methods(known, "fused-*")) == 5
     with pytest.raises(InputError, match="--methods 'magic'"):
         methods.chosen_methods(known, "magic")
-
-
-@pytest.mark.parametrize("text", ["", "2", "0/2", "3/2", "a/b"])
-def test_bad_parts_are_refused(text):
-    with pytest.raises(InputError, match="--part"):
-        part_of(text)
-
-
-def test_a_torn_record_of_another_process_is_left_out(tmp_path):
-    kept = Kept(tmp_path, "scenes", "ab")
-    kept.add({"seed": 1})
-    (tmp_path / "scenes-2of2.jsonl").write_text('{"fingerprint": "ab", "seed": 2}\n{"finger')
-    assert [record["seed"] for record in kept.records()] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def run_frontier(
             record = measure(world, wanted)
             spent = world.seconds | {"all": time.perf_counter() - began}
             kept.add({"seed": seed} | record | {"seconds": {name: round(value, 2) for name, value in spent.items()}})
-    records = sorted((r for r in kept.records() if r["seed"] in seeds.wanted), key=lambda record: record["seed"])
+    records = kept.worlds(seeds.wanted)
     asked = sum(len(record["questions"]) for record in records)
     measured = Measured.of(engine, settings, print_, seeds.kind, [record["seed"] for record in records], asked)
     found = LooksFile(measured, wanted.side, list(wanted.looks), list(_points(records, wanted)), _seconds(records))

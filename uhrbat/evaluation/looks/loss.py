@@ -79,7 +79,7 @@ def run_loss(
             folder = cache or out / "worlds"
             with looked_world(engine, seed, side, looks, questions, folder, cache is not None) as world:
                 kept.add({"seed": seed, "rows": measure(world, looks, budgets)})
-    records = sorted((r for r in kept.records() if r["seed"] in seeds.wanted), key=lambda record: record["seed"])
+    records = kept.worlds(seeds.wanted)
     rows = [row for record in records for row in record["rows"]]
     measured = Measured.of(engine, settings, print_, seeds.kind, [record["seed"] for record in records], len(rows))
     found = LooksLossFile(

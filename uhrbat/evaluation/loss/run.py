@@ -171,7 +171,7 @@ def run_loss(
     for seed in tqdm(seeds.mine, desc="worlds", disable=not progress):
         if seed not in done:
             kept.add(measure(encoder, seed, budgets, wide, pairs, settings))
-    records = sorted((r for r in kept.records() if r["seed"] in seeds.wanted), key=lambda record: record["seed"])
+    records = kept.worlds(seeds.wanted)
     worlds = [record["seed"] for record in records]
     measured = Measured.of(engine, settings, print_, seeds.kind, worlds, loss_report.questions(records))
     found = loss_report.summarise(records, measured, budgets, wide)
