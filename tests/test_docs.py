@@ -7,6 +7,7 @@ import pytest
 
 from tools.make_results import files, timed_lines, with_parts
 from tools.site_pages import PLACES, site_links
+from uhrbat import grammar
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -46,6 +47,12 @@ def test_commands_name_modules_that_exist(page):
     for name in set(re.findall(r"(?<![\w-])-m ([a-z][\w.]*\w)", page.read_text())) - set(OF_OTHERS):
         place = ROOT.joinpath(*name.split("."))
         assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), f"-m {name}"
+
+
+def test_nano_understands_the_questions_of_the_examples():
+    blocks = [block for page in PAGES for block in re.findall(r"```.*?```", page.read_text(), re.DOTALL)]
+    asked = {question for block in blocks for question in re.findall(r'"([A-Z][^"\n]*\?)"', block)}
+    assert asked and not [question for question in asked if not grammar.read(question).understood]
 
 
 def test_every_tool_is_listed():

@@ -22,7 +22,7 @@ from gradio_client import Client
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 4 * 2**30
-QUESTION = "How many ships are in the harbour?"
+QUESTION = "How many ships are there?"
 START_SECONDS = 180
 
 

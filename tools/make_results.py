@@ -42,10 +42,13 @@ RESULTS = Path("docs/results")
 README, MODEL_CARD = Path("README.md"), Path("uhrbat/nano/README.md")
 MADE = "<!-- Made by `python -m tools.make_results`; edit the JSON or the script, not this page. -->"
 FRONTIER_COMMAND = (
-    "uhrbat evaluate frontier --scenes 300 --out runs/frontier \\\n    --answer-budgets 256,1024,3000\n"
-    "uhrbat evaluate frontier --scenes 300 --out runs/frontier \\\n    --answer-budgets 64,512 "
-    "--methods default,global_topk-similarity,attention-kmeans-mean\n"
-    "uhrbat evaluate frontier --scenes 16 --out runs/frontier --answer-methods none"
+    "uhrbat evaluate frontier --scenes 16 --out runs/frontier --answer-methods none\n"
+    "uhrbat evaluate frontier --scenes 60 --out runs/frontier --answer-budgets 64,512 --wide 0 \\\n"
+    "    --methods default,global_topk-similarity,attention-kmeans-mean\n"
+    "uhrbat evaluate frontier --scenes 60 --out runs/frontier --answer-budgets 256,1024,3000 \\\n"
+    "    --methods default,similarity-grid-max,similarity-none,attention-kmeans-mean,fused-kmeans-max,downsampling,\\\n"
+    "dense_tiling,global_topk-similarity,random_tokens,coarse_to_fine-attention,everything_that_fits\n"
+    "uhrbat evaluate frontier --scenes 300 --out runs/frontier --answer-budgets 256,1024,3000 --wide 0 --methods default"
 )
 LOSS_COMMAND = "uhrbat evaluate loss --scenes 100 --out runs/frontier"
 ATTENTION_COMMAND = (
@@ -177,8 +180,8 @@ def frontier_page(found: FrontierFile, measurements: Sequence[Measurement]) -> s
         "worlds resampled. All shares are in %.",
         "",
         *_code(FRONTIER_COMMAND),
-        "The second command adds the budgets of 64 and 512 tokens for three methods, the third the evidence of all other "
-        "methods on 16 worlds.",
+        "The last command measures the default method on all worlds, the third ten others and the budget of 16,000 on 60 of "
+        "them, the second the budgets of 64 and 512 tokens, and the first the evidence of all methods on 16 worlds.",
         "",
         "![Accuracy and evidence preserved against the total budget](../../assets/findings/frontier.png)",
         "",

@@ -3,7 +3,7 @@
 from uhrbat import UHRBAT
 engine = UHRBAT.from_pretrained("nano")
 image = engine.encode("harbour.tif")
-question = image.ask("How many ships are in the harbour?")
+question = image.ask("How many ships are there?")
 question.select(3000).answer()
 """
 

@@ -23,7 +23,7 @@ allows: the tokens a question needs are preserved, the others of their regions m
 from uhrbat import UHRBAT
 
 model = UHRBAT.from_pretrained("{repository}")
-view = model.encode("harbour.tif").ask("How many ships are in the harbour?")
+view = model.encode("harbour.tif").ask("How many ships are there?")
 print(view.select(3000).answer())
 ```
 

@@ -3,7 +3,7 @@
 from uhrbat.serving import connect, query
 with connect() as worker:
     image = worker.store("harbour.tif")
-    job = worker.ask(query(image, "How many ships are in the harbour?"), budget=3000)
+    job = worker.ask(query(image, "How many ships are there?"), budget=3000)
     print(job.result().answer.text)
 """
 

@@ -50,7 +50,7 @@ def command(
     as_json: bool,
     **method: Any,
 ) -> None:
-    """A public benchmark, from its own files; see the README for the names that it takes.
+    """A public benchmark, from its own files; docs/cli.md says which names it takes.
 
     A run that was cut off goes on where it stopped; started again when all is answered, it only reports.
     """

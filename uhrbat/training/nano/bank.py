@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from uhrbat.checkpoints import loading
+from uhrbat.evaluation.kept import part_of
 from uhrbat.geometry import SCALES, Scale
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
@@ -174,14 +175,14 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("runs/refined"), help="the model's folder or a run's file")
     parser.add_argument("--tokenizer", type=Path, default=loading.NANO)
     parser.add_argument("--out", type=Path, default=Path("runs/bank"))
-    parser.add_argument("--part", default="0/1", help="i/n: every n-th world from the i-th, to share the work out")
+    parser.add_argument("--part", default="1/1", help="i/n: every n-th world, for n processes that share the work")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     model, codec = opened(args.weights, args.tokenizer)
-    part, parts = map(int, args.part.split("/"))
-    for source in tqdm(paths_of(args.tokens)[part::parts], desc="bank"):
+    part, parts = part_of(args.part)
+    for source in tqdm(paths_of(args.tokens)[part - 1 :: parts], desc="bank"):
         path = args.out / source.name
         if path.exists():
             continue

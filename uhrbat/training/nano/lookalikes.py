@@ -26,6 +26,7 @@ from tqdm import tqdm
 from uhrbat.data.compositions import Composer
 from uhrbat.data.kinds import INDEX, TOWER_KINDS, plural
 from uhrbat.data.real import OWN_BOXES, bare_pictures, read_pictures, training
+from uhrbat.evaluation.kept import part_of
 from uhrbat.geometry import PATCH, SCALES, TILE_GRID
 from uhrbat.network.model import Network
 from uhrbat.network.text import TextCodec
@@ -144,7 +145,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=Path, default=Path("runs/tokens"))
     parser.add_argument("--weights", type=Path, default=Path("runs/refined"), help="the model that mistakes them")
     parser.add_argument("--out", type=Path, default=Path("runs/lookalikes"))
-    parser.add_argument("--part", default="0/1", help="i/n: every n-th picture from the i-th, to share the work out")
+    parser.add_argument("--part", default="1/1", help="i/n: every n-th picture, for n processes that share the work")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -152,9 +153,9 @@ def main() -> None:
     searcher = Searcher.of(*opened(args.weights, args.weights))
     composer = Composer(training(read_pictures(args.data, OWN_BOXES)))
     bare = bare_pictures(args.bare) if args.bare else []
-    part, parts = map(int, args.part.split("/"))
+    part, parts = part_of(args.part)
     paths = [path for path in paths_of(args.tokens) if int(path.stem) >= REAL_SEED]
-    for path in tqdm(paths[part::parts], desc="lookalikes"):
+    for path in tqdm(paths[part - 1 :: parts], desc="lookalikes"):
         out = args.out / path.name
         if out.exists():
             continue

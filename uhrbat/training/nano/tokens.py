@@ -25,6 +25,7 @@ from tqdm import tqdm
 from uhrbat.checkpoints import loading
 from uhrbat.data.compositions import Composer, Composition
 from uhrbat.data.real import OWN_BOXES, Picture, bare_pictures, read_pictures, training
+from uhrbat.evaluation.kept import part_of
 from uhrbat.geometry import SCALES, TILE, TILE_GRID
 from uhrbat.network.model import Network
 from uhrbat.training.nano.augment import recoloured
@@ -181,20 +182,20 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("runs/pretrain/model.safetensors"))
     parser.add_argument("--out", type=Path, default=Path("runs/tokens"))
     parser.add_argument("--worlds", type=int, default=60)
-    parser.add_argument("--part", default="0/1", help="i/n: every n-th world from the i-th, to share the work out")
+    parser.add_argument("--part", default="1/1", help="i/n: every n-th world, for n processes that share the work")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     model, _ = opened(args.weights, args.tokenizer)
-    part, parts = map(int, args.part.split("/"))
+    part, parts = part_of(args.part)
     pictures = training(read_pictures(args.data, OWN_BOXES)) if args.data else []
     composer, bare = Composer(pictures), bare_pictures(args.bare) if args.bare else []
     seeds = available(args.pool)[-args.worlds :] if args.worlds else []
     if pictures:
         seeds += [REAL_SEED + i for i in range(args.real)] + [MOSAIC_SEED + i for i in range(args.mosaics)]
     seeds = np.random.default_rng(0).permutation(seeds).tolist()
-    for seed in tqdm(seeds[part::parts], desc="tokens"):
+    for seed in tqdm(seeds[part - 1 :: parts], desc="tokens"):
         if (args.out / f"{seed}.safetensors").exists():
             continue
         world: RealWorld | PoolWorld
