@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 DEVELOPMENT = click.option("--development", is_flag=True, help="the development seeds, for choices")
 SKIP = click.option("--skip", type=options.FROM_ZERO, default=0, help="skip this many seeds")
-CACHE = click.option("--cache", type=options.PATH, help="keep encoded worlds in this folder, 100 MB each, and read them")
+CACHE = click.option(
+    "--cache", type=options.PATH, help="keep encoded worlds in this folder, 100 MB each, and read them"
+)
 THREADS = click.option("--threads", type=options.POSITIVE, help="CPU threads of this process")
 
 
