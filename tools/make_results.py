@@ -58,7 +58,7 @@ LOOKS_COMMAND = (
     "uhrbat evaluate frontier --side 16384 --looks 0,64,256 --scenes 4 "
     "--answer-budgets 256,3000 --wide 0 --out runs/looks"
 )
-LOOKS_LOSS_COMMAND = "uhrbat evaluate loss --side 16384 --looks 0,64,256 --scenes 10 --out runs/looks"
+LOOKS_LOSS_COMMAND = "uhrbat evaluate loss --side 16384 --looks 0,64,256 --scenes 2 --out runs/looks"
 SHORT = (256, 1024, 3000)
 """The budgets of README's table."""
 README_METHODS = (

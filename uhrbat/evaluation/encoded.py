@@ -39,6 +39,11 @@ def fingerprint(*parts) -> str:
     return digest.hexdigest()[:16]
 
 
+def configuration(model: UHRBAT) -> dict:
+    """A model's configuration without `extra`, in which stands what was measured of it: no result depends on that."""
+    return asdict(model.network.config) | {"extra": None}
+
+
 def tower_fingerprint(model: UHRBAT) -> str:
     """What the features of an image depend on: the vision tower's weights, their type, and how pixels reach it."""
     config = model.network.config

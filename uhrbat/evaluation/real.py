@@ -27,7 +27,7 @@ from uhrbat.data.kinds import plural
 from uhrbat.data.real import Box, Picture, held_back, read_pictures
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
-from uhrbat.evaluation.encoded import fingerprint
+from uhrbat.evaluation.encoded import configuration, fingerprint
 from uhrbat.evaluation.findings import Accuracy, Beach, Evidence, Precision, RealFigures
 from uhrbat.evaluation.kept import Kept
 from uhrbat.evaluation.shares import Share, share
@@ -269,9 +269,8 @@ def run(engine: UHRBAT, data: Path, boxes: Path, folder: Path, wanted: Wanted) -
     pictures = held_back(read_pictures(data, boxes))
     boxed = {kind for picture in pictures for kind, found in picture.boxes.items() if found}
     wanted = replace(wanted, kinds=tuple(kind for kind in wanted.kinds if kind in boxed))
-    config = asdict(engine.network.config) | {"extra": None}
     shown = sorted((picture.path.name, picture.boxes) for picture in pictures)
-    known = [config, asdict(engine.settings), BUDGETS, FINE, BEST, wanted.attention, shown, _VERSION]
+    known = [configuration(engine), asdict(engine.settings), BUDGETS, FINE, BEST, wanted.attention, shown, _VERSION]
     print_ = fingerprint(engine.network, known)
     beach = data / "brighton"
     asked = wanted.compositions.get("accuracy") and beach.is_dir()

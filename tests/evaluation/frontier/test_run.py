@@ -188,6 +188,13 @@ def test_methods_are_chosen_by_pattern():
         methods.chosen_methods(known, "magic")
 
 
+def test_what_was_measured_of_a_model_is_no_part_of_the_fingerprint(monkeypatch):
+    model = engine()
+    before = encoded.configuration(model)
+    monkeypatch.setattr(model.network.config, "extra", {"measured": {"real": {"car": "so many"}}})
+    assert encoded.configuration(model) == before
+
+
 @pytest.mark.parametrize(
     "given", [["--budgets", "few"], ["--scenes", "0"], ["--answer-budgets", "0"], ["--part", "2/1"]]
 )

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.answers import answer_many, blind_answers
-from uhrbat.evaluation.encoded import WorldEncoder, fingerprint
+from uhrbat.evaluation.encoded import WorldEncoder, configuration, fingerprint
 from uhrbat.evaluation.findings import FrontierFile, Method
 from uhrbat.evaluation.frontier import report as frontier_report
 from uhrbat.evaluation.frontier.methods import Asked, chosen_methods, methods, preserved
@@ -198,8 +198,9 @@ def run_frontier(
     known = methods(settings)
     plan = wanted.plan(known)
     encoder = WorldEncoder(engine, cache)
-    config = asdict(engine.network.config)
-    print_ = fingerprint(engine.network, config, asdict(settings), wanted.questions, seeds.kind, _VERSION)
+    print_ = fingerprint(
+        engine.network, configuration(engine), asdict(settings), wanted.questions, seeds.kind, _VERSION
+    )
     kept = Kept(out, "scenes", print_, seeds.part_name)
     done = joined(kept.records())
     for seed in tqdm(seeds.mine, desc="worlds", disable=not progress):

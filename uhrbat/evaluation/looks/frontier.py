@@ -20,7 +20,7 @@ from tqdm import tqdm
 from uhrbat.answers import same_answer
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.answers import answer_many
-from uhrbat.evaluation.encoded import fingerprint
+from uhrbat.evaluation.encoded import configuration, fingerprint
 from uhrbat.evaluation.findings import Measured, write
 from uhrbat.evaluation.frontier.methods import preserved
 from uhrbat.evaluation.kept import Kept
@@ -95,7 +95,7 @@ def run_frontier(
     cache: a folder that keeps the worlds' files. InputError where `out` holds results of another model or settings.
     """
     settings = engine.settings
-    print_ = fingerprint(engine.network, asdict(engine.network.config), asdict(settings), asdict(wanted), _VERSION)
+    print_ = fingerprint(engine.network, configuration(engine), asdict(settings), asdict(wanted), _VERSION)
     kept = Kept(out, "looks", print_, seeds.part_name)
     done = {record["seed"] for record in kept.records()}
     for seed in tqdm(seeds.mine, desc="worlds", disable=not progress):

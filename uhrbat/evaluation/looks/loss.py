@@ -18,7 +18,7 @@ from tqdm import tqdm
 from uhrbat.answers import same_answer
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.answers import answer_many
-from uhrbat.evaluation.encoded import fingerprint
+from uhrbat.evaluation.encoded import configuration, fingerprint
 from uhrbat.evaluation.findings import Measured, write
 from uhrbat.evaluation.kept import Kept
 from uhrbat.evaluation.looks.findings import LooksCause, LooksLoss, LooksLossFile
@@ -70,7 +70,7 @@ def run_loss(
     cache: a folder that keeps the worlds' files. InputError where `out` holds results of another model or settings.
     """
     settings, budgets = engine.settings, tuple(sorted(set(budgets)))
-    known = [asdict(engine.network.config), asdict(settings), side, looks, budgets, questions, _VERSION]
+    known = [configuration(engine), asdict(settings), side, looks, budgets, questions, _VERSION]
     print_ = fingerprint(engine.network, known)
     kept = Kept(out, "looks_loss", print_, seeds.part_name)
     done = {record["seed"] for record in kept.records()}

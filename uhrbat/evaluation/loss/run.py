@@ -21,7 +21,7 @@ from uhrbat.answers import same_answer
 from uhrbat.encoded import EncodedImage
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.answers import answer_many
-from uhrbat.evaluation.encoded import WorldEncoder, fingerprint
+from uhrbat.evaluation.encoded import WorldEncoder, configuration, fingerprint
 from uhrbat.evaluation.findings import MODEL_ITSELF, LossFile, Measured
 from uhrbat.evaluation.kept import Kept
 from uhrbat.evaluation.loss import report as loss_report
@@ -164,7 +164,7 @@ def run_loss(
     encoder = WorldEncoder(engine, cache)
     settings = replace(engine.settings, importance=importance or engine.settings.importance)
     name = f"loss_{importance}" if settings != engine.settings else "loss"
-    known = [asdict(engine.network.config), asdict(settings), budgets, wide, pairs, seeds.kind, _VERSION]
+    known = [configuration(engine), asdict(settings), budgets, wide, pairs, seeds.kind, _VERSION]
     print_ = fingerprint(engine.network, known)
     kept = Kept(out, name, print_, seeds.part_name)
     done = {record["seed"] for record in kept.records()}
