@@ -430,7 +430,7 @@ def types_table(found: FrontierFile, cell_text: Callable[[Point], str] | None = 
     for kind in TYPES:
         group = _type_group(kind)
         cells = [points[default, budget, "accuracy", group] for budget in budgets]
-        name = f"{kind} ({cells[0].questions:,})"
+        name = f"{kind} ({max(cell.questions for cell in cells):,})"
         blind = (percent(found.majority[group]), percent(found.no_image[group]))
         rows.append([name, *map(shown, cells), *blind])
     return table(["question type (questions)", *map(number, budgets), "majority answer", "no image"], rows)

@@ -87,7 +87,7 @@ def _dress(axes: Axes, found: FrontierFile, title: str) -> None:
     axes.tick_params(labelsize=8)
     axes.set_xlabel("Total budget, tokens", fontsize=9)
     axes.set_title(title, fontsize=10, loc="left")
-    axes.set_ylim(0, 101)
+    axes.set_ylim(0, 102.5)
     axes.grid(color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
     for side in ("top", "right"):

@@ -218,7 +218,7 @@ def _default_tables(found: FrontierFile, values: dict, default: Method) -> list[
         rows = [
             [
                 group.removeprefix("type: "),
-                values[default.id, budgets[0], "accuracy", group].questions,
+                max(values[default.id, budget, "accuracy", group].questions for budget in budgets),
                 *(percent(values[default.id, budget, "accuracy", group].value) for budget in budgets),
                 percent(found.majority[group]),
                 percent(found.no_image[group]),

@@ -50,7 +50,7 @@ def of_generated(path: Path, method: str = "similarity-kmeans-max") -> dict[str,
     for point in read_frontier(path).points:
         kind = point.group.removeprefix("type: ")
         if point.method == method and point.budget == BUDGET and point.measure == "accuracy" and kind != point.group:
-            out[kind] = f"Measured on generated worlds: {point.value:.0%} of such questions are answered right."
+            out[kind] = f"Measured on generated worlds: {point.value:.1%} of such questions are answered right."
     return out
 
 
