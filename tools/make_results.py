@@ -35,6 +35,7 @@ from uhrbat.evaluation.findings import (
 from uhrbat.evaluation.looks.findings import LooksFile, LooksLossFile, read_looks, read_looks_loss
 from uhrbat.evaluation.looks.report import loss_markdown as looks_loss_markdown
 from uhrbat.evaluation.looks.report import markdown as looks_markdown
+from uhrbat.evaluation.markdown import in_points, percent, table
 
 ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = Path("assets/findings")
@@ -477,7 +478,7 @@ def _comparison_table(found: FrontierFile, points: dict) -> list[str]:
     for row in found.comparisons:
         ours, theirs = (points[name, row.budget, "accuracy", "all"] for name in (row.method, row.baseline))
         apart = "yes" if ours.low > theirs.high or theirs.low > ours.high else "no"
-        paired = f"{100 * row.difference:+.1f} ({100 * row.low:+.1f} to {100 * row.high:+.1f})"
+        paired = f"{in_points(row.difference)} ({in_points(row.low)} to {in_points(row.high)})"
         rows.append([number(row.budget), titles[row.baseline], interval(ours), interval(theirs), paired, apart])
     head = ["budget", "best baseline", "default", "baseline", "difference in points, paired", "own intervals apart"]
     return table(head, rows)
@@ -659,17 +660,6 @@ def size_name(group: str) -> str:
     if not group.startswith("size: "):
         return name
     return name.replace("<= ", "up to ").replace("> ", "above ").replace("-", " to ") + " px"
-
-
-def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
-    """The lines of a Markdown table and an empty one after it."""
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(map(str, row)) + " |" for row in lines] + [""]
-
-
-def percent(value: float) -> str:
-    """A share in %, without the sign: 0.956 -> "95.6"."""
-    return f"{100 * value:.1f}"
 
 
 def interval(found: Share | None) -> str:

@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from app import examples
 from tests.support.browsing import ANSWER_MS, MOST_MS, accessible, ask, draw_box, settle, state
 from uhrbat.budget import split_budget
+from uhrbat.evaluation.markdown import percent
 from uhrbat.geometry import SCALES
 
 FIRST = examples.load()[0]
@@ -288,7 +289,7 @@ def test_findings(open_page):
             expect(page.locator(f".uhr-legendline[data-method='{method}'] .uhr-fewer")).to_have_text(fewer)
         same = page.locator("table[aria-label='Answers that are those at the widest budget']")
         for row in reply["frontier"]["agreement"]:
-            expect(same).to_contain_text(f"{100 * row['value']:.1f} %")
+            expect(same).to_contain_text(f"{percent(row['value'])} %")
     if reply["real"]:
         points = reply["real"]["now"]["evidence"]
         budget, kind = min(point["budget"] for point in points), points[0]["kind"]
@@ -298,8 +299,8 @@ def test_findings(open_page):
         rows = page.locator("table[aria-label='Evidence preserved in real pictures'] tbody tr")
         expect(rows).to_have_count(len(shown))
         for row, point in zip(rows.all(), shown):
-            expect(row).to_contain_text(f"{100 * point['value']:.1f} %")
-            expect(row).to_contain_text(f"{100 * point['random']:.1f} %")
+            expect(row).to_contain_text(f"{percent(point['value'])} %")
+            expect(row).to_contain_text(f"{percent(point['random'])} %")
         cars = page.locator("table[aria-label='Cars counted in the beach photographs'] tbody .uhr-tick")
         expect(cars).to_have_count(len(reply["real"]["now"]["beach"]))
     sections = page.locator(".uhr-looksfound")

@@ -6,8 +6,9 @@ import pytest
 
 from tests.support import made_up_findings
 from tools import make_results
-from tools.make_results import percent, real_page, short_real
+from tools.make_results import real_page, short_real
 from uhrbat.evaluation import findings
+from uhrbat.evaluation.markdown import percent
 
 ROOT = Path(__file__).resolve().parents[2]
 FOUND = made_up_findings.real()

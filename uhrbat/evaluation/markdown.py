@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 
@@ -12,8 +13,13 @@ def table(head: list, rows: list[list]) -> list[str]:
 
 
 def percent(value: float) -> str:
-    """A share in %, without the sign: 0.956 -> "95.6"."""
-    return f"{100 * value:.1f}"
+    """A share in %, without the sign, halves rounded up as the page does: 0.956 -> "95.6", 0.9525 -> "95.3"."""
+    return str(Decimal(100 * value).quantize(Decimal("0.1"), ROUND_HALF_UP))
+
+
+def in_points(difference: float) -> str:
+    """A difference of two shares in points, with its sign: 0.009 -> "+0.9"."""
+    return f"{'-' if difference < 0 else '+'}{percent(abs(difference))}"
 
 
 def interval(found: Any) -> str:

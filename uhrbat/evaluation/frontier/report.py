@@ -11,7 +11,7 @@ from uhrbat.answers import same_answer
 from uhrbat.engine import UHRBAT
 from uhrbat.evaluation.findings import Agreement, Comparison, FrontierFile, Measured, Method, Point, Recall, write
 from uhrbat.evaluation.frontier.figure import draw
-from uhrbat.evaluation.markdown import interval, percent, table
+from uhrbat.evaluation.markdown import in_points, interval, percent, table
 from uhrbat.evaluation.shares import SIZES, Share, groups_of, majority, share
 
 COMPRESSED = 3000
@@ -247,7 +247,7 @@ def _comparison_lines(found: FrontierFile, values: dict) -> list[str]:
     for row in found.comparisons:
         ours, theirs = (values[one, row.budget, "accuracy", "all"] for one in (row.method, row.baseline))
         apart = "yes" if ours.low > theirs.high else "no"
-        gap = f"{100 * row.difference:+.1f} ({100 * row.low:+.1f} to {100 * row.high:+.1f})"
+        gap = f"{in_points(row.difference)} ({in_points(row.low)} to {in_points(row.high)})"
         rows.append([f"{row.budget:,}", titles[row.baseline], interval(ours), interval(theirs), gap, apart])
     lines = ["## Default against the best baseline", ""]
     lines += table(["budget", "best baseline", "default", "baseline", "difference, paired", "intervals apart"], rows)

@@ -14,6 +14,7 @@ from pathlib import Path
 from uhrbat.checkpoints.loading import NANO
 from uhrbat.data.kinds import plural
 from uhrbat.evaluation.findings import RealFigures, read_frontier, read_real
+from uhrbat.evaluation.markdown import percent
 from uhrbat.worlds import KINDS
 
 BUDGET, SIZE = 3000, "9-60"
@@ -53,8 +54,8 @@ def of_generated(path: Path) -> dict[str, str]:
         if point.method in shares and (point.budget, point.measure) == (BUDGET, "accuracy") and kind != point.group:
             shares[point.method][kind] = point.value
     return {
-        kind: f"Measured on generated worlds at {BUDGET:,} tokens: {share:.1%} of such questions are answered right, "
-        f"and {shares[RELEASED][kind]:.1%} where tokens are scored by attention."
+        kind: f"Measured on generated worlds at {BUDGET:,} tokens: {percent(share)}% of such questions are answered "
+        f"right, and {percent(shares[RELEASED][kind])}% where tokens are scored by attention."
         for kind, share in shares[DEFAULT].items()
     }
 
