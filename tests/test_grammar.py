@@ -32,6 +32,20 @@ def test_questions_in_anybodys_words_are_read_right():
     assert len(IN_SCOPE) == 500 and len(wrong) <= 0.05 * len(IN_SCOPE), wrong
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("How many individual cars can be distinguished?", "How many cars are there?"),
+        ("How many planes are on the ground?", "How many airplanes are there?"),
+        ("Hw many ships are there?", "How many ships are there?"),
+        ("Point to the plane.", "Where is the airplane?"),
+        ("Describe the position of the island.", "Where is the island?"),
+    ],
+)
+def test_plain_words_change_nothing(text, read):
+    assert grammar.read(text).text == read
+
+
 def test_what_nano_cannot_answer_is_refused_with_a_reason():
     taken = [asked["text"] for asked in OUT_OF_SCOPE if grammar.read(asked["text"]).understood]
     assert len(OUT_OF_SCOPE) == 500 and len(taken) <= 0.05 * len(OUT_OF_SCOPE), taken
